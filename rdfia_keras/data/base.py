@@ -1,0 +1,106 @@
+"""What a data set is here: two checked splits of arrays, and where they came from."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from rdfia_keras.errors import RdfiaError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples and their labels.
+
+    Attributes:
+        x: Vectors, float64 of shape (N, n_x), or images, uint8 of shape (N, height, width, channels).
+        y: Class numbers, int64 of shape (N,).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, count: int) -> "Split":
+        """The first `count` examples."""
+        return Split(self.x[:count], self.y[:count])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A training and a test split, checked when they are put together.
+
+    Attributes:
+        name: What the user asked for: `circles`, `cifar10`, a folder's name, ...
+        train: The split that is learnt from.
+        test: The split that is only measured.
+        classes: One name for each class number.
+        source: Where the arrays came from, in words for a person.
+
+    Raises:
+        RdfiaError: When shapes, dtypes, ranges or labels are not what they must be.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    source: str = field(default="")
+
+    def __post_init__(self):
+        for split_name, split in (("training", self.train), ("test", self.test)):
+            _check(f"{self.name}: the {split_name} set", split, len(self.classes))
+        if self.train.x.shape[1:] != self.test.x.shape[1:]:
+            raise RdfiaError(
+                f"{self.name}: training examples have shape {self.train.x.shape[1:]} "
+                f"and test examples {self.test.x.shape[1:]}; they must be equal"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of all four arrays, with their shapes and dtypes."""
+        sha = hashlib.sha256()
+        for array in (self.train.x, self.train.y, self.test.x, self.test.y):
+            sha.update(f"{array.shape}{array.dtype}".encode())
+            sha.update(np.ascontiguousarray(array))
+        return sha.hexdigest()[:16]
+
+    def describe(self) -> dict:
+        """What a record keeps of a data set."""
+        return {
+            "name": self.name,
+            "counts": {"train": len(self.train), "test": len(self.test)},
+            "classes": len(self.classes),
+            "digest": self.digest,
+            "source": self.source,
+        }
+
+
+def _check(what: str, split: Split, n_y: int) -> None:
+    x, y = split.x, split.y
+    if len(x) == 0:
+        raise RdfiaError(f"{what} is empty")
+    if len(x) != len(y):
+        raise RdfiaError(f"{what} has {len(x)} examples and {len(y)} labels")
+    if x.dtype == np.uint8:
+        if x.ndim != 4 or x.shape[-1] not in (1, 3):
+            raise RdfiaError(f"{what} has shape {x.shape}; images must be (count, height, width, 1 or 3)")
+    elif x.dtype == np.float64:
+        if x.ndim != 2:
+            raise RdfiaError(f"{what} has shape {x.shape}; vectors must be (count, size)")
+        if not np.isfinite(x).all():
+            raise RdfiaError(f"{what} holds a NaN or an infinity; clean the file first")
+    else:
+        raise RdfiaError(f"{what} has dtype {x.dtype}; expected float64 vectors or uint8 images")
+    if y.dtype != np.int64 or y.ndim != 1:
+        raise RdfiaError(f"{what} has labels of dtype {y.dtype} and shape {y.shape}; expected int64 class numbers")
+    if y.min() < 0 or y.max() >= n_y:
+        raise RdfiaError(f"{what} has labels from {y.min()} to {y.max()}; expected 0 to {n_y - 1}")
+
+
+def one_hot(y: np.ndarray, n_y: int) -> np.ndarray:
+    """Class numbers (N,) as float64 one-hot rows (N, n_y)."""
+    return np.eye(n_y)[y]
