@@ -3,7 +3,9 @@
 A new experiment is one `replace(...)` line in the registry below.
 """
 
+import re
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -85,41 +87,57 @@ REGISTRY = {e.name: e for e in (CIRCLES, MNIST_DENSE, MNIST_LENET, *LADDER)}
 # What may differ between a run and the declared experiment whose published value it stands beside.
 _NOT_COMPARED = ("name", "figure", "question", "published", "seed", "epochs", "precision")
 
+# How long a run is that repeats no declaration.
+_EPOCHS = {"circles": 150, "mnist": 10, "digits": 30}
+_OTHER_EPOCHS = 30
 
-def identify(experiment: CnnExperiment) -> CnnExperiment:
-    """Give a run the name, figure and published value of the declaration it repeats, or a name made of its options.
 
-    Only seed, precision and the number of epochs may differ from a declaration.
+def identify(experiment: MlpExperiment | CnnExperiment, epochs: int | None) -> MlpExperiment | CnnExperiment:
+    """Complete what the options say: name, figure and published value of the declaration that it repeats.
+
+    Only seed, precision and the number of epochs may differ from a declaration. Without one, the name is made of the
+    options and nothing published stands beside the run.
+
+    Args:
+        experiment: With any name, figure, question, published value and epochs: they are set here.
+        epochs: What the user asked for; None for the declaration's, or for what suits the data set.
     """
     for known in REGISTRY.values():
         if type(known) is type(experiment) and _settings(known) == _settings(experiment):
-            return replace(
-                experiment,
-                name=known.name,
-                figure=known.figure,
-                question=known.question,
-                published=known.published,
-            )
-    return replace(experiment, name=describe(experiment), figure=None, question=None, published=None)
+            return replace(known, seed=experiment.seed, epochs=epochs or known.epochs, **_precision(experiment))
+    return replace(
+        experiment,
+        name=describe(experiment),
+        figure=None,
+        question=None,
+        published=None,
+        epochs=epochs or _EPOCHS.get(experiment.dataset, _OTHER_EPOCHS),
+    )
 
 
-def _settings(experiment: CnnExperiment) -> dict:
+def _precision(experiment: MlpExperiment | CnnExperiment) -> dict:
+    return {"precision": experiment.precision} if isinstance(experiment, CnnExperiment) else {}
+
+
+def _settings(experiment: MlpExperiment | CnnExperiment) -> dict:
     return {key: value for key, value in asdict(experiment).items() if key not in _NOT_COMPARED}
 
 
-def describe(experiment: CnnExperiment) -> str:
-    """A short folder name made of what differs from the baseline, such as `digits-normalize-augment-dropout`."""
+def describe(experiment: MlpExperiment | CnnExperiment) -> str:
+    """A folder name made of what differs from the section's first experiment: `digits-normalize-augment-dropout`."""
+    default = CIRCLES if isinstance(experiment, MlpExperiment) else BASELINE
     words = []
-    if experiment.dataset != BASELINE.dataset:
-        words.append(experiment.dataset)
-    if experiment.model != BASELINE.model:
-        words.append(experiment.model)
-    words += [word for word in ("normalize", "augment", "dropout") if getattr(experiment, word)]
-    words += ["batch-norm"] if experiment.batch_norm else []
-    for key in ("optimizer", "schedule"):
-        if getattr(experiment, key) != getattr(BASELINE, key):
-            words.append(getattr(experiment, key))
-    for key, letter in (("lr", "lr"), ("batch_size", "batch")):
-        if getattr(experiment, key) != getattr(BASELINE, key):
-            words.append(f"{letter}{getattr(experiment, key):g}")
-    return "-".join(words) or "baseline"
+    for key, value in _settings(experiment).items():
+        if value == getattr(default, key):
+            continue
+        if key == "dataset":
+            words.append(re.sub(r"[^\w.-]+", "-", Path(value).name) or "images")
+        elif isinstance(value, str):
+            words.append(value)
+        elif isinstance(value, bool | tuple):
+            words.append(key.replace("_", "-"))
+        elif key == "dropout" and value == DROPOUT.dropout:
+            words.append("dropout")
+        else:
+            words.append(f"{key.replace('_', '-')}-{value:g}")
+    return "-".join(words) or default.name

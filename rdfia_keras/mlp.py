@@ -236,3 +236,8 @@ def _central_differences(
             moved.ravel()[entry] += sign * delta
             losses[sign, entry] = float(cross_entropy(forward({**params, name: moved}, x)["y_tilde"], y))
     return np.array([(losses[+1, entry] - losses[-1, entry]) / (2 * delta) for entry in entries])
+
+
+def tensors(*arrays: np.ndarray) -> tuple[tf.Tensor, ...]:
+    """NumPy arrays as tensors, once, so that no epoch copies them again."""
+    return tuple(tf.constant(array) for array in arrays)

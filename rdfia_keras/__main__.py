@@ -1,0 +1,5 @@
+"""python -m rdfia_keras"""
+
+from rdfia_keras.cli import main
+
+main()

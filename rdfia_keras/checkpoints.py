@@ -1,0 +1,73 @@
+"""One file that holds everything a training needs to go on, and that is either whole or not used."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.records import write_atomic
+
+# The file: MAGIC, the SHA-256 of the rest (32 bytes), then an uncompressed npz whose `meta` is JSON text.
+MAGIC = b"rdfia-checkpoint-1\n"
+
+
+def save(path: Path, arrays: dict[str, np.ndarray], meta: dict, keep: Path | None = None) -> None:
+    """Write a checkpoint; the old one stays until the new one is whole, and afterwards as `keep`.
+
+    Args:
+        path: The checkpoint's file.
+        arrays: By name; any dtypes that NumPy itself has.
+        meta: Whatever JSON can hold.
+
+    Raises:
+        RdfiaError: When it cannot be written; the old checkpoint is intact then.
+    """
+    payload = io.BytesIO()
+    np.savez(payload, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+    data = payload.getvalue()
+    write_atomic(path, MAGIC + hashlib.sha256(data).digest() + data, keep=keep)
+
+
+def load(path: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """The arrays and the meta of a checkpoint.
+
+    Raises:
+        RdfiaError: When the file is missing, or differs in a single bit from what was written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RdfiaError(f"cannot read the checkpoint {path}: {error.strerror}") from error
+    digest, data = content[len(MAGIC) :][:32], content[len(MAGIC) + 32 :]
+    if not content.startswith(MAGIC) or hashlib.sha256(data).digest() != digest:
+        raise RdfiaError(f"the checkpoint {path} is damaged: its content does not match its checksum")
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    return arrays, json.loads(arrays.pop("meta").tobytes())
+
+
+def load_newest(*paths: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """The first of `paths` that is whole: the last checkpoint, else the one before it.
+
+    Raises:
+        RdfiaError: When none is.
+    """
+    reasons = []
+    for path in paths:
+        try:
+            return load(path)
+        except RdfiaError as error:
+            reasons.append(str(error))
+    raise RdfiaError("; ".join(reasons))
+
+
+def digest(arrays: dict[str, np.ndarray]) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of some arrays, by name: equal weights, equal digest."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        sha.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())
+        sha.update(np.ascontiguousarray(arrays[name]))
+    return sha.hexdigest()[:16]

@@ -1,0 +1,376 @@
+"""The commands: options in, one call, a table out. Nothing heavy is imported before the options are right."""
+
+import functools
+import math
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rdfia_keras import __version__, runtime
+from rdfia_keras.errors import RdfiaError
+
+app = typer.Typer(
+    name="rdfia",
+    help="A deep-learning homework, section by section, in Keras 3.",
+    epilog="Start with: rdfia demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Device(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class VectorData(StrEnum):
+    circles = "circles"
+    digits = "digits"
+    mnist = "mnist"
+
+
+class Implementation(StrEnum):
+    manual = "manual"
+    tape = "tape"
+    layers = "layers"
+    optimizer = "optimizer"
+    all = "all"
+
+
+class Kernel(StrEnum):
+    linear = "linear"
+    sigmoid = "sigmoid"
+    rbf = "rbf"
+    poly = "poly"
+    linearsvc = "linearsvc"
+
+
+class Network(StrEnum):
+    cifar = "cifar"
+    lenet = "lenet"
+    dense = "dense"
+
+
+class OptimizerName(StrEnum):
+    sgd = "sgd"
+    momentum = "momentum"
+    nesterov = "nesterov"
+    rmsprop = "rmsprop"
+    adam = "adam"
+
+
+class Schedule(StrEnum):
+    constant = "constant"
+    exponential = "exponential"
+    step = "step"
+    inverse = "inverse"
+
+
+class Precision(StrEnum):
+    float32 = "float32"
+    mixed_bfloat16 = "mixed_bfloat16"
+    mixed_float16 = "mixed_float16"
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise typer.BadParameter(f"{value} is not a finite number above 0")
+    return value
+
+
+def _rate(value: float) -> float:
+    if not 0 < value < 1:
+        raise typer.BadParameter(f"{value} is not between 0 and 1")
+    return value
+
+
+Out = Annotated[Path, typer.Option(help="Folder for the runs' folders.")]
+DataDir = Annotated[
+    Path | None, typer.Option(envvar="RDFIA_DATA", help="Folder with circles.mat, mnist.npz or cifar-10-batches-py/.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation and dropout.")]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training set.", show_default="the homework's")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Examples a step.")]
+Lr = Annotated[float, typer.Option(callback=_positive, help="Learning rate.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A taste in a minute at most; every output says QUICK.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's folder, do not number a new one.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, not the table.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Full tracebacks and TensorFlow's own log.")]
+
+
+def _plain_errors(command: Callable) -> Callable:
+    """One sentence on stderr and exit code 1 for what a user can mend; 130 for Ctrl-C; a traceback with --debug."""
+
+    @functools.wraps(command)
+    def wrapped(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except RdfiaError as error:
+            if kwargs.get("debug"):
+                traceback.print_exc()
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except MemoryError:
+            print("error: not enough memory; try a smaller --batch-size or --quick", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            if kwargs.get("debug"):
+                raise
+            text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            print(f"error: unexpected {type(error).__name__}: {text} (--debug shows all of it)", file=sys.stderr)
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def _options(out: Path, data_dir: Path | None, quick: bool, overwrite: bool, device: str = "auto"):
+    from rdfia_keras.sections import Options
+
+    if data_dir is not None and not data_dir.is_dir():
+        raise RdfiaError(f"--data-dir {data_dir} is not a folder; name the one that holds the data files")
+    if out.exists() and not out.is_dir():
+        raise RdfiaError(f"--out {out} is a file; name a folder")
+    return Options(out, data_dir, quick, overwrite, str(device))
+
+
+def _answer(result, json: bool) -> None:
+    """The table and the folder, or the record; then the run's exit code."""
+    from rdfia_keras.records import to_json
+
+    if json:
+        print(to_json(result.record), end="")
+    else:
+        if result.record["quick"]:
+            print("QUICK run: a taste, not a result")
+        print_table(result.table)
+        print(result.folder)
+    raise typer.Exit(result.exit_code)
+
+
+def print_table(rows: list[dict[str, str]]) -> None:
+    """Aligned columns on stdout, plain enough for a pipe."""
+    columns = list(rows[0]) if rows else []
+    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
+    for row in [dict(zip(columns, columns, strict=True)), *rows]:
+        print("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"rdfia {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Examples:  rdfia mlp  |  rdfia mlp --dataset mnist --hidden 100 --epochs 5  |  rdfia mlp --check-gradients"
+)
+@_plain_errors
+def mlp(
+    dataset: Annotated[VectorData, typer.Option(help="What to learn.")] = VectorData.circles,
+    implementation: Annotated[Implementation, typer.Option(help="Which of the four ways.")] = Implementation.all,
+    hidden: Annotated[int, typer.Option(min=1, help="Hidden units, n_h.")] = 10,
+    check_gradients: Annotated[
+        bool, typer.Option("--check-gradients", help="Only compare the gradients by hand with two others.")
+    ] = False,
+    epochs: Epochs = None,
+    batch_size: BatchSize = 10,
+    lr: Lr = 0.07,
+    seed: Seed = 0,
+    out: Out = Path("results"),
+    data_dir: DataDir = None,
+    quick: Quick = False,
+    overwrite: Overwrite = False,
+    device: DeviceOption = Device.auto,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The perceptron four ways: by hand, GradientTape, Keras layers, Keras optimizer."""
+    from rdfia_keras.experiments import MlpExperiment, identify
+
+    options = _options(out, data_dir, quick, overwrite, device)
+    experiment = identify(
+        MlpExperiment("", dataset=str(dataset), hidden=hidden, batch_size=batch_size, lr=lr, seed=seed), epochs
+    )
+    runtime.prepare(device)
+    from rdfia_keras.sections import mlp as section
+
+    if check_gradients:
+        rows, largest = section.check_gradients(experiment, options)
+        if json:
+            from rdfia_keras.records import to_json
+
+            print(to_json({"rows": rows, "largest": largest}), end="")
+        else:
+            print_table([{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows])
+            print(f"largest relative error: {largest:.1e}")
+        return
+    from rdfia_keras.mlp import IMPLEMENTATIONS
+
+    names = tuple(IMPLEMENTATIONS) if implementation == "all" else (str(implementation),)
+    _answer(section.run(experiment, names, options), json)
+
+
+@app.command(epilog="Examples:  rdfia svm  |  rdfia svm --kernel poly --degree 4 --C 1  |  rdfia svm --dataset digits")
+@_plain_errors
+def svm(
+    kernel: Annotated[
+        Kernel | None, typer.Option(help="One kernel and its sweep over C.", show_default="the homework's panels")
+    ] = None,
+    C: Annotated[float | None, typer.Option("--C", callback=_positive, help="Cost of an error; needs --kernel.")] = None,
+    degree: Annotated[int | None, typer.Option(min=1, max=10, help="Of --kernel poly.", show_default="2")] = None,
+    dataset: Annotated[VectorData, typer.Option(help="What to separate.")] = VectorData.circles,
+    seed: Seed = 0,
+    out: Out = Path("results"),
+    data_dir: DataDir = None,
+    quick: Quick = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """SVM kernels on the circles, their boundaries and the influence of C."""
+    if kernel is None and (C is not None or degree is not None):
+        raise typer.BadParameter("--C and --degree need --kernel")
+    if degree is not None and kernel != "poly":
+        raise typer.BadParameter("--degree needs --kernel poly")
+    options = _options(out, data_dir, quick, overwrite)
+    from rdfia_keras.sections import svm as section
+
+    if kernel is None:
+        experiment = section.homework(str(dataset), seed)
+    else:
+        experiment = section.single(str(dataset), str(kernel), C or 1.0, degree or 2, seed)
+    _answer(section.run(experiment, options), json)
+
+
+@app.command(
+    epilog="Examples:  rdfia cnn  |  rdfia cnn --augment --dropout --dataset digits  |  "
+    "rdfia cnn --dataset mnist --model lenet  |  rdfia cnn --dataset my-pictures/"
+)
+@_plain_errors
+def cnn(
+    dataset: Annotated[
+        str, typer.Option(help="cifar10, mnist, digits, or a folder with train/CLASS/*.png and test/CLASS/*.png.")
+    ] = "cifar10",
+    model: Annotated[Network, typer.Option(help="The homework's network, LeNet-5, or one hidden layer.")] = Network.cifar,
+    normalize: Annotated[
+        bool | None,
+        typer.Option("--normalize/--no-normalize", help="Mean 0, std 1 per channel.", show_default="on with any rung below"),
+    ] = None,
+    augment: Annotated[bool, typer.Option("--augment", help="Random crop and flip of each training image.")] = False,
+    dropout: Annotated[bool, typer.Option("--dropout", help="Dropout before the last layer.")] = False,
+    dropout_rate: Annotated[
+        float | None, typer.Option(callback=lambda v: v if v is None else _rate(v), help="With --dropout.", show_default="0.5")
+    ] = None,
+    batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Batch-norm after every convolution.")] = False,
+    optimizer: Annotated[OptimizerName, typer.Option(help="How a step is taken.")] = OptimizerName.sgd,
+    schedule: Annotated[Schedule, typer.Option(help="Learning rate over the epochs.")] = Schedule.constant,
+    precision: Annotated[Precision, typer.Option(help="Number format of the products.")] = Precision.float32,
+    epochs: Epochs = None,
+    batch_size: BatchSize = 128,
+    lr: Annotated[
+        float | None,
+        typer.Option(callback=_positive, help="Learning rate.", show_default="0.1; 0.001 for adam and rmsprop"),
+    ] = None,
+    seed: Seed = 0,
+    out: Out = Path("results"),
+    data_dir: DataDir = None,
+    quick: Quick = False,
+    overwrite: Overwrite = False,
+    device: DeviceOption = Device.auto,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The convnet: without options the homework's baseline, with each rung of the ladder as a flag."""
+    if dropout_rate is not None and not dropout:
+        raise typer.BadParameter("--dropout-rate needs --dropout")
+    if batch_norm and model != "cifar":
+        raise typer.BadParameter("--batch-norm needs --model cifar")
+    options = _options(out, data_dir, quick, overwrite, device)
+    from rdfia_keras.experiments import CnnExperiment, identify
+
+    on_a_rung = augment or dropout or batch_norm or schedule != "constant"
+    experiment = identify(
+        CnnExperiment(
+            name="",
+            dataset=dataset,
+            model=str(model),
+            batch_size=batch_size,
+            lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),
+            normalize=on_a_rung if normalize is None else normalize,
+            augment=("crop", "flip") if augment else (),
+            dropout=(dropout_rate or 0.5) if dropout else 0.0,
+            batch_norm=batch_norm,
+            optimizer=str(optimizer),
+            schedule=str(schedule),
+            precision=str(precision),
+            seed=seed,
+        ),
+        epochs,
+    )
+    runtime.prepare(device)
+    from rdfia_keras.sections import cnn as section
+
+    _answer(section.run(experiment, options), json)
+
+
+@app.command(epilog="Needs no network and no files: circles and digits come with the package.")
+@_plain_errors
+def demo(
+    out: Out = Path("results"),
+    seed: Seed = 0,
+    quick: Quick = False,
+    overwrite: Overwrite = False,
+    device: DeviceOption = Device.auto,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The main job on embedded data, in about two minutes: mlp, svm, and cnn with augment and dropout."""
+    options = _options(out, None, quick, overwrite, device)
+    runtime.prepare(device)
+    from rdfia_keras.sections import demo as section
+
+    results = section.run(options, seed)
+    if json:
+        from rdfia_keras.records import to_json
+
+        print(to_json({"runs": [result.record for result in results]}), end="")
+    else:
+        if quick:
+            print("QUICK run: a taste, not a result")
+        print_table([row for result in results for row in section.summary(result)])
+        for result in results:
+            print(result.folder)
+    raise typer.Exit(max(result.exit_code for result in results))
+
+
+def main() -> None:
+    """The `rdfia` command."""
+    if "--debug" not in sys.argv:
+        runtime.quiet()
+    try:
+        app()
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""The networks on images: the homework's convnet, LeNet-5 and the fully-connected reference (questions 10, 13, 15).
+
+Each is one model from raw uint8 pixels to logits: preprocessing and augmentation are its first layers, so a saved
+model needs nothing but images. Layers name no backend.
+"""
+
+import keras
+from keras import layers
+
+from rdfia_keras.experiments import CnnExperiment
+from rdfia_keras.layers import RandomCrop
+
+
+def build_cnn(
+    experiment: CnnExperiment, image_shape: tuple[int, int, int], n_y: int, mean: list[float], std: list[float]
+) -> keras.Model:
+    """The experiment's model: images uint8 (N, H, W, C) -> logits float32 (N, n_y).
+
+    Args:
+        experiment: Which network, and which rungs of the ladder.
+        image_shape: (H, W, C).
+        n_y: Number of classes.
+        mean, std: Of the training set, per channel, on pixels in [0, 1]; used by `normalize` alone.
+    """
+    images = keras.Input(image_shape, dtype="uint8", name="images")
+    x = preprocess(augment(images, experiment), experiment.normalize, mean, std)
+    return keras.Model(images, NETWORKS[experiment.model](x, n_y, experiment), name=experiment.model)
+
+
+def augment(x, experiment: CnnExperiment):
+    """Random transformations in training; in evaluation only the centre crop, which sets the size (question 22)."""
+    if "crop" in experiment.augment:
+        x = RandomCrop(crop_size(x.shape[1]), seed=experiment.seed, name="random_crop")(x)
+    if "flip" in experiment.augment:
+        x = layers.RandomFlip("horizontal", seed=experiment.seed, dtype="float32", name="random_flip")(x)
+    return x
+
+
+def crop_size(size: int) -> int:
+    """The homework's 28 of 32 pixels, in proportion for images of another size."""
+    return size * 7 // 8
+
+
+def preprocess(x, normalize: bool, mean: list[float], std: list[float]):
+    """Pixels from 0..255 to [0, 1], and then, with `normalize`, to mean 0 and standard deviation 1 (question 19).
+
+    Always float32: bfloat16 has too few digits for pixels.
+    """
+    x = layers.Rescaling(1 / 255, dtype="float32", name="scale")(x)
+    if normalize:
+        x = layers.Normalization(mean=mean, variance=[s * s for s in std], dtype="float32", name="normalize")(x)
+    return x
+
+
+def cifar_net(x, n_y: int, experiment: CnnExperiment):
+    """The homework's network: 1,191,170 parameters on 32x32x3 with 10 classes (question 10)."""
+    policy = experiment.precision
+    for number, filters in enumerate((32, 64, 64), start=1):
+        x = layers.Conv2D(filters, 5, padding="same", dtype=policy, name=f"conv{number}")(x)
+        if experiment.batch_norm:
+            x = layers.BatchNormalization(dtype=policy, name=f"batch_norm{number}")(x)
+        x = layers.Activation("relu", dtype=policy, name=f"relu{number}")(x)
+        # Rounding up at the third pool keeps 4x4 outputs, and so the parameter count, on 28x28 crops.
+        padding = "same" if number == 3 else "valid"
+        x = layers.MaxPooling2D(2, padding=padding, dtype=policy, name=f"pool{number}")(x)
+    x = layers.Flatten(dtype=policy, name="flatten")(x)
+    x = layers.Dense(1000, activation="relu", dtype=policy, name="fc4")(x)
+    if experiment.dropout:
+        x = layers.Dropout(experiment.dropout, seed=experiment.seed, dtype=policy, name="dropout")(x)
+    return layers.Dense(n_y, dtype="float32", name="fc5")(x)
+
+
+def lenet(x, n_y: int, experiment: CnnExperiment):
+    """LeNet-5 as the homework's MNIST code has it: tanh and max-pooling (figure 6 b)."""
+    policy = experiment.precision
+    x = layers.Conv2D(6, 5, padding="same", activation="tanh", dtype=policy, name="conv1")(x)
+    x = layers.MaxPooling2D(2, dtype=policy, name="pool1")(x)
+    x = layers.Conv2D(16, 5, activation="tanh", dtype=policy, name="conv2")(x)
+    x = layers.MaxPooling2D(2, dtype=policy, name="pool2")(x)
+    x = layers.Flatten(dtype=policy, name="flatten")(x)
+    x = layers.Dense(120, activation="tanh", dtype=policy, name="fc3")(x)
+    x = layers.Dense(84, activation="tanh", dtype=policy, name="fc4")(x)
+    if experiment.dropout:
+        x = layers.Dropout(experiment.dropout, seed=experiment.seed, dtype=policy, name="dropout")(x)
+    return layers.Dense(n_y, dtype="float32", name="fc5")(x)
+
+
+def dense_net(x, n_y: int, experiment: CnnExperiment):
+    """One hidden layer of 100 tanh units: the fully-connected reference (figure 6 a)."""
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(100, activation="tanh", dtype=experiment.precision, name="fc1")(x)
+    if experiment.dropout:
+        x = layers.Dropout(experiment.dropout, seed=experiment.seed, dtype=experiment.precision, name="dropout")(x)
+    return layers.Dense(n_y, dtype="float32", name="fc2")(x)
+
+
+NETWORKS = {"cifar": cifar_net, "lenet": lenet, "dense": dense_net}

@@ -1,0 +1,158 @@
+"""A user's own images: DIR/train/<class>/*.png and DIR/test/<class>/*.png (or .jpg, .jpeg)."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from rdfia_keras.data.base import Dataset, Split
+from rdfia_keras.errors import RdfiaError
+
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+# Left out in silence these would be missed, so they are reported; notes and index files are passed over.
+_OTHER_IMAGES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
+# Below the 89 million at which Pillow itself starts to warn.
+_MAX_PIXELS = 80_000_000
+_MAX_SIZE = 1024
+_NAMED = 5
+
+
+class _Unusable(Exception):
+    """Why one image file cannot be used."""
+
+
+def load(folder: Path, image_size: int) -> Dataset:
+    """All images of a folder, in the order of their names.
+
+    Args:
+        folder: Holds train/<class>/ and test/<class>/; the classes are the sorted folders of train.
+        image_size: Every image is resized to image_size x image_size, whatever its proportions.
+
+    Returns:
+        Images of shape (N, image_size, image_size, 3), uint8.
+
+    Raises:
+        RdfiaError: When the layout is another one, or for all the files together that cannot be used.
+    """
+    if not isinstance(image_size, int) or not 1 <= image_size <= _MAX_SIZE:
+        raise RdfiaError(f"the image size is {image_size}; give a whole number from 1 to {_MAX_SIZE}")
+    try:
+        train, test, classes = _listed(folder)
+    except OSError as error:
+        raise RdfiaError(f"{folder} cannot be read ({error.strerror}); check its permissions") from error
+    faults: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        splits = [_read_split(folder, files, classes, image_size, faults) for files in (train, test)]
+    if faults:
+        more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+        raise RdfiaError(
+            f"{len(faults)} of the {len(train) + len(test)} image files in {folder} cannot be used: "
+            f"{', '.join(faults[:_NAMED])}{more}; repair or remove them"
+        )
+    return Dataset(folder.resolve().name, *splits, classes, str(folder))
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path], tuple[str, ...]]:
+    """The files of both splits and the names of the classes, once the layout is checked."""
+    if not folder.is_dir():
+        raise RdfiaError(f"{folder} is not a folder; name one that holds train/<class>/ and test/<class>/ images")
+    train, test = (_images_by_class(folder, name) for name in ("train", "test"))
+    unknown = sorted(set(test) - set(train))
+    if unknown:
+        raise RdfiaError(
+            f"{folder / 'test'} has classes that {folder / 'train'} lacks: {', '.join(unknown[:_NAMED])}; "
+            f"the folders of both must have the same names, and those of train are {', '.join(list(train)[:_NAMED])}"
+        )
+    if len(train) < 2:
+        raise RdfiaError(f"{folder / 'train'} holds the single class {next(iter(train))}; at least two are needed")
+    empty = [name for name, files in train.items() if not files]
+    if empty:
+        raise RdfiaError(
+            f"{folder / 'train' / empty[0]} holds no .png, .jpg or .jpeg image; put some there or remove the folder"
+        )
+    if not any(test.values()):
+        raise RdfiaError(f"{folder / 'test'} holds no .png, .jpg or .jpeg image; put some in its class folders")
+    return _flat(train), _flat(test), tuple(train)
+
+
+def _images_by_class(folder: Path, split: str) -> dict[str, list[Path]]:
+    """Class name to image files, both in the order of their names."""
+    root = folder / split
+    if not root.is_dir():
+        raise RdfiaError(f"{folder} has no {split} folder; it must hold train/<class>/ and test/<class>/ images")
+    classes = {path.name: _images(path) for path in _visible(root) if path.is_dir()}
+    if not classes:
+        raise RdfiaError(f"{root} holds no class folders; put each class's images in {root / '<class>'}")
+    return classes
+
+
+def _flat(by_class: dict[str, list[Path]]) -> list[Path]:
+    return [path for files in by_class.values() for path in files]
+
+
+def _images(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.suffix.lower() in (*_SUFFIXES, *_OTHER_IMAGES)]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+
+
+def _read_split(folder: Path, files: list[Path], classes: tuple[str, ...], size: int, faults: list[str]) -> Split:
+    """One split; a file that cannot be used is noted in `faults` and its place left unfilled."""
+    try:
+        x = np.empty((len(files), size, size, 3), np.uint8)
+    except MemoryError as error:
+        raise RdfiaError(
+            f"{folder}: {len(files)} images of {size} x {size} do not fit in memory; lower the size"
+        ) from error
+    for image, path in zip(x, files, strict=True):
+        try:
+            image[:] = _pixels(path, size)
+        except _Unusable as fault:
+            faults.append(f"{path.relative_to(folder)} ({fault})")
+    return Split(x, np.array([classes.index(path.parent.name) for path in files], np.int64))
+
+
+def _pixels(path: Path, size: int) -> np.ndarray:
+    """The image as uint8 (size, size, 3)."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if path.suffix.lower() not in _SUFFIXES:
+        raise _Unusable("convert it to PNG or JPEG")
+    # A pipe or a device would be waited on for ever.
+    if not path.is_file():
+        raise _Unusable("not a regular file")
+    try:
+        if path.stat().st_size == 0:
+            raise _Unusable("empty")
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise _Unusable(f"{image.width} x {image.height} is more than {_MAX_PIXELS:,} pixels")
+            upright = _rgb(ImageOps.exif_transpose(image))
+            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+    except _Unusable:
+        raise
+    except UnidentifiedImageError as error:
+        raise _Unusable("not a PNG or JPEG image") from error
+    except Image.DecompressionBombError as error:
+        raise _Unusable(f"more than {_MAX_PIXELS:,} pixels") from error
+    except PermissionError as error:
+        raise _Unusable("no permission to read it") from error
+    except Exception as error:  # Pillow raises anything on damaged pixels: OSError, SyntaxError, ValueError, ...
+        raise _Unusable("cut short or damaged") from error
+
+
+def _rgb(image):
+    """A Pillow image of any mode as 8-bit RGB; what is transparent becomes white."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        # 16-bit grey, which convert() would clip at 255 instead of scaling.
+        levels = np.clip(np.asarray(image, dtype=np.float64), 0, 65535)
+        return Image.fromarray(np.round(levels / 257).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    return image.convert("RGB")

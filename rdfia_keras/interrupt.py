@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM: the first asks a training to end in good order, the second ends the process at once."""
+
+import os
+import signal
+import sys
+
+
+class StopRequest:
+    """While active, notes the first SIGINT or SIGTERM instead of dying of it.
+
+    Attributes:
+        signum: The signal that came, or None.
+    """
+
+    def __init__(self):
+        self.signum: int | None = None
+        self._before = {}
+
+    def __bool__(self) -> bool:
+        return self.signum is not None
+
+    def _handle(self, signum, _frame):
+        if self:
+            os._exit(128 + signum)
+        self.signum = signum
+        # A handler may run inside another write to stderr, where print() would raise a RuntimeError.
+        os.write(sys.stderr.fileno(), b"\nstopping after this batch; once more to stop at once\n")
+
+    def __enter__(self) -> "StopRequest":
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            self._before[signum] = signal.signal(signum, self._handle)
+        return self
+
+    def __exit__(self, *_exc):
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)

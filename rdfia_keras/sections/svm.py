@@ -1,0 +1,149 @@
+"""Section svm: kernels on the circles (figure 4) and the influence of C (figure 5). Needs no TensorFlow."""
+
+import time
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from rdfia_keras import plots, records, svm
+from rdfia_keras.data import Dataset, load_vectors
+from rdfia_keras.sections import Options, Result, percent
+
+# What the report reached with the two kernels that can draw a circle (part 2.2), over all C.
+PUBLISHED = {("rbf", None): 0.95, ("poly", 2): 0.955}
+QUICK_EXAMPLES = 500
+# Kernel machines take time with the square of the examples; more than these make no difference to see.
+MOST_EXAMPLES = 5000
+
+
+@dataclass(frozen=True)
+class SvmExperiment:
+    """Which machines are fitted.
+
+    Attributes:
+        settings: Each becomes a row of the table; the first four, or the only one, a panel too.
+        sweep: Settings of the curves over C.
+    """
+
+    name: str
+    dataset: str
+    settings: tuple[svm.Setting, ...]
+    sweep: tuple[svm.Setting, ...]
+    seed: int = 0
+    figure: int | None = None
+    question: int | None = None
+    published: float | None = None
+
+
+def homework(dataset: str, seed: int = 0) -> SvmExperiment:
+    """Figures 4 and 5, with LinearSVC and the polynomials of degree 1 to 5 beside them."""
+    others = (svm.Setting("linearsvc", 0.01), *(svm.Setting("poly", 1.0, degree) for degree in range(1, 6)))
+    experiment = SvmExperiment("kernels", dataset, (*svm.FIGURE_4, *others), svm.FIGURE_5, seed)
+    if dataset == "circles":
+        return replace(experiment, figure=4, question=1, published=0.955)
+    return replace(experiment, name=f"{dataset}-kernels")
+
+
+def single(dataset: str, kernel: str, C: float, degree: int, seed: int = 0) -> SvmExperiment:
+    """One setting, and the same kernel over C."""
+    words = [] if dataset == "circles" else [dataset]
+    words += [f"poly{degree}" if kernel == "poly" else kernel, f"C-{C:g}"]
+    sweep = tuple(svm.Setting(kernel, c, degree) for c in svm.SWEEP_C)
+    return SvmExperiment("-".join(words), dataset, (svm.Setting(kernel, C, degree),), sweep, seed)
+
+
+def run(experiment: SvmExperiment, options: Options) -> Result:
+    """Fit, record and plot.
+
+    Raises:
+        RdfiaError: When the data or the output folder cannot be used.
+    """
+    dataset = load_vectors(experiment.dataset, options.data_dir)
+    most = QUICK_EXAMPLES if options.quick else MOST_EXAMPLES
+    dataset = replace(dataset, train=dataset.train.take(most), test=dataset.test.take(most))
+    run = records.Run.create(
+        options.out,
+        "svm",
+        experiment.name,
+        {
+            "section": "svm",
+            "experiment": asdict(experiment),
+            "quick": options.quick,
+            "dataset": dataset.describe(),
+            "device": "cpu (scikit-learn)",
+        },
+        overwrite=options.overwrite,
+    )
+    begin = time.perf_counter()
+    splits = (dataset.train.x, dataset.train.y, dataset.test.x, dataset.test.y)
+    scores = svm.sweep(experiment.settings, *splits, seed=experiment.seed)
+    sweep = svm.sweep(experiment.sweep, *splits, seed=experiment.seed)
+    best = max(scores + sweep, key=lambda row: row["test_accuracy"])
+    record = records.metrics(
+        "ok",
+        "svm",
+        asdict(experiment),
+        quick=options.quick,
+        dataset=dataset.describe(),
+        best=best,
+        final=None,
+        scores=scores,
+        sweep=sweep,
+        seed=experiment.seed,
+        precision="float64",
+        device="cpu (scikit-learn)",
+        seconds=round(time.perf_counter() - begin, 3),
+    )
+    run.write_json("metrics.json", record)
+    _draw(run, experiment, dataset, sweep, options.quick)
+    return Result(record, run.folder, table(record))
+
+
+def _draw(run: records.Run, experiment: SvmExperiment, dataset: Dataset, sweep: list[dict], quick: bool) -> None:
+    if dataset.train.x.shape[1] == 2:
+        settings = experiment.settings[: len(svm.FIGURE_4)]
+        panels = [_panel(setting, dataset, experiment.seed) for setting in settings]
+        plots.save(plots.svm_panels(panels, quick=quick), run.folder / "kernels.png")
+    title = f"SVM on {dataset.name}: accuracy against C" + (" (figure 5)" if experiment.figure else "")
+    plots.save(plots.svm_sweep(sweep, title, quick=quick), run.folder / "sweep.png")
+
+
+def _panel(setting: svm.Setting, dataset: Dataset, seed: int) -> dict:
+    """Decision values over [-2, 2]² with the test points."""
+    model = svm.fit(setting.kernel, setting.C, setting.degree, dataset.train.x, dataset.train.y, seed)
+    axis = np.linspace(-2, 2, 201)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    return {
+        "title": setting.label,
+        "accuracy": svm.accuracy(model, dataset.test.x, dataset.test.y),
+        "grid_x": axis,
+        "grid_y": axis,
+        "decision": svm.decision_values(model, grid),
+        "points": dataset.test.x,
+        "labels": dataset.test.y,
+    }
+
+
+def table(record: dict) -> list[dict[str, str]]:
+    """The result table of a record: every setting, then the best C of each kernel in the sweep."""
+    rows = [_table_row(row) for row in record["scores"]]
+    groups: dict[tuple, list[dict]] = {}
+    for row in record["sweep"]:
+        groups.setdefault((row["kernel"], row["degree"]), []).append(row)
+    for key, group in groups.items():
+        published = PUBLISHED.get(key) if record["published"] else None
+        best = max(group, key=lambda row: row["test_accuracy"])
+        rows.append({**_table_row(best), "of": f"best of {len(group)} C", "published": percent(published)})
+    return rows
+
+
+def _table_row(row: dict) -> dict[str, str]:
+    return {
+        "kernel": row["kernel"] if row["degree"] is None else f"{row['kernel']} degree {row['degree']}",
+        "C": f"{row['C']:.4g}",
+        "of": "-",
+        "train": percent(row["train_accuracy"]),
+        "test": percent(row["test_accuracy"]),
+        "support vectors": "-" if row["support_vectors"] is None else str(row["support_vectors"]),
+        "published": "-",
+    }

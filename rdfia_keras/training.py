@@ -1,0 +1,263 @@
+"""Training on any Keras backend: order, random streams, schedules, the loop over epochs, and what it all came to.
+
+Everything random in an epoch is a function of (seed, epoch), so a training that was cut off and goes on from the last
+finished epoch ends with the same weights as one that never stopped.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from rdfia_keras.data import Split
+from rdfia_keras.experiments import CnnExperiment
+from rdfia_keras.records import best_row
+from rdfia_keras.runtime import accelerated
+
+EVALUATION_BATCH = 500
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """A permutation of 0..count-1 for this epoch. (`fit(shuffle=True)` repeats one permutation after seeding.)"""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches (images, labels) of a split, gathered when they are asked for, in a given order."""
+
+    def __init__(self, split: Split, batch_size: int, order: np.ndarray | None = None):
+        super().__init__()
+        self.split = split
+        self.batch_size = batch_size
+        self.order = order
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.split) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        if self.order is not None:
+            rows = self.order[rows]
+        return self.split.x[rows], self.split.y[rows]
+
+
+def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation per channel of uint8 images (N, H, W, C), on pixels in [0, 1].
+
+    Counted exactly from each channel's histogram, without a float copy of the images. For the training set alone:
+    question 20.
+    """
+    values = np.arange(256) / 255
+    mean, std = [], []
+    for channel in range(images.shape[-1]):
+        share = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., channel].size
+        mean.append(float(share @ values))
+        std.append(float(np.sqrt(share @ (values - mean[-1]) ** 2)))
+    # A constant channel has nothing to normalise.
+    return mean, [s if s > 0 else 1.0 for s in std]
+
+
+def learning_rate(schedule: str, lr: float, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0 (questions 26 and 28).
+
+    `exponential`: x 0.95 an epoch; `step`: x 0.1 every 10 epochs; `inverse`: lr / (1 + 0.1 epoch).
+    """
+    factors = {
+        "constant": 1.0,
+        "exponential": 0.95**epoch,
+        "step": 0.1 ** (epoch // 10),
+        "inverse": 1 / (1 + 0.1 * epoch),
+    }
+    return lr * factors[schedule]
+
+
+def make_optimizer(name: str, lr: float) -> keras.optimizers.Optimizer:
+    """`sgd`, `momentum`, `nesterov` (both 0.9), `rmsprop` or `adam`."""
+    if name in ("sgd", "momentum", "nesterov"):
+        momentum = 0.0 if name == "sgd" else 0.9
+        return keras.optimizers.SGD(lr, momentum=momentum, nesterov=name == "nesterov")
+    return {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[name](lr)
+
+
+def compile_model(model: keras.Model, experiment: CnnExperiment) -> None:
+    """Attach optimizer, loss and accuracy.
+
+    XLA is left to accelerators: on a CPU it makes convolutions two to three times slower.
+    """
+    optimizer = make_optimizer(experiment.optimizer, experiment.lr)
+    if experiment.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(
+        optimizer,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile="auto" if accelerated() or keras.backend.backend() == "jax" else False,
+        auto_scale_loss=False,
+    )
+    optimizer.build(model.trainable_variables)
+
+
+def seed_epoch(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set every random stream of the model (dropout, augmentation) from (seed, epoch)."""
+    streams = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    for number, variable in enumerate(streams):
+        state = np.random.SeedSequence([seed, epoch, number]).generate_state(2)
+        variable.assign(state.astype(variable.dtype))
+
+
+@dataclass
+class State:
+    """Where a training stands: all that a checkpoint keeps.
+
+    Attributes:
+        history: A row for each finished epoch.
+        weights: The model's variables after the last finished epoch, by position.
+        optimizer: The optimizer's variables then.
+        best_weights: The model's variables after the best epoch so far.
+    """
+
+    history: list[dict] = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
+    optimizer: list[np.ndarray] = field(default_factory=list)
+    best_weights: list[np.ndarray] = field(default_factory=list)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name, `weights.000` and so on."""
+        groups = ("weights", "optimizer", "best_weights")
+        return {f"{group}.{i:03d}": array for group in groups for i, array in enumerate(getattr(self, group))}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray], history: list[dict]) -> "State":
+        state = cls(history=history)
+        for name in sorted(arrays):
+            getattr(state, name.split(".")[0]).append(arrays[name])
+        return state
+
+
+class Diverged(Exception):
+    """The loss or a weight is no longer a finite number."""
+
+
+class _Watch(keras.callbacks.Callback):
+    """Between batches: report progress, stop when asked to or when the loss is no longer finite."""
+
+    def __init__(self, stop: object, on_batch: Callable[[int], None] | None):
+        super().__init__()
+        self.stop = stop
+        self.on_batch = on_batch
+        self.diverged_at = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            self.diverged_at = batch + 1
+        if self.stop or self.diverged_at:
+            self.model.stop_training = True
+        if self.on_batch:
+            self.on_batch(batch + 1)
+
+
+def fit(
+    model: keras.Model,
+    experiment: CnnExperiment,
+    train: Split,
+    test: Split,
+    state: State,
+    stop: object,
+    on_epoch: Callable[[State], None],
+    on_batch: Callable[[int], None] | None = None,
+) -> None:
+    """Train from the first epoch that `state` does not hold up to `experiment.epochs`.
+
+    Args:
+        model: Compiled; its variables are set from `state` when that holds any.
+        state: Where to begin; brought up to date after each epoch, in place.
+        stop: Truth-tested after each batch; the epoch it cuts short leaves no trace in `state`.
+        on_epoch: Called with `state` after each epoch: the place to save it.
+        on_batch: Called with the number of batches done in this epoch.
+
+    Raises:
+        Diverged: When the loss or a weight is not finite; `state` then holds the last finite epoch.
+    """
+    if state.weights:
+        set_variables(model, state.weights)
+        for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
+            variable.assign(value)
+    schedule = keras.callbacks.LearningRateScheduler(
+        lambda epoch, _: learning_rate(experiment.schedule, experiment.lr, epoch)
+    )
+    for epoch in range(len(state.history), experiment.epochs):
+        begin = time.perf_counter()
+        seed_epoch(model, experiment.seed, epoch)
+        watch = _Watch(stop, on_batch)
+        order = epoch_order(experiment.seed, epoch, len(train))
+        result = model.fit(
+            Batches(train, experiment.batch_size, order),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            verbose=0,
+            callbacks=[watch, schedule],
+        )
+        if stop:
+            return
+        values = get_variables(model)
+        if watch.diverged_at or not all(np.isfinite(value).all() for value in values):
+            batch = f", batch {watch.diverged_at}" if watch.diverged_at else ""
+            raise Diverged(f"the loss or a weight stopped being a finite number in epoch {epoch + 1}{batch}")
+        test_loss, test_accuracy = evaluate(model, test)
+        state.history.append(
+            {
+                "epoch": epoch + 1,
+                "lr": learning_rate(experiment.schedule, experiment.lr, epoch),
+                "train_loss": result.history["loss"][0],
+                "train_accuracy": result.history["accuracy"][0],
+                "test_loss": test_loss,
+                "test_accuracy": test_accuracy,
+                "seconds": round(time.perf_counter() - begin, 3),
+            }
+        )
+        state.weights = values
+        state.optimizer = [np.array(variable) for variable in model.optimizer.variables]
+        if best_row(state.history) is state.history[-1]:
+            state.best_weights = values
+        on_epoch(state)
+
+
+def get_variables(model: keras.Model) -> list[np.ndarray]:
+    """The model's weights, trained or not, as copies. Random streams are left out: they follow from (seed, epoch)."""
+    return [np.array(weight) for weight in model.weights]
+
+
+def set_variables(model: keras.Model, values: list[np.ndarray]) -> None:
+    """What `get_variables` gave, put back."""
+    for weight, value in zip(model.weights, values, strict=True):
+        weight.assign(value)
+
+
+def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
+    """Loss and accuracy over a split."""
+    result = model.evaluate(Batches(split, EVALUATION_BATCH), verbose=0, return_dict=True)
+    return result["loss"], result["accuracy"]
+
+
+def predict(model: keras.Model, split: Split) -> np.ndarray:
+    """Class probabilities (N, n_y), float64."""
+    logits = np.asarray(model.predict(Batches(split, EVALUATION_BATCH), verbose=0), np.float64)
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def augmented(model: keras.Model, images: np.ndarray, times: int) -> np.ndarray | None:
+    """Training versions of some images, (N, times, H, W, C) with pixels 0..255, or None without augmentation."""
+    layers = [layer for layer in model.layers if layer.name.startswith("random_")]
+    if not layers:
+        return None
+    versions = []
+    for _ in range(times):
+        x = images
+        for layer in layers:
+            x = layer(x, training=True)
+        versions.append(np.asarray(x, np.float32))
+    return np.stack(versions, axis=1)

@@ -1,0 +1,157 @@
+"""Kernels on circles (homework part 2.2, figures 4 and 5) and on data of ten classes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import loadmat
+from sklearn.datasets import load_digits, make_circles
+
+from rdfia_keras import svm
+
+COURSE_FILE = Path(__file__).resolve().parents[2] / "shared" / "data" / "circles.mat"
+
+
+@pytest.fixture(scope="module")
+def circles():
+    train = make_circles((100, 100), noise=0.2, factor=0.33, random_state=1)
+    test = make_circles((100, 100), noise=0.2, factor=0.33, random_state=2)
+    return *train, *test
+
+
+@pytest.fixture(scope="module")
+def course():
+    if not COURSE_FILE.is_file():
+        pytest.skip("the course's circles.mat is not in shared/data")
+    content = loadmat(COURSE_FILE)
+    return (
+        content["Xtrain"],
+        content["Ytrain"].argmax(axis=1),
+        content["Xtest"],
+        content["Ytest"].argmax(axis=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x, y = load_digits(return_X_y=True)
+    return x[:600], y[:600], x[600:900], y[600:900]
+
+
+def test_only_round_kernels_separate_circles(circles):
+    rows = svm.sweep(svm.FIGURE_4, *circles)
+    linear, sigmoid, rbf, poly = (row["test_accuracy"] for row in rows)
+    assert min(rbf, poly) > 0.88
+    assert max(linear, sigmoid) < 0.75
+
+
+# The report's numbers where it gives them; one test point is 0.005.
+@pytest.mark.parametrize(
+    ("kernel", "C", "degree", "low", "high"),
+    [
+        ("rbf", 0.01, 3, 0.95, 0.95),
+        ("poly", 0.1, 2, 0.955, 0.955),
+        ("poly", 1.0, 2, 0.955, 0.955),
+        ("poly", 100.0, 2, 0.94, 0.94),
+        ("poly", 1.0, 3, 0.545, 0.545),
+        ("poly", 100.0, 4, 0.955, 0.955),
+        ("linear", 0.01, 3, 0.62, 0.64),
+        ("sigmoid", 0.1, 3, 0.45, 0.62),
+    ],
+)
+def test_course_file_gives_the_homework_numbers(course, kernel, C, degree, low, high):
+    row = svm.sweep([svm.Setting(kernel, C, degree)], *course)[0]
+    assert low - 1e-9 <= row["test_accuracy"] <= high + 1e-9
+
+
+def test_figure_5_on_the_course_file(course):
+    """rbf stays effective whatever C is; poly needs a C that is not too small."""
+    rows = svm.sweep(svm.FIGURE_5, *course)
+    rbf = [row["test_accuracy"] for row in rows if row["kernel"] == "rbf"]
+    poly = [row["test_accuracy"] for row in rows if row["kernel"] == "poly"]
+    assert len(rbf) == len(poly) == len(svm.SWEEP_C) == 13
+    assert min(rbf) > 0.92
+    assert poly[0] < 0.6
+    assert max(rbf) == pytest.approx(0.95)
+    assert max(poly) == pytest.approx(0.96)
+
+
+def test_figure_4_declares_the_homework_panels():
+    assert [setting.label for setting in svm.FIGURE_4] == [
+        "linear, C 0.01",
+        "sigmoid, C 0.1",
+        "rbf, C 0.01",
+        "poly degree 2, C 100",
+    ]
+
+
+def test_sweep_c_is_even_on_a_log_axis():
+    assert (svm.SWEEP_C[0], svm.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
+    assert np.ptp(np.diff(np.log10(svm.SWEEP_C))) < 1e-9
+
+
+def test_decision_values_on_a_map_agree_with_the_prediction(circles):
+    model = svm.fit("rbf", 0.01, 3, *circles[:2])
+    x = np.linspace(-2, 2, 7)
+    y = np.linspace(-1, 1, 5)
+    grid = np.stack(np.meshgrid(x, y), axis=-1)
+    values = svm.decision_values(model, grid)
+    assert values.shape == (5, 7)
+    for row, column in [(0, 6), (2, 3), (4, 0)]:
+        predicted = model.predict([[x[column], y[row]]])[0]
+        assert (values[row, column] > 0) == (predicted == 1)
+
+
+@pytest.mark.parametrize("kernel", svm.KERNELS)
+def test_ten_classes(digits, kernel):
+    row = svm.sweep([svm.Setting(kernel, 1.0, degree=2)], *digits)[0]
+    assert row["test_accuracy"] > 0.8
+    model = svm.fit(kernel, 1.0, 2, *digits[:2])
+    values = svm.decision_values(model, digits[2])
+    assert values.shape == (300, 10)
+    assert np.mean(values.argmax(axis=1) == digits[3]) == pytest.approx(row["test_accuracy"], abs=0.02)
+
+
+def test_sweep_rows(circles):
+    rows = svm.sweep([svm.Setting("poly", 1.0, 2), svm.Setting("rbf", 10.0), svm.Setting("linearsvc", 1.0)], *circles)
+    assert [(row["kernel"], row["C"], row["degree"]) for row in rows] == [
+        ("poly", 1.0, 2),
+        ("rbf", 10.0, None),
+        ("linearsvc", 1.0, None),
+    ]
+    assert 0 < rows[1]["support_vectors"] < 200
+    assert rows[2]["support_vectors"] is None
+    x_train, y_train = circles[:2]
+    model = svm.fit("rbf", 10.0, 3, x_train, y_train)
+    assert rows[1]["train_accuracy"] == np.mean(model.predict(x_train) == y_train)
+    assert rows[1]["support_vectors"] == len(model.support_)
+
+
+@pytest.mark.parametrize("kernel", svm.KERNELS)
+def test_equal_fits_are_equal(circles, kernel):
+    first, second = (svm.decision_values(svm.fit(kernel, 1.0, 2, *circles[:2], seed=3), circles[2]) for _ in "ab")
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "C", "x", "y"),
+    [
+        ("cubic", 1.0, np.eye(2), [0, 1]),
+        ("rbf", 0.0, np.eye(2), [0, 1]),
+        ("rbf", 1.0, np.eye(2), [[1, 0], [0, 1]]),
+        ("rbf", 1.0, np.eye(2), [1, 1]),
+        ("rbf", 1.0, np.eye(3), [0, 1]),
+        ("rbf", 1.0, [[np.nan, 0], [0, 1]], [0, 1]),
+        ("linearsvc", -1.0, np.eye(2), [0, 1]),
+    ],
+)
+def test_bad_arguments(kernel, C, x, y):
+    with pytest.raises(ValueError):
+        svm.fit(kernel, C, 3, x, y)
+
+
+def test_needs_no_tensorflow():
+    code = "import sys, rdfia_keras.svm; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
