@@ -34,11 +34,11 @@ CLASS_MAP = LinearSegmentedColormap.from_list("classes", ["#7FBBDD", "#FFFFFF", 
 CLASS_COLOURS, CLASS_MARKERS = (BLUE, RED), ("o", "^")
 CURVES = {"train": (BLUE, "--"), "test": (RED, "-")}
 KERNEL_COLOURS = {"poly": RED, "rbf": BLUE, "linear": ORANGE, "sigmoid": TEAL, "linearsvc": MAGENTA}
-DEGREE_MARKERS = {2: "o", 3: "s", 4: "^"}
+DEGREE_MARKERS = {1: "v", 2: "o", 3: "s", 4: "^", 5: "D"}
 
 MAX_MARKED = 30  # epochs; with more, markers would hide their own line
 MAX_ANNOTATED = 12  # classes; with more, a number does not fit its cell
-MAX_LABELLED = 36  # classes; with more, only every second, third, ... name is printed
+MAX_LABELLED = 42  # classes; with more, only every second, third, ... name is printed
 MAX_PIXELS = 100_000  # of images in one figure; even noise is then a file within `MAX_BYTES`
 MAX_NAME = 20  # characters of a class name beside a confusion matrix
 
@@ -69,7 +69,7 @@ def _png_within(figure: Figure, limit: int) -> bytes:
 def _png(figure: Figure, dpi: int) -> bytes:
     data = io.BytesIO()
     # Without metadata: matplotlib would name its version, and a date would make every file differ.
-    figure.savefig(data, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    figure.savefig(data, format="png", dpi=dpi, metadata={"Software": None})
     return data.getvalue()
 
 
@@ -77,7 +77,7 @@ def _with_palette(png: bytes, colours: int) -> bytes:
     from PIL import Image
 
     data = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(colours).save(data, format="png", optimize=True)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(colours).save(data, format="png")
     return data.getvalue()
 
 
@@ -288,7 +288,8 @@ def decision_map(panels: list[dict], classes: Sequence[str], *, title: str = "",
         raise ValueError("a probability is not within [0, 1]")
     figure, axes = _map_axes(len(panels), title, quick)
     for axis, panel in zip(axes, panels, strict=True):
-        mappable = _draw_map(axis, panel, panel["probability"], low=0, high=1, boundary=0.5)
+        mappable = _draw_map(axis, panel, panel["probability"], low=0, high=1)
+        _draw_boundary(axis, panel, panel["probability"], 0.5)
         _draw_points(axis, panel, classes)
         axis.set_title(panel["title"], fontsize=TITLE, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes, shrink=0.8, ticks=[0, 0.25, 0.5, 0.75, 1])
@@ -319,7 +320,9 @@ def svm_panels(
     _check_panels(panels, classes, "decision")
     figure, axes = _map_axes(len(panels), title, quick)
     for axis, panel in zip(axes, panels, strict=True):
-        mappable = _draw_map(axis, panel, _scale_signs(panel["decision"]), low=-1, high=1, boundary=0)
+        mappable = _draw_map(axis, panel, _scale_signs(panel["decision"]), low=-1, high=1)
+        # Of the values as they are: two scales would bend the line between the grid's points.
+        _draw_boundary(axis, panel, panel["decision"], 0)
         _draw_points(axis, panel, classes)
         axis.set_title(f"{panel['title']}: test {100 * panel['accuracy']:.1f} %", fontsize=TITLE, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes, shrink=0.8, ticks=[-1, 0, 1])
@@ -367,18 +370,21 @@ def _map_axes(count: int, title: str, quick: bool) -> tuple[Figure, list[Axes]]:
     return figure, list(axes.flat)
 
 
-def _draw_map(axes: Axes, panel: dict, values: np.ndarray, low: float, high: float, boundary: float) -> QuadMesh:
-    grid_x, grid_y, values = np.asarray(panel["grid_x"]), np.asarray(panel["grid_y"]), np.asarray(values)
-    mappable = axes.pcolormesh(grid_x, grid_y, values, cmap=CLASS_MAP, vmin=low, vmax=high, shading="nearest")
-    # A machine that gives every point to one class has no boundary, and contour would warn.
-    if values.min() < boundary < values.max():
-        axes.contour(grid_x, grid_y, values, levels=[boundary], colors="black", linewidths=1.5)
-    axes.set(xlim=(grid_x.min(), grid_x.max()), ylim=(grid_y.min(), grid_y.max()), aspect="equal")
+def _draw_map(axes: Axes, panel: dict, values: np.ndarray, low: float, high: float) -> QuadMesh:
+    x, y = np.asarray(panel["grid_x"]), np.asarray(panel["grid_y"])
+    mappable = axes.pcolormesh(x, y, values, cmap=CLASS_MAP, vmin=low, vmax=high, shading="nearest")
+    axes.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
     # Few ticks: the last of one panel stands beside the first of the next.
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(labelsize=SMALL)
     return mappable
+
+
+def _draw_boundary(axes: Axes, panel: dict, values: np.ndarray, level: float) -> None:
+    # A machine that gives every point to one class has no boundary, and contour would warn.
+    if np.min(values) < level < np.max(values):
+        axes.contour(panel["grid_x"], panel["grid_y"], values, levels=[level], colors="black", linewidths=1.5)
 
 
 def _draw_points(axes: Axes, panel: dict, classes: Sequence[str]) -> None:
@@ -439,7 +445,7 @@ def confusion_matrix(
         raise ValueError("the matrix holds something that is no count")
     # A class without examples is a row of zeros, not 0/0.
     percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = min(6.0, max(2.2, 0.5 * n if n <= MAX_ANNOTATED else 0.17 * n))
+    side = min(7.0, max(2.2, 0.5 * n if n <= MAX_ANNOTATED else 0.17 * n))
     names = [_shorten(str(name)) for name in classes]
     beside = max(map(len, names)) * CHARACTER * SMALL / 72
     figure = _figure(side + beside + 1.6, side + beside + 1.0, title, quick)
@@ -552,7 +558,7 @@ def _check_images(images: np.ndarray, dimensions: int) -> np.ndarray:
 
 
 def _thumbnails(images: np.ndarray, count: int) -> np.ndarray:
-    """Images (..., height, width, channels) reduced by a whole factor where `count` of them would fill too large a file."""
+    """Images (..., height, width, channels) reduced by a whole factor where `count` of them need too large a file."""
     *rest, height, width, channels = images.shape
     factor = min(height, width, int(np.ceil(np.sqrt(count * height * width / MAX_PIXELS))))
     height, width = height // factor, width // factor

@@ -197,6 +197,7 @@ def fit(
             Batches(train, experiment.batch_size, order),
             initial_epoch=epoch,
             epochs=epoch + 1,
+            shuffle=False,  # Keras would shuffle the batches once more, from a random state of its own.
             verbose=0,
             callbacks=[watch, schedule],
         )
@@ -219,7 +220,7 @@ def fit(
             }
         )
         state.weights = values
-        state.optimizer = [np.array(variable) for variable in model.optimizer.variables]
+        state.optimizer = [keras.ops.convert_to_numpy(variable).copy() for variable in model.optimizer.variables]
         if best_row(state.history) is state.history[-1]:
             state.best_weights = values
         on_epoch(state)
@@ -227,7 +228,7 @@ def fit(
 
 def get_variables(model: keras.Model) -> list[np.ndarray]:
     """The model's weights, trained or not, as copies. Random streams are left out: they follow from (seed, epoch)."""
-    return [np.array(weight) for weight in model.weights]
+    return [keras.ops.convert_to_numpy(weight).copy() for weight in model.weights]
 
 
 def set_variables(model: keras.Model, values: list[np.ndarray]) -> None:

@@ -76,7 +76,7 @@ def _is_path(name: str) -> bool:
     if os.sep in name or (os.altsep and os.altsep in name):
         return True
     try:
-        return Path(name).is_dir()
+        return bool(name) and Path(name).is_dir()
     except (OSError, ValueError):  # Too long for a file name, or with a character that none can have.
         return False
 

@@ -156,12 +156,12 @@ def _run_keras(name: str, keras_home: Path) -> None:
     )
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").split("\n")
-        reasons = [line.strip() for line in lines if line.strip()]
+        reasons = [line.strip().rstrip(".") for line in lines if line.strip()]
         raise _Failed(reasons[-1][:300] if reasons else f"the download ended with status {done.returncode}")
 
 
 def _progress_target() -> int:
-    """Our stderr for Keras's progress bar; nothing where that is a file, which the bar would fill with lines."""
+    """Our stderr for Keras's progress bar; nothing where that is a file, which it would fill with 20 lines a second."""
     return 2 if os.isatty(2) else subprocess.DEVNULL
 
 

@@ -68,8 +68,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_members(path: Path, archive) -> None:
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise RdfiaError(f"{path} holds a single array and is not a NumPy .npz archive; {_FIX}")
     missing = [key for key in _KEYS if key not in archive.files]
     if missing:
         raise RdfiaError(f"{path} has no {', '.join(missing)}; it must hold {', '.join(_KEYS)}: {_FIX}")

@@ -1,0 +1,63 @@
+"""What every test needs: a quiet backend, tiny images, and the real command in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from rdfia_keras.data import Dataset, Split
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def tiny_images() -> Dataset:
+    """Three classes of 16x16 colour noise, each brighter than the one before: learnable in a few steps."""
+    rng = np.random.default_rng(0)
+
+    def split(count: int) -> Split:
+        y = np.arange(count) % 3
+        x = rng.integers(0, 60, (count, 32, 32, 3)) + 60 * y[:, None, None, None]
+        return Split(x.astype(np.uint8), y.astype(np.int64))
+
+    return Dataset("tiny", split(48), split(24), ("dark", "grey", "bright"), "made")
+
+
+@pytest.fixture
+def rdfia(tmp_path):
+    """Run `rdfia ARGS` in `tmp_path`; the process is returned with its texts."""
+
+    def run(*args: str, env: dict | None = None, cwd: Path | None = None, timeout: float = 120):
+        return subprocess.run(
+            [sys.executable, "-m", "rdfia_keras", *map(str, args)],
+            cwd=cwd or tmp_path,
+            env={key: value for key, value in os.environ.items() if key != "RDFIA_DATA"} | (env or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run
+
+
+@pytest.fixture
+def image_folder(tmp_path) -> Path:
+    """A folder of pictures as a user would bring them: two classes, 8 training and 4 test images each."""
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    for split, count in (("train", 8), ("test", 4)):
+        for level, name in ((40, "night"), (200, "day")):
+            folder = tmp_path / "my pictures" / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 50, (20, 24, 3)) + level
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    return tmp_path / "my pictures"

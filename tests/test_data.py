@@ -1,0 +1,840 @@
+"""Every loader on made data, the faults a user can meet, and the cache that no failure may touch."""
+
+import hashlib
+import http.server
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, download, load_images, load_vectors, one_hot
+from rdfia_keras.data.cifar10 import CLASSES
+from rdfia_keras.errors import RdfiaError
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path_factory, monkeypatch):
+    """No test may depend on the user's cache, folder or network."""
+    for name in ("https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    monkeypatch.delenv("RDFIA_DATA", raising=False)
+
+
+@pytest.fixture
+def keras_home() -> Path:
+    return Path(os.environ["KERAS_HOME"])
+
+
+def real(name: str) -> Path:
+    if not (REAL / name).exists():
+        pytest.skip(f"the real {name} is not in ../shared/data")
+    return REAL
+
+
+def fault(call, *args, **kwargs) -> str:
+    with pytest.raises(RdfiaError) as caught:
+        call(*args, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every path below a folder, with the digest of its bytes."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for path in folder.rglob("*")
+    }
+
+
+# --- names and folders
+
+
+def test_importing_the_data_layer_is_light():
+    code = "import sys, rdfia_keras.data; print([m for m in sys.modules if m in {'sklearn', 'scipy', 'PIL', 'keras'}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_loading_without_a_download_imports_no_keras(tmp_path):
+    write_mnist(tmp_path / "mnist.npz")
+    write_cifar(tmp_path / "cifar-10-batches-py")
+    code = (
+        "import sys, pathlib, rdfia_keras.data as d; "
+        "[d.load_images(name, pathlib.Path(sys.argv[1])) for name in ('mnist', 'cifar10')]; "
+        "print('keras' in sys.modules, 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False"
+
+
+@pytest.mark.parametrize("name", ["nope", "cifar10", "", "x" * 5000])
+def test_unknown_vectors_list_the_choices(name):
+    assert "choose circles, digits or mnist" in fault(load_vectors, name)
+
+
+@pytest.mark.parametrize("name", ["nope", "circles", "", "x" * 5000, "a\0b"])
+def test_unknown_images_list_the_choices_and_a_folder(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    message = fault(load_images, name)
+    assert "choose cifar10, mnist or digits, or name a folder that holds train/<class>/" in message
+
+
+@pytest.mark.parametrize("call, name", [(load_vectors, "mnist"), (load_images, "cifar10"), (load_vectors, "circles")])
+def test_data_dir_must_be_a_folder(call, name, tmp_path):
+    assert f"the data folder {tmp_path / 'no'} does not exist" in fault(call, name, tmp_path / "no")
+    (tmp_path / "file").write_text("")
+    assert f"the data folder {tmp_path / 'file'} is not a folder" in fault(call, name, tmp_path / "file")
+
+
+def test_environment_names_the_folder_and_an_argument_goes_first(tmp_path, monkeypatch):
+    for count, name in ((3, "environment"), (5, "argument")):
+        (tmp_path / name).mkdir()
+        write_mnist(tmp_path / name / "mnist.npz", count)
+    monkeypatch.setenv("RDFIA_DATA", str(tmp_path / "environment"))
+    assert len(load_images("mnist").train) == 3
+    assert len(load_images("mnist", tmp_path / "argument").train) == 5
+
+
+def test_seed_changes_no_data_set():
+    for name in ("circles", "digits"):
+        assert load_vectors(name, seed=0).digest == load_vectors(name, seed=1).digest
+    assert load_images("digits", seed=0).digest == load_images("digits", seed=1).digest
+
+
+def test_one_hot_inverts_argmax():
+    y = np.array([2, 0, 1, 2])
+    assert np.array_equal(one_hot(y, 3).argmax(axis=1), y)
+    assert one_hot(y, 3).sum() == 4
+
+
+# --- circles
+
+
+def save_mat(path: Path, **changed) -> None:
+    from scipy.io import savemat
+
+    data = load_vectors("circles")
+    arrays = {
+        "Xtrain": data.train.x,
+        "Ytrain": one_hot(data.train.y, 2).astype(np.uint8),
+        "Xtest": data.test.x,
+        "Ytest": one_hot(data.test.y, 2).astype(np.uint8),
+    }
+    savemat(path, {key: value for key, value in {**arrays, **changed}.items() if value is not None})
+
+
+def radius(split, label: int) -> float:
+    return float(np.linalg.norm(split.x[split.y == label], axis=1).mean())
+
+
+def test_drawn_circles_are_balanced_and_always_the_same():
+    data = load_vectors("circles")
+    for split in (data.train, data.test):
+        assert split.x.shape == (200, 2)
+        assert split.x.dtype == np.float64
+        assert split.y.dtype == np.int64
+        assert np.bincount(split.y).tolist() == [100, 100]
+        assert radius(split, 0) > 2 * radius(split, 1)
+    assert not np.array_equal(data.train.x, data.test.x)
+    assert data.classes == ("class 0", "class 1")
+
+
+def test_drawing_circles_leaves_the_global_generator_alone():
+    np.random.seed(3)
+    expected = np.random.random()
+    np.random.seed(3)
+    load_vectors("circles")
+    assert np.random.random() == expected
+
+
+def test_circles_mat_is_read(tmp_path):
+    save_mat(tmp_path / "circles.mat")
+    data, drawn = load_vectors("circles", tmp_path), load_vectors("circles")
+    assert data.digest == drawn.digest
+    assert data.source == str(tmp_path / "circles.mat")
+
+
+def test_circles_mat_keeps_the_files_own_classes(tmp_path):
+    flipped = 1 - load_vectors("circles").train.y
+    save_mat(tmp_path / "circles.mat", Ytrain=one_hot(flipped, 2))
+    assert np.array_equal(load_vectors("circles", tmp_path).train.y, flipped)
+
+
+def test_a_folder_without_circles_mat_has_them_drawn(tmp_path):
+    assert load_vectors("circles", tmp_path).digest == load_vectors("circles").digest
+
+
+@pytest.mark.parametrize(
+    "changed, expected",
+    [
+        ({"Ytest": None}, "has no Ytest; it must hold Xtrain, Ytrain, Xtest, Ytest"),
+        ({"Xtrain": np.zeros((200, 3))}, "Xtrain must be N points of 2 finite numbers"),
+        ({"Xtest": np.full((200, 2), np.nan)}, "Xtest must be N points of 2 finite numbers"),
+        ({"Xtest": np.array([["a", "b"]], dtype=object)}, "Xtest must be N points of 2 finite numbers"),
+        ({"Ytrain": np.ones((200, 2))}, "Ytrain must be one-hot rows of 2"),
+        ({"Ytrain": np.full((200, 2), 0.5)}, "Ytrain must be one-hot rows of 2"),
+        ({"Ytest": np.eye(2)}, "Ytest must be one-hot rows of 2"),
+        ({"Ytest": np.zeros((200, 1))}, "Ytest must be one-hot rows of 2"),
+    ],
+)
+def test_wrong_circles_mat(tmp_path, changed, expected):
+    save_mat(tmp_path / "circles.mat", **changed)
+    message = fault(load_vectors, "circles", tmp_path)
+    assert str(tmp_path / "circles.mat") in message
+    assert expected in message
+    assert message.endswith("put the course's file there")
+
+
+@pytest.mark.parametrize("damage", ["empty", "html", "cut", "pickle", "folder", "large"])
+def test_broken_circles_mat(tmp_path, damage):
+    path = tmp_path / "circles.mat"
+    save_mat(path)
+    whole = path.read_bytes()
+    canary = tmp_path / "canary"
+    attack = f"cos\nsystem\n(S'touch {canary}'\ntR.".encode()
+    contents = {"empty": b"", "html": b"<html>404</html>", "cut": whole[:3000], "pickle": attack}
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(contents.get(damage, bytes(1_000_001)))
+    message = fault(load_vectors, "circles", tmp_path)
+    expected = "is larger than 1,000,000 bytes" if damage == "large" else "is empty, cut short or not a MATLAB file"
+    assert message.startswith(f"{path} {expected}")
+    assert not canary.exists()
+
+
+def test_circles_mat_cut_anywhere_is_a_plain_fault(tmp_path):
+    path = tmp_path / "circles.mat"
+    save_mat(path)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 173):
+        path.write_bytes(whole[:length])
+        assert str(path) in fault(load_vectors, "circles", tmp_path)
+
+
+# --- digits
+
+
+def test_digits_vectors():
+    data = load_vectors("digits")
+    assert data.train.x.shape == (1347, 64)
+    assert data.test.x.shape == (450, 64)
+    assert data.train.x.dtype == np.float64
+    assert data.train.x.min() == 0
+    assert data.train.x.max() == 1
+    assert data.train.y.dtype == np.int64
+    # Stratified: every class has its tenth of both splits.
+    assert np.bincount(data.test.y).min() >= 43
+
+
+def test_digits_images_are_the_same_examples_enlarged():
+    vectors, images = load_vectors("digits"), load_images("digits")
+    assert images.train.x.shape == (1347, 32, 32, 3)
+    assert images.train.x.dtype == np.uint8
+    assert np.array_equal(images.train.y, vectors.train.y)
+    assert np.array_equal(images.test.x[..., 0], images.test.x[..., 2])
+    # Averaging each 4 x 4 block gives back nearly the pixel it came from.
+    blocks = images.test.x[..., 0].reshape(450, 8, 4, 8, 4).mean(axis=(2, 4)).reshape(450, 64) / 255
+    assert np.abs(blocks - vectors.test.x).mean() < 0.05
+    # Smooth: more grey levels than the 17 of the original.
+    assert len(np.unique(images.test.x)) > 100
+
+
+# --- MNIST
+
+
+def mnist_arrays(count: int = 4) -> dict:
+    rng = np.random.default_rng(count)
+    return {
+        "x_train": rng.integers(0, 256, (count, 28, 28), dtype=np.uint8),
+        "y_train": rng.integers(0, 10, count).astype(np.uint8),
+        "x_test": rng.integers(0, 256, (2, 28, 28), dtype=np.uint8),
+        "y_test": np.array([3, 9], np.uint8),
+    }
+
+
+def write_mnist(path: Path, count: int = 4, **changed) -> dict:
+    arrays = {key: value for key, value in {**mnist_arrays(count), **changed}.items() if value is not None}
+    np.savez_compressed(path, **arrays)
+    return arrays
+
+
+def test_mnist_images_and_vectors(tmp_path):
+    arrays = write_mnist(tmp_path / "mnist.npz")
+    images, vectors = load_images("mnist", tmp_path), load_vectors("mnist", tmp_path)
+    assert np.array_equal(images.train.x, arrays["x_train"][..., None])
+    assert np.array_equal(images.test.y, [3, 9])
+    assert images.train.y.dtype == np.int64
+    assert vectors.train.x.dtype == np.float64
+    assert np.array_equal(vectors.train.x, arrays["x_train"].reshape(4, 784) / 255)
+    assert images.digest == load_images("mnist", tmp_path).digest
+
+
+@pytest.mark.parametrize(
+    "changed, expected",
+    [
+        ({"y_test": None}, "has no y_test; it must hold x_train, y_train, x_test, y_test"),
+        ({"x_train": np.zeros((4, 784), np.uint8)}, "x_train is uint8 of shape (4, 784), not uint8 (N, 28, 28)"),
+        ({"x_train": np.zeros((4, 28, 28))}, "x_train is float64 of shape (4, 28, 28), not uint8"),
+        ({"x_test": np.zeros((0, 28, 28), np.uint8)}, "x_test is uint8 of shape (0, 28, 28)"),
+        ({"y_train": np.array([0, 1, 2])}, "y_train must be 4 whole numbers from 0 to 9"),
+        ({"y_train": np.array([0, 1, 2, 10])}, "y_train must be 4 whole numbers from 0 to 9"),
+        ({"y_train": np.array([0, 1, 2, -1])}, "y_train must be 4 whole numbers from 0 to 9"),
+        ({"y_train": np.array([0, 1, 2, 3.5])}, "y_train must be 4 whole numbers from 0 to 9"),
+    ],
+)
+def test_wrong_mnist(tmp_path, changed, expected):
+    write_mnist(tmp_path / "mnist.npz", **changed)
+    message = fault(load_images, "mnist", tmp_path)
+    assert str(tmp_path / "mnist.npz") in message
+    assert expected in message
+    assert message.endswith("replace it with the mnist.npz of keras.datasets")
+
+
+class Touch:
+    """Unpickled the ordinary way, it makes a file."""
+
+    def __init__(self, canary: Path):
+        self.canary = canary
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.canary}",)
+
+
+@pytest.mark.parametrize("key", ["x_train", "y_test"])
+def test_malicious_array_inside_mnist_does_not_run(tmp_path, key):
+    canary, path = tmp_path / "canary", tmp_path / "mnist.npz"
+    write_mnist(path, **{key: np.array([Touch(canary)], dtype=object)})
+    message = fault(load_images, "mnist", tmp_path)
+    assert f"{path}: the array {key} is damaged or holds Python objects, which are refused" in message
+    assert not canary.exists()
+    # The attack is a real one.
+    np.load(path, allow_pickle=True)[key]
+    assert canary.exists()
+
+
+@pytest.mark.parametrize("damage", ["empty", "html", "cut", "pickle", "npy", "folder"])
+def test_broken_mnist(tmp_path, damage):
+    path, canary = tmp_path / "mnist.npz", tmp_path / "canary"
+    write_mnist(path)
+    contents = {
+        "empty": b"",
+        "html": b"<html>404</html>",
+        "cut": path.read_bytes()[:-300],
+        "pickle": pickle.dumps(Touch(canary)),
+    }
+    if damage in contents:
+        path.write_bytes(contents[damage])
+    elif damage == "npy":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    else:
+        path.unlink()
+        path.mkdir()
+    message = fault(load_images, "mnist", tmp_path)
+    assert message.startswith(f"{path} is empty, cut short or not a NumPy .npz archive")
+    assert not canary.exists()
+
+
+def test_mnist_with_flipped_bytes_is_a_plain_fault_or_the_same_shape(tmp_path):
+    path = tmp_path / "mnist.npz"
+    write_mnist(path)
+    whole = path.read_bytes()
+    rng, faults = np.random.default_rng(0), 0
+    for place in rng.integers(0, len(whole), 60):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            assert load_images("mnist", tmp_path).train.x.shape == (4, 28, 28, 1)
+        except RdfiaError as error:
+            assert str(path) in str(error)
+            faults += 1
+    assert faults > 30
+
+
+# --- CIFAR-10
+
+
+def cifar_batch(seed: int, count: int = 3) -> dict:
+    rng = np.random.default_rng(seed)
+    return {
+        b"data": rng.integers(0, 256, (count, 3072), dtype=np.uint8),
+        b"labels": [int(label) for label in rng.integers(0, 10, count)],
+    }
+
+
+def write_cifar(folder: Path, meta: object = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(NAMES):
+        (folder / name).write_bytes(pickle.dumps(cifar_batch(seed, count=3 + seed), 2))
+    if meta is not None:
+        (folder / "batches.meta").write_bytes(pickle.dumps(meta, 2))
+    return folder
+
+
+def write_cifar_archive(path: Path, folder: Path, names=NAMES) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            archive.add(folder / name, f"cifar-10-batches-py/{name}")
+    return path
+
+
+def test_cifar_pixels_labels_and_order(tmp_path):
+    write_cifar(tmp_path / "cifar-10-batches-py")
+    data = load_images("cifar10", tmp_path)
+    assert data.train.x.shape == (3 + 4 + 5 + 6 + 7, 32, 32, 3)
+    assert data.train.x.dtype == np.uint8
+    assert data.train.x.flags.c_contiguous
+    assert data.train.y.dtype == np.int64
+    batches = [cifar_batch(seed, 3 + seed) for seed in range(6)]
+    assert data.train.y.tolist() == [label for batch in batches[:5] for label in batch[b"labels"]]
+    rows = np.concatenate([batch[b"data"] for batch in batches[:5]])
+    # A row is 1024 reds, 1024 greens, 1024 blues, each line by line.
+    for channel in range(3):
+        assert np.array_equal(data.train.x[..., channel].reshape(-1, 1024), rows[:, channel * 1024 :][:, :1024])
+    assert data.test.y.tolist() == batches[5][b"labels"]
+    assert data.classes == CLASSES
+
+
+def test_cifar_folder_itself_and_archive_give_the_same(tmp_path):
+    folder = write_cifar(tmp_path / "cifar-10-batches-py")
+    shuffled = [NAMES[index] for index in (3, 5, 2, 0, 4, 1)]
+    write_cifar_archive(tmp_path / "archive" / "cifar-10-python.tar.gz", folder, shuffled)
+    digests = {load_images("cifar10", where).digest for where in (tmp_path, folder, tmp_path / "archive")}
+    assert len(digests) == 1
+    assert [path.name for path in (tmp_path / "archive").iterdir()] == ["cifar-10-python.tar.gz"]
+
+
+def test_cifar_class_names_come_from_batches_meta(tmp_path):
+    names = [f"thing {number}" for number in range(10)]
+    write_cifar(tmp_path, {b"label_names": [name.encode() for name in names]})
+    assert load_images("cifar10", tmp_path).classes == tuple(names)
+    write_cifar(tmp_path, {b"label_names": [b"only one"]})
+    assert "batches.meta must have `label_names`, a list of ten names" in fault(load_images, "cifar10", tmp_path)
+
+
+def test_missing_batches_are_named(tmp_path):
+    folder = write_cifar(tmp_path / "cifar-10-batches-py")
+    write_cifar_archive(tmp_path / "archive" / "cifar-10-python.tar.gz", folder, ["data_batch_1", "test_batch"])
+    (folder / "data_batch_3").unlink()
+    assert fault(load_images, "cifar10", tmp_path).startswith(f"{folder} has no data_batch_3; unpack")
+    message = fault(load_images, "cifar10", tmp_path / "archive")
+    assert "has no data_batch_2, data_batch_3, data_batch_4, data_batch_5; download" in message
+
+
+@pytest.mark.parametrize("damage", ["empty", "html", "cut", "flipped"])
+def test_broken_archive(tmp_path, damage):
+    path = write_cifar_archive(tmp_path / "cifar-10-python.tar.gz", write_cifar(tmp_path / "elsewhere"))
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    contents = {
+        "empty": b"",
+        "html": b"<html>404</html>",
+        "cut": whole[:middle],
+        "flipped": whole[:middle] + bytes(64) + whole[middle + 64 :],
+    }
+    path.write_bytes(contents[damage])
+    message = fault(load_images, "cifar10", tmp_path)
+    assert message.startswith(str(path))
+    # Bytes that are changed without spoiling the compression show up only in the batch.
+    assert message.endswith(("download cifar-10-python.tar.gz again", "replace it with the published file"))
+
+
+def test_archive_members_that_are_links_are_not_followed(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(pickle.dumps(cifar_batch(0), 2))
+    folder = write_cifar(tmp_path / "batches")
+    (folder / "data_batch_1").unlink()
+    (folder / "data_batch_1").symlink_to(secret)
+    write_cifar_archive(tmp_path / "cifar-10-python.tar.gz", folder)
+    assert "has no data_batch_1" in fault(load_images, "cifar10", tmp_path)
+
+
+# --- image folders
+
+
+def save_image(path: Path, colour=(200, 100, 50), size=(40, 30), mode: str = "RGB") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """Two classes, two training images and one test image of each."""
+    folder = tmp_path / "photos"
+    for number, name in enumerate(("cat", "dog")):
+        for split, files in (("train", ("a.png", "b.png")), ("test", ("c.png",))):
+            for file in files:
+                save_image(folder / split / name / file, (100 * number, 10, 20))
+    return folder
+
+
+def test_folder_is_read_in_the_order_of_names(photos):
+    data = load_images(photos, image_size=16)
+    assert data.name == "photos"
+    assert data.classes == ("cat", "dog")
+    assert data.train.x.shape == (4, 16, 16, 3)
+    assert data.train.x.dtype == np.uint8
+    assert data.train.y.tolist() == [0, 0, 1, 1]
+    assert data.train.y.dtype == np.int64
+    assert data.test.x[:, 0, 0].tolist() == [[0, 10, 20], [100, 10, 20]]
+    assert load_images(f"{photos}{os.sep}", image_size=16).digest == data.digest
+
+
+def test_folder_is_recognised_by_a_bare_name_but_a_data_set_goes_first(photos, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    assert load_images("photos").name == "photos"
+    photos.rename(photos.with_name("digits"))
+    assert load_images("digits").source == "sklearn.datasets.load_digits"
+    assert load_images("./digits").classes == ("cat", "dog")
+
+
+def test_hidden_and_other_files_are_passed_over(photos):
+    before = load_images(photos).digest
+    for place in ("", "train", "train/cat", "test/dog"):
+        (photos / place / ".DS_Store").write_bytes(b"\0\1")
+        (photos / place / "._a.png").write_bytes(b"\0\1")
+        (photos / place / "notes.txt").write_text("not an image")
+    (photos / "train" / ".cache").mkdir()
+    assert load_images(photos).digest == before
+
+
+def test_suffixes_in_capitals_and_jpeg_are_read(photos):
+    save_image(photos / "train" / "cat" / "D.PNG")
+    save_image(photos / "train" / "cat" / "e.JPG")
+    save_image(photos / "train" / "dog" / "f.Jpeg")
+    assert np.bincount(load_images(photos).train.y).tolist() == [4, 3]
+
+
+def colour_of(photos: Path, image: Image.Image, name: str = "z.png", **options) -> list[int]:
+    """The middle pixel of an image, as it comes out of a folder."""
+    image.save(photos / "test" / "dog" / name, **options)
+    return load_images(photos).test.x[-1, 16, 16].tolist()
+
+
+def test_every_kind_of_pixel_becomes_8_bit_rgb(photos):
+    size = (20, 20)
+    assert colour_of(photos, Image.new("L", size, 77)) == [77, 77, 77]
+    assert colour_of(photos, Image.new("1", size, 1)) == [255, 255, 255]
+    deep = Image.fromarray(np.full(size, 0x8000, np.uint16))
+    assert colour_of(photos, deep) == [128, 128, 128]
+    assert colour_of(photos, Image.new("RGB", size, (1, 200, 3)).quantize(4)) == [1, 200, 3]
+    assert colour_of(photos, Image.new("RGBA", size, (10, 20, 30, 255))) == [10, 20, 30]
+    assert colour_of(photos, Image.new("RGBA", size, (10, 20, 30, 0))) == [255, 255, 255]
+    assert colour_of(photos, Image.new("LA", size, (40, 255))) == [40, 40, 40]
+    palette = Image.new("P", size, 0)
+    palette.putpalette([9, 9, 9])
+    assert colour_of(photos, palette, transparency=0) == [255, 255, 255]
+    cyan = colour_of(photos, Image.new("CMYK", size, (255, 0, 0, 0)), "zz.jpg")
+    assert np.abs(np.array(cyan) - [0, 255, 255]).max() < 12
+
+
+def test_exif_orientation_is_applied(photos):
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, :32] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # Turned by 180 degrees.
+    Image.fromarray(pixels).save(photos / "test" / "dog" / "z.jpg", exif=exif, quality=95)
+    turned = load_images(photos).test.x[-1]
+    assert turned[:, :12].max() < 30
+    assert turned[:, 20:].min() > 225
+
+
+def test_all_bad_files_are_in_one_error(photos):
+    cat, dog = photos / "train" / "cat", photos / "test" / "dog"
+    (cat / "c.png").write_bytes(b"")
+    (cat / "d.jpg").write_bytes(b"<html>not an image</html>")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
+    for name in ("e.jpg", "f.png"):
+        noise.save(cat / name)
+        (cat / name).write_bytes((cat / name).read_bytes()[:2000])
+    (cat / "g.png").mkdir()
+    noise.save(dog / "h.webp")
+    noise.save(dog / "i.png", format="BMP")
+    message = fault(load_images, photos)
+    assert message.startswith(f"7 of the 13 image files in {photos} cannot be used: ")
+    for expected in (
+        "train/cat/c.png (empty)",
+        "train/cat/d.jpg (not a PNG or JPEG image)",
+        "train/cat/e.jpg (cut short or damaged)",
+        "train/cat/f.png (cut short or damaged)",
+        "train/cat/g.png (not a regular file)",
+    ):
+        assert expected.replace("/", os.sep) in message
+    assert message.endswith(" and 2 more; repair or remove them")
+    for name in ("c.png", "d.jpg", "e.jpg", "f.png"):
+        (cat / name).unlink()
+    (cat / "g.png").rmdir()
+    message = fault(load_images, photos)
+    assert "h.webp (convert it to PNG or JPEG)" in message
+    assert "i.png (not a PNG or JPEG image)" in message
+
+
+@pytest.mark.parametrize("width, height", [(10_000, 8_001), (20_000, 20_000)])
+def test_too_many_pixels_are_refused_without_being_unpacked(photos, width, height):
+    """The second is past Pillow's own limit."""
+    path = photos / "train" / "cat" / "huge.png"
+    save_image(path, 1, (8, 8), "1")
+    whole = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", width, height) + whole[24:29]
+    path.write_bytes(whole[:12] + header + struct.pack(">I", zlib.crc32(header)) + whole[33:])
+    message = fault(load_images, photos)
+    assert "huge.png (" in message
+    assert "more than 80,000,000 pixels)" in message
+
+
+def test_a_pipe_is_not_waited_on(photos):
+    os.mkfifo(photos / "train" / "cat" / "pipe.png")
+    assert "pipe.png (not a regular file)" in fault(load_images, photos)
+
+
+def test_wrong_layouts(photos, tmp_path):
+    assert "is not a folder; name one that holds" in fault(load_images, tmp_path / "nowhere")
+    assert "is not a folder; name one that holds" in fault(load_images, photos / "train" / "cat" / "a.png")
+    assert "has no train folder" in fault(load_images, photos / "train")
+    (photos / "test").rename(photos / "elsewhere")
+    assert "has no test folder" in fault(load_images, photos)
+    (photos / "test").mkdir()
+    assert "holds no class folders" in fault(load_images, photos)
+    (photos / "test" / "cat").mkdir()
+    assert f"{photos / 'test'} holds no .png, .jpg or .jpeg image" in fault(load_images, photos)
+    (photos / "test").joinpath("horse").mkdir()
+    message = fault(load_images, photos)
+    assert "lacks: horse; the folders of both must have the same names, and those of train are cat, dog" in message
+
+
+def test_wrong_classes(photos):
+    (photos / "train" / "horse").mkdir()
+    assert f"{photos / 'train' / 'horse'} holds no .png" in fault(load_images, photos)
+    (photos / "train" / "horse").rmdir()
+    for split in ("train", "test"):
+        (photos / split / "dog").rename(photos / f"{split}-dog")
+    assert "holds the single class cat; at least two are needed" in fault(load_images, photos)
+
+
+def test_test_classes_may_be_fewer(photos):
+    (photos / "test" / "cat" / "c.png").unlink()
+    (photos / "test" / "cat").rmdir()
+    assert load_images(photos).test.y.tolist() == [1]
+
+
+@pytest.mark.parametrize("image_size", [0, -1, 5000, 32.0])
+def test_wrong_image_size(photos, image_size):
+    assert "give a whole number from 1 to 1024" in fault(load_images, photos, image_size=image_size)
+
+
+# --- Keras's cache and the download
+
+
+@pytest.mark.parametrize("name, archive", [("mnist", "mnist.npz"), ("cifar10", "cifar-10-python.tar.gz")])
+def test_no_network_is_a_plain_fault_within_seconds(name, archive, tmp_path, keras_home):
+    (keras_home / "datasets").mkdir()
+    (keras_home / "datasets" / "other.npz").write_bytes(b"somebody else's")
+    (keras_home / "keras.json").write_text("{}")
+    before = tree(keras_home)
+    started = time.monotonic()
+    message = fault(load_images, name, tmp_path)
+    assert time.monotonic() - started < 3
+    assert message.startswith(f"{archive} is needed but {tmp_path} does not hold it and it could not be downloaded (")
+    assert "no connection to 127.0.0.1" in message
+    assert f"put {archive} in a folder and pass `--data-dir FOLDER`" in message
+    assert "RDFIA_DATA" in message
+    assert "`--dataset digits`" in message
+    assert tree(keras_home) == before
+
+
+def test_no_network_makes_no_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "none"))
+    assert "it could not be downloaded" in fault(load_vectors, "mnist")
+    assert not (tmp_path / "none").exists()
+
+
+def test_cached_mnist_is_used(keras_home):
+    (keras_home / "datasets").mkdir()
+    arrays = write_mnist(keras_home / "datasets" / "mnist.npz")
+    before = tree(keras_home)
+    assert np.array_equal(load_images("mnist").train.x[..., 0], arrays["x_train"])
+    assert tree(keras_home) == before
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "cifar-10-batches-py-target/cifar-10-batches-py",
+        "cifar-10-batches-py/cifar-10-batches-py",
+        "cifar-10-batches-py",
+        "cifar-10-batches-py-target_archive",
+        "cifar-10-batches-py.tar.gz",
+    ],
+)
+def test_cached_cifar_is_used_whichever_keras_left_it(place, tmp_path, keras_home):
+    folder = write_cifar(tmp_path / "batches")
+    target = keras_home / "datasets" / place
+    if place.endswith("-py"):
+        write_cifar(target)
+    else:
+        write_cifar_archive(target, folder)
+    data = load_images("cifar10", tmp_path)
+    assert data.source == str(target)
+    assert data.digest == load_images("cifar10", folder).digest
+
+
+def test_a_damaged_cached_file_can_be_deleted(keras_home):
+    path = keras_home / "datasets" / "mnist.npz"
+    path.parent.mkdir()
+    path.write_bytes(b"half")
+    assert fault(load_images, "mnist").endswith(f"or delete {path} to have it downloaded again")
+    assert path.read_bytes() == b"half"
+
+
+def test_malicious_cached_batch_does_not_run(tmp_path, keras_home):
+    folder = write_cifar(keras_home / "datasets" / "cifar-10-batches-py-target" / "cifar-10-batches-py")
+    (folder / "test_batch").write_bytes(pickle.dumps(Touch(tmp_path / "canary")))
+    assert "was refused and not executed" in fault(load_images, "cifar10")
+    assert not (tmp_path / "canary").exists()
+
+
+def test_no_home_is_a_plain_fault(monkeypatch, tmp_path):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert "it could not be downloaded" in fault(load_vectors, "mnist")
+
+
+class RefusingProxy(http.server.BaseHTTPRequestHandler):
+    """There is a network, and it lets nothing through."""
+
+    def do_CONNECT(self):
+        self.send_error(403, "Not allowed here")
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def refusing_proxy(monkeypatch):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RefusingProxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_unwritable_cache_is_a_plain_fault(refusing_proxy, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file" / "keras"))
+    message = fault(load_vectors, "mnist")
+    assert f"the cache folder {tmp_path / 'file' / 'keras'} cannot be written, KERAS_HOME can name another" in message
+
+
+def test_a_failed_download_leaves_the_cache_as_it_was(refusing_proxy, keras_home, capfd):
+    """Runs Keras for real: it reaches a network that refuses it."""
+    (keras_home / "datasets").mkdir()
+    (keras_home / "datasets" / "cifar-10-batches-py.other").write_bytes(b"somebody else's")
+    before = tree(keras_home)
+    message = fault(load_images, "cifar10")
+    assert "URL fetch failure on https://www.cs.toronto.edu/" in message
+    assert "403" in message
+    assert "Traceback" not in message
+    assert tree(keras_home) == before
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == "Downloading cifar-10-python.tar.gz ...\n"
+
+
+def test_the_first_of_two_finished_downloads_stays(tmp_path):
+    """What is moved into the cache is whole, and a folder that is there already is kept."""
+    cache = tmp_path / "keras" / "datasets"
+    for number in (1, 2):
+        fresh = tmp_path / f"fresh{number}"
+        (fresh / "target").mkdir(parents=True)
+        (fresh / "target" / "batch").write_text(f"folder of {number}")
+        (fresh / "mnist.npz").write_text(f"file of {number}")
+        download._publish(fresh, cache)
+    assert (cache / "target" / "batch").read_text() == "folder of 1"
+    assert (cache / "mnist.npz").read_text() == "file of 2"
+    assert len(tree(cache)) == 3
+
+
+@pytest.mark.parametrize(
+    "proxy, address",
+    [
+        ("http://proxy.example:3128", ("proxy.example", 3128)),
+        ("proxy.example:3128", ("proxy.example", 3128)),
+        ("http://user:word@proxy.example", ("proxy.example", 80)),
+        ("https://proxy.example/", ("proxy.example", 443)),
+    ],
+)
+def test_proxy_addresses(monkeypatch, proxy, address):
+    monkeypatch.setenv("https_proxy", proxy)
+    assert download._proxy_address() == address
+
+
+def test_a_proxy_that_is_no_address_is_a_plain_fault(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://proxy:port")
+    assert "the proxy address http://proxy:port is not valid" in fault(load_vectors, "mnist")
+
+
+# --- the checks of Dataset, and digests
+
+
+def test_every_named_set_is_one_that_loads(tmp_path):
+    write_mnist(tmp_path / "mnist.npz")
+    write_cifar(tmp_path / "cifar-10-batches-py")
+    for call, names in ((load_vectors, VECTOR_DATASETS), (load_images, IMAGE_DATASETS)):
+        for name in names:
+            data = call(name, tmp_path)
+            assert isinstance(data, Dataset)
+            assert data.name == name
+            assert data.describe()["counts"] == {"train": len(data.train), "test": len(data.test)}
+
+
+def test_digest_follows_the_content(tmp_path):
+    digests = set()
+    for value in (0, 1):
+        images = np.full((4, 28, 28), value, np.uint8)
+        write_mnist(tmp_path / "mnist.npz", x_train=images)
+        digests.add(load_images("mnist", tmp_path).digest)
+    assert len(digests) == 2
+    assert load_vectors("digits").digest == load_vectors("digits").digest
+
+
+# --- the real files
+
+
+def test_real_circles():
+    data = load_vectors("circles", real("circles.mat"))
+    assert data.digest == "8a9628097c15a058"
+    for split in (data.train, data.test):
+        assert np.bincount(split.y).tolist() == [100, 100]
+        assert radius(split, 0) > 2 * radius(split, 1)
+
+
+def test_real_mnist():
+    data = load_images("mnist", real("mnist.npz"))
+    assert data.train.x.shape == (60000, 28, 28, 1)
+    assert data.test.x.shape == (10000, 28, 28, 1)
+    assert data.train.y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert data.digest == "f451d2db8d99149a"

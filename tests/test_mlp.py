@@ -1,0 +1,98 @@
+"""The four perceptrons: the maths against two oracles, and against each other."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rdfia_keras import mlp
+from rdfia_keras.data import load_vectors, one_hot
+from rdfia_keras.experiments import CIRCLES, MlpExperiment
+from rdfia_keras.sections import mlp as section
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(7, 5)), one_hot(rng.integers(0, 3, 7), 3)
+
+
+def test_gradients_by_hand_equal_the_tape_and_finite_differences(batch):
+    rows = mlp.check_gradients(mlp.init_params(5, 4, 3, 0.5, seed=1), *batch)
+    assert [row["parameter"] for row in rows] == list(mlp.PARAMETERS)
+    assert [row["differenced"] for row in rows] == [20, 4, 12, 3]
+    assert max(row["tape"] for row in rows) < 1e-12
+    assert max(row["finite_differences"] for row in rows) < 1e-6
+
+
+def test_the_gradient_check_notices_a_wrong_gradient(batch, monkeypatch):
+    right = mlp.backward
+
+    def wrong(params, outputs, y):
+        return {**right(params, outputs, y), "b_h": right(params, outputs, y)["b_h"] * 1.001}
+
+    monkeypatch.setattr(mlp, "backward", wrong)
+    rows = {row["parameter"]: row for row in mlp.check_gradients(mlp.init_params(5, 4, 3, 0.5, seed=1), *batch)}
+    assert rows["b_h"]["tape"] > 1e-6 < rows["b_h"]["finite_differences"]
+    assert rows["W_h"]["tape"] < 1e-12
+
+
+def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
+    x, y = batch
+    p = mlp.init_params(5, 4, 3, 0.5, seed=2)
+    h = np.tanh(x @ p["W_h"].T + p["b_h"])
+    e = np.exp(h @ p["W_y"].T + p["b_y"])
+    g_y = e / e.sum(axis=1, keepdims=True) - y
+    g_h = g_y @ p["W_y"] * (1 - h**2)
+    network = mlp.Manual(p, eta=0.1)
+    network.step(*mlp.tensors(x, y))
+    after = network.weights()
+    np.testing.assert_allclose(after["W_y"], p["W_y"] - 0.1 * g_y.T @ h / 7, rtol=1e-12)
+    np.testing.assert_allclose(after["b_y"], p["b_y"] - 0.1 * g_y.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(after["W_h"], p["W_h"] - 0.1 * g_h.T @ x / 7, rtol=1e-12)
+    np.testing.assert_allclose(after["b_h"], p["b_h"] - 0.1 * g_h.mean(axis=0), rtol=1e-12)
+
+
+def test_loss_stays_finite_where_the_naive_one_overflows():
+    y_tilde, y = tf.constant([[1000.0, 0.0]], tf.float64), tf.constant([[0.0, 1.0]], tf.float64)
+    assert float(mlp.cross_entropy(y_tilde, y)) == pytest.approx(1000.0)
+    params = {"W_h": np.eye(2), "b_h": np.zeros(2), "W_y": np.array([[1e4, 0], [0, 1e4]]), "b_y": np.zeros(2)}
+    assert np.isfinite(mlp.forward(params, np.array([[5.0, -5.0]]))["y_hat"]).all()
+
+
+@pytest.mark.parametrize("batch_size", [10, 16])
+def test_four_implementations_give_equal_curves(batch_size):
+    """16 leaves 8 examples over at the end of an epoch: they are learnt from too."""
+    experiment = MlpExperiment("t", epochs=5, batch_size=batch_size)
+    dataset = load_vectors("circles")
+    trained = [section.train(name, experiment, dataset, False, lambda row: None) for name in mlp.IMPLEMENTATIONS]
+    assert section._largest_difference([history for _, history in trained]) < 1e-6
+    weights = [network.weights() for network, _ in trained]
+    for other in weights[1:]:
+        for name in mlp.PARAMETERS:
+            np.testing.assert_allclose(other[name], weights[0][name], atol=1e-6)
+    assert not np.allclose(weights[0]["W_h"], section.init(experiment, dataset)["W_h"])
+
+
+def test_it_learns_the_circles():
+    _, history = section.train("manual", CIRCLES, load_vectors("circles"), False, lambda row: None)
+    assert len(history) == 150
+    assert history[-1]["test_accuracy"] >= 0.93
+    assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 2), (3, 7, 5), (64, 10, 10)])
+def test_any_layer_sizes(sizes):
+    n_x, n_h, n_y = sizes
+    params = mlp.init_params(n_x, n_h, n_y, 0.3, seed=0)
+    for implementation in mlp.IMPLEMENTATIONS.values():
+        y_hat = mlp.predict(implementation(params, 0.1), np.ones((4, n_x)))
+        assert y_hat.shape == (4, n_y)
+        np.testing.assert_allclose(y_hat.sum(axis=1), 1)
+
+
+def test_initial_weights_follow_seed_and_std():
+    first, again, other = (mlp.init_params(100, 100, 10, 0.3, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first["W_h"], again["W_h"])
+    assert not np.array_equal(first["W_h"], other["W_h"])
+    assert first["W_h"].std() == pytest.approx(0.3, rel=0.05)
+    assert not first["b_h"].any()
