@@ -101,7 +101,9 @@ Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the trainin
 BatchSize = Annotated[int, typer.Option(min=1, help="Examples a step.")]
 Lr = Annotated[float, typer.Option(callback=_positive, help="Learning rate.")]
 Quick = Annotated[bool, typer.Option("--quick", help="A taste in a minute at most; every output says QUICK.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's folder, do not number a new one.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier run's folder, do not number a new one.")
+]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, not the table.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Full tracebacks and TensorFlow's own log.")]
@@ -125,7 +127,7 @@ def _plain_errors(command: Callable) -> Callable:
         except MemoryError:
             print("error: not enough memory; try a smaller --batch-size or --quick", file=sys.stderr)
             raise typer.Exit(1) from None
-        except typer.Exit:
+        except (typer.Exit, typer.BadParameter):
             raise
         except Exception as error:
             if kwargs.get("debug"):
@@ -137,14 +139,13 @@ def _plain_errors(command: Callable) -> Callable:
     return wrapped
 
 
-def _options(out: Path, data_dir: Path | None, quick: bool, overwrite: bool, device: str = "auto"):
+def _options(out: Path, quick: bool, overwrite: bool, device: str = "auto"):
     from rdfia_keras.sections import Options
 
-    if data_dir is not None and not data_dir.is_dir():
-        raise RdfiaError(f"--data-dir {data_dir} is not a folder; name the one that holds the data files")
-    if out.exists() and not out.is_dir():
-        raise RdfiaError(f"--out {out} is a file; name a folder")
-    return Options(out, data_dir, quick, overwrite, str(device))
+    for path in (out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise RdfiaError(f"--out {out} cannot be a folder: {path} is a file")
+    return Options(out, quick, overwrite, str(device))
 
 
 def _answer(result, json: bool) -> None:
@@ -177,7 +178,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -208,27 +211,33 @@ def mlp(
     """The perceptron four ways: by hand, GradientTape, Keras layers, Keras optimizer."""
     from rdfia_keras.experiments import MlpExperiment, identify
 
-    options = _options(out, data_dir, quick, overwrite, device)
+    options = _options(out, quick, overwrite, device)
     experiment = identify(
         MlpExperiment("", dataset=str(dataset), hidden=hidden, batch_size=batch_size, lr=lr, seed=seed), epochs
     )
+    from rdfia_keras.data import load_vectors
+
+    # Data first: a missing or broken file is told before the seconds that TensorFlow takes to load.
+    data = load_vectors(experiment.dataset, data_dir)
     runtime.prepare(device)
     from rdfia_keras.sections import mlp as section
 
     if check_gradients:
-        rows, largest = section.check_gradients(experiment, options)
+        rows, largest = section.check_gradients(experiment, data)
         if json:
             from rdfia_keras.records import to_json
 
             print(to_json({"rows": rows, "largest": largest}), end="")
         else:
-            print_table([{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows])
+            print_table(
+                [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
+            )
             print(f"largest relative error: {largest:.1e}")
         return
     from rdfia_keras.mlp import IMPLEMENTATIONS
 
     names = tuple(IMPLEMENTATIONS) if implementation == "all" else (str(implementation),)
-    _answer(section.run(experiment, names, options), json)
+    _answer(section.run(experiment, names, data, options), json)
 
 
 @app.command(epilog="Examples:  rdfia svm  |  rdfia svm --kernel poly --degree 4 --C 1  |  rdfia svm --dataset digits")
@@ -237,7 +246,9 @@ def svm(
     kernel: Annotated[
         Kernel | None, typer.Option(help="One kernel and its sweep over C.", show_default="the homework's panels")
     ] = None,
-    C: Annotated[float | None, typer.Option("--C", callback=_positive, help="Cost of an error; needs --kernel.")] = None,
+    C: Annotated[
+        float | None, typer.Option("--C", callback=_positive, help="Cost of an error; needs --kernel.")
+    ] = None,
     degree: Annotated[int | None, typer.Option(min=1, max=10, help="Of --kernel poly.", show_default="2")] = None,
     dataset: Annotated[VectorData, typer.Option(help="What to separate.")] = VectorData.circles,
     seed: Seed = 0,
@@ -253,14 +264,15 @@ def svm(
         raise typer.BadParameter("--C and --degree need --kernel")
     if degree is not None and kernel != "poly":
         raise typer.BadParameter("--degree needs --kernel poly")
-    options = _options(out, data_dir, quick, overwrite)
+    options = _options(out, quick, overwrite)
+    from rdfia_keras.data import load_vectors
     from rdfia_keras.sections import svm as section
 
     if kernel is None:
         experiment = section.homework(str(dataset), seed)
     else:
         experiment = section.single(str(dataset), str(kernel), C or 1.0, degree or 2, seed)
-    _answer(section.run(experiment, options), json)
+    _answer(section.run(experiment, load_vectors(experiment.dataset, data_dir), options), json)
 
 
 @app.command(
@@ -272,15 +284,20 @@ def cnn(
     dataset: Annotated[
         str, typer.Option(help="cifar10, mnist, digits, or a folder with train/CLASS/*.png and test/CLASS/*.png.")
     ] = "cifar10",
-    model: Annotated[Network, typer.Option(help="The homework's network, LeNet-5, or one hidden layer.")] = Network.cifar,
+    model: Annotated[
+        Network, typer.Option(help="The homework's network, LeNet-5, or one hidden layer.")
+    ] = Network.cifar,
     normalize: Annotated[
         bool | None,
-        typer.Option("--normalize/--no-normalize", help="Mean 0, std 1 per channel.", show_default="on with any rung below"),
+        typer.Option(
+            "--normalize/--no-normalize", help="Mean 0, std 1 per channel.", show_default="on with any rung below"
+        ),
     ] = None,
     augment: Annotated[bool, typer.Option("--augment", help="Random crop and flip of each training image.")] = False,
     dropout: Annotated[bool, typer.Option("--dropout", help="Dropout before the last layer.")] = False,
     dropout_rate: Annotated[
-        float | None, typer.Option(callback=lambda v: v if v is None else _rate(v), help="With --dropout.", show_default="0.5")
+        float | None,
+        typer.Option(callback=lambda v: v if v is None else _rate(v), help="With --dropout.", show_default="0.5"),
     ] = None,
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Batch-norm after every convolution.")] = False,
     optimizer: Annotated[OptimizerName, typer.Option(help="How a step is taken.")] = OptimizerName.sgd,
@@ -306,7 +323,8 @@ def cnn(
         raise typer.BadParameter("--dropout-rate needs --dropout")
     if batch_norm and model != "cifar":
         raise typer.BadParameter("--batch-norm needs --model cifar")
-    options = _options(out, data_dir, quick, overwrite, device)
+    options = _options(out, quick, overwrite, device)
+    from rdfia_keras.data import load_images
     from rdfia_keras.experiments import CnnExperiment, identify
 
     on_a_rung = augment or dropout or batch_norm or schedule != "constant"
@@ -328,10 +346,11 @@ def cnn(
         ),
         epochs,
     )
+    data = load_images(experiment.dataset, data_dir)
     runtime.prepare(device)
     from rdfia_keras.sections import cnn as section
 
-    _answer(section.run(experiment, options), json)
+    _answer(section.run(experiment, data, options), json)
 
 
 @app.command(epilog="Needs no network and no files: circles and digits come with the package.")
@@ -346,7 +365,7 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """The main job on embedded data, in about two minutes: mlp, svm, and cnn with augment and dropout."""
-    options = _options(out, None, quick, overwrite, device)
+    options = _options(out, quick, overwrite, device)
     runtime.prepare(device)
     from rdfia_keras.sections import demo as section
 

@@ -102,21 +102,6 @@ def test_data_dir_must_be_a_folder(call, name, tmp_path):
     assert f"the data folder {tmp_path / 'file'} is not a folder" in fault(call, name, tmp_path / "file")
 
 
-def test_environment_names_the_folder_and_an_argument_goes_first(tmp_path, monkeypatch):
-    for count, name in ((3, "environment"), (5, "argument")):
-        (tmp_path / name).mkdir()
-        write_mnist(tmp_path / name / "mnist.npz", count)
-    monkeypatch.setenv("RDFIA_DATA", str(tmp_path / "environment"))
-    assert len(load_images("mnist").train) == 3
-    assert len(load_images("mnist", tmp_path / "argument").train) == 5
-
-
-def test_seed_changes_no_data_set():
-    for name in ("circles", "digits"):
-        assert load_vectors(name, seed=0).digest == load_vectors(name, seed=1).digest
-    assert load_images("digits", seed=0).digest == load_images("digits", seed=1).digest
-
-
 def test_one_hot_inverts_argmax():
     y = np.array([2, 0, 1, 2])
     assert np.array_equal(one_hot(y, 3).argmax(axis=1), y)
@@ -152,7 +137,7 @@ def test_drawn_circles_are_balanced_and_always_the_same():
         assert np.bincount(split.y).tolist() == [100, 100]
         assert radius(split, 0) > 2 * radius(split, 1)
     assert not np.array_equal(data.train.x, data.test.x)
-    assert data.classes == ("class 0", "class 1")
+    assert data.classes == ("outer", "inner")
 
 
 def test_drawing_circles_leaves_the_global_generator_alone():

@@ -13,14 +13,13 @@ VECTOR_DATASETS = ("circles", "digits", "mnist")
 IMAGE_DATASETS = ("cifar10", "mnist", "digits")
 
 
-def load_vectors(name: str, data_dir: Path | None = None, seed: int = 0) -> Dataset:
+def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     """A data set of vectors.
 
     Args:
         name: `circles` (N, 2), `digits` (N, 64) or `mnist` (N, 784); the last two are in [0, 1].
-        data_dir: Folder that may hold `circles.mat` and `mnist.npz`; None means the one that the environment variable
-            RDFIA_DATA names, if any. What it does not hold is drawn (`circles`) or had from Keras (`mnist`).
-        seed: Without effect: a data set is the same whatever the seed of the training.
+        data_dir: Folder that may hold `circles.mat` and `mnist.npz`. What it does not hold is drawn (`circles`) or had
+            from Keras (`mnist`).
 
     Returns:
         x of dtype float64, y of dtype int64.
@@ -36,16 +35,14 @@ def load_vectors(name: str, data_dir: Path | None = None, seed: int = 0) -> Data
     return digits.load_vectors() if name == "digits" else mnist.load_vectors(data_dir)
 
 
-def load_images(name_or_path: str | Path, data_dir: Path | None = None, seed: int = 0, image_size: int = 32) -> Dataset:
+def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_size: int = 32) -> Dataset:
     """A data set of images.
 
     Args:
         name_or_path: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1), `digits` (N, 32, 32, 3), or a folder that holds
             train/<class>/ and test/<class>/ images, which gives (N, image_size, image_size, 3).
-        data_dir: Folder that may hold `mnist.npz` and CIFAR-10's `cifar-10-batches-py/` or `cifar-10-python.tar.gz`;
-            None means the one that the environment variable RDFIA_DATA names, if any. What it does not hold is had
-            from Keras.
-        seed: Without effect: a data set is the same whatever the seed of the training.
+        data_dir: Folder that may hold `mnist.npz` and CIFAR-10's `cifar-10-batches-py/` or `cifar-10-python.tar.gz`.
+            What it does not hold is had from Keras.
         image_size: Height and width of the images of a folder; the named data sets have their own.
 
     Returns:
@@ -82,12 +79,8 @@ def _is_path(name: str) -> bool:
 
 
 def _checked(data_dir: Path | None) -> Path | None:
-    """The folder of data files, from the environment when none is given."""
-    data_dir = data_dir or os.environ.get("RDFIA_DATA")
-    if not data_dir:
-        return None
-    data_dir = Path(data_dir)
-    if not data_dir.is_dir():
+    """The folder of data files, if one is given."""
+    if data_dir is not None and not data_dir.is_dir():
         fault = "is not a folder" if data_dir.exists() else "does not exist"
         raise RdfiaError(f"the data folder {data_dir} {fault}; give the folder that holds the data files")
     return data_dir

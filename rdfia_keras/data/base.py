@@ -1,7 +1,7 @@
 """What a data set is here: two checked splits of arrays, and where they came from."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,10 @@ class Dataset:
             sha.update(f"{array.shape}{array.dtype}".encode())
             sha.update(np.ascontiguousarray(array))
         return sha.hexdigest()[:16]
+
+    def take(self, count: int) -> "Dataset":
+        """The first `count` training and test examples."""
+        return replace(self, train=self.train.take(count), test=self.test.take(count))
 
     def describe(self) -> dict:
         """What a record keeps of a data set."""

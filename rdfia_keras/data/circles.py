@@ -10,7 +10,7 @@ from rdfia_keras.errors import RdfiaError
 
 FILE = "circles.mat"
 # The outer circle is class 0 and the inner one class 1, in the course's file and in what is drawn here.
-CLASSES = ("class 0", "class 1")
+CLASSES = ("outer", "inner")
 _KEYS = ("Xtrain", "Ytrain", "Xtest", "Ytest")
 # The course's file has 6.6 kB; compressed matrices can swell a thousandfold when read.
 _MAX_BYTES = 1_000_000

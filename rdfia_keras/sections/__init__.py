@@ -12,14 +12,12 @@ class Options:
 
     Attributes:
         out: The results folder.
-        data_dir: Where the publishers' files are, if the user has them.
         quick: A minute at most; every output says QUICK.
         overwrite: Replace the folder of an earlier run of the same name.
         device: `auto`, `cpu` or `gpu`.
     """
 
     out: Path = Path("results")
-    data_dir: Path | None = None
     quick: bool = False
     overwrite: bool = False
     device: str = "auto"

@@ -10,7 +10,7 @@ import numpy as np
 
 from rdfia_keras import checkpoints, plots, records, runtime, training
 from rdfia_keras.cnn import build_cnn, crop_size
-from rdfia_keras.data import Dataset, load_images
+from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment
 from rdfia_keras.interrupt import StopRequest
@@ -36,15 +36,14 @@ class _Training:
     state: training.State
 
 
-def run(experiment: CnnExperiment, options: Options) -> Result:
+def run(experiment: CnnExperiment, dataset: Dataset, options: Options) -> Result:
     """Train, record and plot; after each epoch the folder holds all that was learnt so far.
 
     Raises:
-        RdfiaError: When the data, the device or the output folder cannot be used, or the disk fills up.
+        RdfiaError: When the images, the device or the output folder cannot be used, or the disk fills up.
     """
-    dataset = load_images(experiment.dataset, options.data_dir)
     if options.quick:
-        dataset = quick_subset(dataset)
+        dataset = dataset.take(QUICK_EXAMPLES)
         experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
     check_images(experiment, dataset)
     device = runtime.check_device(options.device)
@@ -67,13 +66,6 @@ def run(experiment: CnnExperiment, options: Options) -> Result:
     )
     note(f"{experiment.name}: {settings(experiment)}; {len(dataset.train):,} training images; into {run.folder}")
     return _train(_Training(experiment, options, dataset, model, run, device, training.State()))
-
-
-def quick_subset(dataset: Dataset) -> Dataset:
-    """The first examples only; all classes stay."""
-    return replace(
-        dataset, train=dataset.train.take(QUICK_EXAMPLES), test=dataset.test.take(QUICK_EXAMPLES // 2)
-    )
 
 
 def check_images(experiment: CnnExperiment, dataset: Dataset) -> None:
@@ -191,7 +183,9 @@ def save_model(model: keras.Model, path: Path) -> None:
         keras.Model(model.inputs, model.outputs, name=model.name).save(part)
         records.write_atomic(path, part.read_bytes())
     except OSError as error:
-        raise RdfiaError(f"cannot write {path}: {error.strerror or error}; make room, or choose another --out") from error
+        raise RdfiaError(
+            f"cannot write {path}: {error.strerror or error}; make room or choose another --out"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from rdfia_keras import mlp, plots, records, runtime
-from rdfia_keras.data import Dataset, load_vectors, one_hot
+from rdfia_keras.data import Dataset, one_hot
 from rdfia_keras.experiments import MlpExperiment
 from rdfia_keras.interrupt import StopRequest
 from rdfia_keras.progress import Progress
@@ -19,13 +19,15 @@ QUICK_EPOCHS = 20
 QUICK_EXAMPLES = 2000
 
 
-def run(experiment: MlpExperiment, implementations: tuple[str, ...], options: Options) -> Result:
+def run(experiment: MlpExperiment, implementations: tuple[str, ...], dataset: Dataset, options: Options) -> Result:
     """Train, record and plot the chosen implementations.
 
     Raises:
-        RdfiaError: When the data, the device or the output folder cannot be used.
+        RdfiaError: When the device or the output folder cannot be used.
     """
-    dataset, experiment = _prepare(experiment, options)
+    if options.quick:
+        dataset = dataset.take(QUICK_EXAMPLES)
+        experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
     device = runtime.check_device(options.device)
     run = records.Run.create(
         options.out,
@@ -57,25 +59,16 @@ def run(experiment: MlpExperiment, implementations: tuple[str, ...], options: Op
     return Result(record, run.folder, table(record), {"ok": 0, "failed": 1}.get(status, 128 + (stop.signum or 0)))
 
 
-def check_gradients(experiment: MlpExperiment, options: Options) -> tuple[list[dict], float]:
+def check_gradients(experiment: MlpExperiment, dataset: Dataset) -> tuple[list[dict], float]:
     """The gradients by hand against GradientTape and finite differences, on the first examples of the data set.
 
     Returns:
         A row a parameter, and the largest relative error of all.
     """
-    dataset, experiment = _prepare(experiment, options)
     batch = dataset.train.take(50)
     params = init(experiment, dataset)
     rows = mlp.check_gradients(params, batch.x, one_hot(batch.y, len(dataset.classes)))
     return rows, max(max(row["tape"], row["finite_differences"]) for row in rows)
-
-
-def _prepare(experiment: MlpExperiment, options: Options) -> tuple[Dataset, MlpExperiment]:
-    dataset = load_vectors(experiment.dataset, options.data_dir)
-    if options.quick:
-        dataset = replace(dataset, train=dataset.train.take(QUICK_EXAMPLES), test=dataset.test.take(QUICK_EXAMPLES))
-        experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
-    return dataset, experiment
 
 
 def init(experiment: MlpExperiment, dataset: Dataset) -> dict[str, np.ndarray]:
@@ -177,7 +170,10 @@ def _save(
     finished = {name: networks[name] for name in finished}
     if dataset.train.x.shape[1] == 2:
         panels = [_decision_panel(name, network, dataset) for name, network in finished.items()]
-        plots.save(plots.decision_map(panels, dataset.classes, quick=options.quick), run.folder / "decision-map.png")
+        plots.save(
+            plots.decision_map(panels, dataset.classes, title=title, quick=options.quick),
+            run.folder / "decision-map.png",
+        )
     else:
         name, network = next(iter(finished.items()))
         counts = confusion(mlp.predict(network, dataset.test.x), dataset.test.y)

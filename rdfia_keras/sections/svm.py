@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from rdfia_keras import plots, records, svm
-from rdfia_keras.data import Dataset, load_vectors
+from rdfia_keras.data import Dataset
 from rdfia_keras.sections import Options, Result, percent
 
 # What the report reached with the two kernels that can draw a circle (part 2.2), over all C.
@@ -52,15 +52,13 @@ def single(dataset: str, kernel: str, C: float, degree: int, seed: int = 0) -> S
     return SvmExperiment("-".join(words), dataset, (svm.Setting(kernel, C, degree),), sweep, seed)
 
 
-def run(experiment: SvmExperiment, options: Options) -> Result:
+def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result:
     """Fit, record and plot.
 
     Raises:
-        RdfiaError: When the data or the output folder cannot be used.
+        RdfiaError: When the output folder cannot be used.
     """
-    dataset = load_vectors(experiment.dataset, options.data_dir)
-    most = QUICK_EXAMPLES if options.quick else MOST_EXAMPLES
-    dataset = replace(dataset, train=dataset.train.take(most), test=dataset.test.take(most))
+    dataset = dataset.take(QUICK_EXAMPLES if options.quick else MOST_EXAMPLES)
     run = records.Run.create(
         options.out,
         "svm",
@@ -103,7 +101,9 @@ def _draw(run: records.Run, experiment: SvmExperiment, dataset: Dataset, sweep: 
     if dataset.train.x.shape[1] == 2:
         settings = experiment.settings[: len(svm.FIGURE_4)]
         panels = [_panel(setting, dataset, experiment.seed) for setting in settings]
-        plots.save(plots.svm_panels(panels, quick=quick), run.folder / "kernels.png")
+        title = f"SVM on {dataset.name}, test points" + (" (figure 4)" if experiment.figure else "")
+        figure = plots.svm_panels(panels, classes=dataset.classes, title=title, quick=quick)
+        plots.save(figure, run.folder / "kernels.png")
     title = f"SVM on {dataset.name}: accuracy against C" + (" (figure 5)" if experiment.figure else "")
     plots.save(plots.svm_sweep(sweep, title, quick=quick), run.folder / "sweep.png")
 

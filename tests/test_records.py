@@ -1,0 +1,116 @@
+"""Run folders and files: atomic, numbered, locked, and readable again."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from rdfia_keras import records
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import AUGMENT, BASELINE, CIRCLES, LADDER, MNIST_LENET, REGISTRY, CnnExperiment, identify
+
+
+def test_folders_are_numbered_when_taken(tmp_path):
+    names = [records.Run.create(tmp_path, "mlp", "circles", {}).folder.name for _ in range(3)]
+    assert names == ["circles", "circles-2", "circles-3"]
+
+
+def test_runs_at_once_get_separate_folders(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: records.Run.create(tmp_path, "cnn", "x", {}), range(16)))
+    assert len({run.folder for run in runs}) == 16
+    assert all(json.loads((run.folder / "config.json").read_text())["versions"]["numpy"] for run in runs)
+
+
+def test_overwrite_replaces_a_run_and_nothing_else(tmp_path):
+    run = records.Run.create(tmp_path, "mlp", "circles", {})
+    run.write("old.txt", b"old")
+    del run
+    again = records.Run.create(tmp_path, "mlp", "circles", {}, overwrite=True)
+    assert again.folder.name == "circles" and not (again.folder / "old.txt").exists()
+    (tmp_path / "mlp" / "mine").mkdir()
+    with pytest.raises(RdfiaError, match="not a run's folder"):
+        records.Run.create(tmp_path, "mlp", "mine", {}, overwrite=True)
+
+
+def test_overwrite_does_not_touch_a_run_that_another_process_writes(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from rdfia_keras.records import Run;"
+        "run = Run.create(Path(sys.argv[1]), 'mlp', 'circles', {}); print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(RdfiaError, match="another process"):
+        records.Run.create(tmp_path, "mlp", "circles", {}, overwrite=True)
+    other.communicate("")
+    assert records.Run.create(tmp_path, "mlp", "circles", {}, overwrite=True).folder.name == "circles"
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    records.write_atomic(tmp_path / "a", b"old")
+
+    def full(_fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(records.os, "fsync", full)
+    with pytest.raises(RdfiaError, match="No space left"):
+        records.write_atomic(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_keep_holds_the_one_before(tmp_path):
+    for content in (b"1", b"2", b"3"):
+        records.write_atomic(tmp_path / "last", content, keep=tmp_path / "previous")
+    assert ((tmp_path / "last").read_bytes(), (tmp_path / "previous").read_bytes()) == (b"3", b"2")
+
+
+def test_history_reads_back_bit_equal(tmp_path):
+    rows = [{"epoch": 1, "lr": 0.1, "train_loss": 1 / 3, "train_accuracy": 2e-17}]
+    rows = [{**dict.fromkeys(records.HISTORY_COLUMNS, 0.5), **row} for row in rows]
+    (tmp_path / "history.csv").write_bytes(records.history_bytes(rows))
+    assert records.read_history(tmp_path / "history.csv") == rows
+    with pytest.raises(RdfiaError, match="cannot read"):
+        records.read_history(tmp_path / "none.csv")
+
+
+def test_best_is_the_first_of_the_highest():
+    rows = [{"epoch": i, "test_accuracy": a} for i, a in enumerate((0.1, 0.9, 0.9, 0.3))]
+    assert records.best_row(rows)["epoch"] == 1 and records.best_row([]) is None
+
+
+@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
+def test_a_run_that_repeats_a_declaration_gets_its_figure(known):
+    options = type(known)(
+        "",
+        **{
+            key: getattr(known, key)
+            for key in vars(known)
+            if key not in ("name", "figure", "question", "published", "epochs")
+        },
+    )
+    assert identify(options, None) == known
+    assert identify(options, 3).epochs == 3
+
+
+def test_another_run_gets_a_name_of_its_options_and_nothing_published():
+    run = identify(CnnExperiment("", dataset="digits", augment=("crop", "flip"), dropout=0.3, lr=0.01), None)
+    assert run.name == "digits-lr-0.01-augment-dropout-0.3"
+    assert run.figure is run.published is None and run.epochs == 30
+    assert identify(CnnExperiment("", dataset="/data/my pictures"), None).name == "my-pictures"
+
+
+def test_the_ladder_is_the_reports():
+    assert [(e.figure, e.question, e.published) for e in LADDER] == [
+        (7, 15, 0.70),
+        (11, 19, 0.758),
+        (12, 22, 0.80),
+        (18, 26, 0.81),
+        (22, 29, 0.82),
+        (23, 34, 0.85),
+    ]
+    assert (CIRCLES.figure, MNIST_LENET.figure, BASELINE.lr, AUGMENT.normalize) == (1, 6, 0.1, True)
