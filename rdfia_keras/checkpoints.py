@@ -49,19 +49,36 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict]:
     return arrays, json.loads(arrays.pop("meta").tobytes())
 
 
-def load_newest(*paths: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """The first of `paths` that is whole: the last checkpoint, else the one before it.
+def save_next(folder: Path, arrays: dict[str, np.ndarray], meta: dict) -> None:
+    """Write a run's `checkpoints/last.ckpt`; the one before it stays as `previous.ckpt`.
 
     Raises:
-        RdfiaError: When none is.
+        RdfiaError: When it cannot be written; both old checkpoints are intact then.
     """
+    folder = folder / "checkpoints"
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise RdfiaError(f"cannot make the folder {folder}: {error.strerror}") from error
+    save(folder / "last.ckpt", arrays, meta, keep=folder / "previous.ckpt")
+
+
+def load_last(folder: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """A run's last whole checkpoint; nothing, and empty meta, when it ended before its first one.
+
+    Raises:
+        RdfiaError: When there are checkpoints and none of them is whole.
+    """
+    paths = [folder / "checkpoints" / name for name in ("last.ckpt", "previous.ckpt")]
     reasons = []
-    for path in paths:
+    for path in filter(Path.exists, paths):
         try:
             return load(path)
         except RdfiaError as error:
             reasons.append(str(error))
-    raise RdfiaError("; ".join(reasons))
+    if reasons:
+        raise RdfiaError("; ".join(reasons) + "; nothing is left to go on from, so start a new run")
+    return {}, {}
 
 
 def digest(arrays: dict[str, np.ndarray]) -> str:

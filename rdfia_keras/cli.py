@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -105,6 +106,15 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier run's folder, do not number a new one.")
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[RUN]", help="Go on with an unfinished run: its folder, or the latest in --out.", show_default="none"
+    ),
+]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Only operations that give equal bits in every run; slower.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, not the table.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Full tracebacks and TensorFlow's own log.")]
 
@@ -127,7 +137,7 @@ def _plain_errors(command: Callable) -> Callable:
         except MemoryError:
             print("error: not enough memory; try a smaller --batch-size or --quick", file=sys.stderr)
             raise typer.Exit(1) from None
-        except (typer.Exit, typer.BadParameter):
+        except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
             if kwargs.get("debug"):
@@ -139,26 +149,80 @@ def _plain_errors(command: Callable) -> Callable:
     return wrapped
 
 
-def _options(out: Path, quick: bool, overwrite: bool, device: str = "auto"):
+def _options(out: Path, **rest):
+    """The shared options, once the output folder is known to be possible."""
     from rdfia_keras.sections import Options
 
     for path in (out, *out.parents):
         if path.exists() and not path.is_dir():
             raise RdfiaError(f"--out {out} cannot be a folder: {path} is a file")
-    return Options(out, quick, overwrite, str(device))
+    return Options(out, **rest)
+
+
+# What --resume without a folder becomes; no run's folder is called so.
+_LATEST = "<latest>"
+
+
+def _optional_value(argv: list[str]) -> list[str]:
+    """Let --resume stand alone: an option's value cannot be left out otherwise."""
+    filled = []
+    for word, following in zip(argv, [*argv[1:], "-"], strict=True):
+        filled.append(word)
+        if word == "--resume" and following.startswith("-"):
+            filled.append(_LATEST)
+    return filled
+
+
+def _unfinished(ctx: typer.Context, section: str, resume: str, asked, epochs: int | None, device: str):
+    """The run to go on with; `asked` is the experiment that the options of this call alone would make."""
+    from rdfia_keras.records import latest_unfinished
+    from rdfia_keras.sections import find_unfinished
+
+    params = {
+        name: getattr(asked, {"dropout_rate": "dropout"}.get(name, name))
+        for name in ctx.params
+        if ctx.get_parameter_source(name).name == "COMMANDLINE" and hasattr(asked, name.removesuffix("_rate"))
+    }
+    params.pop("epochs", None)
+    fields = {("dropout" if name == "dropout_rate" else name): value for name, value in params.items()}
+    folder = latest_unfinished(ctx.params["out"], section) if resume == _LATEST else Path(resume)
+    return find_unfinished(section, folder, fields, epochs, device)
+
+
+def _resume(unfinished, load: Callable, data_dir: Path | None, run: Callable, json: bool) -> None:
+    """Go on with a run, or say that it is finished and show what it came to."""
+    from dataclasses import replace
+    from json import loads
+
+    from rdfia_keras.sections import Result
+
+    folder, options = unfinished.run.folder, unfinished.options
+    if unfinished.finished:
+        print(f"{folder} is finished already; --epochs makes it longer", file=sys.stderr)
+        _answer(Result(loads((folder / "metrics.json").read_text(encoding="utf-8")), folder), json)
+    data = load(unfinished.experiment.dataset, data_dir or options.data_dir)
+    unfinished.check_data(data)
+    options = replace(options, data_dir=data_dir or options.data_dir)
+    runtime.prepare(options.device, options.deterministic)
+    _answer(run(data, options), json)
 
 
 def _answer(result, json: bool) -> None:
     """The table and the folder, or the record; then the run's exit code."""
     from rdfia_keras.records import to_json
+    from rdfia_keras.sections.tables import table
 
+    if result.record["status"] == "interrupted":
+        command = f"rdfia {result.record['section']} --resume {shlex.quote(str(result.folder))}"
+        print(f"interrupted; go on with: {command}", file=sys.stderr)
     if json:
         print(to_json(result.record), end="")
     else:
         if result.record["quick"]:
             print("QUICK run: a taste, not a result")
-        print_table(result.table)
+        print_table(table(result.record))
         print(result.folder)
+    sys.stdout.flush()
     raise typer.Exit(result.exit_code)
 
 
@@ -190,6 +254,7 @@ def root(
 )
 @_plain_errors
 def mlp(
+    ctx: typer.Context,
     dataset: Annotated[VectorData, typer.Option(help="What to learn.")] = VectorData.circles,
     implementation: Annotated[Implementation, typer.Option(help="Which of the four ways.")] = Implementation.all,
     hidden: Annotated[int, typer.Option(min=1, help="Hidden units, n_h.")] = 10,
@@ -205,21 +270,32 @@ def mlp(
     quick: Quick = False,
     overwrite: Overwrite = False,
     device: DeviceOption = Device.auto,
+    deterministic: Deterministic = False,
+    resume: Resume = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """The perceptron four ways: by hand, GradientTape, Keras layers, Keras optimizer."""
+    from rdfia_keras.data import load_vectors
     from rdfia_keras.experiments import MlpExperiment, identify
 
-    options = _options(out, quick, overwrite, device)
-    experiment = identify(
-        MlpExperiment("", dataset=str(dataset), hidden=hidden, batch_size=batch_size, lr=lr, seed=seed), epochs
-    )
-    from rdfia_keras.data import load_vectors
+    asked = MlpExperiment("", dataset=str(dataset), hidden=hidden, batch_size=batch_size, lr=lr, seed=seed)
+    if resume:
+        unfinished = _unfinished(ctx, "mlp", resume, asked, epochs, str(device))
 
+        def go_on(data, options):
+            from rdfia_keras.sections import mlp as section
+
+            return section.run(unfinished.experiment, (), data, options, unfinished)
+
+        _resume(unfinished, load_vectors, data_dir, go_on, json)
+    experiment = identify(asked, epochs)
+    options = _options(
+        out, quick=quick, overwrite=overwrite, device=str(device), data_dir=data_dir, deterministic=deterministic
+    )
     # Data first: a missing or broken file is told before the seconds that TensorFlow takes to load.
     data = load_vectors(experiment.dataset, data_dir)
-    runtime.prepare(device)
+    runtime.prepare(device, deterministic)
     from rdfia_keras.sections import mlp as section
 
     if check_gradients:
@@ -229,9 +305,8 @@ def mlp(
 
             print(to_json({"rows": rows, "largest": largest}), end="")
         else:
-            print_table(
-                [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
-            )
+            texts = [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
+            print_table(texts)
             print(f"largest relative error: {largest:.1e}")
         return
     from rdfia_keras.mlp import IMPLEMENTATIONS
@@ -264,7 +339,7 @@ def svm(
         raise typer.BadParameter("--C and --degree need --kernel")
     if degree is not None and kernel != "poly":
         raise typer.BadParameter("--degree needs --kernel poly")
-    options = _options(out, quick, overwrite)
+    options = _options(out, quick=quick, overwrite=overwrite, data_dir=data_dir)
     from rdfia_keras.data import load_vectors
     from rdfia_keras.sections import svm as section
 
@@ -281,6 +356,7 @@ def svm(
 )
 @_plain_errors
 def cnn(
+    ctx: typer.Context,
     dataset: Annotated[
         str, typer.Option(help="cifar10, mnist, digits, or a folder with train/CLASS/*.png and test/CLASS/*.png.")
     ] = "cifar10",
@@ -315,6 +391,8 @@ def cnn(
     quick: Quick = False,
     overwrite: Overwrite = False,
     device: DeviceOption = Device.auto,
+    deterministic: Deterministic = False,
+    resume: Resume = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -323,31 +401,40 @@ def cnn(
         raise typer.BadParameter("--dropout-rate needs --dropout")
     if batch_norm and model != "cifar":
         raise typer.BadParameter("--batch-norm needs --model cifar")
-    options = _options(out, quick, overwrite, device)
     from rdfia_keras.data import load_images
     from rdfia_keras.experiments import CnnExperiment, identify
 
     on_a_rung = augment or dropout or batch_norm or schedule != "constant"
-    experiment = identify(
-        CnnExperiment(
-            name="",
-            dataset=dataset,
-            model=str(model),
-            batch_size=batch_size,
-            lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),
-            normalize=on_a_rung if normalize is None else normalize,
-            augment=("crop", "flip") if augment else (),
-            dropout=(dropout_rate or 0.5) if dropout else 0.0,
-            batch_norm=batch_norm,
-            optimizer=str(optimizer),
-            schedule=str(schedule),
-            precision=str(precision),
-            seed=seed,
-        ),
-        epochs,
+    asked = CnnExperiment(
+        name="",
+        dataset=dataset,
+        model=str(model),
+        batch_size=batch_size,
+        lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),
+        normalize=on_a_rung if normalize is None else normalize,
+        augment=("crop", "flip") if augment else (),
+        dropout=(dropout_rate or 0.5) if dropout else 0.0,
+        batch_norm=batch_norm,
+        optimizer=str(optimizer),
+        schedule=str(schedule),
+        precision=str(precision),
+        seed=seed,
+    )
+    if resume:
+        unfinished = _unfinished(ctx, "cnn", resume, asked, epochs, str(device))
+
+        def go_on(data, options):
+            from rdfia_keras.sections import cnn as section
+
+            return section.run(unfinished.experiment, data, options, unfinished)
+
+        _resume(unfinished, load_images, data_dir, go_on, json)
+    experiment = identify(asked, epochs)
+    options = _options(
+        out, quick=quick, overwrite=overwrite, device=str(device), data_dir=data_dir, deterministic=deterministic
     )
     data = load_images(experiment.dataset, data_dir)
-    runtime.prepare(device)
+    runtime.prepare(device, deterministic)
     from rdfia_keras.sections import cnn as section
 
     _answer(section.run(experiment, data, options), json)
@@ -365,9 +452,10 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """The main job on embedded data, in about two minutes: mlp, svm, and cnn with augment and dropout."""
-    options = _options(out, quick, overwrite, device)
+    options = _options(out, quick=quick, overwrite=overwrite, device=str(device))
     runtime.prepare(device)
     from rdfia_keras.sections import demo as section
+    from rdfia_keras.sections.tables import summary
 
     results = section.run(options, seed)
     if json:
@@ -377,7 +465,7 @@ def demo(
     else:
         if quick:
             print("QUICK run: a taste, not a result")
-        print_table([row for result in results for row in section.summary(result)])
+        print_table([row for result in results for row in summary(result.record)])
         for result in results:
             print(result.folder)
     raise typer.Exit(max(result.exit_code for result in results))
@@ -387,6 +475,7 @@ def main() -> None:
     """The `rdfia` command."""
     if "--debug" not in sys.argv:
         runtime.quiet()
+    sys.argv[1:] = _optional_value(sys.argv[1:])
     try:
         app()
     except BrokenPipeError:

@@ -19,6 +19,10 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signum is not None
 
+    def exit_code(self, otherwise: int) -> int:
+        """130 or 143 when a signal came."""
+        return 128 + self.signum if self else otherwise
+
     def _handle(self, signum, _frame):
         if self:
             os._exit(128 + signum)

@@ -46,7 +46,7 @@ def forward(params: dict, x: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def cross_entropy(y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Question 14: -Σ y_i ỹ_i + log Σ exp ỹ_i, averaged over the batch; the largest ỹ is kept out of the exponential."""
+    """Question 14: -Σ y_i ỹ_i + log Σ exp ỹ_i, averaged over the batch; the largest ỹ leaves the exponential."""
     largest = tf.reduce_max(y_tilde, axis=1)
     log_sum = largest + tf.math.log(tf.reduce_sum(tf.exp(y_tilde - largest[:, None]), axis=1))
     return tf.reduce_mean(log_sum - tf.reduce_sum(y * y_tilde, axis=1))

@@ -164,6 +164,48 @@ class Run:
             raise
         return run
 
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """A run that goes on: its folder, locked, without what a killed process had half written.
+
+        Raises:
+            RdfiaError: When it is no run's folder, or another process is writing it.
+        """
+        run = cls(folder)
+        run.config()
+        run._hold()
+        for part in folder.rglob(".*.part*"):
+            part.unlink(missing_ok=True)
+        return run
+
+    def config(self) -> dict:
+        """What decided this run.
+
+        Raises:
+            RdfiaError: When the folder has no readable `config.json`.
+        """
+        path = self.folder / "config.json"
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+            config["experiment"]["name"]
+            return config
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RdfiaError(f"{self.folder} is not a run's folder: {path.name} is missing or damaged") from error
+
+    def update_epochs(self, epochs: int) -> None:
+        """Note in `config.json` that a resumed run was made longer."""
+        config = self.config()
+        if config["experiment"]["epochs"] != epochs:
+            config["experiment"]["epochs"] = epochs
+            self.write_json("config.json", config)
+
+    def status(self) -> str:
+        """`ok`, `failed`, `interrupted`, or `unfinished` when the process died before it could say."""
+        try:
+            return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))["status"]
+        except (OSError, ValueError, TypeError, KeyError):
+            return "unfinished"
+
     def _hold(self) -> None:
         """Take the folder's lock; the system lets go of it when the process ends, however it ends."""
         try:
@@ -183,6 +225,18 @@ class Run:
 
     def write_history(self, rows: list[dict], columns: tuple[str, ...] = HISTORY_COLUMNS) -> None:
         self.write("history.csv", history_bytes(rows, columns))
+
+
+def latest_unfinished(out: Path, section: str) -> Path:
+    """The folder of the section's run that was begun last of those that are not finished.
+
+    Raises:
+        RdfiaError: When there is none.
+    """
+    folders = [path.parent for path in (out / section).glob("*/config.json") if Run(path.parent).status() != "ok"]
+    if not folders:
+        raise RdfiaError(f"--resume: no unfinished run in {out / section}; name a run's folder, or see --out")
+    return max(folders, key=lambda folder: (folder / "config.json").stat().st_mtime)
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -25,12 +25,16 @@ def quiet() -> None:
         os.close(null)
 
 
-def prepare(device: str) -> None:
+def prepare(device: str, deterministic: bool = False) -> None:
     """Settings that a backend reads when it is imported.
 
     Args:
         device: `auto`, `cpu` or `gpu`.
+        deterministic: Choose the operations that give equal bits in every run on one machine, where others are faster.
     """
+    if deterministic:
+        os.environ["TF_DETERMINISTIC_OPS"] = "1"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
     # TensorFlow turns oneDNN on by itself only where it sees AVX-512; it doubles the convnet's speed on AVX2 as well.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if device == "cpu":

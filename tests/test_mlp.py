@@ -8,6 +8,7 @@ from rdfia_keras import mlp
 from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.experiments import CIRCLES, MlpExperiment
 from rdfia_keras.sections import mlp as section
+from rdfia_keras.training import Diverged
 
 
 @pytest.fixture
@@ -59,25 +60,48 @@ def test_loss_stays_finite_where_the_naive_one_overflows():
     assert np.isfinite(mlp.forward(params, np.array([[5.0, -5.0]]))["y_hat"]).all()
 
 
+def train(name: str, experiment: MlpExperiment, state: section.State | None = None) -> section.State:
+    dataset = load_vectors("circles")
+    state = state or section.State(section.init(experiment, dataset))
+    section.train(name, experiment, dataset, state, False, lambda row: None)
+    return state
+
+
 @pytest.mark.parametrize("batch_size", [10, 16])
 def test_four_implementations_give_equal_curves(batch_size):
     """16 leaves 8 examples over at the end of an epoch: they are learnt from too."""
     experiment = MlpExperiment("t", epochs=5, batch_size=batch_size)
-    dataset = load_vectors("circles")
-    trained = [section.train(name, experiment, dataset, False, lambda row: None) for name in mlp.IMPLEMENTATIONS]
-    assert section._largest_difference([history for _, history in trained]) < 1e-6
-    weights = [network.weights() for network, _ in trained]
-    for other in weights[1:]:
+    states = [train(name, experiment) for name in mlp.IMPLEMENTATIONS]
+    assert section._largest_difference([state.history for state in states]) < 1e-6
+    for other in states[1:]:
         for name in mlp.PARAMETERS:
-            np.testing.assert_allclose(other[name], weights[0][name], atol=1e-6)
-    assert not np.allclose(weights[0]["W_h"], section.init(experiment, dataset)["W_h"])
+            np.testing.assert_allclose(other.weights[name], states[0].weights[name], atol=1e-6)
+    assert not np.allclose(states[0].weights["W_h"], section.init(experiment, load_vectors("circles"))["W_h"])
 
 
 def test_it_learns_the_circles():
-    _, history = section.train("manual", CIRCLES, load_vectors("circles"), False, lambda row: None)
+    history = train("manual", CIRCLES).history
     assert len(history) == 150
     assert history[-1]["test_accuracy"] >= 0.93
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
+
+
+@pytest.mark.parametrize("name", ["manual", "optimizer"])
+def test_a_training_that_goes_on_ends_bit_equal(name):
+    whole = train(name, MlpExperiment("t", epochs=6))
+    resumed = train(name, MlpExperiment("t", epochs=6), train(name, MlpExperiment("t", epochs=2)))
+    for parameter in mlp.PARAMETERS:
+        np.testing.assert_array_equal(resumed.weights[parameter], whole.weights[parameter])
+    assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole.history]
+
+
+def test_divergence_is_told_and_keeps_the_last_good_weights():
+    state = train("manual", MlpExperiment("t", epochs=1))
+    before = state.weights["W_h"].copy()
+    with pytest.raises(Diverged, match="manual: the training loss is .* after epoch 2"):
+        train("manual", MlpExperiment("t", epochs=3, lr=1e6), state)
+    np.testing.assert_array_equal(state.weights["W_h"], before)
+    assert len(state.history) == 1
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (3, 7, 5), (64, 10, 10)])

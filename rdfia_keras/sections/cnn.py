@@ -15,10 +15,9 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment
 from rdfia_keras.interrupt import StopRequest
 from rdfia_keras.progress import Progress, note
-from rdfia_keras.sections import Options, Result, confusion, percent
+from rdfia_keras.sections import QUICK_EXAMPLES, Options, Result, Unfinished, confusion
 
 QUICK_EPOCHS = 2
-QUICK_EXAMPLES = 2000
 # Pooling three times, or LeNet's unpadded convolution, leaves nothing of smaller images.
 SMALLEST_IMAGE = 16
 
@@ -36,8 +35,11 @@ class _Training:
     state: training.State
 
 
-def run(experiment: CnnExperiment, dataset: Dataset, options: Options) -> Result:
+def run(experiment: CnnExperiment, dataset: Dataset, options: Options, unfinished: Unfinished | None = None) -> Result:
     """Train, record and plot; after each epoch the folder holds all that was learnt so far.
+
+    Args:
+        unfinished: The run to go on with instead of beginning one.
 
     Raises:
         RdfiaError: When the images, the device or the output folder cannot be used, or the disk fills up.
@@ -50,22 +52,35 @@ def run(experiment: CnnExperiment, dataset: Dataset, options: Options) -> Result
     if warning := runtime.precision_warning(experiment.precision, device):
         note(f"warning: {warning}")
     model = build_model(experiment, dataset)
-    run = records.Run.create(
-        options.out,
-        "cnn",
-        experiment.name,
-        {
+    state = training.State()
+    if unfinished:
+        run = unfinished.run
+        state = _load_state(run, model)
+    else:
+        config = {
             "section": "cnn",
             "experiment": asdict(experiment),
-            "quick": options.quick,
             "dataset": dataset.describe(),
             "parameters": model.count_params(),
             "device": device,
-        },
-        overwrite=options.overwrite,
+            **options.config(),
+        }
+        run = records.Run.create(options.out, "cnn", experiment.name, config, overwrite=options.overwrite)
+    note(
+        f"{experiment.name}: {settings(experiment)}; {len(dataset.train):,} training images; "
+        + (f"going on after epoch {len(state.history)} in {run.folder}" if unfinished else f"into {run.folder}")
     )
-    note(f"{experiment.name}: {settings(experiment)}; {len(dataset.train):,} training images; into {run.folder}")
-    return _train(_Training(experiment, options, dataset, model, run, device, training.State()))
+    return _train(_Training(experiment, options, dataset, model, run, device, state))
+
+
+def _load_state(run: records.Run, model: keras.Model) -> training.State:
+    """Where the run stands, checked against the model that its settings give now."""
+    arrays, meta = checkpoints.load_last(run.folder)
+    state = training.State.from_arrays(arrays, meta.get("history", []))
+    shapes = [value.shape for value in state.weights]
+    if shapes and shapes != [tuple(weight.shape) for weight in model.weights]:
+        raise RdfiaError(f"--resume {run.folder}: its checkpoint is of another network than its settings give now")
+    return state
 
 
 def check_images(experiment: CnnExperiment, dataset: Dataset) -> None:
@@ -130,17 +145,12 @@ def _train(job: _Training) -> Result:
     record = _finish(job, status, reason)
     if reason:
         note(f"error: {reason}; the last finite model is kept in {job.run.folder}")
-    code = {"ok": 0, "failed": 1}.get(status) if status != "interrupted" else 128 + stop.signum
-    return Result(record, job.run.folder, table(record), code)
+    return Result(record, job.run.folder, stop.exit_code({"ok": 0, "failed": 1}.get(status)))
 
 
 def _save_state(job: _Training) -> None:
     """After an epoch: the checkpoint first, then the tables that repeat its history."""
-    folder = job.run.folder / "checkpoints"
-    folder.mkdir(exist_ok=True)
-    checkpoints.save(
-        folder / "last.ckpt", job.state.arrays(), {"history": job.state.history}, keep=folder / "previous.ckpt"
-    )
+    checkpoints.save_next(job.run.folder, job.state.arrays(), {"history": job.state.history})
     job.run.write_history(job.state.history)
 
 
@@ -164,6 +174,7 @@ def _finish(job: _Training, status: str, reason: str | None) -> dict:
         weights_digest=checkpoints.digest({str(i): w for i, w in enumerate(job.state.weights)}) if history else None,
         seconds=round(sum(row["seconds"] for row in history), 1),
     )
+    job.run.update_epochs(job.experiment.epochs)
     job.run.write_history(history)
     if history:
         training.set_variables(job.model, job.state.best_weights)
@@ -224,19 +235,3 @@ def worst_mistakes(
     wrong = order[predicted[order] != labels[order]][:most]
     captions = [f"{classes[labels[i]]} → {classes[predicted[i]]}\n{probabilities[i].max():.0%}" for i in wrong]
     return images[wrong], captions
-
-
-def table(record: dict) -> list[dict[str, str]]:
-    """The result table of a record."""
-    best, final = record["best"], record["final"]
-    return [
-        {
-            "experiment": record["experiment"],
-            "status": record["status"],
-            "epochs": str(record["epochs"]),
-            "best test": percent(best and best["test_accuracy"]),
-            "at epoch": str(best["epoch"]) if best else "-",
-            "final test": percent(final and final["test_accuracy"]),
-            "published": percent(record["published"]),
-        }
-    ]

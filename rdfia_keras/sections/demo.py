@@ -6,7 +6,7 @@ from rdfia_keras.data import load_images, load_vectors
 from rdfia_keras.experiments import CIRCLES, CnnExperiment, identify
 from rdfia_keras.mlp import IMPLEMENTATIONS
 from rdfia_keras.progress import note
-from rdfia_keras.sections import Options, Result, cnn, mlp, percent, svm
+from rdfia_keras.sections import Options, Result, cnn, mlp, svm
 
 
 def run(options: Options, seed: int = 0) -> list[Result]:
@@ -21,19 +21,3 @@ def run(options: Options, seed: int = 0) -> list[Result]:
         network = CnnExperiment("", dataset="digits", normalize=True, augment=("crop", "flip"), dropout=0.5, seed=seed)
         results.append(cnn.run(identify(network, None), load_images("digits"), options))
     return results
-
-
-def summary(result: Result) -> list[dict[str, str]]:
-    """One row a section."""
-    record = result.record
-    best = record["best"]
-    return [
-        {
-            "section": record["section"],
-            "experiment": record["experiment"],
-            "data": record["dataset"]["name"],
-            "best test": percent(best and best["test_accuracy"]),
-            "published": percent(record["published"]),
-            "seconds": f"{record['seconds']:.1f}",
-        }
-    ]

@@ -2,61 +2,126 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
-from rdfia_keras import mlp, plots, records, runtime
+from rdfia_keras import checkpoints, mlp, plots, records, runtime
 from rdfia_keras.data import Dataset, one_hot
 from rdfia_keras.experiments import MlpExperiment
 from rdfia_keras.interrupt import StopRequest
-from rdfia_keras.progress import Progress
-from rdfia_keras.sections import Options, Result, confusion, percent
-from rdfia_keras.training import epoch_order
+from rdfia_keras.progress import Progress, note
+from rdfia_keras.sections import QUICK_EXAMPLES, Options, Result, Unfinished, confusion
+from rdfia_keras.training import Diverged, epoch_order
 
 COLUMNS = ("implementation", *records.HISTORY_COLUMNS)
 QUICK_EPOCHS = 20
-QUICK_EXAMPLES = 2000
+# Chance gives log n_y, a few nats; a thousand times that comes of steps that only overshoot.
+DIVERGED_LOSS = 1000.0
 
 
-def run(experiment: MlpExperiment, implementations: tuple[str, ...], dataset: Dataset, options: Options) -> Result:
+def run(
+    experiment: MlpExperiment,
+    implementations: tuple[str, ...],
+    dataset: Dataset,
+    options: Options,
+    unfinished: Unfinished | None = None,
+) -> Result:
     """Train, record and plot the chosen implementations.
 
+    Args:
+        unfinished: The run to go on with instead of beginning one; `implementations` are then its own.
+
     Raises:
-        RdfiaError: When the device or the output folder cannot be used.
+        RdfiaError: When the device or the output folder cannot be used, or the disk fills up.
     """
     if options.quick:
         dataset = dataset.take(QUICK_EXAMPLES)
         experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
     device = runtime.check_device(options.device)
-    run = records.Run.create(
-        options.out,
-        "mlp",
-        experiment.name,
-        {
+    states = {}
+    if unfinished:
+        run = unfinished.run
+        implementations = tuple(run.config()["implementations"])
+        states = _load_states(run)
+    else:
+        config = {
             "section": "mlp",
             "experiment": asdict(experiment),
             "implementations": list(implementations),
-            "quick": options.quick,
             "dataset": dataset.describe(),
             "device": device,
-        },
-        overwrite=options.overwrite,
-    )
-    begin = time.perf_counter()
-    histories, networks = {}, {}
+            **options.config(),
+        }
+        run = records.Run.create(options.out, "mlp", experiment.name, config, overwrite=options.overwrite)
+    status, reason = "ok", None
     with StopRequest() as stop:
-        for name in implementations:
-            if stop:
-                break
-            with Progress(name, experiment.epochs) as progress:
-                networks[name], histories[name] = train(name, experiment, dataset, stop, progress.epoch)
-    status = "interrupted" if stop else "ok"
-    if not all(np.isfinite(value).all() for network in networks.values() for value in network.weights().values()):
-        status = "failed"
-    record = _record(status, experiment, dataset, options, device, histories, time.perf_counter() - begin)
-    _save(run, record, histories, networks, dataset, options)
-    return Result(record, run.folder, table(record), {"ok": 0, "failed": 1}.get(status, 128 + (stop.signum or 0)))
+        try:
+            for name in implementations:
+                states.setdefault(name, State(init(experiment, dataset)))
+                save = _Saver(run, states)
+                with Progress(name, experiment.epochs, done=len(states[name].history)) as progress:
+
+                    def on_epoch(row: dict, save=save, progress=progress) -> None:
+                        save.now_and_then()
+                        progress.epoch(row)
+
+                    train(name, experiment, dataset, states[name], stop, on_epoch)
+                save()
+        except Diverged as error:
+            status, reason = "failed", f"training diverged: {error}; try a smaller --lr (now {experiment.lr:g})"
+            _Saver(run, states)()
+            note(f"error: {reason}; the last finite weights are kept in {run.folder}")
+    status = "interrupted" if stop else status
+    record = _record(status, reason, experiment, dataset, options, device, states)
+    run.update_epochs(experiment.epochs)
+    _save(run, record, experiment, states, dataset, options)
+    return Result(record, run.folder, stop.exit_code({"ok": 0, "failed": 1}.get(status)))
+
+
+@dataclass
+class State:
+    """One implementation's training so far: what a checkpoint keeps.
+
+    Attributes:
+        weights: After the last finished epoch, by name.
+        history: A row for each finished epoch.
+    """
+
+    weights: dict[str, np.ndarray]
+    history: list[dict] = field(default_factory=list)
+
+
+class _Saver:
+    """Writes the checkpoint: an epoch of the circles takes less time than a flush to the disk, so not after each."""
+
+    SECONDS = 1.0
+
+    def __init__(self, run: records.Run, states: dict[str, State]):
+        self.run = run
+        self.states = states
+        self.last = time.monotonic()
+
+    def now_and_then(self) -> None:
+        if time.monotonic() - self.last >= self.SECONDS:
+            self()
+
+    def __call__(self) -> None:
+        arrays = {f"{name}.{key}": w for name, state in self.states.items() for key, w in state.weights.items()}
+        history = {name: state.history for name, state in self.states.items()}
+        checkpoints.save_next(self.run.folder, arrays, {"history": history})
+        self.run.write_history([row for rows in history.values() for row in rows], COLUMNS)
+        self.last = time.monotonic()
+
+
+def _load_states(run: records.Run) -> dict[str, State]:
+    """Every implementation that had begun; none when the run ended before its first checkpoint."""
+    arrays, meta = checkpoints.load_last(run.folder)
+    weights: dict[str, dict] = {}
+    for key, array in arrays.items():
+        name, parameter = key.split(".")
+        weights.setdefault(name, {})[parameter] = array
+    return {name: State(weights[name], history) for name, history in meta.get("history", {}).items()}
 
 
 def check_gradients(experiment: MlpExperiment, dataset: Dataset) -> tuple[list[dict], float]:
@@ -79,66 +144,75 @@ def init(experiment: MlpExperiment, dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def train(
-    implementation: str, experiment: MlpExperiment, dataset: Dataset, stop: object, on_epoch: Callable[[dict], None]
-) -> tuple[mlp.Manual | mlp.Layers, list[dict]]:
-    """Train one implementation; the history has a row for each finished epoch.
+    implementation: str,
+    experiment: MlpExperiment,
+    dataset: Dataset,
+    state: State,
+    stop: object,
+    on_epoch: Callable[[dict], None],
+) -> None:
+    """Train one implementation from where `state` stands, which is brought up to date after each epoch.
 
     Training loss and accuracy are measured over the whole training set after the epoch, as the test ones are.
+
+    Raises:
+        Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
     """
-    network = mlp.IMPLEMENTATIONS[implementation](init(experiment, dataset), experiment.lr)
+    network = mlp.IMPLEMENTATIONS[implementation](state.weights, experiment.lr)
     take_epoch = mlp.compile_epoch(network, experiment.batch_size)
     evaluate = mlp.compile_evaluate(network)
     splits = {
         name: mlp.tensors(split.x, one_hot(split.y, len(dataset.classes)))
         for name, split in (("train", dataset.train), ("test", dataset.test))
     }
-    history = []
-    for epoch in range(experiment.epochs):
+    for epoch in range(len(state.history), experiment.epochs):
         if stop:
-            break
+            return
         begin = time.perf_counter()
         order = epoch_order(experiment.seed, epoch, len(dataset.train))
-        take_epoch(*splits["train"], mlp.tensors(order.astype(np.int32))[0])
+        take_epoch(*splits["train"], *mlp.tensors(order.astype(np.int32)))
         row = {"implementation": implementation, "epoch": epoch + 1, "lr": experiment.lr}
         for name, split in splits.items():
             loss, accuracy = evaluate(*split)
             row |= {f"{name}_loss": float(loss), f"{name}_accuracy": float(accuracy)}
         row["seconds"] = round(time.perf_counter() - begin, 6)
-        history.append(row)
+        if not row["train_loss"] < DIVERGED_LOSS:
+            raise Diverged(f"{implementation}: the training loss is {row['train_loss']:.3g} after epoch {epoch + 1}")
+        state.weights = network.weights()
+        state.history.append(row)
         on_epoch(row)
-        if not np.isfinite(row["train_loss"]):
-            break
-    return network, history
 
 
 def _record(
     status: str,
+    reason: str | None,
     experiment: MlpExperiment,
     dataset: Dataset,
     options: Options,
     device: str,
-    histories: dict[str, list[dict]],
-    seconds: float,
+    states: dict[str, State],
 ) -> dict:
-    finished = {name: rows for name, rows in histories.items() if rows}
+    histories = {name: state.history for name, state in states.items() if state.history}
     scores = {
         name: {"best": records.milestone(records.best_row(rows)), "final": records.milestone(rows[-1])}
-        for name, rows in finished.items()
+        for name, rows in histories.items()
     }
     first = next(iter(scores.values()), {"best": None, "final": None})
     return records.metrics(
         status,
         "mlp",
         asdict(experiment),
+        reason=reason,
         quick=options.quick,
         dataset=dataset.describe(),
         **first,
         implementations=scores,
-        largest_difference=_largest_difference(list(finished.values())),
+        largest_difference=_largest_difference(list(histories.values())),
+        weights_digest={name: checkpoints.digest(states[name].weights) for name in histories},
         seed=experiment.seed,
         precision="float64",
         device=device,
-        seconds=round(seconds, 3),
+        seconds=round(sum(row["seconds"] for rows in histories.values() for row in rows), 3),
     )
 
 
@@ -155,27 +229,25 @@ def _largest_difference(histories: list[list[dict]]) -> float | None:
 def _save(
     run: records.Run,
     record: dict,
-    histories: dict[str, list[dict]],
-    networks: dict,
+    experiment: MlpExperiment,
+    states: dict[str, State],
     dataset: Dataset,
     options: Options,
 ) -> None:
+    histories = {name: state.history for name, state in states.items() if state.history}
     run.write_history([row for rows in histories.values() for row in rows], COLUMNS)
     run.write_json("metrics.json", record)
-    finished = {name: rows for name, rows in histories.items() if rows}
-    if not finished:
+    if not histories:
         return
-    title = f"Perceptron on {dataset.name} (figure 1)" if record["figure"] else f"Perceptron on {dataset.name}"
-    plots.save(plots.implementations(finished, title, quick=options.quick), run.folder / "curves.png")
-    finished = {name: networks[name] for name in finished}
+    networks = {name: mlp.IMPLEMENTATIONS[name](states[name].weights, experiment.lr) for name in histories}
+    title = f"Perceptron on {dataset.name}" + (" (figure 1)" if record["figure"] else "")
+    plots.save(plots.implementations(histories, title, quick=options.quick), run.folder / "curves.png")
     if dataset.train.x.shape[1] == 2:
-        panels = [_decision_panel(name, network, dataset) for name, network in finished.items()]
-        plots.save(
-            plots.decision_map(panels, dataset.classes, title=title, quick=options.quick),
-            run.folder / "decision-map.png",
-        )
+        panels = [_decision_panel(name, network, dataset) for name, network in networks.items()]
+        figure = plots.decision_map(panels, dataset.classes, title=title, quick=options.quick)
+        plots.save(figure, run.folder / "decision-map.png")
     else:
-        name, network = next(iter(finished.items()))
+        name, network = next(iter(networks.items()))
         counts = confusion(mlp.predict(network, dataset.test.x), dataset.test.y)
         figure = plots.confusion_matrix(counts, dataset.classes, f"{dataset.name}, {name}", quick=options.quick)
         plots.save(figure, run.folder / "confusion.png")
@@ -194,18 +266,3 @@ def _decision_panel(name: str, network: mlp.Manual | mlp.Layers, dataset: Datase
         "points": dataset.test.x,
         "labels": dataset.test.y,
     }
-
-
-def table(record: dict) -> list[dict[str, str]]:
-    """The result table of a record."""
-    return [
-        {
-            "implementation": name,
-            "best test": percent(score["best"]["test_accuracy"]),
-            "at epoch": str(score["best"]["epoch"]),
-            "final test": percent(score["final"]["test_accuracy"]),
-            "test loss": f"{score['final']['test_loss']:.4f}",
-            "published": percent(record["published"]),
-        }
-        for name, score in record["implementations"].items()
-    ]

@@ -7,10 +7,8 @@ import numpy as np
 
 from rdfia_keras import plots, records, svm
 from rdfia_keras.data import Dataset
-from rdfia_keras.sections import Options, Result, percent
+from rdfia_keras.sections import Options, Result
 
-# What the report reached with the two kernels that can draw a circle (part 2.2), over all C.
-PUBLISHED = {("rbf", None): 0.95, ("poly", 2): 0.955}
 QUICK_EXAMPLES = 500
 # Kernel machines take time with the square of the examples; more than these make no difference to see.
 MOST_EXAMPLES = 5000
@@ -66,9 +64,9 @@ def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result
         {
             "section": "svm",
             "experiment": asdict(experiment),
-            "quick": options.quick,
             "dataset": dataset.describe(),
             "device": "cpu (scikit-learn)",
+            **options.config(),
         },
         overwrite=options.overwrite,
     )
@@ -94,7 +92,7 @@ def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result
     )
     run.write_json("metrics.json", record)
     _draw(run, experiment, dataset, sweep, options.quick)
-    return Result(record, run.folder, table(record))
+    return Result(record, run.folder)
 
 
 def _draw(run: records.Run, experiment: SvmExperiment, dataset: Dataset, sweep: list[dict], quick: bool) -> None:
@@ -121,29 +119,4 @@ def _panel(setting: svm.Setting, dataset: Dataset, seed: int) -> dict:
         "decision": svm.decision_values(model, grid),
         "points": dataset.test.x,
         "labels": dataset.test.y,
-    }
-
-
-def table(record: dict) -> list[dict[str, str]]:
-    """The result table of a record: every setting, then the best C of each kernel in the sweep."""
-    rows = [_table_row(row) for row in record["scores"]]
-    groups: dict[tuple, list[dict]] = {}
-    for row in record["sweep"]:
-        groups.setdefault((row["kernel"], row["degree"]), []).append(row)
-    for key, group in groups.items():
-        published = PUBLISHED.get(key) if record["published"] else None
-        best = max(group, key=lambda row: row["test_accuracy"])
-        rows.append({**_table_row(best), "of": f"best of {len(group)} C", "published": percent(published)})
-    return rows
-
-
-def _table_row(row: dict) -> dict[str, str]:
-    return {
-        "kernel": row["kernel"] if row["degree"] is None else f"{row['kernel']} degree {row['degree']}",
-        "C": f"{row['C']:.4g}",
-        "of": "-",
-        "train": percent(row["train_accuracy"]),
-        "test": percent(row["test_accuracy"]),
-        "support vectors": "-" if row["support_vectors"] is None else str(row["support_vectors"]),
-        "published": "-",
     }
