@@ -4,9 +4,14 @@ Each is one model from raw uint8 pixels to logits: preprocessing and augmentatio
 model needs nothing but images. Layers name no backend.
 """
 
+import json
+import zipfile
+from pathlib import Path
+
 import keras
 from keras import layers
 
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment
 from rdfia_keras.layers import RandomCrop
 
@@ -95,3 +100,56 @@ def dense_net(x, n_y: int, experiment: CnnExperiment):
 
 
 NETWORKS = {"cifar": cifar_net, "lenet": lenet, "dense": dense_net}
+
+
+# All that a model saved here is made of: an archive is data from outside, and layers are code.
+_KERAS_CLASSES = {
+    *("Functional", "InputLayer", "Rescaling", "Normalization", "RandomFlip", "Conv2D", "Activation", "MaxPooling2D"),
+    *("BatchNormalization", "Flatten", "Dense", "Dropout", "DTypePolicy", "Zeros", "Ones", "GlorotUniform"),
+    *("__keras_tensor__", "__tensor__"),
+}
+_OWN_CLASSES = {"RandomCrop"}
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """A model that `rdfia cnn` saved: raw uint8 images in, logits out.
+
+    Args:
+        path: A `.keras` archive, which is not trusted: only the layers that this package uses are made.
+
+    Raises:
+        RdfiaError: When the file is missing, damaged, or asks for anything else.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+            if archive.testzip() is not None:
+                raise zipfile.BadZipFile("a checksum does not match")
+        foreign = sorted(_foreign_classes(config))
+        if foreign:
+            raise RdfiaError(f"{path} asks for {', '.join(foreign)}, which no model of rdfia has; it was not loaded")
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except RdfiaError:
+        raise
+    except OSError as error:
+        raise RdfiaError(f"cannot read the model {path}: {error.strerror or error}") from error
+    except Exception as error:  # Keras answers a damaged archive with whatever its parsers happen to raise.
+        raise RdfiaError(f"{path} is not a model saved by rdfia, or it is damaged ({type(error).__name__})") from error
+
+
+def _foreign_classes(config: object) -> set[str]:
+    """Every class that a model's configuration names and that is not one of ours."""
+    if isinstance(config, list):
+        return set().union(*map(_foreign_classes, config))
+    if not isinstance(config, dict):
+        return set()
+    found = set().union(*map(_foreign_classes, config.values()))
+    name = config.get("class_name")
+    if name is not None:
+        ours = name in _OWN_CLASSES and config.get("registered_name") == f"rdfia_keras>{name}"
+        module = config.get("module")
+        builtin = name in _KERAS_CLASSES and (module is None or str(module).split(".")[0] == "keras")
+        if not (ours or builtin):
+            found.add(str(name))
+    return found

@@ -200,10 +200,13 @@ class Run:
             self.write_json("config.json", config)
 
     def status(self) -> str:
-        """`ok`, `failed`, `interrupted`, or `unfinished` when the process died before it could say."""
+        """`ok`, `failed`, `interrupted`, or `unfinished`: the process died, or more epochs are wanted than there are."""
         try:
-            return json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))["status"]
-        except (OSError, ValueError, TypeError, KeyError):
+            record = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+            wanted = self.config()["experiment"].get("epochs", 0)
+            done = record["final"]["epoch"] if record["final"] else 0
+            return "unfinished" if record["status"] == "ok" and done < wanted else record["status"]
+        except (RdfiaError, OSError, ValueError, TypeError, KeyError):
             return "unfinished"
 
     def _hold(self) -> None:

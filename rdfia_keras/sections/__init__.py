@@ -116,7 +116,6 @@ def find_unfinished(section: str, folder: Path, given: dict, epochs: int | None,
                 f"--resume {folder}: {key.replace('_', '-')} was {getattr(experiment, key)} and is now {value}; "
                 "only --epochs may change, so leave the option out or start a new run"
             )
-    done = run.status() == "ok"
     wanted = epochs or experiment.epochs
     if wanted < experiment.epochs:
         raise RdfiaError(f"--resume {folder}: --epochs was {experiment.epochs} and can only grow, not become {wanted}")
@@ -127,7 +126,8 @@ def find_unfinished(section: str, folder: Path, given: dict, epochs: int | None,
         data_dir=config.get("data_dir") and Path(config["data_dir"]),
         deterministic=config.get("deterministic", False),
     )
-    finished = done and wanted == experiment.epochs
+    run.update_epochs(wanted)
+    finished = run.status() == "ok"
     return Unfinished(run, replace(experiment, epochs=wanted), options, config["dataset"]["digest"], finished)
 
 

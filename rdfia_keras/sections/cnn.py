@@ -174,16 +174,15 @@ def _finish(job: _Training, status: str, reason: str | None) -> dict:
         weights_digest=checkpoints.digest({str(i): w for i, w in enumerate(job.state.weights)}) if history else None,
         seconds=round(sum(row["seconds"] for row in history), 1),
     )
-    job.run.update_epochs(job.experiment.epochs)
     job.run.write_history(history)
     if history:
         training.set_variables(job.model, job.state.best_weights)
         save_model(job.model, job.run.folder / "best.keras")
         training.set_variables(job.model, job.state.weights)
         save_model(job.model, job.run.folder / "model.keras")
-    job.run.write_json("metrics.json", record)
-    if history:
         _draw(job, record)
+    # The record comes last: a run whose status is ok has all its files.
+    job.run.write_json("metrics.json", record)
     return record
 
 

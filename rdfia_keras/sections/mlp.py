@@ -74,8 +74,10 @@ def run(
             note(f"error: {reason}; the last finite weights are kept in {run.folder}")
     status = "interrupted" if stop else status
     record = _record(status, reason, experiment, dataset, options, device, states)
-    run.update_epochs(experiment.epochs)
-    _save(run, record, experiment, states, dataset, options)
+    if record["final"]:
+        _draw(run, record, experiment, states, dataset, options)
+    # The record comes last: a run whose status is ok has all its files.
+    run.write_json("metrics.json", record)
     return Result(record, run.folder, stop.exit_code({"ok": 0, "failed": 1}.get(status)))
 
 
@@ -226,7 +228,7 @@ def _largest_difference(histories: list[list[dict]]) -> float | None:
     return float(np.ptp(curves, axis=0).max())
 
 
-def _save(
+def _draw(
     run: records.Run,
     record: dict,
     experiment: MlpExperiment,
@@ -235,10 +237,6 @@ def _save(
     options: Options,
 ) -> None:
     histories = {name: state.history for name, state in states.items() if state.history}
-    run.write_history([row for rows in histories.values() for row in rows], COLUMNS)
-    run.write_json("metrics.json", record)
-    if not histories:
-        return
     networks = {name: mlp.IMPLEMENTATIONS[name](states[name].weights, experiment.lr) for name in histories}
     title = f"Perceptron on {dataset.name}" + (" (figure 1)" if record["figure"] else "")
     plots.save(plots.implementations(histories, title, quick=options.quick), run.folder / "curves.png")

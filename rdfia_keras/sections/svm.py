@@ -90,8 +90,8 @@ def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result
         device="cpu (scikit-learn)",
         seconds=round(time.perf_counter() - begin, 3),
     )
-    run.write_json("metrics.json", record)
     _draw(run, experiment, dataset, sweep, options.quick)
+    run.write_json("metrics.json", record)
     return Result(record, run.folder)
 
 
