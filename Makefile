@@ -11,7 +11,10 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/faults
+
+faults: .venv/installed-test
+	$(BIN)/python -m pytest tests/faults
 
 clean:
 	rm -rf .venv

@@ -200,7 +200,7 @@ class Run:
             self.write_json("config.json", config)
 
     def status(self) -> str:
-        """`ok`, `failed`, `interrupted`, or `unfinished`: the process died, or more epochs are wanted than there are."""
+        """`ok`, `failed`, `interrupted`, or `unfinished`: the process died, or more epochs are wanted now."""
         try:
             record = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
             wanted = self.config()["experiment"].get("epochs", 0)

@@ -6,7 +6,7 @@ finished epoch ends with the same weights as one that never stopped.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import keras
@@ -185,22 +185,10 @@ def fit(
         set_variables(model, state.weights)
         for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
-    schedule = keras.callbacks.LearningRateScheduler(
-        lambda epoch, _: learning_rate(experiment.schedule, experiment.lr, epoch)
-    )
     for epoch in range(len(state.history), experiment.epochs):
         begin = time.perf_counter()
-        seed_epoch(model, experiment.seed, epoch)
         watch = _Watch(stop, on_batch)
-        order = epoch_order(experiment.seed, epoch, len(train))
-        result = model.fit(
-            Batches(train, experiment.batch_size, order),
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            shuffle=False,  # Keras would shuffle the batches once more, from a random state of its own.
-            verbose=0,
-            callbacks=[watch, schedule],
-        )
+        train_loss, train_accuracy = train_epoch(model, experiment, train, epoch, [watch])
         if stop:
             return
         values = get_variables(model)
@@ -212,8 +200,8 @@ def fit(
             {
                 "epoch": epoch + 1,
                 "lr": learning_rate(experiment.schedule, experiment.lr, epoch),
-                "train_loss": result.history["loss"][0],
-                "train_accuracy": result.history["accuracy"][0],
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
                 "test_loss": test_loss,
                 "test_accuracy": test_accuracy,
                 "seconds": round(time.perf_counter() - begin, 3),
@@ -224,6 +212,25 @@ def fit(
         if best_row(state.history) is state.history[-1]:
             state.best_weights = values
         on_epoch(state)
+
+
+def train_epoch(
+    model: keras.Model, experiment: CnnExperiment, train: Split, epoch: int, callbacks: Sequence = ()
+) -> tuple[float, float]:
+    """Every step of one epoch, counted from 0; loss and accuracy are averaged over it, while the weights change."""
+    seed_epoch(model, experiment.seed, epoch)
+    schedule = keras.callbacks.LearningRateScheduler(
+        lambda epoch, _: learning_rate(experiment.schedule, experiment.lr, epoch)
+    )
+    result = model.fit(
+        Batches(train, experiment.batch_size, epoch_order(experiment.seed, epoch, len(train))),
+        initial_epoch=epoch,
+        epochs=epoch + 1,
+        shuffle=False,  # Keras would shuffle the batches once more, from a random state of its own.
+        verbose=0,
+        callbacks=[*callbacks, schedule],
+    )
+    return result.history["loss"][0], result.history["accuracy"][0]
 
 
 def get_variables(model: keras.Model) -> list[np.ndarray]:

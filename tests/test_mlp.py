@@ -98,7 +98,7 @@ def test_a_training_that_goes_on_ends_bit_equal(name):
 def test_divergence_is_told_and_keeps_the_last_good_weights():
     state = train("manual", MlpExperiment("t", epochs=1))
     before = state.weights["W_h"].copy()
-    with pytest.raises(Diverged, match="manual: the training loss is .* after epoch 2"):
+    with pytest.raises(Diverged, match=r"manual: the training loss is .* after epoch 2"):
         train("manual", MlpExperiment("t", epochs=3, lr=1e6), state)
     np.testing.assert_array_equal(state.weights["W_h"], before)
     assert len(state.history) == 1

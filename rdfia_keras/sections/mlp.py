@@ -145,6 +145,43 @@ def init(experiment: MlpExperiment, dataset: Dataset) -> dict[str, np.ndarray]:
     )
 
 
+class Trainer:
+    """One implementation with its compiled functions and its data.
+
+    Args:
+        implementation: One of `mlp.IMPLEMENTATIONS`.
+        weights: Where it begins, as `mlp.init_params` gives them.
+    """
+
+    def __init__(
+        self, implementation: str, experiment: MlpExperiment, dataset: Dataset, weights: dict[str, np.ndarray]
+    ):
+        self.implementation = implementation
+        self.experiment = experiment
+        self.network = mlp.IMPLEMENTATIONS[implementation](weights, experiment.lr)
+        n_y = len(dataset.classes)
+        self.train = mlp.tensors(dataset.train.x, one_hot(dataset.train.y, n_y))
+        self.test = mlp.tensors(dataset.test.x, one_hot(dataset.test.y, n_y))
+        self.run_epoch = mlp.compile_epoch(self.network, experiment.batch_size)
+
+    def epoch(self, epoch: int) -> dict:
+        """Take an epoch's steps, counted from 0, and measure: its row of the history.
+
+        Training loss and accuracy are measured over the whole training set after the epoch, as the test ones are.
+        """
+        begin = time.perf_counter()
+        order = epoch_order(self.experiment.seed, epoch, len(self.train[0])).astype(np.int32)
+        measured = self.run_epoch(*self.train, *self.test, *mlp.tensors(order)).numpy()
+        names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+        return {
+            "implementation": self.implementation,
+            "epoch": epoch + 1,
+            "lr": self.experiment.lr,
+            **dict(zip(names, measured.tolist(), strict=True)),
+            "seconds": round(time.perf_counter() - begin, 6),
+        }
+
+
 def train(
     implementation: str,
     experiment: MlpExperiment,
@@ -155,32 +192,17 @@ def train(
 ) -> None:
     """Train one implementation from where `state` stands, which is brought up to date after each epoch.
 
-    Training loss and accuracy are measured over the whole training set after the epoch, as the test ones are.
-
     Raises:
         Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
     """
-    network = mlp.IMPLEMENTATIONS[implementation](state.weights, experiment.lr)
-    take_epoch = mlp.compile_epoch(network, experiment.batch_size)
-    evaluate = mlp.compile_evaluate(network)
-    splits = {
-        name: mlp.tensors(split.x, one_hot(split.y, len(dataset.classes)))
-        for name, split in (("train", dataset.train), ("test", dataset.test))
-    }
+    trainer = Trainer(implementation, experiment, dataset, state.weights)
     for epoch in range(len(state.history), experiment.epochs):
         if stop:
             return
-        begin = time.perf_counter()
-        order = epoch_order(experiment.seed, epoch, len(dataset.train))
-        take_epoch(*splits["train"], *mlp.tensors(order.astype(np.int32)))
-        row = {"implementation": implementation, "epoch": epoch + 1, "lr": experiment.lr}
-        for name, split in splits.items():
-            loss, accuracy = evaluate(*split)
-            row |= {f"{name}_loss": float(loss), f"{name}_accuracy": float(accuracy)}
-        row["seconds"] = round(time.perf_counter() - begin, 6)
+        row = trainer.epoch(epoch)
         if not row["train_loss"] < DIVERGED_LOSS:
             raise Diverged(f"{implementation}: the training loss is {row['train_loss']:.3g} after epoch {epoch + 1}")
-        state.weights = network.weights()
+        state.weights = trainer.network.weights()
         state.history.append(row)
         on_epoch(row)
 

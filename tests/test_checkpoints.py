@@ -1,0 +1,127 @@
+"""Checkpoints: equal when whole, never half; models from outside: ours or refused."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from rdfia_keras import checkpoints
+from rdfia_keras.cnn import build_cnn, load_model
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import BATCH_NORM
+from rdfia_keras.sections.cnn import save_model
+
+ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64), "c": np.zeros((0, 2))}
+
+
+def test_what_is_saved_comes_back_bit_equal(tmp_path):
+    checkpoints.save(tmp_path / "x.ckpt", ARRAYS, {"history": [1 / 3]})
+    arrays, meta = checkpoints.load(tmp_path / "x.ckpt")
+    assert meta == {"history": [1 / 3]}
+    assert list(arrays) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_any_flipped_bit_and_any_cut_is_noticed(tmp_path):
+    path = tmp_path / "x.ckpt"
+    checkpoints.save(path, ARRAYS, {})
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << (position % 8)
+        for content in (bytes(flipped), whole[:position]):
+            path.write_bytes(content)
+            with pytest.raises(RdfiaError, match="damaged"):
+                checkpoints.load(path)
+
+
+def test_the_one_before_is_the_fallback(tmp_path):
+    for epoch in (1, 2):
+        checkpoints.save_next(tmp_path, ARRAYS, {"epoch": epoch})
+    assert checkpoints.load_last(tmp_path)[1] == {"epoch": 2}
+    (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"")
+    assert checkpoints.load_last(tmp_path)[1] == {"epoch": 1}
+    (tmp_path / "checkpoints" / "previous.ckpt").write_bytes(b"x")
+    with pytest.raises(RdfiaError, match=r"last.ckpt is damaged.*previous.ckpt is damaged.*start a new run"):
+        checkpoints.load_last(tmp_path)
+    assert checkpoints.load_last(tmp_path / "nothing yet") == ({}, {})
+
+
+def test_equal_arrays_have_equal_digests():
+    other = {**ARRAYS, "a": ARRAYS["a"] + np.float32(1e-6)}
+    assert checkpoints.digest(ARRAYS) == checkpoints.digest(dict(reversed(ARRAYS.items())))
+    assert checkpoints.digest(ARRAYS) != checkpoints.digest(other)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    model = build_cnn(BATCH_NORM, (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    save_model(model, path)
+    return model, path
+
+
+def test_a_model_of_ours_loads(saved):
+    model, path = saved
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    np.testing.assert_allclose(
+        load_model(path).predict(images, verbose=0), model.predict(images, verbose=0), rtol=1e-5, atol=1e-6
+    )
+
+
+def rewrite(path, out, change) -> None:
+    """Copy an archive with its configuration changed."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, json.dumps(change(json.loads(content))) if name == "config.json" else content)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"class_name": "Lambda", "module": "keras.layers"},
+        {"class_name": "function", "module": "builtins", "config": "system"},
+        {"class_name": "Dense", "module": "os", "registered_name": None},
+        {"class_name": "RandomCrop", "module": "evil", "registered_name": "evil>RandomCrop"},
+        {"class_name": "TorchModuleWrapper", "module": "keras.layers"},
+        {"class_name": "__lambda__", "config": {"value": "..."}},
+    ],
+    ids=lambda value: value["class_name"],
+)
+def test_a_foreign_layer_is_refused_before_it_is_made(saved, tmp_path, foreign):
+    def change(config):
+        config["config"]["layers"][1] = {"config": {"name": "x"}, **foreign}
+        return config
+
+    rewrite(saved[1], tmp_path / "foreign.keras", change)
+    with pytest.raises(RdfiaError, match=f"asks for {foreign['class_name']}"):
+        load_model(tmp_path / "foreign.keras")
+
+
+def test_a_lambda_of_another_programs_model_does_not_run(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x + 1)])
+    model.save(tmp_path / "other.keras")
+    with pytest.raises(RdfiaError, match="Lambda"):
+        load_model(tmp_path / "other.keras")
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "html", "cut", "flipped", "no config"])
+def test_a_damaged_model_is_refused_in_one_sentence(saved, tmp_path, damage):
+    path = tmp_path / "model.keras"
+    whole = saved[1].read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    contents = {"empty": b"", "html": b"<html>", "cut": whole[: len(whole) // 2], "flipped": bytes(flipped)}
+    if damage in contents:
+        path.write_bytes(contents[damage])
+    elif damage == "no config":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("other.txt", "x")
+    with pytest.raises(RdfiaError, match=r"cannot read the model|is not a model saved by rdfia") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
