@@ -30,8 +30,6 @@ def images(count: int = IMAGES):
 
 def ours_mlp(implementation: str):
     """One implementation as `rdfia mlp` runs it: every epoch with train and test loss and accuracy."""
-    from dataclasses import replace
-
     from rdfia_keras import runtime
 
     runtime.prepare("cpu")
@@ -41,11 +39,10 @@ def ours_mlp(implementation: str):
 
     data = load_vectors("circles")
     trainer = section.Trainer(implementation, CIRCLES, data, section.init(CIRCLES, data))
-    endless = replace(CIRCLES, epochs=EPOCHS)
 
     def work():
-        for epoch in range(endless.epochs):
-            trainer.epoch(epoch)
+        for first in range(0, EPOCHS, trainer.chunk):
+            trainer.epochs(first, trainer.chunk)
 
     return work, EPOCHS * 20
 

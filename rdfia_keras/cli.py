@@ -178,15 +178,13 @@ def _unfinished(ctx: typer.Context, section: str, resume: str, asked, epochs: in
     from rdfia_keras.records import latest_unfinished
     from rdfia_keras.sections import find_unfinished
 
-    params = {
-        name: getattr(asked, {"dropout_rate": "dropout"}.get(name, name))
-        for name in ctx.params
-        if ctx.get_parameter_source(name).name == "COMMANDLINE" and hasattr(asked, name.removesuffix("_rate"))
-    }
-    params.pop("epochs", None)
-    fields = {("dropout" if name == "dropout_rate" else name): value for name, value in params.items()}
+    given = {}
+    for name in ctx.params:
+        field = "dropout" if name == "dropout_rate" else name
+        if hasattr(asked, field) and field != "epochs" and ctx.get_parameter_source(name).name == "COMMANDLINE":
+            given[field] = getattr(asked, field)
     folder = latest_unfinished(ctx.params["out"], section) if resume == _LATEST else Path(resume)
-    return find_unfinished(section, folder, fields, epochs, device)
+    return find_unfinished(section, folder, given, epochs, device)
 
 
 def _resume(unfinished, load: Callable, data_dir: Path | None, run: Callable, json: bool) -> None:
@@ -401,13 +399,14 @@ def cnn(
         raise typer.BadParameter("--dropout-rate needs --dropout")
     if batch_norm and model != "cifar":
         raise typer.BadParameter("--batch-norm needs --model cifar")
-    from rdfia_keras.data import load_images
+    from rdfia_keras.data import IMAGE_DATASETS, load_images
     from rdfia_keras.experiments import CnnExperiment, identify
 
     on_a_rung = augment or dropout or batch_norm or schedule != "constant"
     asked = CnnExperiment(
         name="",
-        dataset=dataset,
+        # A folder's whole path, so that a resumed run finds it from anywhere.
+        dataset=dataset if dataset in IMAGE_DATASETS else str(Path(dataset).resolve()),
         model=str(model),
         batch_size=batch_size,
         lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),

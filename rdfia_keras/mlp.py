@@ -153,26 +153,33 @@ class Optimizer(Layers):
 IMPLEMENTATIONS = {"manual": Manual, "tape": Tape, "layers": Layers, "optimizer": Optimizer}
 
 
-def compile_epoch(network: Manual | Layers, batch_size: int) -> Callable:
-    """A function (x, y, x_test, y_test, order) -> [train loss, train accuracy, test loss, test accuracy].
+def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
+    """A function (x, y, x_test, y_test, orders, count) that trains for `count` epochs in one compiled call.
 
-    It takes one step for every batch of `order` and then measures, in one compiled call without Python between: XLA
-    makes a loop of such small products about a hundred times faster than step-by-step execution. Examples left over
-    after the last full batch make a smaller batch of their own.
+    `orders`, (at least count, N), has a permutation of the examples for each epoch; the result, of as many rows, has
+    train loss, train accuracy, test loss and test accuracy after each. No Python runs between the steps, and XLA makes
+    one loop of them: a call costs more than the hundred steps of five epochs on the circles. Examples left over after
+    an epoch's last full batch make a smaller batch of their own.
     """
 
-    @tf.function(jit_compile=True)
-    def epoch(x: tf.Tensor, y: tf.Tensor, x_test: tf.Tensor, y_test: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
-        steps = order.shape[0] // batch_size
-        batches = tf.reshape(order[: steps * batch_size], (steps, batch_size))
-        for i in tf.range(steps):
-            network.step(tf.gather(x, batches[i]), tf.gather(y, batches[i]))
-        rest = order[steps * batch_size :]
-        if rest.shape[0] > 0:
-            network.step(tf.gather(x, rest), tf.gather(y, rest))
-        return tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
+    def take(x: tf.Tensor, y: tf.Tensor, batch: tf.Tensor) -> None:
+        network.step(tf.gather(x, batch), tf.gather(y, batch))
 
-    return epoch
+    @tf.function(jit_compile=True)
+    def train(x, y, x_test, y_test, orders, count):
+        measured = tf.TensorArray(tf.float64, size=orders.shape[0], element_shape=(4,))
+        steps = orders.shape[1] // batch_size
+        for epoch in tf.range(count):
+            batches = tf.reshape(orders[epoch, : steps * batch_size], (steps, batch_size))
+            for i in tf.range(steps):
+                take(x, y, batches[i])
+            if orders.shape[1] > steps * batch_size:
+                take(x, y, orders[epoch, steps * batch_size :])
+            row = tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
+            measured = measured.write(epoch, row)
+        return measured.stack()
+
+    return train
 
 
 def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

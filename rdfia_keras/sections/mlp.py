@@ -146,12 +146,16 @@ def init(experiment: MlpExperiment, dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 class Trainer:
-    """One implementation with its compiled functions and its data.
+    """One implementation with its compiled function and its data.
 
     Args:
         implementation: One of `mlp.IMPLEMENTATIONS`.
         weights: Where it begins, as `mlp.init_params` gives them.
     """
+
+    # Epochs in one compiled call, and the most examples for which that is worth while.
+    CHUNK = 10
+    CHUNKED_EXAMPLES = 5000
 
     def __init__(
         self, implementation: str, experiment: MlpExperiment, dataset: Dataset, weights: dict[str, np.ndarray]
@@ -160,26 +164,34 @@ class Trainer:
         self.experiment = experiment
         self.network = mlp.IMPLEMENTATIONS[implementation](weights, experiment.lr)
         n_y = len(dataset.classes)
-        self.train = mlp.tensors(dataset.train.x, one_hot(dataset.train.y, n_y))
-        self.test = mlp.tensors(dataset.test.x, one_hot(dataset.test.y, n_y))
-        self.run_epoch = mlp.compile_epoch(self.network, experiment.batch_size)
+        train = mlp.tensors(dataset.train.x, one_hot(dataset.train.y, n_y))
+        self.data = (*train, *mlp.tensors(dataset.test.x, one_hot(dataset.test.y, n_y)))
+        self.examples = len(dataset.train)
+        self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
+        self.compiled = mlp.compile_epochs(self.network, experiment.batch_size)
 
-    def epoch(self, epoch: int) -> dict:
-        """Take an epoch's steps, counted from 0, and measure: its row of the history.
+    def epochs(self, first: int, count: int) -> list[dict]:
+        """Train from epoch `first`, counted from 0, for `count` epochs, at most `chunk`: their rows of the history.
 
         Training loss and accuracy are measured over the whole training set after the epoch, as the test ones are.
         """
         begin = time.perf_counter()
-        order = epoch_order(self.experiment.seed, epoch, len(self.train[0])).astype(np.int32)
-        measured = self.run_epoch(*self.train, *self.test, *mlp.tensors(order)).numpy()
+        orders = np.zeros((self.chunk, self.examples), np.int32)
+        for i in range(count):
+            orders[i] = epoch_order(self.experiment.seed, first + i, self.examples)
+        measured = self.compiled(*self.data, *mlp.tensors(orders, np.int32(count))).numpy()[:count]
+        seconds = round((time.perf_counter() - begin) / count, 6)
         names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-        return {
-            "implementation": self.implementation,
-            "epoch": epoch + 1,
-            "lr": self.experiment.lr,
-            **dict(zip(names, measured.tolist(), strict=True)),
-            "seconds": round(time.perf_counter() - begin, 6),
-        }
+        return [
+            {
+                "implementation": self.implementation,
+                "epoch": first + i + 1,
+                "lr": self.experiment.lr,
+                **dict(zip(names, row, strict=True)),
+                "seconds": seconds,
+            }
+            for i, row in enumerate(measured.tolist())
+        ]
 
 
 def train(
@@ -190,21 +202,28 @@ def train(
     stop: object,
     on_epoch: Callable[[dict], None],
 ) -> None:
-    """Train one implementation from where `state` stands, which is brought up to date after each epoch.
+    """Train one implementation from where `state` stands, which is brought up to date as epochs are finished.
 
     Raises:
         Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
     """
     trainer = Trainer(implementation, experiment, dataset, state.weights)
-    for epoch in range(len(state.history), experiment.epochs):
-        if stop:
-            return
-        row = trainer.epoch(epoch)
-        if not row["train_loss"] < DIVERGED_LOSS:
-            raise Diverged(f"{implementation}: the training loss is {row['train_loss']:.3g} after epoch {epoch + 1}")
+    most = trainer.chunk
+    while len(state.history) < experiment.epochs and not stop:
+        done = len(state.history)
+        rows = trainer.epochs(done, min(most, experiment.epochs - done))
+        wrong = next((row for row in rows if not row["train_loss"] < DIVERGED_LOSS), None)
+        if wrong and len(rows) > 1:
+            # Once more from before, epoch by epoch, to keep the weights of the last good one.
+            trainer, most = Trainer(implementation, experiment, dataset, state.weights), 1
+            continue
+        if wrong:
+            loss, epoch = wrong["train_loss"], wrong["epoch"]
+            raise Diverged(f"{implementation}: the training loss is {loss:.3g} after epoch {epoch}")
         state.weights = trainer.network.weights()
-        state.history.append(row)
-        on_epoch(row)
+        state.history += rows
+        for row in rows:
+            on_epoch(row)
 
 
 def _record(

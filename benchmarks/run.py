@@ -1,0 +1,155 @@
+"""Time this package beside the references, in turn (A B C A B C ...), and print medians and ratios.
+
+    python benchmarks/run.py [--only mlp cnn process] [-n 5] [--out results/benchmarks]
+
+Every contender runs in a process of its own that stays alive and waits between its turns, so that each repetition of
+all of them sees the same state of a shared machine. Writes benchmarks.json and benchmarks.png.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from contenders import CONTENDERS
+
+HERE = Path(__file__).parent
+UNITS = {"mlp": "µs/step", "cnn": "images/s", "process": "s"}
+# Numerator, denominator, target: ratios of times for mlp and process, of rates for cnn.
+TARGETS = {
+    "mlp": [
+        *((f"ours: {name}", "PyTorch by hand", 0.35) for name in ("manual", "tape", "layers", "optimizer")),
+        *((f"ours: {name}", "PyTorch nn + optim", 0.06) for name in ("manual", "tape", "layers", "optimizer")),
+        ("ours: manual", "NumPy by hand", None),
+        ("ours: manual", "Keras fit", None),
+    ],
+    "cnn": [
+        ("ours: float32", "PyTorch float32", 1.05),
+        ("ours: float32", "Keras fit", None),
+        ("ours: mixed_bfloat16", "PyTorch float32", 1.9),
+        ("ours: mixed_bfloat16", "PyTorch bfloat16", 1.05),
+        ("ours: float32, crop + flip", "PyTorch float32, crop + flip", 1.5),
+        ("ours: float32, crop + flip", "ours: float32", 1.0),
+        ("ours: mixed_bfloat16, crop + flip", "PyTorch float32, crop + flip", 1.5),
+        ("ours: mixed_bfloat16, crop + flip", "ours: mixed_bfloat16", 1.0),
+    ],
+    "process": [
+        ("rdfia mlp", "import tensorflow", 3.0),
+        ("rdfia --help", "import typer", 4.0),
+    ],
+}
+COMMANDS = {
+    "rdfia mlp": ["-m", "rdfia_keras", "mlp", "--overwrite"],
+    "import tensorflow": ["-c", "import tensorflow"],
+    "rdfia --help": ["-m", "rdfia_keras", "--help"],
+    "import typer": ["-c", "import typer"],
+}
+
+
+def time_workers(group: str, n: int) -> dict[str, list[float]]:
+    """Microseconds a step, or images a second, of every contender that can start here."""
+    workers, results = {}, {}
+    for name in CONTENDERS[group]:
+        command = [sys.executable, str(HERE / "worker.py"), group, name]
+        worker = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        while (line := worker.stdout.readline()) and line != "ready\n":
+            pass
+        if line:
+            workers[name] = worker
+            results[name] = []
+        else:
+            print(f"{name}: cannot start here (is its framework installed?)", file=sys.stderr)
+    for _ in range(n):
+        for name, worker in workers.items():
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+            answer = json.loads(worker.stdout.readline())
+            one = answer["seconds"] / answer["units"]
+            results[name].append(one * 1e6 if group == "mlp" else 1 / one)
+    for worker in workers.values():
+        worker.communicate("")
+    return results
+
+
+def time_processes(n: int) -> dict[str, list[float]]:
+    """Wall-clock seconds of whole processes, after one that is not counted."""
+    results = {name: [] for name in COMMANDS}
+    with tempfile.TemporaryDirectory() as folder:
+        for repetition in range(n + 1):
+            for name, arguments in COMMANDS.items():
+                begin = time.perf_counter()
+                subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, check=True)
+                if repetition:
+                    results[name].append(time.perf_counter() - begin)
+    return results
+
+
+def report(group: str, results: dict[str, list[float]]) -> list[dict]:
+    """Print a group's medians and ratios; return the ratios, each with its target."""
+    print(f"\n{group}, {UNITS[group]}")
+    for name, values in results.items():
+        print(f"  {name:36} median {median(values):9.3f}   min {min(values):9.3f}   max {max(values):9.3f}")
+    rows = []
+    for ours, other, target in TARGETS[group]:
+        if ours in results and other in results:
+            ratio = median(a / b for a, b in zip(results[ours], results[other], strict=True))
+            met = None if target is None else (ratio >= target if group == "cnn" else ratio <= target)
+            rows.append({"of": ours, "to": other, "ratio": round(ratio, 4), "target": target, "met": met})
+            goal = "" if target is None else f"   target {'>=' if group == 'cnn' else '<='} {target}: {met}"
+            print(f"  {ours} / {other}: {ratio:.3f}{goal}")
+    return rows
+
+
+def draw(everything: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """One panel a group: medians as bars, every repetition as a point."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(9, 0.36 * sum(map(len, everything.values())) + 1.2 * len(everything)), layout="constrained"
+    )
+    heights = [len(results) + 1 for results in everything.values()]
+    for axes, (group, results) in zip(
+        figure.subplots(len(everything), 1, squeeze=False, height_ratios=heights)[:, 0], everything.items(), strict=True
+    ):
+        names = list(results)[::-1]
+        colours = ["#0077bb" if name.startswith(("ours", "rdfia")) else "#bbbbbb" for name in names]
+        axes.barh(names, [median(results[name]) for name in names], color=colours)
+        for name in names:
+            axes.plot(results[name], [name] * len(results[name]), "k.", markersize=3)
+        better = "more" if group == "cnn" else "less"
+        axes.set_xlabel(f"{group}: {UNITS[group]}, {better} is better" + (", log scale" if group == "mlp" else ""))
+        if group == "mlp":
+            axes.set_xscale("log")
+    figure.savefig(path, dpi=100, metadata={"Software": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=[*UNITS], default=[*UNITS])
+    parser.add_argument("-n", type=int, default=5, help="counted repetitions")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    options = parser.parse_args()
+    everything = {
+        group: time_processes(options.n) if group == "process" else time_workers(group, options.n)
+        for group in options.only
+    }
+    ratios = {group: report(group, results) for group, results in everything.items()}
+    options.out.mkdir(parents=True, exist_ok=True)
+    record = {"platform": platform.platform(), "cores": os.cpu_count(), "n": options.n}
+    (options.out / "benchmarks.json").write_text(
+        json.dumps({**record, "values": everything, "ratios": ratios}, indent=1)
+    )
+    draw(everything, options.out / "benchmarks.png")
+    print(f"\n{options.out}")
+
+
+if __name__ == "__main__":
+    main()
