@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test faults clean
+.PHONY: demo test faults bench clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -15,6 +15,9 @@ test: .venv/installed-test
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest tests/faults
+
+bench: .venv/installed-bench
+	$(BIN)/python benchmarks/run.py
 
 clean:
 	rm -rf .venv
@@ -27,6 +30,10 @@ clean:
 
 .venv/installed-test: pyproject.toml .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+.venv/installed-bench: pyproject.toml .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
 .PHONY: check-python

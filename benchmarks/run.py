@@ -1,5 +1,6 @@
 """Time this package beside the references, in turn (A B C A B C ...), and print medians and ratios.
 
+    make bench
     python benchmarks/run.py [--only mlp cnn process] [-n 5] [--out results/benchmarks]
 
 Every contender runs in a process of its own that stays alive and waits between its turns, so that each repetition of
