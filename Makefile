@@ -1,5 +1,5 @@
 # Two commands for a new machine: `make demo` runs the main job on embedded data, `make test` lints and tests.
-# Only python3 (3.11 or newer, with venv) is needed; everything else goes into .venv.
+# Only python3 (3.11 to 3.13, with venv) is needed; everything else goes into .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -38,6 +38,6 @@ clean:
 
 .PHONY: check-python
 check-python:
-	@command -v "$(PYTHON)" >/dev/null || { echo "error: no $(PYTHON) here; install Python 3.11 or newer, or say make PYTHON=/path/to/python3" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11; say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "error: no $(PYTHON) here; install Python 3.11 to 3.13, or say make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; say make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }

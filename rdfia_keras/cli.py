@@ -97,7 +97,7 @@ Out = Annotated[Path, typer.Option(help="Folder for the runs' folders.")]
 DataDir = Annotated[
     Path | None, typer.Option(envvar="RDFIA_DATA", help="Folder with circles.mat, mnist.npz or cifar-10-batches-py/.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of weights, order, augmentation and dropout.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order, augmentation and dropout.")]
 Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training set.", show_default="the homework's")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Examples a step.")]
 Lr = Annotated[float, typer.Option(callback=_positive, help="Learning rate.")]
@@ -178,13 +178,20 @@ def _unfinished(ctx: typer.Context, section: str, resume: str, asked, epochs: in
     from rdfia_keras.records import latest_unfinished
     from rdfia_keras.sections import find_unfinished
 
-    given = {}
-    for name in ctx.params:
-        field = "dropout" if name == "dropout_rate" else name
-        if hasattr(asked, field) and field != "epochs" and ctx.get_parameter_source(name).name == "COMMANDLINE":
-            given[field] = getattr(asked, field)
+    explicit = {name for name in ctx.params if ctx.get_parameter_source(name).name == "COMMANDLINE"}
+    for name in ("implementation", "check_gradients", "quick", "overwrite", "deterministic"):
+        if name in explicit:
+            option = "--" + name.replace("_", "-")
+            raise typer.BadParameter(f"{option} cannot go with --resume: a run goes on as it was begun")
+    given = {name: getattr(asked, name) for name in explicit - {"epochs"} if hasattr(asked, name)}
+    if "dropout_rate" in explicit:
+        given["dropout"] = ctx.params["dropout_rate"]
+    elif "dropout" in explicit:
+        del given["dropout"]
+    if not resume:
+        raise RdfiaError("--resume: the name of the run's folder is empty")
     folder = latest_unfinished(ctx.params["out"], section) if resume == _LATEST else Path(resume)
-    return find_unfinished(section, folder, given, epochs, device)
+    return find_unfinished(section, folder, given, epochs, device if "device" in explicit else None)
 
 
 def _resume(unfinished, load: Callable, data_dir: Path | None, run: Callable, json: bool) -> None:
@@ -210,9 +217,7 @@ def _answer(result, json: bool) -> None:
     from rdfia_keras.records import to_json
     from rdfia_keras.sections.tables import table
 
-    if result.record["status"] == "interrupted":
-        command = f"rdfia {result.record['section']} --resume {shlex.quote(str(result.folder))}"
-        print(f"interrupted; go on with: {command}", file=sys.stderr)
+    _tell_how_to_go_on(result)
     if json:
         print(to_json(result.record), end="")
     else:
@@ -224,9 +229,17 @@ def _answer(result, json: bool) -> None:
     raise typer.Exit(result.exit_code)
 
 
+def _tell_how_to_go_on(result) -> None:
+    if result.record["status"] == "interrupted":
+        command = f"rdfia {result.record['section']} --resume {shlex.quote(str(result.folder))}"
+        print(f"interrupted; go on with: {command}", file=sys.stderr)
+
+
 def print_table(rows: list[dict[str, str]]) -> None:
     """Aligned columns on stdout, plain enough for a pipe."""
-    columns = list(rows[0]) if rows else []
+    if not rows:
+        return
+    columns = list(rows[0])
     widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
     for row in [dict(zip(columns, columns, strict=True)), *rows]:
         print("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
@@ -278,7 +291,8 @@ def mlp(
     from rdfia_keras.experiments import MlpExperiment, identify
 
     asked = MlpExperiment("", dataset=str(dataset), hidden=hidden, batch_size=batch_size, lr=lr, seed=seed)
-    if resume:
+    runtime.require_tensorflow("rdfia mlp")
+    if resume is not None:
         unfinished = _unfinished(ctx, "mlp", resume, asked, epochs, str(device))
 
         def go_on(data, options):
@@ -395,18 +409,19 @@ def cnn(
     debug: Debug = False,
 ) -> None:
     """The convnet: without options the homework's baseline, with each rung of the ladder as a flag."""
-    if dropout_rate is not None and not dropout:
+    if dropout_rate is not None and not dropout and resume is None:
         raise typer.BadParameter("--dropout-rate needs --dropout")
     if batch_norm and model != "cifar":
         raise typer.BadParameter("--batch-norm needs --model cifar")
     from rdfia_keras.data import IMAGE_DATASETS, load_images
     from rdfia_keras.experiments import CnnExperiment, identify
 
+    own_folder = dataset not in IMAGE_DATASETS and Path(dataset).is_dir()
     on_a_rung = augment or dropout or batch_norm or schedule != "constant"
     asked = CnnExperiment(
         name="",
         # A folder's whole path, so that a resumed run finds it from anywhere.
-        dataset=dataset if dataset in IMAGE_DATASETS else str(Path(dataset).resolve()),
+        dataset=str(Path(dataset).resolve()) if own_folder else dataset,
         model=str(model),
         batch_size=batch_size,
         lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),
@@ -419,7 +434,7 @@ def cnn(
         precision=str(precision),
         seed=seed,
     )
-    if resume:
+    if resume is not None:
         unfinished = _unfinished(ctx, "cnn", resume, asked, epochs, str(device))
 
         def go_on(data, options):
@@ -439,7 +454,7 @@ def cnn(
     _answer(section.run(experiment, data, options), json)
 
 
-@app.command(epilog="Needs no network and no files: circles and digits come with the package.")
+@app.command(epilog="Needs no network and no files. Examples:  rdfia demo  |  rdfia demo --quick")
 @_plain_errors
 def demo(
     out: Out = Path("results"),
@@ -452,11 +467,14 @@ def demo(
 ) -> None:
     """The main job on embedded data, in about two minutes: mlp, svm, and cnn with augment and dropout."""
     options = _options(out, quick=quick, overwrite=overwrite, device=str(device))
+    runtime.require_tensorflow("rdfia demo")
     runtime.prepare(device)
     from rdfia_keras.sections import demo as section
     from rdfia_keras.sections.tables import summary
 
     results = section.run(options, seed)
+    for result in results:
+        _tell_how_to_go_on(result)
     if json:
         from rdfia_keras.records import to_json
 

@@ -140,4 +140,12 @@ def describe(experiment: MlpExperiment | CnnExperiment) -> str:
             words.append("dropout")
         else:
             words.append(f"{key.replace('_', '-')}-{value:g}")
-    return "-".join(words) or default.name
+    if isinstance(experiment, CnnExperiment) and words and not experiment.normalize and _on_a_rung(experiment):
+        words.append("no-normalize")
+    name = "-".join(words) or default.name
+    return f"{name}-other" if name in REGISTRY else name
+
+
+def _on_a_rung(experiment: CnnExperiment) -> bool:
+    """Whether a rung above normalize is on: the homework has none of them without it."""
+    return any((experiment.augment, experiment.dropout, experiment.batch_norm, experiment.schedule != "constant"))

@@ -28,7 +28,7 @@ class StopRequest:
             os._exit(128 + signum)
         self.signum = signum
         # A handler may run inside another write to stderr, where print() would raise a RuntimeError.
-        os.write(sys.stderr.fileno(), b"\nstopping after this batch; once more to stop at once\n")
+        os.write(sys.stderr.fileno(), b"\nstopping in a moment; once more to stop at once\n")
 
     def __enter__(self) -> "StopRequest":
         for signum in (signal.SIGINT, signal.SIGTERM):

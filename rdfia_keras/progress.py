@@ -1,7 +1,6 @@
 """Progress on stderr: a bar with the time left on a terminal, one line an epoch elsewhere."""
 
 import sys
-import time
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -23,8 +22,7 @@ class Progress:
         self.epochs = epochs
         self.batches = batches
         self.done = done
-        self.first = done
-        self.begin = time.monotonic()
+        self.seconds = []
         self.bar = None
 
     def __enter__(self) -> "Progress":
@@ -63,7 +61,8 @@ class Progress:
         if self.bar:
             self.bar.update(self.task, completed=self.done * self.batches, last=text)
             return
-        left = (time.monotonic() - self.begin) / (self.done - self.first) * (self.epochs - self.done)
+        self.seconds.append(row["seconds"])
+        left = sum(self.seconds) / len(self.seconds) * (self.epochs - self.done)
         print(f"{self.label}  {text}  {row['seconds']:.1f} s  {_minutes(left)} left", file=sys.stderr, flush=True)
 
 

@@ -82,26 +82,6 @@ def history_bytes(rows: list[dict], columns: tuple[str, ...] = HISTORY_COLUMNS) 
     return text.getvalue().encode()
 
 
-def read_history(path: Path) -> list[dict]:
-    """The rows of a `history.csv`, numbers as numbers.
-
-    Raises:
-        RdfiaError: When the file is missing or is no such table.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [{key: _number(text) for key, text in row.items()} for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error, AttributeError) as error:
-        raise RdfiaError(f"cannot read the history {path}: {error}") from error
-
-
-def _number(text: str) -> int | float | str:
-    for kind in (int, float):
-        with suppress(ValueError, TypeError):
-            return kind(text)
-    return text
-
-
 def environment() -> dict:
     """Versions and machine: what one needs to understand a number later."""
     versions = {}
@@ -199,15 +179,29 @@ class Run:
             config["experiment"]["epochs"] = epochs
             self.write_json("config.json", config)
 
-    def status(self) -> str:
-        """`ok`, `failed`, `interrupted`, or `unfinished`: the process died, or more epochs are wanted now."""
+    def status(self, wanted: int | None = None) -> str:
+        """`ok`, `failed`, `interrupted`, or `unfinished`: the process died, or fewer epochs are there than `wanted`.
+
+        Args:
+            wanted: A number of epochs; None for the run's own.
+        """
         try:
             record = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
-            wanted = self.config()["experiment"].get("epochs", 0)
+            wanted = wanted or self.config()["experiment"].get("epochs", 0)
             done = record["final"]["epoch"] if record["final"] else 0
             return "unfinished" if record["status"] == "ok" and done < wanted else record["status"]
         except (RdfiaError, OSError, ValueError, TypeError, KeyError):
             return "unfinished"
+
+    def is_free(self) -> bool:
+        """Whether no process is writing this run."""
+        try:
+            with (self.folder / ".lock").open("a") as lock:
+                if fcntl:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            return False
 
     def _hold(self) -> None:
         """Take the folder's lock; the system lets go of it when the process ends, however it ends."""
@@ -231,12 +225,15 @@ class Run:
 
 
 def latest_unfinished(out: Path, section: str) -> Path:
-    """The folder of the section's run that was begun last of those that are not finished.
+    """The folder of the section's run that was begun last of those that can go on.
+
+    A run that failed would fail again, and one that is being written is left alone; both can still be named.
 
     Raises:
         RdfiaError: When there is none.
     """
-    folders = [path.parent for path in (out / section).glob("*/config.json") if Run(path.parent).status() != "ok"]
+    runs = [Run(path.parent) for path in (out / section).glob("*/config.json")]
+    folders = [run.folder for run in runs if run.status() in ("unfinished", "interrupted") and run.is_free()]
     if not folders:
         raise RdfiaError(f"--resume: no unfinished run in {out / section}; name a run's folder, or see --out")
     return max(folders, key=lambda folder: (folder / "config.json").stat().st_mtime)

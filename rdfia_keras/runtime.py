@@ -1,5 +1,6 @@
 """The process around a training: log noise, device, and what the device can do. Imports no backend at the top."""
 
+import json
 import logging
 import os
 import sys
@@ -40,6 +41,29 @@ def prepare(device: str, deterministic: bool = False) -> None:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
+
+
+def backend_name() -> str:
+    """The Keras back end that is asked for, without importing it."""
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend
+    home = Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~")) / ".keras")  # noqa: PTH111
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((home / "keras.json").read_text())["backend"])
+    return "tensorflow"
+
+
+def require_tensorflow(command: str) -> None:
+    """Refuse another back end for what is written in TensorFlow itself.
+
+    Raises:
+        RdfiaError: When KERAS_BACKEND, or Keras's own settings, name another.
+    """
+    if backend_name() != "tensorflow":
+        raise RdfiaError(
+            f"{command} is written with TensorFlow and the Keras back end is {backend_name()}; "
+            "set KERAS_BACKEND=tensorflow"
+        )
 
 
 def accelerated() -> bool:

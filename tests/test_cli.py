@@ -50,6 +50,10 @@ def test_version(rdfia):
         (["mlp", "--batch-size", "-1"], "--batch-size"),
         (["mlp", "--hidden", "0"], "--hidden"),
         (["mlp", "--seed", "-1"], "--seed"),
+        (["cnn", "--seed", "4294967296"], "--seed"),
+        (["mlp", "--resume", "--implementation", "tape"], "--implementation cannot go with --resume"),
+        (["cnn", "--resume", "--quick"], "--quick cannot go with --resume"),
+        (["cnn", "--resume", "RUN", "--overwrite"], "--overwrite cannot go with --resume"),
         (["mlp", "--dataset", "cifar10"], "cifar10"),
         (["mlp", "--device", "tpu"], "tpu"),
         (["svm", "--C", "1"], "--kernel"),
@@ -76,6 +80,9 @@ def test_a_wrong_option_is_named_and_exits_2(rdfia, args, word):
         (["cnn", "--dataset", "nonsense"], ["nonsense", "cifar10", "folder"]),
         (["cnn", "--dataset", "no/such/folder"], ["no/such/folder"]),
         (["mlp", "--data-dir", "missing"], ["missing", "does not exist"]),
+        (["cnn", "--resume", ""], ["--resume", "empty"]),
+        (["cnn", "--resume"], ["no unfinished run"]),
+        (["mlp", "--resume", "broken"], ["broken", "is not a run's folder"]),
         (["mlp", "--out", "a-file"], ["a-file", "is a file"]),
         (["mlp", "--out", "a-file/below"], ["a-file"]),
         (["mlp", "--data-dir", "broken"], ["circles.mat"]),
@@ -168,6 +175,11 @@ def test_an_image_folder_of_ones_own(rdfia, tmp_path, image_folder):
     assert folder == str(tmp_path / "out" / "cnn" / "my-pictures-dense")
     counts = json.loads((tmp_path / folder / "metrics.json").read_text())["dataset"]["counts"]
     assert counts == {"train": 16, "test": 8}
+
+
+def test_mlp_refuses_another_back_end(rdfia):
+    done = rdfia("mlp", env={"KERAS_BACKEND": "jax"})
+    assert done.returncode == 1 and done.stderr.startswith("error: rdfia mlp is written with TensorFlow")
 
 
 def test_svm_prints_the_homeworks_panels(rdfia):

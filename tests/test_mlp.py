@@ -104,6 +104,11 @@ def test_divergence_is_told_and_keeps_the_last_good_weights():
     assert len(state.history) == 1
 
 
+def test_a_batch_larger_than_the_training_set_is_all_of_it():
+    one, other = (train("manual", MlpExperiment("t", epochs=2, batch_size=size)) for size in (200, 1000))
+    np.testing.assert_array_equal(one.weights["W_h"], other.weights["W_h"])
+
+
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (3, 7, 5), (64, 10, 10)])
 def test_any_layer_sizes(sizes):
     n_x, n_h, n_y = sizes

@@ -69,13 +69,11 @@ def test_keep_holds_the_one_before(tmp_path):
     assert ((tmp_path / "last").read_bytes(), (tmp_path / "previous").read_bytes()) == (b"3", b"2")
 
 
-def test_history_reads_back_bit_equal(tmp_path):
-    rows = [{"epoch": 1, "lr": 0.1, "train_loss": 1 / 3, "train_accuracy": 2e-17}]
-    rows = [{**dict.fromkeys(records.HISTORY_COLUMNS, 0.5), **row} for row in rows]
-    (tmp_path / "history.csv").write_bytes(records.history_bytes(rows))
-    assert records.read_history(tmp_path / "history.csv") == rows
-    with pytest.raises(RdfiaError, match="cannot read"):
-        records.read_history(tmp_path / "none.csv")
+def test_history_is_written_in_full():
+    row = {**dict.fromkeys(records.HISTORY_COLUMNS, 0.5), "epoch": 1, "train_loss": 1 / 3, "train_accuracy": 2e-17}
+    header, line = records.history_bytes([row]).decode().splitlines()
+    assert header.split(",") == list(records.HISTORY_COLUMNS)
+    assert [float(text) for text in line.split(",")] == [row[key] for key in records.HISTORY_COLUMNS]
 
 
 def test_best_is_the_first_of_the_highest():
@@ -99,9 +97,43 @@ def test_a_run_that_repeats_a_declaration_gets_its_figure(known):
 
 def test_another_run_gets_a_name_of_its_options_and_nothing_published():
     run = identify(CnnExperiment("", dataset="digits", augment=("crop", "flip"), dropout=0.3, lr=0.01), None)
-    assert run.name == "digits-lr-0.01-augment-dropout-0.3"
+    assert run.name == "digits-lr-0.01-augment-dropout-0.3-no-normalize"
     assert run.figure is run.published is None and run.epochs == 30
     assert identify(CnnExperiment("", dataset="/data/my pictures"), None).name == "my-pictures"
+
+
+def test_no_name_is_that_of_another_declaration():
+    for rungs in ({"dropout": 0.5}, {"batch_norm": True}, {"augment": ("crop", "flip")}, {"schedule": "exponential"}):
+        assert identify(CnnExperiment("", **rungs), None).name.endswith("-no-normalize")
+        assert identify(CnnExperiment("", **rungs, normalize=True, batch_size=7), None).name not in REGISTRY
+
+
+def finished(run: records.Run, status: str, epochs: int) -> None:
+    run.write_json("metrics.json", {"status": status, "final": {"epoch": epochs}})
+
+
+def test_the_latest_unfinished_run_is_one_that_can_go_on(tmp_path):
+    config = {"experiment": {"name": "x", "epochs": 5}}
+    with pytest.raises(RdfiaError, match="no unfinished run"):
+        records.latest_unfinished(tmp_path, "cnn")
+    waiting = records.Run.create(tmp_path, "cnn", "waiting", config)
+    for name, status in (("done", "ok"), ("diverged", "failed")):
+        finished(records.Run.create(tmp_path, "cnn", name, config), status, 5)
+    running = records.Run.create(tmp_path, "cnn", "running", config)
+    folder = waiting.folder
+    del waiting
+    assert records.latest_unfinished(tmp_path, "cnn") == folder
+    del running
+    assert records.latest_unfinished(tmp_path, "cnn").name == "running"
+
+
+def test_a_longer_run_is_unfinished_until_it_is_done(tmp_path):
+    run = records.Run.create(tmp_path, "cnn", "x", {"experiment": {"name": "x", "epochs": 5}})
+    assert run.status() == "unfinished"
+    finished(run, "ok", 5)
+    assert (run.status(), run.status(6)) == ("ok", "unfinished")
+    run.update_epochs(6)
+    assert run.status() == "unfinished" and run.config()["experiment"]["epochs"] == 6
 
 
 def test_the_ladder_is_the_reports():

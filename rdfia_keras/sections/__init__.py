@@ -9,6 +9,7 @@ from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment, MlpExperiment
 from rdfia_keras.records import Run
+from rdfia_keras.runtime import backend_name
 
 # Of the training and of the test set, in a --quick run of mlp or cnn.
 QUICK_EXAMPLES = 2000
@@ -37,7 +38,13 @@ class Options:
     def config(self) -> dict:
         """What a run's `config.json` keeps of the options."""
         data_dir = self.data_dir and str(self.data_dir.resolve())
-        return {"quick": self.quick, "data_dir": data_dir, "deterministic": self.deterministic}
+        return {
+            "quick": self.quick,
+            "data_dir": data_dir,
+            "deterministic": self.deterministic,
+            "asked_device": self.device,
+            "backend": backend_name(),
+        }
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Unfinished:
             )
 
 
-def find_unfinished(section: str, folder: Path, given: dict, epochs: int | None, device: str) -> Unfinished:
+def find_unfinished(section: str, folder: Path, given: dict, epochs: int | None, device: str | None) -> Unfinished:
     """Read a run's folder and hold what the user asks for now against what it was begun with.
 
     Args:
@@ -96,7 +103,7 @@ def find_unfinished(section: str, folder: Path, given: dict, epochs: int | None,
         folder: The run's folder.
         given: Experiment fields that the user gave explicitly now, with their values.
         epochs: The number of epochs wanted now; None for the run's own.
-        device: Where to compute now.
+        device: Where to compute now; None for where it was begun.
 
     Raises:
         RdfiaError: When the folder is no such run's, or something but a larger number of epochs differs.
@@ -116,18 +123,22 @@ def find_unfinished(section: str, folder: Path, given: dict, epochs: int | None,
                 f"--resume {folder}: {key.replace('_', '-')} was {getattr(experiment, key)} and is now {value}; "
                 "only --epochs may change, so leave the option out or start a new run"
             )
+    if config.get("backend") != backend_name():
+        raise RdfiaError(
+            f"--resume {folder}: it was begun with the {config.get('backend')} back end and this is {backend_name()}; "
+            f"set KERAS_BACKEND={config.get('backend')}"
+        )
     wanted = epochs or experiment.epochs
     if wanted < experiment.epochs:
         raise RdfiaError(f"--resume {folder}: --epochs was {experiment.epochs} and can only grow, not become {wanted}")
     options = Options(
         out=folder.parent.parent,
         quick=config["quick"],
-        device=device,
+        device=device or config.get("asked_device", "auto"),
         data_dir=config.get("data_dir") and Path(config["data_dir"]),
         deterministic=config.get("deterministic", False),
     )
-    run.update_epochs(wanted)
-    finished = run.status() == "ok"
+    finished = run.status(wanted) == "ok"
     return Unfinished(run, replace(experiment, epochs=wanted), options, config["dataset"]["digest"], finished)
 
 

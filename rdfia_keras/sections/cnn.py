@@ -46,6 +46,7 @@ def run(experiment: CnnExperiment, dataset: Dataset, options: Options, unfinishe
     """
     if options.quick:
         dataset = dataset.take(QUICK_EXAMPLES)
+    if options.quick and not unfinished:
         experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
     check_images(experiment, dataset)
     device = runtime.check_device(options.device)
@@ -56,6 +57,7 @@ def run(experiment: CnnExperiment, dataset: Dataset, options: Options, unfinishe
     if unfinished:
         run = unfinished.run
         state = _load_state(run, model)
+        run.update_epochs(experiment.epochs)
     else:
         config = {
             "section": "cnn",
@@ -144,7 +146,8 @@ def _train(job: _Training) -> Result:
             status = "interrupted"
     record = _finish(job, status, reason)
     if reason:
-        note(f"error: {reason}; the last finite model is kept in {job.run.folder}")
+        kept = "the last finite model is kept" if job.state.history else "no epoch was finished, so no model is kept"
+        note(f"error: {reason}; {kept} in {job.run.folder}")
     return Result(record, job.run.folder, stop.exit_code({"ok": 0, "failed": 1}.get(status)))
 
 

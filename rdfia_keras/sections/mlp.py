@@ -37,6 +37,7 @@ def run(
     """
     if options.quick:
         dataset = dataset.take(QUICK_EXAMPLES)
+    if options.quick and not unfinished:
         experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
     device = runtime.check_device(options.device)
     states = {}
@@ -44,6 +45,7 @@ def run(
         run = unfinished.run
         implementations = tuple(run.config()["implementations"])
         states = _load_states(run)
+        run.update_epochs(experiment.epochs)
     else:
         config = {
             "section": "mlp",
@@ -71,7 +73,7 @@ def run(
         except Diverged as error:
             status, reason = "failed", f"training diverged: {error}; try a smaller --lr (now {experiment.lr:g})"
             _Saver(run, states)()
-            note(f"error: {reason}; the last finite weights are kept in {run.folder}")
+            note(f"error: {reason}; the weights before are kept in {run.folder}")
     status = "interrupted" if stop else status
     record = _record(status, reason, experiment, dataset, options, device, states)
     if record["final"]:
@@ -168,7 +170,7 @@ class Trainer:
         self.data = (*train, *mlp.tensors(dataset.test.x, one_hot(dataset.test.y, n_y)))
         self.examples = len(dataset.train)
         self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
-        self.compiled = mlp.compile_epochs(self.network, experiment.batch_size)
+        self.compiled = mlp.compile_epochs(self.network, min(experiment.batch_size, self.examples))
 
     def epochs(self, first: int, count: int) -> list[dict]:
         """Train from epoch `first`, counted from 0, for `count` epochs, at most `chunk`: their rows of the history.

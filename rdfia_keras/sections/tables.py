@@ -22,6 +22,7 @@ def summary(record: dict) -> list[dict[str, str]]:
             "section": record["section"],
             "experiment": record["experiment"],
             "data": record["dataset"]["name"],
+            "status": record["status"],
             "best test": percent(best and best["test_accuracy"]),
             "published": percent(record["published"]),
             "seconds": f"{record['seconds']:.1f}",

@@ -237,6 +237,17 @@ def test_resume_refuses_other_data_and_another_section(pictures, whole, tmp_path
     assert "no unfinished run" in ends("cnn", "--resume", cwd=tmp_path, code=1).stderr
 
 
+def test_a_quick_run_can_be_made_longer_and_a_refused_resume_changes_nothing(tmp_path):
+    done = ends("cnn", "--dataset", "digits", "--model", "dense", "--quick", cwd=tmp_path, code=0)
+    folder = tmp_path / done.stdout.splitlines()[-1]
+    before = (folder / "config.json").read_bytes()
+    env = {**ENV, "CUDA_VISIBLE_DEVICES": "-1"}
+    done = ends("cnn", "--resume", folder, "--epochs", 4, "--device", "gpu", cwd=tmp_path, code=1, env=env)
+    assert "--device gpu" in done.stderr and (folder / "config.json").read_bytes() == before
+    ends("cnn", "--resume", folder, "--epochs", 4, cwd=tmp_path, code=0)
+    assert len(numbers(folder)) == 4 and record(folder)["quick"] is True
+
+
 def test_resuming_a_finished_run_rewrites_nothing(whole, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
     done = ends("cnn", "--resume", whole, cwd=tmp_path, code=0)
