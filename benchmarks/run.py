@@ -1,7 +1,7 @@
 """Time this package beside the references, in turn (A B C A B C ...), and print medians and ratios.
 
     make bench
-    python benchmarks/run.py [--only mlp cnn process] [-n 5] [--out results/benchmarks]
+    python benchmarks/run.py [--only mlp cnn process] [-n 5] [--without bfloat16] [--out results/benchmarks]
 
 Every contender runs in a process of its own that stays alive and waits between its turns, so that each repetition of
 all of them sees the same state of a shared machine. Writes benchmarks.json and benchmarks.png.
@@ -53,10 +53,12 @@ COMMANDS = {
 }
 
 
-def time_workers(group: str, n: int) -> dict[str, list[float]]:
+def time_workers(group: str, n: int, without: str | None = None) -> dict[str, list[float]]:
     """Microseconds a step, or images a second, of every contender that can start here."""
     workers, results = {}, {}
     for name in CONTENDERS[group]:
+        if without and without in name:
+            continue
         command = [sys.executable, str(HERE / "worker.py"), group, name]
         worker = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -136,10 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=[*UNITS], default=[*UNITS])
     parser.add_argument("-n", type=int, default=5, help="counted repetitions")
+    parser.add_argument("--without", help="leave out contenders whose names hold this, such as bfloat16")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     options = parser.parse_args()
     everything = {
-        group: time_processes(options.n) if group == "process" else time_workers(group, options.n)
+        group: time_processes(options.n) if group == "process" else time_workers(group, options.n, options.without)
         for group in options.only
     }
     ratios = {group: report(group, results) for group, results in everything.items()}

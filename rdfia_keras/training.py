@@ -6,7 +6,7 @@ finished epoch ends with the same weights as one that never stopped.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import keras
@@ -141,22 +141,27 @@ class Diverged(Exception):
     """The loss or a weight is no longer a finite number."""
 
 
-class _Watch(keras.callbacks.Callback):
-    """Between batches: report progress, stop when asked to or when the loss is no longer finite."""
+@dataclass
+class Watch:
+    """What is looked at between two batches.
 
-    def __init__(self, stop: object, on_batch: Callable[[int], None] | None):
-        super().__init__()
-        self.stop = stop
-        self.on_batch = on_batch
-        self.diverged_at = None
+    Attributes:
+        stop: Truth-tested after each batch.
+        on_batch: Called with the number of batches done in this epoch.
+        diverged_at: The batch after which the loss was no longer finite.
+    """
 
-    def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            self.diverged_at = batch + 1
-        if self.stop or self.diverged_at:
-            self.model.stop_training = True
+    stop: object = False
+    on_batch: Callable[[int], None] | None = None
+    diverged_at: int | None = None
+
+    def ends(self, batch: int, loss: float) -> bool:
+        """Report that `batch` batches are done; whether that is enough for this epoch."""
+        if not math.isfinite(loss):
+            self.diverged_at = batch
         if self.on_batch:
-            self.on_batch(batch + 1)
+            self.on_batch(batch)
+        return bool(self.stop or self.diverged_at)
 
 
 def fit(
@@ -187,8 +192,8 @@ def fit(
             variable.assign(value)
     for epoch in range(len(state.history), experiment.epochs):
         begin = time.perf_counter()
-        watch = _Watch(stop, on_batch)
-        train_loss, train_accuracy = train_epoch(model, experiment, train, epoch, [watch])
+        watch = Watch(stop, on_batch)
+        train_loss, train_accuracy = train_epoch(model, experiment, train, epoch, watch)
         if stop:
             return
         values = get_variables(model)
@@ -215,21 +220,46 @@ def fit(
 
 
 def train_epoch(
-    model: keras.Model, experiment: CnnExperiment, train: Split, epoch: int, callbacks: Sequence = ()
+    model: keras.Model, experiment: CnnExperiment, train: Split, epoch: int, watch: Watch | None = None
 ) -> tuple[float, float]:
-    """Every step of one epoch, counted from 0; loss and accuracy are averaged over it, while the weights change."""
+    """Every step of one epoch, counted from 0; loss and accuracy are averaged over it, while the weights change.
+
+    On a CPU the batches are handed over one by one: under `fit`, TensorFlow's input threads often leave a whole epoch
+    with one core of two. An accelerator keeps `fit`, which need not wait for the loss of each batch.
+    """
+    watch = watch or Watch()
     seed_epoch(model, experiment.seed, epoch)
-    schedule = keras.callbacks.LearningRateScheduler(
-        lambda epoch, _: learning_rate(experiment.schedule, experiment.lr, epoch)
-    )
-    result = model.fit(
-        Batches(train, experiment.batch_size, epoch_order(experiment.seed, epoch, len(train))),
-        initial_epoch=epoch,
-        epochs=epoch + 1,
-        shuffle=False,  # Keras would shuffle the batches once more, from a random state of its own.
-        verbose=0,
-        callbacks=[*callbacks, schedule],
-    )
+    model.optimizer.learning_rate = learning_rate(experiment.schedule, experiment.lr, epoch)
+    batches = Batches(train, experiment.batch_size, epoch_order(experiment.seed, epoch, len(train)))
+    if accelerated():
+        return _fit_epoch(model, batches, watch)
+    measured = []
+    for i in range(len(batches)):
+        measured.append(_measured(batches[i], model.train_on_batch))
+        if watch.ends(i + 1, measured[-1][1]):
+            break
+    return _average(measured)
+
+
+def _measured(batch: tuple[np.ndarray, np.ndarray], work: Callable) -> tuple[int, float, float]:
+    """Hand a batch to the model: how many examples it had, their mean loss and accuracy."""
+    logs = work(*batch, return_dict=True)
+    return len(batch[1]), float(logs["loss"]), float(logs["accuracy"])
+
+
+def _average(measured: list[tuple[int, float, float]]) -> tuple[float, float]:
+    """Loss and accuracy over batches of different sizes."""
+    count, loss, accuracy = np.array(measured).T
+    return float(count @ loss / count.sum()), float(count @ accuracy / count.sum())
+
+
+def _fit_epoch(model: keras.Model, batches: Batches, watch: Watch) -> tuple[float, float]:
+    def on_train_batch_end(batch, logs):
+        model.stop_training = watch.ends(batch + 1, logs["loss"])
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=on_train_batch_end)
+    # Keras would shuffle the batches once more, from a random state of its own.
+    result = model.fit(batches, shuffle=False, verbose=0, callbacks=[callback])
     return result.history["loss"][0], result.history["accuracy"][0]
 
 
@@ -246,13 +276,14 @@ def set_variables(model: keras.Model, values: list[np.ndarray]) -> None:
 
 def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
     """Loss and accuracy over a split."""
-    result = model.evaluate(Batches(split, EVALUATION_BATCH), verbose=0, return_dict=True)
-    return result["loss"], result["accuracy"]
+    batches = Batches(split, EVALUATION_BATCH)
+    return _average([_measured(batches[i], model.test_on_batch) for i in range(len(batches))])
 
 
 def predict(model: keras.Model, split: Split) -> np.ndarray:
     """Class probabilities (N, n_y), float64."""
-    logits = np.asarray(model.predict(Batches(split, EVALUATION_BATCH), verbose=0), np.float64)
+    batches = Batches(split, EVALUATION_BATCH)
+    logits = np.concatenate([model.predict_on_batch(batches[i][0]) for i in range(len(batches))]).astype(np.float64)
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 

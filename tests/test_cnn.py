@@ -138,6 +138,20 @@ def test_a_training_that_goes_on_ends_bit_equal(tiny_images, optimizer):
         np.testing.assert_array_equal(resumed.arrays()[name], array, err_msg=name)
 
 
+def test_an_accelerators_loop_does_the_same(tiny_images, monkeypatch):
+    """`fit` is left to GPUs; both ways must see the same batches, streams and learning rates, but for rounding."""
+    _, loop = train(FULL, tiny_images)
+    monkeypatch.setattr(training, "accelerated", lambda: True)
+    model = section.build_model(FULL, tiny_images)
+    model.compile(model.optimizer, model.loss, metrics=["accuracy"], jit_compile=False)
+    state = training.State()
+    training.fit(model, FULL, tiny_images.train, tiny_images.test, state, False, lambda state: None)
+    for one, other in zip(state.weights, loop.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    for one, other in zip(numbers(state), numbers(loop), strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+
+
 def test_history_has_the_schedules_learning_rate(tiny_images):
     model, state = train(replace(FULL, schedule="exponential"), tiny_images)
     assert [row["lr"] for row in state.history] == pytest.approx([0.1, 0.095])
