@@ -20,6 +20,8 @@ from statistics import median
 
 from contenders import CONTENDERS
 
+from rdfia_keras.runtime import precision_warning
+
 HERE = Path(__file__).parent
 UNITS = {"mlp": "µs/step", "cnn": "images/s", "process": "s"}
 # Numerator, denominator, target: ratios of times for mlp and process, of rates for cnn.
@@ -141,6 +143,11 @@ def main() -> None:
     parser.add_argument("--without", help="leave out contenders whose names hold this, such as bfloat16")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
     options = parser.parse_args()
+    if options.without is None and precision_warning("mixed_bfloat16", "cpu"):
+        print(
+            "this CPU has no bfloat16 instructions: those rows are left out (--without '' runs them)", file=sys.stderr
+        )
+        options.without = "bfloat16"
     everything = {
         group: time_processes(options.n) if group == "process" else time_workers(group, options.n, options.without)
         for group in options.only
