@@ -171,7 +171,7 @@ def test_mlp_goes_on_bit_equal_after_kill_9(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped"])
-def test_a_damaged_checkpoint_falls_back_and_two_are_told(pictures, whole, tmp_path, damage):
+def test_a_damaged_checkpoint_falls_back_and_two_are_told(whole, tmp_path, damage):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     for count in (1, 2):
