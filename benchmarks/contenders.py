@@ -10,6 +10,8 @@ import numpy as np
 EPOCHS = 20  # of the circles, for one timing: 20 x 20 steps of 10 examples
 BATCH = 128
 IMAGES = 10 * BATCH  # for one timing of the convnet
+# Multiply-adds counted as two, forward and backward, of the homework's network on one image of 32x32 (of 28x28: 104e6).
+FLOP_AN_IMAGE = 134e6
 ETA = 0.07
 
 
@@ -194,22 +196,11 @@ def keras_fit_mlp():
 # --- the convnet ------------------------------------------------------------------------------------------------------
 
 
-def ours_cnn(precision: str = "float32", augment: bool = False):
+def ours_cnn(precision: str = "float32", augment: bool = False, count: int = IMAGES):
     """The homework's network as `rdfia cnn` trains it: order, random streams and the loop of `training.fit`."""
-    from dataclasses import replace
-
-    from rdfia_keras import runtime
-
-    runtime.prepare("cpu")
     from rdfia_keras import training
-    from rdfia_keras.data import Dataset, Split
-    from rdfia_keras.experiments import BASELINE
-    from rdfia_keras.sections import cnn as section
 
-    x, y = images()
-    data = Dataset("noise", Split(x, y), Split(x[:BATCH], y[:BATCH]), tuple("0123456789"))
-    experiment = replace(BASELINE, normalize=True, precision=precision, augment=("crop", "flip") if augment else ())
-    model = section.build_model(experiment, data)
+    model, experiment, data = _ours(precision, augment, count)
     epoch = 0
 
     def work():
@@ -217,7 +208,31 @@ def ours_cnn(precision: str = "float32", augment: bool = False):
         training.train_epoch(model, experiment, data.train, epoch)
         epoch += 1
 
-    return work, IMAGES
+    return work, count
+
+
+def ours_evaluation(precision: str = "float32"):
+    """Loss and accuracy over a test set, as after each epoch of `rdfia cnn`."""
+    model, _, data = _ours(precision, False, IMAGES)
+    from rdfia_keras import training
+
+    return lambda: training.evaluate(model, data.train), IMAGES
+
+
+def _ours(precision: str, augment: bool, count: int):
+    from dataclasses import replace
+
+    from rdfia_keras import runtime
+
+    runtime.prepare("cpu")
+    from rdfia_keras.data import Dataset, Split
+    from rdfia_keras.experiments import BASELINE
+    from rdfia_keras.sections import cnn as section
+
+    x, y = images(count)
+    data = Dataset("noise", Split(x, y), Split(x[:BATCH], y[:BATCH]), tuple("0123456789"))
+    experiment = replace(BASELINE, normalize=True, precision=precision, augment=("crop", "flip") if augment else ())
+    return section.build_model(experiment, data), experiment, data
 
 
 def torch_cnn(bfloat16: bool = False, augment: bool = False):
@@ -226,18 +241,9 @@ def torch_cnn(bfloat16: bool = False, augment: bool = False):
     from torch import nn
 
     size = 28 if augment else 32
-    x, y = images()
-    x, y = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last), torch.from_numpy(y)
-    model = nn.Sequential(
-        nn.Conv2d(3, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(1024, 1000), nn.ReLU(), nn.Linear(1000, 10),
-    ).to(memory_format=torch.channels_last)  # fmt: skip
+    x, y, model = _torch_network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     criterion = nn.CrossEntropyLoss()
-    mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)
-    std = torch.tensor([0.2470, 0.2435, 0.2616]).view(1, 3, 1, 1)
 
     def crop_and_flip(batch):
         out = []
@@ -256,7 +262,7 @@ def torch_cnn(bfloat16: bool = False, augment: bool = False):
             inputs, labels = x[batch], y[batch]
             if augment:
                 inputs = crop_and_flip(inputs)
-            inputs = (inputs.float() / 255 - mean) / std
+            inputs = _torch_normalize(inputs)
             with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
                 logits = model(inputs)
                 loss = criterion(logits.float(), labels)
@@ -267,6 +273,70 @@ def torch_cnn(bfloat16: bool = False, augment: bool = False):
             right += (logits.argmax(1) == labels).sum().item()
 
     return work, IMAGES
+
+
+def torch_evaluation(bfloat16: bool = False):
+    """Loss and accuracy over a test set, without gradients."""
+    import torch
+
+    x, y, model = _torch_network()
+    criterion = torch.nn.CrossEntropyLoss()
+    size = 500  # as ours has it
+
+    def work():
+        model.eval()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            for i in range(0, IMAGES, size):
+                inputs, labels = x[i : i + size], y[i : i + size]
+                logits = model(_torch_normalize(inputs)).float()
+                criterion(logits, labels).item(), (logits.argmax(1) == labels).sum().item()
+
+    return work, IMAGES
+
+
+def _torch_network():
+    """Images and labels as tensors, and the homework's network, channels-last."""
+    import torch
+    from torch import nn
+
+    x, y = images()
+    x, y = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last), torch.from_numpy(y)
+    model = nn.Sequential(
+        nn.Conv2d(3, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True),
+        nn.Flatten(), nn.Linear(1024, 1000), nn.ReLU(), nn.Linear(1000, 10),
+    ).to(memory_format=torch.channels_last)  # fmt: skip
+    return x, y, model
+
+
+def _torch_normalize(images):
+    import torch
+
+    mean = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)
+    std = torch.tensor([0.2470, 0.2435, 0.2616]).view(1, 3, 1, 1)
+    return (images.float() / 255 - mean) / std
+
+
+def matrix_product(dtype: str):
+    """What the machine can do at most: large square products, counted as the images that their operations amount to."""
+    import tensorflow as tf
+
+    from rdfia_keras import runtime
+
+    runtime.prepare("cpu")
+    n, times = 2048, 4
+    a, b = (tf.cast(tf.random.normal((n, n)), dtype) for _ in range(2))
+
+    @tf.function
+    def product():
+        return tf.linalg.matmul(a, b)
+
+    def work():
+        for _ in range(times):
+            product()[0, 0].numpy()
+
+    return work, times * 2 * n**3 / FLOP_AN_IMAGE
 
 
 def keras_fit_cnn():
@@ -308,5 +378,18 @@ CONTENDERS = {
         "PyTorch bfloat16": (torch_cnn, (True, False)),
         "PyTorch bfloat16, crop + flip": (torch_cnn, (True, True)),
         "Keras fit": (keras_fit_cnn, ()),
+        "matrix product float32": (matrix_product, ("float32",)),
+        "matrix product bfloat16": (matrix_product, ("bfloat16",)),
+    },
+    "evaluation": {
+        "ours: float32": (ours_evaluation, ("float32",)),
+        "ours: mixed_bfloat16": (ours_evaluation, ("mixed_bfloat16",)),
+        "PyTorch float32": (torch_evaluation, (False,)),
+        "PyTorch bfloat16": (torch_evaluation, (True,)),
+    },
+    "scaling": {
+        f"{count:,} images, {precision}": (ours_cnn, (precision, True, count))
+        for precision in ("float32", "mixed_bfloat16")
+        for count in (5_000, 50_000)
     },
 }

@@ -1,7 +1,8 @@
 """Time this package beside the references, in turn (A B C A B C ...), and print medians and ratios.
 
     make bench
-    python benchmarks/run.py [--only mlp cnn process] [-n 5] [--without bfloat16] [--out results/benchmarks]
+    python benchmarks/run.py [--only mlp cnn evaluation scaling process] [-n 5] [--without bfloat16]
+                             [--out results/benchmarks]
 
 Every contender runs in a process of its own that stays alive and waits between its turns, so that each repetition of
 all of them sees the same state of a shared machine. Writes benchmarks.json and benchmarks.png.
@@ -9,8 +10,6 @@ all of them sees the same state of a shared machine. Writes benchmarks.json and 
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -20,11 +19,12 @@ from statistics import median
 
 from contenders import CONTENDERS
 
+from rdfia_keras.records import environment
 from rdfia_keras.runtime import precision_warning
 
 HERE = Path(__file__).parent
-UNITS = {"mlp": "µs/step", "cnn": "images/s", "process": "s"}
-# Numerator, denominator, target: ratios of times for mlp and process, of rates for cnn.
+UNITS = {"mlp": "µs/step", "cnn": "images/s", "evaluation": "images/s", "scaling": "images/s", "process": "s"}
+# Numerator, denominator, target: ratios of rates where the unit is images/s, else of times. A pair is a range.
 TARGETS = {
     "mlp": [
         *((f"ours: {name}", "PyTorch by hand", 0.35) for name in ("manual", "tape", "layers", "optimizer")),
@@ -41,12 +41,24 @@ TARGETS = {
         ("ours: float32, crop + flip", "ours: float32", 1.0),
         ("ours: mixed_bfloat16, crop + flip", "PyTorch float32, crop + flip", 1.5),
         ("ours: mixed_bfloat16, crop + flip", "ours: mixed_bfloat16", 1.0),
+        ("ours: mixed_bfloat16, crop + flip", "PyTorch bfloat16, crop + flip", None),
+        ("ours: float32", "matrix product float32", None),
+        ("ours: mixed_bfloat16", "matrix product bfloat16", 0.7),
+    ],
+    "evaluation": [
+        ("ours: float32", "PyTorch float32", 1.05),
+        ("ours: mixed_bfloat16", "PyTorch bfloat16", 1.05),
+    ],
+    "scaling": [
+        (f"50,000 images, {precision}", f"5,000 images, {precision}", (0.95, 1.05))
+        for precision in ("float32", "mixed_bfloat16")
     ],
     "process": [
         ("rdfia mlp", "import tensorflow", 3.0),
         ("rdfia --help", "import typer", 4.0),
     ],
 }
+MOST_MEMORY_MB = 1600
 COMMANDS = {
     "rdfia mlp": ["-m", "rdfia_keras", "mlp", "--overwrite"],
     "import tensorflow": ["-c", "import tensorflow"],
@@ -55,9 +67,9 @@ COMMANDS = {
 }
 
 
-def time_workers(group: str, n: int, without: str | None = None) -> dict[str, list[float]]:
-    """Microseconds a step, or images a second, of every contender that can start here."""
-    workers, results = {}, {}
+def time_workers(group: str, n: int, without: str | None = None) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Microseconds a step, or images a second, of every contender that can start here, and its peak memory in MB."""
+    workers, results, peak = {}, {}, {}
     for name in CONTENDERS[group]:
         if without and without in name:
             continue
@@ -78,10 +90,11 @@ def time_workers(group: str, n: int, without: str | None = None) -> dict[str, li
             worker.stdin.flush()
             answer = json.loads(worker.stdout.readline())
             one = answer["seconds"] / answer["units"]
+            peak[name] = answer["peak_mb"]
             results[name].append(one * 1e6 if group == "mlp" else 1 / one)
     for worker in workers.values():
         worker.communicate("")
-    return results
+    return results, peak
 
 
 def time_processes(n: int) -> dict[str, list[float]]:
@@ -106,11 +119,26 @@ def report(group: str, results: dict[str, list[float]]) -> list[dict]:
     for ours, other, target in TARGETS[group]:
         if ours in results and other in results:
             ratio = median(a / b for a, b in zip(results[ours], results[other], strict=True))
-            met = None if target is None else (ratio >= target if group == "cnn" else ratio <= target)
+            goal, met = judge(ratio, target, UNITS[group] == "images/s")
             rows.append({"of": ours, "to": other, "ratio": round(ratio, 4), "target": target, "met": met})
-            goal = "" if target is None else f"   target {'>=' if group == 'cnn' else '<='} {target}: {met}"
-            print(f"  {ours} / {other}: {ratio:.3f}{goal}")
+            print(f"  {ours} / {other}: {ratio:.3f}" + (f"   target {goal}: {met}" if goal else ""))
     return rows
+
+
+def judge(ratio: float, target: float | tuple[float, float] | None, more_is_better: bool) -> tuple[str, bool | None]:
+    """A ratio's target in words, and whether it is met."""
+    if target is None:
+        return "", None
+    if isinstance(target, tuple):
+        return f"{target[0]} to {target[1]}", target[0] <= ratio <= target[1]
+    return (f">= {target}", ratio >= target) if more_is_better else (f"<= {target}", ratio <= target)
+
+
+def report_memory(peak: dict[str, int]) -> dict:
+    """Peak resident memory of training on as many images as CIFAR-10 has."""
+    for name, megabytes in peak.items():
+        print(f"  {name}: peak {megabytes} MB   target <= {MOST_MEMORY_MB}: {megabytes <= MOST_MEMORY_MB}")
+    return {"peak_mb": peak, "target": MOST_MEMORY_MB}
 
 
 def draw(everything: dict[str, dict[str, list[float]]], path: Path) -> None:
@@ -129,7 +157,7 @@ def draw(everything: dict[str, dict[str, list[float]]], path: Path) -> None:
         axes.barh(names, [median(results[name]) for name in names], color=colours)
         for name in names:
             axes.plot(results[name], [name] * len(results[name]), "k.", markersize=3)
-        better = "more" if group == "cnn" else "less"
+        better = "more" if UNITS[group] == "images/s" else "less"
         axes.set_xlabel(f"{group}: {UNITS[group]}, {better} is better" + (", log scale" if group == "mlp" else ""))
         if group == "mlp":
             axes.set_xscale("log")
@@ -148,16 +176,18 @@ def main() -> None:
             "this CPU has no bfloat16 instructions: those rows are left out (--without '' runs them)", file=sys.stderr
         )
         options.without = "bfloat16"
-    everything = {
-        group: time_processes(options.n) if group == "process" else time_workers(group, options.n, options.without)
-        for group in options.only
-    }
-    ratios = {group: report(group, results) for group, results in everything.items()}
+    everything, ratios, memory = {}, {}, {}
+    for group in options.only:
+        if group == "process":
+            everything[group] = time_processes(options.n)
+        else:
+            everything[group], peak = time_workers(group, options.n, options.without)
+        ratios[group] = report(group, everything[group])
+        if group == "scaling":
+            memory = report_memory(peak)
     options.out.mkdir(parents=True, exist_ok=True)
-    record = {"platform": platform.platform(), "cores": os.cpu_count(), "n": options.n}
-    (options.out / "benchmarks.json").write_text(
-        json.dumps({**record, "values": everything, "ratios": ratios}, indent=1)
-    )
+    record = {**environment(), "n": options.n, "values": everything, "ratios": ratios, "memory": memory}
+    (options.out / "benchmarks.json").write_text(json.dumps(record, indent=1))
     draw(everything, options.out / "benchmarks.png")
     print(f"\n{options.out}")
 

@@ -454,6 +454,100 @@ def cnn(
     _answer(section.run(experiment, data, options), json)
 
 
+@app.command(
+    epilog="Examples:  rdfia improve  |  rdfia improve --bonus  |  rdfia improve adam blur  |  "
+    "rdfia improve --dataset digits --quick"
+)
+@_plain_errors
+def improve(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments, by name: see rdfia list.", show_default="the ladder")
+    ] = None,
+    bonus: Annotated[bool, typer.Option("--bonus", help="Everything beside the ladder.")] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Other images: cifar10, mnist, digits, or a folder.", show_default="each experiment's own"),
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="Number format of the products.", show_default="a kept run's, else float32"),
+    ] = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    out: Out = Path("results"),
+    data_dir: DataDir = None,
+    quick: Quick = False,
+    overwrite: Overwrite = False,
+    device: DeviceOption = Device.auto,
+    deterministic: Deterministic = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The ladder baseline, normalize, augment, schedule, dropout, batch-norm: run what is missing, then compare.
+
+    Finished runs are kept and unfinished ones gone on with, so that a call that was cut off can simply be repeated.
+    """
+    from rdfia_keras.experiments import BONUS, LADDER
+
+    if names and bonus:
+        raise typer.BadParameter("--bonus runs all of the bonus: leave the names out, or --bonus")
+    if names:
+        experiments, title = tuple(_registered(name, "cnn") for name in names), "chosen"
+    else:
+        experiments, title = (BONUS, "bonus") if bonus else (LADDER, "ladder")
+    options = _options(
+        out, quick=quick, overwrite=overwrite, device=str(device), data_dir=data_dir, deterministic=deterministic
+    )
+    from rdfia_keras.sections import improve as section
+    from rdfia_keras.sections.kept import Wanted
+
+    def wanted(experiment):
+        return Wanted(seed, epochs or experiment.epochs, precision and str(precision), quick)
+
+    if dataset:
+        dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
+        experiments = tuple(section.on_dataset(experiment, dataset) for experiment in experiments)
+        title = f"{title}-{Path(dataset).name}"
+    outcome = section.run(experiments, title, wanted, options, _loader(data_dir, str(device), deterministic))
+    if outcome.interrupted:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+    if json:
+        from rdfia_keras.records import to_json
+
+        print(to_json({"rows": outcome.rows}), end="")
+    else:
+        from rdfia_keras.sections.tables import comparison
+
+        if quick:
+            print("QUICK run: a taste, not a result")
+        print_table(comparison(outcome.rows))
+        print(outcome.folder)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _registered(name: str, section: str | None = None):
+    """An experiment of the registry."""
+    from rdfia_keras.experiments import REGISTRY
+
+    names = [known for known, experiment in REGISTRY.items() if section in (None, experiment.section)]
+    if name not in names:
+        raise typer.BadParameter(f"no experiment is called {name!r}; choose from {', '.join(names)}")
+    return REGISTRY[name]
+
+
+def _loader(data_dir: Path | None, device: str, deterministic: bool) -> Callable:
+    """Loads a data set by its name, once each, and gets the back end ready for what comes next."""
+    from rdfia_keras.data import load_images
+
+    @functools.cache
+    def load(name: str):
+        data = load_images(name, data_dir)
+        runtime.prepare(device, deterministic)
+        return data
+
+    return load
+
+
 @app.command(epilog="Needs no network and no files. Examples:  rdfia demo  |  rdfia demo --quick")
 @_plain_errors
 def demo(

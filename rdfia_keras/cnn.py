@@ -6,14 +6,25 @@ model needs nothing but images. Layers name no backend.
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment
-from rdfia_keras.layers import RandomCrop
+from rdfia_keras.layers import (
+    RandomAffine,
+    RandomBlur,
+    RandomContrast,
+    RandomCrop,
+    RandomHue,
+    RandomIntensity,
+    RandomPerspective,
+    Whitening,
+)
 
 
 def build_cnn(
@@ -28,17 +39,37 @@ def build_cnn(
         mean, std: Of the training set, per channel, on pixels in [0, 1]; used by `normalize` alone.
     """
     images = keras.Input(image_shape, dtype="uint8", name="images")
-    x = preprocess(augment(images, experiment), experiment.normalize, mean, std)
+    x = preprocess(augment(images, experiment), experiment, mean, std)
     return keras.Model(images, NETWORKS[experiment.model](x, n_y, experiment), name=experiment.model)
 
 
 def augment(x, experiment: CnnExperiment):
     """Random transformations in training; in evaluation only the centre crop, which sets the size (question 22)."""
-    if "crop" in experiment.augment:
-        x = RandomCrop(crop_size(x.shape[1]), seed=experiment.seed, name="random_crop")(x)
-    if "flip" in experiment.augment:
-        x = layers.RandomFlip("horizontal", seed=experiment.seed, dtype="float32", name="random_flip")(x)
+    for name in experiment.augment:
+        layer = TRANSFORMATIONS[name]
+        x = layer(x.shape[1], seed=experiment.seed, name=f"random_{name.replace('-', '_')}")(x)
     return x
+
+
+def _of_any_size(layer: type, *arguments, **settings) -> Callable:
+    """A maker of layers that do not need to know the size of the images."""
+    return lambda size, **rest: layer(*arguments, **settings, dtype="float32", **rest)
+
+
+# By name, what makes each: called with the images' height, `seed` and `name`. The report gives no strengths: where
+# torchvision's transformations have defaults (perspective, blur) they are those, for colours those of its gallery.
+TRANSFORMATIONS = {
+    "crop": lambda size, **rest: RandomCrop(crop_size(size), **rest),
+    "flip": _of_any_size(layers.RandomFlip, "horizontal"),
+    "vertical-flip": _of_any_size(layers.RandomFlip, "vertical"),
+    "intensity": _of_any_size(RandomIntensity),
+    "contrast": _of_any_size(RandomContrast),
+    "hue": _of_any_size(RandomHue),
+    "affine": _of_any_size(RandomAffine),
+    "rotation": _of_any_size(RandomAffine, degrees=15, shift=0, scale=0, shear=0),
+    "perspective": _of_any_size(RandomPerspective),
+    "blur": _of_any_size(RandomBlur),
+}
 
 
 def crop_size(size: int) -> int:
@@ -46,15 +77,26 @@ def crop_size(size: int) -> int:
     return size * 7 // 8
 
 
-def preprocess(x, normalize: bool, mean: list[float], std: list[float]):
-    """Pixels from 0..255 to [0, 1], and then, with `normalize`, to mean 0 and standard deviation 1 (question 19).
+def preprocess(x, experiment: CnnExperiment, mean: list[float], std: list[float]):
+    """Pixels from 0..255 to [0, 1], then to mean 0 and standard deviation 1 (question 19), or whitened (question 21).
 
     Always float32: bfloat16 has too few digits for pixels.
     """
     x = layers.Rescaling(1 / 255, dtype="float32", name="scale")(x)
-    if normalize:
+    if experiment.normalize:
         x = layers.Normalization(mean=mean, variance=[s * s for s in std], dtype="float32", name="normalize")(x)
+    if experiment.whiten:
+        x = Whitening(experiment.whiten, experiment.epsilon, name="whiten")(x)
     return x
+
+
+def adapt_whitening(model: keras.Model, images: np.ndarray) -> None:
+    """Give the model's whitening, if it has one, the statistics of the training images: uint8 (N, H, W, C)."""
+    if any(layer.name == "whiten" for layer in model.layers):
+        layer = model.get_layer("whiten")
+        size = layer.input.shape[1]
+        top = (images.shape[1] - size) // 2
+        layer.adapt(images[:, top : top + size, top : top + size] / np.float32(255))
 
 
 def cifar_net(x, n_y: int, experiment: CnnExperiment):
@@ -108,7 +150,10 @@ _KERAS_CLASSES = {
     *("BatchNormalization", "Flatten", "Dense", "Dropout", "DTypePolicy", "Zeros", "Ones", "GlorotUniform"),
     *("__keras_tensor__", "__tensor__"),
 }
-_OWN_CLASSES = {"RandomCrop"}
+_OWN_CLASSES = {
+    *("RandomCrop", "RandomIntensity", "RandomContrast", "RandomHue", "RandomAffine", "RandomPerspective"),
+    *("RandomBlur", "Whitening"),
+}
 
 
 def load_model(path: str | Path) -> keras.Model:

@@ -1,6 +1,13 @@
-"""Keras layers of our own, registered so that a saved model loads again."""
+"""Keras layers of our own, registered so that a saved model loads again.
+
+The random ones transform each image by itself, in training only, and take and give float32 pixels of 0..255
+(`RandomCrop`: of any dtype).
+"""
+
+import math
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -50,3 +57,216 @@ class RandomCrop(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "seed": self.seed}
+
+
+class _RandomPerImage(keras.layers.Layer):
+    """What the random transformations share: (N, H, W, C) in and out, a seed, and nothing done in evaluation."""
+
+    def __init__(self, seed: int | None = None, **kwargs):
+        super().__init__(dtype="float32", **{key: value for key, value in kwargs.items() if key != "dtype"})
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        return self.transform(images, ops.shape(images)[0]) if training else images
+
+    def transform(self, images, count):
+        """A random version of each of `count` images."""
+        raise NotImplementedError
+
+    def uniform(self, shape, low, high):
+        return keras.random.uniform(shape, low, high, seed=self.seed_generator)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class RandomIntensity(_RandomPerImage):
+    """Multiply each image by a factor drawn from [1 - `amount`, 1 + `amount`] (question 25, figures 13 and 14)."""
+
+    def __init__(self, amount: float = 0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.amount = amount
+
+    def transform(self, images, count):
+        factor = self.uniform((count, 1, 1, 1), 1 - self.amount, 1 + self.amount)
+        return ops.clip(images * factor, 0, 255)
+
+    def get_config(self):
+        return {**super().get_config(), "amount": self.amount}
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class RandomContrast(RandomIntensity):
+    """Stretch each image about its mean by a factor drawn from [1 - `amount`, 1 + `amount`] (figure 14)."""
+
+    def transform(self, images, count):
+        mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
+        factor = self.uniform((count, 1, 1, 1), 1 - self.amount, 1 + self.amount)
+        return ops.clip(mean + factor * (images - mean), 0, 255)
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class RandomHue(_RandomPerImage):
+    """Turn each image's colours about the grey axis, by up to `amount` of a whole turn either way (figure 13).
+
+    Rodrigues' rotation of (R, G, B) about (1, 1, 1)/√3; grey pixels, and images of one channel, stay as they are.
+    """
+
+    def __init__(self, amount: float = 0.3, **kwargs):
+        super().__init__(**kwargs)
+        self.amount = amount
+
+    def transform(self, images, count):
+        if images.shape[-1] == 1:
+            return images
+        angle = 2 * math.pi * self.uniform((count, 1, 1), -self.amount, self.amount)
+        identity, average = np.eye(3, dtype="float32"), np.full((3, 3), 1 / 3, "float32")
+        across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], "float32") / math.sqrt(3)
+        turn = ops.cos(angle) * (identity - average) + average + ops.sin(angle) * across
+        return ops.clip(ops.einsum("nhwc,ndc->nhwd", images, turn), 0, 255)
+
+    def get_config(self):
+        return {**super().get_config(), "amount": self.amount}
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class RandomAffine(_RandomPerImage):
+    """Turn, shift, scale and shear each image about its centre; what comes in from outside is black (figure 15).
+
+    Args:
+        degrees: Turn by up to so much either way.
+        shift: Move by up to this fraction of the height and of the width.
+        scale: Enlarge by a factor between 1 - `scale` and 1 + `scale`.
+        shear: Shear by up to so many degrees either way.
+    """
+
+    def __init__(self, degrees: float = 30, shift: float = 0.1, scale: float = 0.25, shear: float = 10, **kwargs):
+        super().__init__(**kwargs)
+        self.degrees, self.shift, self.scale, self.shear = degrees, shift, scale, shear
+
+    def transform(self, images, count):
+        height, width = images.shape[1:3]
+        turn = self.uniform((count,), -self.degrees, self.degrees) * math.pi / 180
+        shear = ops.tan(self.uniform((count,), -self.shear, self.shear) * math.pi / 180)
+        scale = self.uniform((count,), 1 - self.scale, 1 + self.scale)
+        # From a place in the output to the place in the input that is shown there.
+        a, b = ops.cos(turn) / scale, (ops.sin(turn) + shear * ops.cos(turn)) / scale
+        c, d = -ops.sin(turn) / scale, (ops.cos(turn) - shear * ops.sin(turn)) / scale
+        x, y = (width - 1) / 2, (height - 1) / 2
+        right = x + width * self.uniform((count,), -self.shift, self.shift)
+        down = y + height * self.uniform((count,), -self.shift, self.shift)
+        zero = ops.zeros_like(a)
+        matrix = [a, b, right - a * x - b * y, c, d, down - c * x - d * y, zero, zero]
+        return ops.image.affine_transform(images, ops.stack(matrix, axis=1), data_format="channels_last")
+
+    def get_config(self):
+        own = {"degrees": self.degrees, "shift": self.shift, "scale": self.scale, "shear": self.shear}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class RandomPerspective(_RandomPerImage):
+    """Look at an image from the side, one time in two: its corners move inwards (figure 16).
+
+    Args:
+        distortion: A corner moves by up to half this fraction of the height and of the width.
+        probability: Of changing an image at all.
+    """
+
+    def __init__(self, distortion: float = 0.5, probability: float = 0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.distortion, self.probability = distortion, probability
+
+    def transform(self, images, count):
+        right, bottom = images.shape[2] - 1, images.shape[1] - 1
+        corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], "float32")
+        inwards = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]], "float32")
+        reach = self.distortion / 2 * np.array([right, bottom], "float32")
+        chosen = ops.cast(self.uniform((count, 1, 1), 0, 1) < self.probability, "float32")
+        moved = corners + chosen * inwards * reach * self.uniform((count, 4, 2), 0, 1)
+        start = ops.broadcast_to(ops.convert_to_tensor(corners), ops.shape(moved))
+        return ops.image.perspective_transform(images, start, moved, data_format="channels_last")
+
+    def get_config(self):
+        return {**super().get_config(), "distortion": self.distortion, "probability": self.probability}
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class RandomBlur(_RandomPerImage):
+    """Blur each image by a Gaussian over `size` pixels, of a width drawn from 0.1 to `sigma` pixels (figure 17)."""
+
+    def __init__(self, sigma: float = 2.0, size: int = 5, **kwargs):
+        super().__init__(**kwargs)
+        self.sigma, self.size = sigma, size
+
+    def transform(self, images, count):
+        reach = self.size // 2
+        distance = np.arange(-reach, reach + 1, dtype="float32")
+        weights = ops.exp(-0.5 * (distance / self.uniform((count, 1), 0.1, self.sigma)) ** 2)
+        weights = ops.reshape(weights / ops.sum(weights, axis=1, keepdims=True), (count, self.size, 1, 1, 1))
+        # A Gaussian of the plane is one along the rows of one along the columns.
+        for axis in (1, 2):
+            padding = [[reach, reach] if i == axis else [0, 0] for i in range(4)]
+            padded, length = ops.pad(images, padding, mode="reflect"), images.shape[axis]
+            rows = slice(None), slice(None)
+            shifted = [padded[(*rows[:axis], slice(i, i + length))] for i in range(self.size)]
+            images = sum(weights[:, i] * part for i, part in enumerate(shifted))
+        return images
+
+    def get_config(self):
+        return {**super().get_config(), "sigma": self.sigma, "size": self.size}
+
+
+@keras.saving.register_keras_serializable("rdfia_keras")
+class Whitening(keras.layers.Layer):
+    """Make the pixels of the training set uncorrelated, with variance λ / (λ + epsilon) ≈ 1 each (question 21).
+
+    With the covariance U diag(λ) Uᵀ, PCA gives diag(λ + ε)^-½ Uᵀ (x - mean): coordinates along the eigenvectors, in
+    which no neighbourhood is left. ZCA turns them back, U diag(λ + ε)^-½ Uᵀ (x - mean): of all white images the ones
+    nearest to the original.
+
+    Input and output (N, H, W, C), float32.
+
+    Args:
+        kind: `zca` or `pca`.
+        epsilon: Added to the variances λ, of pixels in [0, 1]: directions of less variance are not blown up.
+    """
+
+    def __init__(self, kind: str = "zca", epsilon: float = 0.01, **kwargs):
+        if kind not in ("zca", "pca"):
+            raise ValueError(f"unknown whitening {kind!r}; expected zca or pca")
+        super().__init__(dtype="float32", **{key: value for key, value in kwargs.items() if key != "dtype"})
+        self.kind, self.epsilon = kind, epsilon
+
+    def build(self, input_shape):
+        size = math.prod(input_shape[1:])
+        self.mean = self.add_weight((size,), "zeros", trainable=False, name="mean")
+        self.matrix = self.add_weight((size, size), "zeros", trainable=False, name="matrix")
+
+    def adapt(self, images: np.ndarray) -> None:
+        """Take mean and covariance from the training set, (N, H, W, C) with pixels in [0, 1]; never from another."""
+        x = np.asarray(images, "float32").reshape(len(images), -1)
+        mean = x.mean(axis=0, dtype="float64").astype("float32")
+        x = x - mean
+        variances, vectors = np.linalg.eigh(x.T @ x / len(x))
+        scales = 1 / np.sqrt(np.maximum(variances[::-1], 0) + self.epsilon)
+        vectors = vectors[:, ::-1]  # The largest variance first.
+        matrix = (vectors * scales) @ vectors.T if self.kind == "zca" else (vectors * scales)
+        self.mean.assign(mean)
+        self.matrix.assign(matrix.astype("float32"))
+
+    def call(self, images):
+        shape = ops.shape(images)
+        x = ops.reshape(images, (shape[0], -1)) - self.mean
+        return ops.reshape(x @ self.matrix, (shape[0], *images.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "kind": self.kind, "epsilon": self.epsilon}

@@ -211,6 +211,46 @@ def _mark_divergence(axes: Axes, history: list[dict]) -> None:
     axes.axvline(epoch, color=GREY, linestyle=":", linewidth=1.5, label=f"first not finite: epoch {epoch:.0f}")
 
 
+def comparison(rows: list[dict], title: str, *, quick: bool = False) -> Figure:
+    """A ladder or a list of experiments: for each, ours beside the published value.
+
+    Args:
+        rows: From top to bottom, each with experiment, best (a fraction), and, or None: published, others (lowest and
+            highest), base_best.
+        title: Data set and setting.
+        quick: Mark the figure as no result.
+
+    Raises:
+        ValueError: On no rows.
+    """
+    if not rows:
+        raise ValueError("there is no row to draw")
+    figure = _figure(WIDTH, 1.6 + 0.34 * len(rows), title, quick)
+    axes = figure.subplots()
+    for height, row in enumerate(rows):
+        if row["others"]:
+            low, high = (100 * value for value in row["others"])
+            axes.barh(height, high - low, left=low, height=0.62, color="#DDDDDD", label="other students")
+        if row["base_best"] is not None:
+            axes.plot(
+                [100 * row["base_best"]] * 2, [height - 0.34, height + 0.34], color=TEAL, label="without the change"
+            )
+        if row["published"] is not None:
+            axes.plot(100 * row["published"], height, "D", color=RED, markersize=7, label="published")
+        axes.plot(100 * row["best"], height, "o", color=BLUE, markersize=7, label="ours, best epoch")
+        axes.annotate(
+            f"{100 * row['best']:.1f}", (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT
+        )
+    names = [row["experiment"] + (f" (figure {row['figure']})" if row["figure"] else "") for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=TEXT, parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlabel("best test accuracy (%)", fontsize=TEXT)
+    _style(axes)
+    unique = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    return figure
+
+
 def svm_sweep(rows: list[dict], title: str, *, quick: bool = False) -> Figure:
     """Figure 5: accuracy against C on a log axis; red is poly and blue is rbf, as in the homework.
 

@@ -91,7 +91,7 @@ def environment() -> dict:
     return {
         "python": platform.python_version(),
         "versions": versions,
-        "platform": platform.platform(),
+        "platform": platform.platform(terse=True),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
     }
@@ -279,7 +279,7 @@ def metrics(status: str, section: str, experiment: dict, **rest: object) -> dict
     Args:
         status: `ok`, `interrupted` or `failed`.
         section: `mlp`, `svm` or `cnn`.
-        experiment: The declaration's fields; name, figure, question and published value are taken from it.
+        experiment: The declaration's fields, kept as `settings`; name, figure, question and published value come first.
         rest: `quick`, `dataset`, `best`, `final`, `seed`, `precision`, `device`, `seconds`, and what a section adds.
     """
     return {
@@ -289,4 +289,6 @@ def metrics(status: str, section: str, experiment: dict, **rest: object) -> dict
         "experiment": experiment["name"],
         **{key: experiment.get(key) for key in ("figure", "question", "published")},
         **rest,
+        "settings": experiment,
+        "environment": environment(),
     }

@@ -15,41 +15,13 @@ polynomial is, up to its bias, opposite at x and -x, and no such function surrou
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.svm import SVC, LinearSVC
 
+from rdfia_keras.experiments import Setting
+
 KERNELS = ("linear", "sigmoid", "rbf", "poly", "linearsvc")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What decides a machine.
-
-    Attributes:
-        kernel: One of `KERNELS`.
-        C: How much a point on the wrong side of its margin costs; above 0.
-        degree: Of the polynomial; the other kernels ignore it.
-    """
-
-    kernel: str
-    C: float
-    degree: int = 3
-
-    @property
-    def label(self) -> str:
-        """For a title, such as `poly degree 2, C 100`."""
-        name = f"poly degree {self.degree}" if self.kernel == "poly" else self.kernel
-        return f"{name}, C {self.C:.3g}"
-
-
-# The homework's figure 4, (a) to (d).
-FIGURE_4 = (Setting("linear", 0.01), Setting("sigmoid", 0.1), Setting("rbf", 0.01), Setting("poly", 100.0, degree=2))
-
-# Figure 5 has these for C. Its axis is not described in the homework: six decades show both ends of each curve.
-SWEEP_C = tuple(float(C) for C in np.logspace(-3, 3, 13))
-FIGURE_5 = tuple(Setting(kernel, C, degree=2) for kernel in ("poly", "rbf") for C in SWEEP_C)
 
 
 def fit(kernel: str, C: float, degree: int, x: np.ndarray, y: np.ndarray, seed: int = 0) -> SVC | LinearSVC:

@@ -79,7 +79,6 @@ class Dataset:
             "counts": {"train": len(self.train), "test": len(self.test)},
             "classes": len(self.classes),
             "digest": self.digest,
-            "source": self.source,
         }
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from rdfia_keras import checkpoints, plots, records, runtime, training
-from rdfia_keras.cnn import build_cnn, crop_size
+from rdfia_keras.cnn import adapt_whitening, build_cnn, crop_size
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment
@@ -62,7 +62,7 @@ def run(experiment: CnnExperiment, dataset: Dataset, options: Options, unfinishe
         config = {
             "section": "cnn",
             "experiment": asdict(experiment),
-            "dataset": dataset.describe(),
+            "dataset": dataset.describe() | {"source": dataset.source},
             "parameters": model.count_params(),
             "device": device,
             **options.config(),
@@ -104,6 +104,7 @@ def build_model(experiment: CnnExperiment, dataset: Dataset) -> keras.Model:
     keras.utils.set_random_seed(experiment.seed)
     mean, std = training.channel_statistics(dataset.train.x)
     model = build_cnn(experiment, dataset.train.x.shape[1:], len(dataset.classes), mean, std)
+    adapt_whitening(model, dataset.train.x)
     training.compile_model(model, experiment)
     return model
 
@@ -112,6 +113,7 @@ def settings(experiment: CnnExperiment) -> str:
     """What decides the run, in one line."""
     words = [f"{experiment.optimizer} lr {experiment.lr:g} {experiment.schedule}", f"batch {experiment.batch_size}"]
     words += ["normalize"] if experiment.normalize else []
+    words += [f"{experiment.whiten} epsilon {experiment.epsilon:g}"] if experiment.whiten else []
     words += ["+".join(experiment.augment)] if experiment.augment else []
     words += [f"dropout {experiment.dropout:g}"] if experiment.dropout else []
     words += ["batch-norm"] if experiment.batch_norm else []

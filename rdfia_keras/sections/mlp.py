@@ -51,7 +51,7 @@ def run(
             "section": "mlp",
             "experiment": asdict(experiment),
             "implementations": list(implementations),
-            "dataset": dataset.describe(),
+            "dataset": dataset.describe() | {"source": dataset.source},
             "device": device,
             **options.config(),
         }

@@ -1,12 +1,13 @@
 """Section svm: kernels on the circles (figure 4) and the influence of C (figure 5). Needs no TensorFlow."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from rdfia_keras import plots, records, svm
 from rdfia_keras.data import Dataset
+from rdfia_keras.experiments import FIGURE_4, KERNELS, SWEEP_C, Setting, SvmExperiment
 from rdfia_keras.sections import Options, Result
 
 QUICK_EXAMPLES = 500
@@ -14,40 +15,20 @@ QUICK_EXAMPLES = 500
 MOST_EXAMPLES = 5000
 
 
-@dataclass(frozen=True)
-class SvmExperiment:
-    """Which machines are fitted.
-
-    Attributes:
-        settings: Each becomes a row of the table; the first four, or the only one, a panel too.
-        sweep: Settings of the curves over C.
-    """
-
-    name: str
-    dataset: str
-    settings: tuple[svm.Setting, ...]
-    sweep: tuple[svm.Setting, ...]
-    seed: int = 0
-    figure: int | None = None
-    question: int | None = None
-    published: float | None = None
-
-
 def homework(dataset: str, seed: int = 0) -> SvmExperiment:
     """Figures 4 and 5, with LinearSVC and the polynomials of degree 1 to 5 beside them."""
-    others = (svm.Setting("linearsvc", 0.01), *(svm.Setting("poly", 1.0, degree) for degree in range(1, 6)))
-    experiment = SvmExperiment("kernels", dataset, (*svm.FIGURE_4, *others), svm.FIGURE_5, seed)
-    if dataset == "circles":
-        return replace(experiment, figure=4, question=1, published=0.955)
-    return replace(experiment, name=f"{dataset}-kernels")
+    if dataset == KERNELS.dataset:
+        return replace(KERNELS, seed=seed)
+    name = f"{dataset}-{KERNELS.name}"
+    return replace(KERNELS, name=name, dataset=dataset, seed=seed, figure=None, question=None, published=None)
 
 
 def single(dataset: str, kernel: str, C: float, degree: int, seed: int = 0) -> SvmExperiment:
     """One setting, and the same kernel over C."""
     words = [] if dataset == "circles" else [dataset]
     words += [f"poly{degree}" if kernel == "poly" else kernel, f"C-{C:g}"]
-    sweep = tuple(svm.Setting(kernel, c, degree) for c in svm.SWEEP_C)
-    return SvmExperiment("-".join(words), dataset, (svm.Setting(kernel, C, degree),), sweep, seed)
+    sweep = tuple(Setting(kernel, c, degree) for c in SWEEP_C)
+    return SvmExperiment("-".join(words), dataset, (Setting(kernel, C, degree),), sweep, seed)
 
 
 def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result:
@@ -64,7 +45,7 @@ def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result
         {
             "section": "svm",
             "experiment": asdict(experiment),
-            "dataset": dataset.describe(),
+            "dataset": dataset.describe() | {"source": dataset.source},
             "device": "cpu (scikit-learn)",
             **options.config(),
         },
@@ -97,7 +78,7 @@ def run(experiment: SvmExperiment, dataset: Dataset, options: Options) -> Result
 
 def _draw(run: records.Run, experiment: SvmExperiment, dataset: Dataset, sweep: list[dict], quick: bool) -> None:
     if dataset.train.x.shape[1] == 2:
-        settings = experiment.settings[: len(svm.FIGURE_4)]
+        settings = experiment.settings[: len(FIGURE_4)]
         panels = [_panel(setting, dataset, experiment.seed) for setting in settings]
         title = f"SVM on {dataset.name}, test points" + (" (figure 4)" if experiment.figure else "")
         figure = plots.svm_panels(panels, classes=dataset.classes, title=title, quick=quick)
@@ -106,7 +87,7 @@ def _draw(run: records.Run, experiment: SvmExperiment, dataset: Dataset, sweep: 
     plots.save(plots.svm_sweep(sweep, title, quick=quick), run.folder / "sweep.png")
 
 
-def _panel(setting: svm.Setting, dataset: Dataset, seed: int) -> dict:
+def _panel(setting: Setting, dataset: Dataset, seed: int) -> dict:
     """Decision values over [-2, 2]² with the test points."""
     model = svm.fit(setting.kernel, setting.C, setting.degree, dataset.train.x, dataset.train.y, seed)
     axis = np.linspace(-2, 2, 201)

@@ -82,3 +82,28 @@ def _cnn(record: dict) -> list[dict[str, str]]:
             "published": percent(record["published"]),
         }
     ]
+
+
+def comparison(rows: list[dict]) -> list[dict[str, str]]:
+    """The rows of `sections.improve.compare` as text."""
+    return [
+        {
+            "figure": _dash(row["figure"]),
+            "experiment": row["experiment"],
+            "published": percent(row["published"]) if row["published"] is not None else _dash(row["reported"]),
+            "ours, best": percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
+            "at epoch": _dash(row["best_epoch"]),
+            "last": percent(row["final"]),
+            "without": percent(row["base_best"]),
+            "others": "-" if not row["others"] else f"{row['others'][0]:.0%} to {row['others'][1]:.0%}",
+            "epochs": str(row["epochs"]),
+            "seed": str(row["seed"]),
+            "precision": row["precision"],
+            "data": row["dataset"],
+        }
+        for row in rows
+    ]
+
+
+def _dash(value: object) -> str:
+    return "-" if value in (None, "") else str(value)

@@ -1,0 +1,165 @@
+"""Kept records: find the run that answers an experiment, go on with one that was cut off, or begin it.
+
+A run is found by what its `metrics.json` says of its settings, not by its folder's name, so that a record which came
+without its checkpoints, from a repository for example, serves as well.
+"""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from rdfia_keras.data import Dataset
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import CnnExperiment, Experiment, MlpExperiment, Setting, SvmExperiment, same_settings
+from rdfia_keras.records import Run
+from rdfia_keras.sections import Options, Unfinished, find_unfinished
+
+TYPES = {"mlp": MlpExperiment, "svm": SvmExperiment, "cnn": CnnExperiment}
+FINISHED = ("ok", "failed")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A finished run.
+
+    Attributes:
+        experiment: What was run.
+        record: Its `metrics.json`.
+        folder: Where it lies.
+    """
+
+    experiment: Experiment
+    record: dict
+    folder: Path
+
+    @property
+    def epochs(self) -> int:
+        """How many were trained; 0 for what is not trained in epochs."""
+        return self.record["final"]["epoch"] if self.record["final"] else 0
+
+    def history(self) -> list[dict]:
+        """A row for each epoch, numbers as numbers; an `implementation` stays text.
+
+        Raises:
+            RdfiaError: When `history.csv` is missing or damaged.
+        """
+        path = self.folder / "history.csv"
+        try:
+            with path.open(newline="") as file:
+                return [
+                    {key: value if key == "implementation" else float(value) for key, value in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+        except (OSError, ValueError, TypeError) as error:
+            raise RdfiaError(f"cannot read {path}: {error}; remove the folder to train it again") from error
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which runs of an experiment will do.
+
+    Attributes:
+        seed: Of the run.
+        epochs: At least so many.
+        precision: None for any.
+        quick: Whether quick runs are wanted, which never stand for real ones.
+    """
+
+    seed: int
+    epochs: int
+    precision: str | None
+    quick: bool
+
+    def fits(self, experiment: Experiment, found: Experiment, quick: bool) -> bool:
+        """Whether a run of `found` may stand for `experiment`, whatever its number of epochs."""
+        precision = getattr(found, "precision", None)
+        return (
+            same_settings(experiment, found)
+            and found.seed == self.seed
+            and quick == self.quick
+            and (self.precision is None or precision is None or precision == self.precision)
+        )
+
+
+def find(out: Path, experiment: Experiment, wanted: Wanted) -> Kept | None:
+    """The finished run of most epochs, if there is one of enough."""
+    found = []
+    for path in sorted((out / experiment.section).glob("*/metrics.json")):
+        kept = read(path.parent)
+        if not (kept and wanted.fits(experiment, kept.experiment, kept.record["quick"])):
+            continue
+        # A training that diverged is finished too, at whatever epoch: it would diverge again.
+        whole = kept.epochs >= wanted.epochs or wanted.quick
+        if kept.record["status"] == "failed" or (kept.record["status"] == "ok" and whole):
+            found.append(kept)
+    return max(found, key=lambda kept: kept.epochs, default=None)
+
+
+def read(folder: Path) -> Kept | None:
+    """The run of a folder, or None where there is no whole record of this version's."""
+    try:
+        record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return Kept(experiment_of(record["section"], record["settings"]), record, folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def experiment_of(section: str, settings: dict) -> Experiment:
+    """An experiment from what JSON made of it.
+
+    Raises:
+        KeyError, TypeError: When it is of a version with other settings.
+    """
+    kind = TYPES[section]
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    if kind is SvmExperiment:
+        for key in ("settings", "sweep"):
+            values[key] = tuple(Setting(**one) for one in values[key])
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
+
+
+def find_begun(out: Path, experiment: Experiment, wanted: Wanted, device: str | None) -> Unfinished | None:
+    """A run that was cut off, or that is shorter than wanted, and has a checkpoint to go on from."""
+    for path in sorted((out / experiment.section).glob("*/checkpoints/last.ckpt")):
+        run = Run(path.parent.parent)
+        try:
+            config = run.config()
+            found = experiment_of(config["section"], config["experiment"])
+        except (RdfiaError, KeyError, TypeError):
+            continue
+        if wanted.fits(experiment, found, config["quick"]) and found.epochs <= wanted.epochs and run.is_free():
+            return find_unfinished(experiment.section, run.folder, {}, None if wanted.quick else wanted.epochs, device)
+    return None
+
+
+def obtain(
+    experiment: CnnExperiment | MlpExperiment,
+    wanted: Wanted,
+    options: Options,
+    load: Callable[[str], Dataset],
+    train: Callable[[Experiment, Dataset, Options, Unfinished | None], object],
+) -> tuple[Kept | None, object]:
+    """The kept run of an experiment, trained now as far as it is not there yet.
+
+    Args:
+        load: Gives a data set by its name.
+        train: Trains, with the run to go on with or None.
+
+    Returns:
+        The kept run, None when the training was cut short, and what `train` answered, None when nothing was trained.
+    """
+    experiment = replace(experiment, seed=wanted.seed, epochs=wanted.epochs)
+    if not options.overwrite and (kept := find(options.out, experiment, wanted)):
+        return kept, None
+    begun = None if options.overwrite else find_begun(options.out, experiment, wanted, options.device)
+    data = load(experiment.dataset)
+    if begun:
+        begun.check_data(data)
+        result = train(begun.experiment, data, replace(begun.options, data_dir=options.data_dir), begun)
+    else:
+        if wanted.precision and isinstance(experiment, CnnExperiment):
+            experiment = replace(experiment, precision=wanted.precision)
+        result = train(experiment, data, options, None)
+    return read(result.folder) if result.record["status"] in FINISHED else None, result
