@@ -1,19 +1,47 @@
 """The commands: options in, one call, a table out. Nothing heavy is imported before the options are right."""
 
 import functools
-import math
 import os
 import shlex
 import sys
-import traceback
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rdfia_keras import __version__, runtime
+from rdfia_keras import __version__, cli_reference, runtime
+from rdfia_keras.cli_options import (
+    BatchSize,
+    DataDir,
+    Debug,
+    Deterministic,
+    Device,
+    DeviceOption,
+    Epochs,
+    Implementation,
+    Json,
+    Kernel,
+    Lr,
+    Network,
+    OptimizerName,
+    Out,
+    Overwrite,
+    Precision,
+    Quick,
+    Resume,
+    Schedule,
+    Seed,
+    Transformation,
+    VectorData,
+    Whiten,
+    plain_errors,
+    positive,
+    print_json,
+    print_table,
+    rate,
+    shared_options,
+)
 from rdfia_keras.errors import RdfiaError
 
 app = typer.Typer(
@@ -24,139 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Device(StrEnum):
-    auto = "auto"
-    cpu = "cpu"
-    gpu = "gpu"
-
-
-class VectorData(StrEnum):
-    circles = "circles"
-    digits = "digits"
-    mnist = "mnist"
-
-
-class Implementation(StrEnum):
-    manual = "manual"
-    tape = "tape"
-    layers = "layers"
-    optimizer = "optimizer"
-    all = "all"
-
-
-class Kernel(StrEnum):
-    linear = "linear"
-    sigmoid = "sigmoid"
-    rbf = "rbf"
-    poly = "poly"
-    linearsvc = "linearsvc"
-
-
-class Network(StrEnum):
-    cifar = "cifar"
-    lenet = "lenet"
-    dense = "dense"
-
-
-class OptimizerName(StrEnum):
-    sgd = "sgd"
-    momentum = "momentum"
-    nesterov = "nesterov"
-    rmsprop = "rmsprop"
-    adam = "adam"
-
-
-class Schedule(StrEnum):
-    constant = "constant"
-    exponential = "exponential"
-    step = "step"
-    inverse = "inverse"
-
-
-class Precision(StrEnum):
-    float32 = "float32"
-    mixed_bfloat16 = "mixed_bfloat16"
-    mixed_float16 = "mixed_float16"
-
-
-def _positive(value: float | None) -> float | None:
-    if value is not None and not (value > 0 and math.isfinite(value)):
-        raise typer.BadParameter(f"{value} is not a finite number above 0")
-    return value
-
-
-def _rate(value: float) -> float:
-    if not 0 < value < 1:
-        raise typer.BadParameter(f"{value} is not between 0 and 1")
-    return value
-
-
-Out = Annotated[Path, typer.Option(help="Folder for the runs' folders.")]
-DataDir = Annotated[
-    Path | None, typer.Option(envvar="RDFIA_DATA", help="Folder with circles.mat, mnist.npz or cifar-10-batches-py/.")
-]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights, order, augmentation and dropout.")]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Passes over the training set.", show_default="the homework's")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Examples a step.")]
-Lr = Annotated[float, typer.Option(callback=_positive, help="Learning rate.")]
-Quick = Annotated[bool, typer.Option("--quick", help="A taste in a minute at most; every output says QUICK.")]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an earlier run's folder, do not number a new one.")
-]
-DeviceOption = Annotated[Device, typer.Option(help="Where to compute.")]
-Resume = Annotated[
-    str | None,
-    typer.Option(
-        metavar="[RUN]", help="Go on with an unfinished run: its folder, or the latest in --out.", show_default="none"
-    ),
-]
-Deterministic = Annotated[
-    bool, typer.Option("--deterministic", help="Only operations that give equal bits in every run; slower.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, not the table.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Full tracebacks and TensorFlow's own log.")]
-
-
-def _plain_errors(command: Callable) -> Callable:
-    """One sentence on stderr and exit code 1 for what a user can mend; 130 for Ctrl-C; a traceback with --debug."""
-
-    @functools.wraps(command)
-    def wrapped(*args, **kwargs):
-        try:
-            return command(*args, **kwargs)
-        except RdfiaError as error:
-            if kwargs.get("debug"):
-                traceback.print_exc()
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-        except MemoryError:
-            print("error: not enough memory; try a smaller --batch-size or --quick", file=sys.stderr)
-            raise typer.Exit(1) from None
-        except (typer.Exit, typer.BadParameter, BrokenPipeError):
-            raise
-        except Exception as error:
-            if kwargs.get("debug"):
-                raise
-            text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            print(f"error: unexpected {type(error).__name__}: {text} (--debug shows all of it)", file=sys.stderr)
-            raise typer.Exit(1) from None
-
-    return wrapped
-
-
-def _options(out: Path, **rest):
-    """The shared options, once the output folder is known to be possible."""
-    from rdfia_keras.sections import Options
-
-    for path in (out, *out.parents):
-        if path.exists() and not path.is_dir():
-            raise RdfiaError(f"--out {out} cannot be a folder: {path} is a file")
-    return Options(out, **rest)
 
 
 # What --resume without a folder becomes; no run's folder is called so.
@@ -184,6 +79,8 @@ def _unfinished(ctx: typer.Context, section: str, resume: str, asked, epochs: in
             option = "--" + name.replace("_", "-")
             raise typer.BadParameter(f"{option} cannot go with --resume: a run goes on as it was begun")
     given = {name: getattr(asked, name) for name in explicit - {"epochs"} if hasattr(asked, name)}
+    if "transform" in explicit:
+        given["augment"] = asked.augment
     if "dropout_rate" in explicit:
         given["dropout"] = ctx.params["dropout_rate"]
     elif "dropout" in explicit:
@@ -214,12 +111,11 @@ def _resume(unfinished, load: Callable, data_dir: Path | None, run: Callable, js
 
 def _answer(result, json: bool) -> None:
     """The table and the folder, or the record; then the run's exit code."""
-    from rdfia_keras.records import to_json
     from rdfia_keras.sections.tables import table
 
     _tell_how_to_go_on(result)
     if json:
-        print(to_json(result.record), end="")
+        print_json(result.record)
     else:
         if result.record["quick"]:
             print("QUICK run: a taste, not a result")
@@ -233,16 +129,6 @@ def _tell_how_to_go_on(result) -> None:
     if result.record["status"] == "interrupted":
         command = f"rdfia {result.record['section']} --resume {shlex.quote(str(result.folder))}"
         print(f"interrupted; go on with: {command}", file=sys.stderr)
-
-
-def print_table(rows: list[dict[str, str]]) -> None:
-    """Aligned columns on stdout, plain enough for a pipe."""
-    if not rows:
-        return
-    columns = list(rows[0])
-    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
-    for row in [dict(zip(columns, columns, strict=True)), *rows]:
-        print("  ".join(row[column].ljust(widths[column]) for column in columns).rstrip())
 
 
 def _version(value: bool) -> None:
@@ -263,7 +149,7 @@ def root(
 @app.command(
     epilog="Examples:  rdfia mlp  |  rdfia mlp --dataset mnist --hidden 100 --epochs 5  |  rdfia mlp --check-gradients"
 )
-@_plain_errors
+@plain_errors
 def mlp(
     ctx: typer.Context,
     dataset: Annotated[VectorData, typer.Option(help="What to learn.")] = VectorData.circles,
@@ -302,7 +188,7 @@ def mlp(
 
         _resume(unfinished, load_vectors, data_dir, go_on, json)
     experiment = identify(asked, epochs)
-    options = _options(
+    options = shared_options(
         out, quick=quick, overwrite=overwrite, device=str(device), data_dir=data_dir, deterministic=deterministic
     )
     # Data first: a missing or broken file is told before the seconds that TensorFlow takes to load.
@@ -313,9 +199,7 @@ def mlp(
     if check_gradients:
         rows, largest = section.check_gradients(experiment, data)
         if json:
-            from rdfia_keras.records import to_json
-
-            print(to_json({"rows": rows, "largest": largest}), end="")
+            print_json({"rows": rows, "largest": largest})
         else:
             texts = [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
             print_table(texts)
@@ -328,14 +212,12 @@ def mlp(
 
 
 @app.command(epilog="Examples:  rdfia svm  |  rdfia svm --kernel poly --degree 4 --C 1  |  rdfia svm --dataset digits")
-@_plain_errors
+@plain_errors
 def svm(
     kernel: Annotated[
         Kernel | None, typer.Option(help="One kernel and its sweep over C.", show_default="the homework's panels")
     ] = None,
-    C: Annotated[
-        float | None, typer.Option("--C", callback=_positive, help="Cost of an error; needs --kernel.")
-    ] = None,
+    C: Annotated[float | None, typer.Option("--C", callback=positive, help="Cost of an error; needs --kernel.")] = None,
     degree: Annotated[int | None, typer.Option(min=1, max=10, help="Of --kernel poly.", show_default="2")] = None,
     dataset: Annotated[VectorData, typer.Option(help="What to separate.")] = VectorData.circles,
     seed: Seed = 0,
@@ -351,7 +233,7 @@ def svm(
         raise typer.BadParameter("--C and --degree need --kernel")
     if degree is not None and kernel != "poly":
         raise typer.BadParameter("--degree needs --kernel poly")
-    options = _options(out, quick=quick, overwrite=overwrite, data_dir=data_dir)
+    options = shared_options(out, quick=quick, overwrite=overwrite, data_dir=data_dir)
     from rdfia_keras.data import load_vectors
     from rdfia_keras.sections import svm as section
 
@@ -366,7 +248,7 @@ def svm(
     epilog="Examples:  rdfia cnn  |  rdfia cnn --augment --dropout --dataset digits  |  "
     "rdfia cnn --dataset mnist --model lenet  |  rdfia cnn --dataset my-pictures/"
 )
-@_plain_errors
+@plain_errors
 def cnn(
     ctx: typer.Context,
     dataset: Annotated[
@@ -382,10 +264,19 @@ def cnn(
         ),
     ] = None,
     augment: Annotated[bool, typer.Option("--augment", help="Random crop and flip of each training image.")] = False,
+    transform: Annotated[
+        list[Transformation] | None,
+        typer.Option(help="A further random transformation; may be repeated.", show_default="none"),
+    ] = None,
+    whiten: Annotated[Whiten | None, typer.Option(help="Instead of --normalize.", show_default="none")] = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(callback=positive, help="Of --whiten, added to the variances.", show_default="0.01"),
+    ] = None,
     dropout: Annotated[bool, typer.Option("--dropout", help="Dropout before the last layer.")] = False,
     dropout_rate: Annotated[
         float | None,
-        typer.Option(callback=lambda v: v if v is None else _rate(v), help="With --dropout.", show_default="0.5"),
+        typer.Option(callback=lambda v: v if v is None else rate(v), help="With --dropout.", show_default="0.5"),
     ] = None,
     batch_norm: Annotated[bool, typer.Option("--batch-norm", help="Batch-norm after every convolution.")] = False,
     optimizer: Annotated[OptimizerName, typer.Option(help="How a step is taken.")] = OptimizerName.sgd,
@@ -395,7 +286,7 @@ def cnn(
     batch_size: BatchSize = 128,
     lr: Annotated[
         float | None,
-        typer.Option(callback=_positive, help="Learning rate.", show_default="0.1; 0.001 for adam and rmsprop"),
+        typer.Option(callback=positive, help="Learning rate.", show_default="0.1; 0.001 for adam and rmsprop"),
     ] = None,
     seed: Seed = 0,
     out: Out = Path("results"),
@@ -413,11 +304,17 @@ def cnn(
         raise typer.BadParameter("--dropout-rate needs --dropout")
     if batch_norm and model != "cifar":
         raise typer.BadParameter("--batch-norm needs --model cifar")
+    if epsilon is not None and whiten is None and resume is None:
+        raise typer.BadParameter("--epsilon needs --whiten")
+    if whiten is not None and normalize:
+        raise typer.BadParameter("--whiten stands instead of --normalize")
     from rdfia_keras.data import IMAGE_DATASETS, load_images
-    from rdfia_keras.experiments import CnnExperiment, identify
+    from rdfia_keras.experiments import BASELINE, CnnExperiment, identify
 
     own_folder = dataset not in IMAGE_DATASETS and Path(dataset).is_dir()
-    on_a_rung = augment or dropout or batch_norm or schedule != "constant"
+    transformations = ("crop", "flip") if augment else ()
+    transformations += tuple(str(name) for name in transform or () if name not in transformations)
+    on_a_rung = transformations or dropout or batch_norm or schedule != "constant"
     asked = CnnExperiment(
         name="",
         # A folder's whole path, so that a resumed run finds it from anywhere.
@@ -425,8 +322,10 @@ def cnn(
         model=str(model),
         batch_size=batch_size,
         lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),
-        normalize=on_a_rung if normalize is None else normalize,
-        augment=("crop", "flip") if augment else (),
+        normalize=bool(on_a_rung) and not whiten if normalize is None else normalize,
+        whiten=str(whiten or ""),
+        epsilon=epsilon or BASELINE.epsilon,
+        augment=transformations,
         dropout=(dropout_rate or 0.5) if dropout else 0.0,
         batch_norm=batch_norm,
         optimizer=str(optimizer),
@@ -444,7 +343,7 @@ def cnn(
 
         _resume(unfinished, load_images, data_dir, go_on, json)
     experiment = identify(asked, epochs)
-    options = _options(
+    options = shared_options(
         out, quick=quick, overwrite=overwrite, device=str(device), data_dir=data_dir, deterministic=deterministic
     )
     data = load_images(experiment.dataset, data_dir)
@@ -458,7 +357,7 @@ def cnn(
     epilog="Examples:  rdfia improve  |  rdfia improve --bonus  |  rdfia improve adam blur  |  "
     "rdfia improve --dataset digits --quick"
 )
-@_plain_errors
+@plain_errors
 def improve(
     names: Annotated[
         list[str] | None, typer.Argument(help="Experiments, by name: see rdfia list.", show_default="the ladder")
@@ -495,7 +394,7 @@ def improve(
         experiments, title = tuple(_registered(name, "cnn") for name in names), "chosen"
     else:
         experiments, title = (BONUS, "bonus") if bonus else (LADDER, "ladder")
-    options = _options(
+    options = shared_options(
         out, quick=quick, overwrite=overwrite, device=str(device), data_dir=data_dir, deterministic=deterministic
     )
     from rdfia_keras.sections import improve as section
@@ -512,9 +411,7 @@ def improve(
     if outcome.interrupted:
         print("interrupted; the same command goes on from here", file=sys.stderr)
     if json:
-        from rdfia_keras.records import to_json
-
-        print(to_json({"rows": outcome.rows}), end="")
+        print_json({"rows": outcome.rows})
     else:
         from rdfia_keras.sections.tables import comparison
 
@@ -549,7 +446,7 @@ def _loader(data_dir: Path | None, device: str, deterministic: bool) -> Callable
 
 
 @app.command(epilog="Needs no network and no files. Examples:  rdfia demo  |  rdfia demo --quick")
-@_plain_errors
+@plain_errors
 def demo(
     out: Out = Path("results"),
     seed: Seed = 0,
@@ -560,7 +457,7 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """The main job on embedded data, in about two minutes: mlp, svm, and cnn with augment and dropout."""
-    options = _options(out, quick=quick, overwrite=overwrite, device=str(device))
+    options = shared_options(out, quick=quick, overwrite=overwrite, device=str(device))
     runtime.require_tensorflow("rdfia demo")
     runtime.prepare(device)
     from rdfia_keras.sections import demo as section
@@ -570,9 +467,7 @@ def demo(
     for result in results:
         _tell_how_to_go_on(result)
     if json:
-        from rdfia_keras.records import to_json
-
-        print(to_json({"runs": [result.record for result in results]}), end="")
+        print_json({"runs": [result.record for result in results]})
     else:
         if quick:
             print("QUICK run: a taste, not a result")
@@ -580,6 +475,9 @@ def demo(
         for result in results:
             print(result.folder)
     raise typer.Exit(max(result.exit_code for result in results))
+
+
+cli_reference.register(app)
 
 
 def main() -> None:

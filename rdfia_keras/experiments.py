@@ -249,13 +249,23 @@ class Figure:
     panels: tuple[tuple[str, str], ...]
     kind: str = "curves"
 
+    @property
+    def title(self) -> str:
+        return f"Figure {self.number}" if self.number else "Extra figure"
+
+    @property
+    def file(self) -> str:
+        """Its name without folder and ending."""
+        return f"figure-{self.number:02d}" if self.number else "figure-" + self.caption.replace(" ", "-")
+
 
 def _figure(number: int, caption: str, *names: str, labels: tuple[str, ...] = (), kind: str = "curves") -> Figure:
     return Figure(number, caption, tuple(zip(names, labels or names, strict=True)), kind)
 
 
+# By what `rdfia figure` calls them: the report's number, or the caption of one of ours.
 FIGURES = {
-    figure.number: figure
+    str(figure.number or figure.caption): figure
     for figure in (
         _figure(1, "the perceptron written four ways", "circles", kind="implementations"),
         _figure(2, "a learning rate of 2", "lr-2"),
@@ -291,6 +301,12 @@ FIGURES = {
         _figure(21, "Adam", "adam"),
         _figure(22, "dropout", "dropout"),
         _figure(23, "batch-norm", "batch-norm"),
+        _figure(
+            0,
+            "flips",
+            *("mnist-lenet", "mnist-flip", "normalize", "flip"),
+            labels=("MNIST", "MNIST flipped", "CIFAR-10", "CIFAR-10 flipped"),
+        ),
     )
 }
 

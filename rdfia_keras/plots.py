@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 QUICK_MARK = "QUICK run: not a result"
@@ -31,6 +33,8 @@ DPIS = (120, 100, 80)
 BLUE, RED, ORANGE, TEAL, MAGENTA, GREY = "#0077BB", "#CC3311", "#EE7733", "#009988", "#EE3377", "#555555"
 # Pale at both ends, so that points in full colour stay visible on top.
 CLASS_MAP = LinearSegmentedColormap.from_list("classes", ["#7FBBDD", "#FFFFFF", "#F0A898"])
+# From one end to the other in lightness as well, so that an order can be read without colours.
+SHADES = colormaps["viridis"]
 CLASS_COLOURS, CLASS_MARKERS = (BLUE, RED), ("o", "^")
 CURVES = {"train": (BLUE, "--"), "test": (RED, "-")}
 KERNEL_COLOURS = {"poly": RED, "rbf": BLUE, "linear": ORANGE, "sigmoid": TEAL, "linearsvc": MAGENTA}
@@ -248,6 +252,52 @@ def comparison(rows: list[dict], title: str, *, quick: bool = False) -> Figure:
     _style(axes)
     unique = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def study(label: str, curves: dict[float, np.ndarray], title: str, *, quick: bool = False) -> Figure:
+    """A setting over its values: the last epoch against the value, then loss and accuracy over the epochs.
+
+    Args:
+        label: Of the setting.
+        curves: By value, (seeds, epochs, 4): train loss, train accuracy, test loss, test accuracy. NaN leaves a gap.
+        title: Data set and setting.
+        quick: Mark the figure as no result.
+
+    Raises:
+        ValueError: On no curves.
+    """
+    if not curves:
+        raise ValueError("there is no curve to draw")
+    figure = _figure(WIDTH, 4.4, title, quick)
+    against, loss, accuracy = figure.subplots(1, 3)
+    last = {value: 100 * measured[:, -1, 3] for value, measured in curves.items()}
+    positions = range(len(last))
+    means, stds = [np.mean(a) for a in last.values()], [np.std(a) for a in last.values()]
+    against.errorbar(positions, means, stds, fmt="o", color=RED, capsize=3)
+    for position, values in zip(positions, last.values(), strict=True):
+        against.plot([position] * len(values), values, ".", color=GREY, markersize=3, alpha=0.6)
+    against.set_xticks(positions, [f"{value:g}" for value in last], rotation=45)
+    against.set_xlabel(label, fontsize=TEXT)
+    against.set_ylabel("test accuracy after the last epoch (%)", fontsize=TEXT)
+    _style(against)
+    shades = SHADES(np.linspace(0.05, 0.95, len(curves)))
+    for (value, measured), colour in zip(curves.items(), shades, strict=True):
+        epochs = np.arange(1, measured.shape[1] + 1)
+        for axes, column, scale in ((loss, 2, 1), (accuracy, 3, 100)):
+            mean, std = scale * measured[:, :, column].mean(axis=0), scale * measured[:, :, column].std(axis=0)
+            axes.plot(epochs, mean, color=colour, linewidth=1.4, label=f"{value:g}")
+            axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
+    loss.set_ylabel("test loss (cross-entropy, nats)", fontsize=TEXT)
+    accuracy.set_ylabel("test accuracy (%)", fontsize=TEXT)
+    for axes in (loss, accuracy):
+        axes.set_xlabel("epoch", fontsize=TEXT)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        _style(axes)
+    top = max(np.nanquantile(measured[:, :, 2], 0.98) for measured in curves.values())
+    loss.set_ylim(0, min(top, 3.0))
+    handles, labels = accuracy.get_legend_handles_labels()
+    figure.legend(handles, labels, title=label, loc="outside lower center", ncols=9, fontsize=SMALL, frameon=False)
     return figure
 
 
@@ -555,13 +605,16 @@ def image_grid(images: np.ndarray, captions: list[str], columns: int, title: str
     return figure
 
 
-def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, *, quick: bool = False) -> Figure:
+def augmentation_grid(
+    originals: np.ndarray, augmented: np.ndarray, title: str, *, names: Sequence[str] = (), quick: bool = False
+) -> Figure:
     """Figure 12's subject: each row an image at the left, then versions of it as training sees them.
 
     Args:
         originals: uint8, or floats of [0, 255], of shape (N, height, width, 1 or 3).
         augmented: (N, K, height, width, channels), where a crop may be smaller than its original.
         title: Data set and the transformations.
+        names: Of the K versions, where each is of another kind.
         quick: Mark the figure as no result.
 
     Raises:
@@ -581,8 +634,92 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
             _draw_image(axis, image)
             axis.set_axis_off()
     for number, axis in enumerate(axes[0]):
-        name, weight = (f"version {number}", "normal") if number else ("original", "bold")
+        version = names[number - 1] if names and number else f"version {number}"
+        name, weight = (version, "normal") if number else ("original", "bold")
         axis.set_title(name, fontsize=SMALL, fontweight=weight, pad=4)
+    return figure
+
+
+def receptive_fields(image: np.ndarray, rows: list[dict], *, quick: bool = False) -> Figure:
+    """Question 7's subject: the pixels that one neuron of each layer depends on, on an image.
+
+    Args:
+        image: uint8 (height, width, 1 or 3).
+        rows: From the first layer to the last, each with layer and side (pixels).
+        quick: Mark the figure as no result.
+    """
+    title = f"What one neuron sees of an image of {image.shape[0]}x{image.shape[1]} (outside it: padding)"
+    figure = _figure(6.2, 5.2, title, quick)
+    axes = figure.subplots()
+    _draw_image(axes, _check_images(image[None], 4)[0])
+    centre = (image.shape[1] - 1) / 2
+    for row, colour in zip(rows, SHADES(np.linspace(0.05, 0.95, len(rows))), strict=True):
+        corner = centre - row["side"] / 2
+        label = f"{row['layer']}: {row['side']} x {row['side']}"
+        square = Rectangle((corner, corner), row["side"], row["side"], fill=False, edgecolor=colour, linewidth=2.5)
+        square.set_label(label)
+        axes.add_patch(square)
+    reach = max(image.shape[1], *(row["side"] for row in rows)) / 2 + 1
+    axes.set(xlim=(centre - reach, centre + reach), ylim=(centre + reach, centre - reach))
+    axes.set_axis_off()
+    figure.legend(loc="outside right center", fontsize=TEXT, frameon=False)
+    return figure
+
+
+def score_maps(
+    image: np.ndarray, scores: np.ndarray, classes: Sequence[str], title: str, *, quick: bool = False
+) -> Figure:
+    """Question 6's subject: an image larger than those learnt from, and a map of each class's probability.
+
+    Args:
+        image: uint8 (H, W, 1 or 3).
+        scores: Probabilities (rows, columns, n_y).
+        classes: n_y names.
+        title: Data set and setting.
+        quick: Mark the figure as no result.
+    """
+    count = len(classes)
+    columns = 4
+    rows = -(-(count + 1) // columns)
+    figure = _figure(WIDTH, 2.1 * rows + 0.6, title, quick)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    _draw_image(axes[0], _check_images(image[None], 4)[0])
+    axes[0].set_title("image", fontsize=TEXT)
+    for number, axis in enumerate(axes[1 : count + 1]):
+        mappable = axis.imshow(scores[..., number], cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        average = 100 * scores[..., number].mean()
+        axis.set_title(f"{_shorten(str(classes[number]))}: {average:.0f} %", fontsize=TEXT, parse_math=False)
+    bar = figure.colorbar(mappable, ax=axes.tolist(), shrink=0.7)
+    bar.set_label("probability; in the titles its average", fontsize=TEXT)
+    bar.ax.tick_params(labelsize=SMALL)
+    return figure
+
+
+def backprop_cost(rows: list[dict], *, quick: bool = False) -> Figure:
+    """Theory question 12's subject: seconds to all gradients against the number of layers.
+
+    Args:
+        rows: Each with layers, backprop and naive (seconds).
+        quick: Mark the figure as no result.
+    """
+    figure = _figure(6.0, 4.2, "Gradients of all weights: one by one, and by backprop", quick)
+    axes = figure.subplots()
+    depths = [row["layers"] for row in rows]
+    for key, colour, marker in (("naive", RED, "o"), ("backprop", BLUE, "s")):
+        seconds = np.array([row[key] for row in rows])
+        slope = np.polyfit(np.log(depths), np.log(seconds), 1)[0]
+        label = f"{key}: time grows as layers to the power {slope:.1f}"
+        axes.plot(depths, 1000 * seconds, marker=marker, color=colour, label=label)
+    axes.set(xscale="log", yscale="log")
+    axes.set_xticks(depths, [str(depth) for depth in depths])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain_log_ticks(axes.yaxis)
+    axes.set_xlabel("layers (log scale)", fontsize=TEXT)
+    axes.set_ylabel("milliseconds (log scale)", fontsize=TEXT)
+    _style(axes)
+    figure.legend(loc="outside lower center", fontsize=TEXT, frameon=False)
     return figure
 
 

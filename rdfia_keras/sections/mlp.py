@@ -172,6 +172,12 @@ class Trainer:
         self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
         self.compiled = mlp.compile_epochs(self.network, min(experiment.batch_size, self.examples))
 
+    def restart(self, experiment: MlpExperiment, weights: dict[str, np.ndarray]) -> None:
+        """Begin again from other weights and in another order, with the function compiled already."""
+        self.experiment = experiment
+        for name, value in weights.items():
+            self.network.params[name].assign(value)
+
     def epochs(self, first: int, count: int) -> list[dict]:
         """Train from epoch `first`, counted from 0, for `count` epochs, at most `chunk`: their rows of the history.
 

@@ -1,5 +1,6 @@
 """Section svm: kernels on the circles (figure 4) and the influence of C (figure 5). Needs no TensorFlow."""
 
+import io
 import time
 from dataclasses import asdict, replace
 
@@ -83,14 +84,28 @@ def _draw(run: records.Run, experiment: SvmExperiment, dataset: Dataset, sweep: 
         title = f"SVM on {dataset.name}, test points" + (" (figure 4)" if experiment.figure else "")
         figure = plots.svm_panels(panels, classes=dataset.classes, title=title, quick=quick)
         plots.save(figure, run.folder / "kernels.png")
+        run.write("panels.npz", _panels_bytes(panels))
     title = f"SVM on {dataset.name}: accuracy against C" + (" (figure 5)" if experiment.figure else "")
     plots.save(plots.svm_sweep(sweep, title, quick=quick), run.folder / "sweep.png")
+
+
+def _panels_bytes(panels: list[dict]) -> bytes:
+    """What `kernels.png` is drawn from, so that it can be drawn again without fitting."""
+    data = io.BytesIO()
+    np.savez_compressed(
+        data,
+        decisions=np.stack([panel["decision"] for panel in panels]).astype(np.float32),
+        axis=panels[0]["grid_x"],
+        points=panels[0]["points"],
+        labels=panels[0]["labels"],
+    )
+    return data.getvalue()
 
 
 def _panel(setting: Setting, dataset: Dataset, seed: int) -> dict:
     """Decision values over [-2, 2]² with the test points."""
     model = svm.fit(setting.kernel, setting.C, setting.degree, dataset.train.x, dataset.train.y, seed)
-    axis = np.linspace(-2, 2, 201)
+    axis = np.linspace(-2, 2, 101)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     return {
         "title": setting.label,

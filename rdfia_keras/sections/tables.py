@@ -107,3 +107,47 @@ def comparison(rows: list[dict]) -> list[dict[str, str]]:
 
 def _dash(value: object) -> str:
     return "-" if value in (None, "") else str(value)
+
+
+def catalogue(rows: list[dict]) -> list[dict[str, str]]:
+    """The rows of `catalogue.entries` as text."""
+    return [
+        {
+            "experiment": row["name"],
+            "section": row["section"],
+            "figure": ", ".join(row["figures"]) or "-",
+            "question": row["question"] or "-",
+            "published": percent(row["published"]),
+            "epochs": _dash(row["epochs"]),
+            "command": row["command"],
+        }
+        for row in rows
+    ]
+
+
+def figure_rows(rows: list[dict]) -> list[dict[str, str]]:
+    """The rows of `sections.figures.make` as text."""
+    return [
+        {
+            "figure": row["figure"],
+            "panel": row["panel"],
+            "published": percent(row["published"]) if row["published"] is not None else _dash(row["reported"]),
+            "ours, best": percent(row["best"]),
+            "at epoch": _dash(row["best_epoch"]),
+            "last": percent(row["final"]),
+        }
+        for row in rows
+    ]
+
+
+def study(record: dict) -> list[dict[str, str]]:
+    """Mean and standard deviation over the seeds of a study's record."""
+    return [
+        {
+            "value": f"{row['value']:g}",
+            "test, last epoch": f"{100 * row['last_mean']:.2f} ± {100 * row['last_std']:.2f} %",
+            "test, best epoch": f"{100 * row['best_mean']:.2f} ± {100 * row['best_std']:.2f} %",
+            "epochs to 90 %": _dash(row["epochs_to_90"]),
+        }
+        for row in record["rows"]
+    ]
