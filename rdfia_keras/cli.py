@@ -158,6 +158,10 @@ def mlp(
     check_gradients: Annotated[
         bool, typer.Option("--check-gradients", help="Only compare the gradients by hand with two others.")
     ] = False,
+    std: Annotated[float, typer.Option(min=0, help="Standard deviation of the initial weights.")] = 0.3,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="The decision map epoch by epoch as a GIF; circles only.")
+    ] = False,
     epochs: Epochs = None,
     batch_size: BatchSize = 10,
     lr: Lr = 0.07,
@@ -176,7 +180,9 @@ def mlp(
     from rdfia_keras.data import load_vectors
     from rdfia_keras.experiments import MlpExperiment, identify
 
-    asked = MlpExperiment("", dataset=str(dataset), hidden=hidden, batch_size=batch_size, lr=lr, seed=seed)
+    asked = MlpExperiment("", dataset=str(dataset), hidden=hidden, std=std, batch_size=batch_size, lr=lr, seed=seed)
+    if animate and dataset != "circles" and resume is None:
+        raise typer.BadParameter("--animate draws points of a plane: it needs --dataset circles")
     runtime.require_tensorflow("rdfia mlp")
     if resume is not None:
         unfinished = _unfinished(ctx, "mlp", resume, asked, epochs, str(device))
@@ -184,7 +190,7 @@ def mlp(
         def go_on(data, options):
             from rdfia_keras.sections import mlp as section
 
-            return section.run(unfinished.experiment, (), data, options, unfinished)
+            return section.run(unfinished.experiment, (), data, options, unfinished, animate)
 
         _resume(unfinished, load_vectors, data_dir, go_on, json)
     experiment = identify(asked, epochs)
@@ -208,7 +214,7 @@ def mlp(
     from rdfia_keras.mlp import IMPLEMENTATIONS
 
     names = tuple(IMPLEMENTATIONS) if implementation == "all" else (str(implementation),)
-    _answer(section.run(experiment, names, data, options), json)
+    _answer(section.run(experiment, names, data, options, animated=animate), json)
 
 
 @app.command(epilog="Examples:  rdfia svm  |  rdfia svm --kernel poly --degree 4 --C 1  |  rdfia svm --dataset digits")

@@ -43,6 +43,7 @@ class StudyName(StrEnum):
     batch_size = "batch-size"
     init = "init"
     hidden = "hidden"
+    lbfgs = "lbfgs"
 
 
 def register(app: typer.Typer) -> None:

@@ -316,7 +316,7 @@ class Study:
     """One setting of the perceptron over several values, each over several seeds (part 2.1 and theory 10 and 11).
 
     Attributes:
-        field: Of `MlpExperiment`.
+        field: Of `MlpExperiment`; `optimizer` for how the steps are taken.
         values: What it is set to.
         question: Which the study answers.
         label: Of the axis.
@@ -324,7 +324,7 @@ class Study:
 
     name: str
     field: str
-    values: tuple[float, ...]
+    values: tuple[float | str, ...]
     question: str
     label: str
 
@@ -342,6 +342,7 @@ STUDIES = {
         Study("batch-size", "batch_size", (1, 5, 10, 20, 50, 200), "T10, 2.1", "batch size"),
         Study("init", "std", (0.0, 0.01, 0.1, 0.3, 1.0, 3.0), "2.1", "standard deviation of the initial weights"),
         Study("hidden", "hidden", (1, 2, 3, 4, 6, 10, 30, 100), "T4", "hidden units n_h"),
+        Study("lbfgs", "optimizer", ("SGD", "L-BFGS"), "28", "method"),
     )
 }
 

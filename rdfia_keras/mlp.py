@@ -182,6 +182,59 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
     return train
 
 
+def lbfgs(
+    params: dict[str, np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    x_test: np.ndarray,
+    y_test: np.ndarray,
+    iterations: int,
+) -> np.ndarray:
+    """Question 28: SciPy's L-BFGS on the whole training set at once, with the gradients by hand.
+
+    Args:
+        params: As `init_params` gives them.
+        x, y, x_test, y_test: Examples and one-hot targets.
+        iterations: At most so many; fewer when the line search finds nothing better.
+
+    Returns:
+        (iterations, 4): train loss, train accuracy, test loss, test accuracy after each; after its end the last row
+        stands on.
+    """
+    from scipy.optimize import minimize
+
+    network = Manual(params, eta=0.0)
+    data, rows = tensors(x, y, x_test, y_test), []
+
+    @tf.function(jit_compile=True)
+    def loss_and_gradients(x, y):
+        grads = backward(network.params, forward(network.params, x), y)
+        return network.loss(x, y), tf.concat([tf.reshape(grads[name], [-1]) for name in PARAMETERS], axis=0)
+
+    @tf.function(jit_compile=True)
+    def measured(x, y, x_test, y_test):
+        return tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
+
+    def assign(flat: np.ndarray) -> None:
+        ends = np.cumsum([params[name].size for name in PARAMETERS])
+        for name, part in zip(PARAMETERS, np.split(flat, ends[:-1]), strict=True):
+            network.params[name].assign(part.reshape(params[name].shape))
+
+    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        assign(flat)
+        loss, gradient = loss_and_gradients(*data[:2])
+        return float(loss), gradient.numpy()
+
+    def after_iteration(flat: np.ndarray) -> None:
+        assign(flat)
+        rows.append(measured(*data).numpy())
+
+    start = np.concatenate([params[name].ravel() for name in PARAMETERS])
+    minimize(function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations})
+    rows = rows or [measured(*data).numpy()]
+    return np.array(rows + [rows[-1]] * (iterations - len(rows)))
+
+
 def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Loss and accuracy over all examples at once."""
     right = tf.argmax(network.logits(x), axis=1) == tf.argmax(y, axis=1)

@@ -17,6 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
@@ -40,6 +41,7 @@ CURVES = {"train": (BLUE, "--"), "test": (RED, "-")}
 KERNEL_COLOURS = {"poly": RED, "rbf": BLUE, "linear": ORANGE, "sigmoid": TEAL, "linearsvc": MAGENTA}
 DEGREE_MARKERS = {1: "v", 2: "o", 3: "s", 4: "^", 5: "D"}
 
+ANIMATION_MS = 80  # a frame
 MAX_MARKED = 30  # epochs; with more, markers would hide their own line
 MAX_ANNOTATED = 12  # classes; with more, a number does not fit its cell
 MAX_LABELLED = 42  # classes; with more, only every second, third, ... name is printed
@@ -277,7 +279,7 @@ def study(label: str, curves: dict[float, np.ndarray], title: str, *, quick: boo
     against.errorbar(positions, means, stds, fmt="o", color=RED, capsize=3)
     for position, values in zip(positions, last.values(), strict=True):
         against.plot([position] * len(values), values, ".", color=GREY, markersize=3, alpha=0.6)
-    against.set_xticks(positions, [f"{value:g}" for value in last], rotation=45)
+    against.set_xticks(positions, [number(value) for value in last], rotation=45)
     against.set_xlabel(label, fontsize=TEXT)
     against.set_ylabel("test accuracy after the last epoch (%)", fontsize=TEXT)
     _style(against)
@@ -286,7 +288,7 @@ def study(label: str, curves: dict[float, np.ndarray], title: str, *, quick: boo
         epochs = np.arange(1, measured.shape[1] + 1)
         for axes, column, scale in ((loss, 2, 1), (accuracy, 3, 100)):
             mean, std = scale * measured[:, :, column].mean(axis=0), scale * measured[:, :, column].std(axis=0)
-            axes.plot(epochs, mean, color=colour, linewidth=1.4, label=f"{value:g}")
+            axes.plot(epochs, mean, color=colour, linewidth=1.4, label=number(value))
             axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
     loss.set_ylabel("test loss (cross-entropy, nats)", fontsize=TEXT)
     accuracy.set_ylabel("test accuracy (%)", fontsize=TEXT)
@@ -299,6 +301,11 @@ def study(label: str, curves: dict[float, np.ndarray], title: str, *, quick: boo
     handles, labels = accuracy.get_legend_handles_labels()
     figure.legend(handles, labels, title=label, loc="outside lower center", ncols=9, fontsize=SMALL, frameon=False)
     return figure
+
+
+def number(value: float | str) -> str:
+    """A value for a label: few digits of a number, a text as it is."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def svm_sweep(rows: list[dict], title: str, *, quick: bool = False) -> Figure:
@@ -389,6 +396,45 @@ def decision_map(panels: list[dict], classes: Sequence[str], *, title: str = "",
     return figure
 
 
+def decision_animation(frames: list[dict], classes: Sequence[str], title: str, *, quick: bool = False) -> bytes:
+    """The decision map epoch by epoch, as a GIF that stands still at its end.
+
+    Args:
+        frames: As `decision_map`'s panels, all of one grid and one set of points; each with `title` for its epoch.
+        classes: The names of class 0 and class 1.
+        title: Of the whole figure: data set and setting.
+        quick: Mark the figure as no result.
+
+    Raises:
+        ValueError: As `decision_map` does, or on no frames.
+    """
+    from PIL import Image
+
+    if not frames:
+        raise ValueError("there is no frame to draw")
+    _check_panels(frames[:1], classes, "probability")
+    figure, (axis,) = _map_axes(1, title, quick)
+    mappable = _draw_map(axis, frames[0], frames[0]["probability"], low=0, high=1)
+    _draw_points(axis, frames[0], classes)
+    _map_legend(figure, [axis], "boundary, probability 0.5")
+    figure.set_dpi(80)
+    pictures = []
+    for frame in frames:
+        values = frame["probability"]
+        mappable.set_array(values)
+        axis.set_title(frame["title"], fontsize=TITLE, parse_math=False)
+        boundary = _draw_boundary(axis, frame, values, 0.5)
+        figure.canvas.draw()
+        picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+        pictures.append(picture.quantize(64, dither=Image.Dither.NONE))
+        if boundary:
+            boundary.remove()
+    data = io.BytesIO()
+    durations = [ANIMATION_MS] * (len(pictures) - 1) + [25 * ANIMATION_MS]
+    pictures[0].save(data, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return data.getvalue()
+
+
 def svm_panels(
     panels: list[dict], *, classes: Sequence[str] = ("0", "1"), title: str = "", quick: bool = False
 ) -> Figure:
@@ -471,10 +517,11 @@ def _draw_map(axes: Axes, panel: dict, values: np.ndarray, low: float, high: flo
     return mappable
 
 
-def _draw_boundary(axes: Axes, panel: dict, values: np.ndarray, level: float) -> None:
+def _draw_boundary(axes: Axes, panel: dict, values: np.ndarray, level: float) -> ContourSet | None:
     # A machine that gives every point to one class has no boundary, and contour would warn.
-    if np.min(values) < level < np.max(values):
-        axes.contour(panel["grid_x"], panel["grid_y"], values, levels=[level], colors="black", linewidths=1.5)
+    if not np.min(values) < level < np.max(values):
+        return None
+    return axes.contour(panel["grid_x"], panel["grid_y"], values, levels=[level], colors="black", linewidths=1.5)
 
 
 def _draw_points(axes: Axes, panel: dict, classes: Sequence[str]) -> None:

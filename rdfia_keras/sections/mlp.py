@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from rdfia_keras import checkpoints, mlp, plots, records, runtime
 from rdfia_keras.data import Dataset, one_hot
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import MlpExperiment
 from rdfia_keras.interrupt import StopRequest
 from rdfia_keras.progress import Progress, note
@@ -18,6 +20,7 @@ COLUMNS = ("implementation", *records.HISTORY_COLUMNS)
 QUICK_EPOCHS = 20
 # Chance gives log n_y, a few nats; a thousand times that comes of steps that only overshoot.
 DIVERGED_LOSS = 1000.0
+MOST_FRAMES = 75
 
 
 def run(
@@ -26,11 +29,13 @@ def run(
     dataset: Dataset,
     options: Options,
     unfinished: Unfinished | None = None,
+    animated: bool = False,
 ) -> Result:
     """Train, record and plot the chosen implementations.
 
     Args:
         unfinished: The run to go on with instead of beginning one; `implementations` are then its own.
+        animated: Draw the first implementation's decision map epoch by epoch as well.
 
     Raises:
         RdfiaError: When the device or the output folder cannot be used, or the disk fills up.
@@ -74,6 +79,9 @@ def run(
             status, reason = "failed", f"training diverged: {error}; try a smaller --lr (now {experiment.lr:g})"
             _Saver(run, states)()
             note(f"error: {reason}; the weights before are kept in {run.folder}")
+        if animated and status == "ok" and not stop:
+            note("drawing the decision map epoch by epoch")
+            animate(experiment, implementations[0], dataset, run.folder, stop, options.quick)
     status = "interrupted" if stop else status
     record = _record(status, reason, experiment, dataset, options, device, states)
     if record["final"]:
@@ -138,6 +146,39 @@ def check_gradients(experiment: MlpExperiment, dataset: Dataset) -> tuple[list[d
     params = init(experiment, dataset)
     rows = mlp.check_gradients(params, batch.x, one_hot(batch.y, len(dataset.classes)))
     return rows, max(max(row["tape"], row["finite_differences"]) for row in rows)
+
+
+def animate(
+    experiment: MlpExperiment, implementation: str, dataset: Dataset, folder: Path, stop: object, quick: bool = False
+) -> Path | None:
+    """Train once more, as before, and keep the decision map after each epoch: `decision-map.gif`.
+
+    With many epochs every second, third, ... is a frame.
+
+    Returns:
+        The path, or None when a stop came.
+
+    Raises:
+        RdfiaError: When the data are not points of a plane.
+    """
+    if dataset.train.x.shape[1] != 2:
+        raise RdfiaError(f"--animate draws points of a plane, and {dataset.name} has {dataset.train.x.shape[1]} inputs")
+    weights = init(experiment, dataset)
+    trainer = Trainer(implementation, experiment, dataset, weights)
+    step = -(-experiment.epochs // MOST_FRAMES)
+    panel = _decision_panel("before training", trainer.network, dataset)
+    frames = [panel]
+    for epoch in range(experiment.epochs):
+        if stop:
+            return None
+        row = trainer.epochs(epoch, 1)[0]
+        if (epoch + 1) % step == 0 or epoch + 1 == experiment.epochs:
+            title = f"epoch {epoch + 1}: test {100 * row['test_accuracy']:.1f} %"
+            frames.append(_decision_panel(title, trainer.network, dataset))
+    data = plots.decision_animation(frames, dataset.classes, f"{implementation} on {dataset.name}", quick=quick)
+    path = folder / "decision-map.gif"
+    records.write_atomic(path, data)
+    return path
 
 
 def init(experiment: MlpExperiment, dataset: Dataset) -> dict[str, np.ndarray]:

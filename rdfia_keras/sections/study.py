@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from rdfia_keras import plots, records, runtime
-from rdfia_keras.data import Dataset
+from rdfia_keras.data import Dataset, one_hot
 from rdfia_keras.experiments import CIRCLES, MlpExperiment, Study
 from rdfia_keras.interrupt import StopRequest
+from rdfia_keras.mlp import lbfgs
 from rdfia_keras.progress import note
 from rdfia_keras.sections import Options, mlp
 
@@ -54,13 +55,15 @@ def run(study: Study, seeds: int, dataset: Dataset, options: Options) -> Studied
     curves = {}
     with StopRequest() as stop:
         for value in study.values:
-            experiment = replace(base, **{study.field: value})
-            curves[value] = train_seeds(experiment, seeds, dataset, stop)
+            experiment = base if study.field == "optimizer" else replace(base, **{study.field: value})
+            train = lbfgs_seeds if value == "L-BFGS" else train_seeds
+            measured = train(experiment, seeds, dataset, stop)
             if stop:
-                del curves[value]
                 break
-            last = 100 * curves[value][:, -1, 3]
-            note(f"{study.label} {value:g}: test {np.nanmean(last):.1f} ± {np.nanstd(last):.1f} % over {seeds} seeds")
+            curves[value] = measured
+            last = 100 * measured[:, -1, 3]
+            name = f"{study.label} {plots.number(value)}"
+            note(f"{name}: test {np.nanmean(last):.1f} ± {np.nanstd(last):.1f} % over {seeds} seeds")
     rows = [summary(value, measured) for value, measured in curves.items()]
     record = {
         "schema": records.SCHEMA,
@@ -100,6 +103,18 @@ def train_seeds(experiment: MlpExperiment, seeds: int, dataset: Dataset, stop: o
             rows = trainer.epochs(first, min(trainer.chunk, experiment.epochs - first))
             curves[seed, first : first + len(rows)] = [[row[key] for key in COLUMNS[3:]] for row in rows]
     curves[~np.isfinite(curves)] = np.nan
+    return curves
+
+
+def lbfgs_seeds(experiment: MlpExperiment, seeds: int, dataset: Dataset, stop: object) -> np.ndarray:
+    """As `train_seeds`, with an iteration of L-BFGS for each epoch; both see the whole training set in it."""
+    n_y = len(dataset.classes)
+    data = (dataset.train.x, one_hot(dataset.train.y, n_y), dataset.test.x, one_hot(dataset.test.y, n_y))
+    curves = np.full((seeds, experiment.epochs, 4), np.nan)
+    for seed in range(seeds):
+        if stop:
+            break
+        curves[seed] = lbfgs(mlp.init(replace(experiment, seed=seed), dataset), *data, experiment.epochs)
     return curves
 
 

@@ -144,7 +144,7 @@ def study(record: dict) -> list[dict[str, str]]:
     """Mean and standard deviation over the seeds of a study's record."""
     return [
         {
-            "value": f"{row['value']:g}",
+            "value": f"{row['value']:g}" if isinstance(row["value"], int | float) else row["value"],
             "test, last epoch": f"{100 * row['last_mean']:.2f} ± {100 * row['last_std']:.2f} %",
             "test, best epoch": f"{100 * row['best_mean']:.2f} ± {100 * row['best_std']:.2f} %",
             "epochs to 90 %": _dash(row["epochs_to_90"]),
