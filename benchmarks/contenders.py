@@ -388,7 +388,7 @@ CONTENDERS = {
         "PyTorch bfloat16": (torch_evaluation, (True,)),
     },
     "scaling": {
-        f"{count:,} images, {precision}": (ours_cnn, (precision, True, count))
+        f"ours: {count:,} images, {precision}": (ours_cnn, (precision, True, count))
         for precision in ("float32", "mixed_bfloat16")
         for count in (5_000, 50_000)
     },
