@@ -145,9 +145,7 @@ def draw(everything: dict[str, dict[str, list[float]]], path: Path) -> None:
     """One panel a group: medians as bars, every repetition as a point."""
     from matplotlib.figure import Figure
 
-    figure = Figure(
-        figsize=(9, 0.3 * sum(map(len, everything.values())) + 1.2 * len(everything)), layout="constrained"
-    )
+    figure = Figure(figsize=(9, 0.3 * sum(map(len, everything.values())) + 1.2 * len(everything)), layout="constrained")
     heights = [len(results) + 1 for results in everything.values()]
     for axes, (group, results) in zip(
         figure.subplots(len(everything), 1, squeeze=False, height_ratios=heights)[:, 0], everything.items(), strict=True

@@ -49,7 +49,7 @@ def test_lenet_and_dense_are_those_of_figure_6():
 def test_normalize_uses_the_given_statistics():
     model = build(replace(BASELINE, normalize=True))
     images = np.full((1, 32, 32, 3), 255, np.uint8)
-    out = keras.Model(model.inputs, model.get_layer("normalize").output)(images)
+    out = keras.Model(model.input, model.get_layer("normalize").output)(images)
     np.testing.assert_allclose(np.asarray(out)[0, 0, 0], (1 - np.array(MEAN)) / STD, rtol=1e-5)
 
 

@@ -195,7 +195,7 @@ def save_model(model: keras.Model, path: Path) -> None:
     """Write a `.keras` archive, atomically and without the optimizer: what it takes to predict."""
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.keras")
     try:
-        keras.Model(model.inputs, model.outputs, name=model.name).save(part)
+        keras.Model(model.input, model.output, name=model.name).save(part)
         records.write_atomic(path, part.read_bytes())
     except OSError as error:
         raise RdfiaError(

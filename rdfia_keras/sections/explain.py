@@ -128,7 +128,8 @@ def dense_as_conv(data: Dataset, model_path: Path | None, folder: Path) -> tuple
     if model.input.shape[1:] != data.test.x.shape[1:] or model.output.shape[-1] != len(data.classes):
         raise RdfiaError(f"{model_path} is a model of other images than {data.name} has; see --dataset")
     network = fully_convolutional(model)
-    chosen = [int(np.flatnonzero(data.test.y == y)[0]) for y in np.unique(data.test.y)[:4]]
+    labels = np.unique(data.test.y)
+    chosen = [int(np.flatnonzero(data.test.y == labels[i % len(labels)])[0]) for i in range(4)]
     first = data.test.x[chosen]
     mosaic = np.concatenate([np.concatenate(list(first[:2]), 1), np.concatenate(list(first[2:4]), 1)], 0)
     scores = softmax(np.asarray(network(mosaic[None]))[0].astype(np.float64))

@@ -135,7 +135,7 @@ def find_begun(out: Path, experiment: Experiment, wanted: Wanted, device: str | 
 
 
 def obtain(
-    experiment: CnnExperiment | MlpExperiment,
+    experiment: Experiment,
     wanted: Wanted,
     options: Options,
     load: Callable[[str], Dataset],
@@ -150,7 +150,9 @@ def obtain(
     Returns:
         The kept run, None when the training was cut short, and what `train` answered, None when nothing was trained.
     """
-    experiment = replace(experiment, seed=wanted.seed, epochs=wanted.epochs)
+    experiment = replace(experiment, seed=wanted.seed)
+    if not isinstance(experiment, SvmExperiment):
+        experiment = replace(experiment, epochs=wanted.epochs)
     if not options.overwrite and (kept := find(options.out, experiment, wanted)):
         return kept, None
     begun = None if options.overwrite else find_begun(options.out, experiment, wanted, options.device)

@@ -1,0 +1,179 @@
+"""Transformations of each image by itself, and whitening: what they do to pixels, against other computations."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import ndimage
+
+from rdfia_keras import cnn, layers
+from rdfia_keras.cnn import TRANSFORMATIONS, adapt_whitening, build_cnn, load_model
+from rdfia_keras.experiments import BASELINE, NORMALIZE, PCA, ZCA, replace
+from rdfia_keras.layers import Whitening
+from rdfia_keras.sections.cnn import save_model
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(60, 190, (32, 32, 32, 3)).astype(np.float32)
+SMOOTH = np.stack([ndimage.gaussian_filter(image, (3, 3, 0)) for image in IMAGES])
+
+
+def fixed(layer, value):
+    """Draw this value every time instead of a random one."""
+    layer.uniform = lambda shape, low, high: ops.full(shape, value, dtype="float32")
+    return layer
+
+
+def run(layer, images, training=True) -> np.ndarray:
+    return keras.ops.convert_to_numpy(layer(images, training=training))
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_images_are_changed_in_training_only_and_each_by_itself(name):
+    layer = TRANSFORMATIONS[name](32, seed=0, name="random")
+    same = np.repeat(SMOOTH[:1] + np.arange(3, dtype=np.float32), 64, axis=0)
+    versions = run(layer, same)
+    assert len({version.tobytes() for version in versions}) > (1 if "flip" in name else 8)
+    if name != "crop":
+        np.testing.assert_array_equal(run(layer, same, training=False), same)
+        assert versions.shape == same.shape
+    assert versions.min() >= 0 and versions.max() <= 255
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_one_seed_gives_equal_versions_and_another_differs(name):
+    versions = [run(TRANSFORMATIONS[name](32, seed=seed, name="random"), SMOOTH) for seed in (3, 3, 4)]
+    np.testing.assert_array_equal(versions[0], versions[1])
+    assert not np.array_equal(versions[0], versions[2])
+
+
+def test_flips_turn_the_right_way_round():
+    for name, flipped in (("flip", IMAGES[:, :, ::-1]), ("vertical-flip", IMAGES[:, ::-1])):
+        out = run(TRANSFORMATIONS[name](32, seed=0, name="random"), IMAGES)
+        turned = [np.array_equal(a, b) for a, b in zip(out, flipped, strict=True)]
+        kept = [np.array_equal(a, b) for a, b in zip(out, IMAGES, strict=True)]
+        assert all(np.logical_xor(turned, kept)) and 5 < sum(turned) < 27
+
+
+def test_intensity_multiplies_and_contrast_keeps_the_mean():
+    np.testing.assert_allclose(run(fixed(layers.RandomIntensity(), 0.5), IMAGES), IMAGES / 2, rtol=1e-6)
+    out = run(fixed(layers.RandomContrast(), 1.2), SMOOTH)
+    np.testing.assert_allclose(out.mean(axis=(1, 2, 3)), SMOOTH.mean(axis=(1, 2, 3)), rtol=1e-4)
+    np.testing.assert_allclose(out.std(axis=(1, 2, 3)), 1.2 * SMOOTH.std(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_a_third_of_a_turn_of_hue_exchanges_the_channels_and_grey_stays():
+    out = run(fixed(layers.RandomHue(), 1 / 3), IMAGES)
+    np.testing.assert_allclose(out, np.roll(IMAGES, 1, axis=-1), atol=1e-3)
+    grey = np.repeat(IMAGES[..., :1], 3, axis=-1)
+    np.testing.assert_allclose(run(layers.RandomHue(seed=1), grey), grey, atol=1e-3)
+    np.testing.assert_array_equal(run(layers.RandomHue(seed=1), IMAGES[..., :1]), IMAGES[..., :1])
+
+
+def test_affine_with_nothing_to_do_does_nothing_and_shifts_by_whole_pixels():
+    still = layers.RandomAffine(degrees=0, shift=0, scale=0, shear=0, seed=0)
+    np.testing.assert_allclose(run(still, IMAGES), IMAGES, atol=1e-3)
+    shifted = layers.RandomAffine(degrees=0, shift=1, scale=0, shear=0)
+    drawn = iter([0.0, 0.0, 1.0, 3 / 32, -2 / 32])  # turn, shear, scale, to the right, down
+    shifted.uniform = lambda shape, low, high: ops.full(shape, next(drawn), dtype="float32")
+    out = run(shifted, IMAGES)
+    np.testing.assert_allclose(out[:, 2:, :-3], IMAGES[:, :-2, 3:], atol=1e-2)
+    assert (out[:, :2] == 0).all() and (out[:, :, -3:] == 0).all()
+
+
+def test_a_rotation_is_scipys_about_the_centre():
+    layer = layers.RandomAffine(degrees=90, shift=0, scale=0, shear=0)
+    drawn = iter([20.0, 0.0, 1.0, 0.0, 0.0])
+    layer.uniform = lambda shape, low, high: ops.full(shape, next(drawn), dtype="float32")
+    expected = ndimage.rotate(SMOOTH[0], 20, axes=(1, 0), reshape=False, order=1)
+    found = run(layer, SMOOTH[:1])[0]
+    other = ndimage.rotate(SMOOTH[0], -20, axes=(1, 0), reshape=False, order=1)
+    inside = (slice(8, 24), slice(8, 24))
+    difference = min(np.abs(found - rotated)[inside].max() for rotated in (expected, other))
+    assert difference < 0.1
+
+
+def test_perspective_changes_one_image_in_two_and_moves_corners_inwards():
+    changed = (run(layers.RandomPerspective(seed=0), IMAGES) != IMAGES).any(axis=(1, 2, 3))
+    assert 8 < changed.sum() < 24
+    out = run(layers.RandomPerspective(probability=1.0, seed=0), np.full((16, 32, 32, 3), 200, np.float32))
+    corners = out[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert (corners.max(axis=-1) < 200).mean() > 0.9 and (out[:, 12:20, 12:20] > 199).all()
+
+
+def test_blur_is_scipys_gaussian():
+    layer = fixed(layers.RandomBlur(sigma=2.0, size=5), 1.3)
+    expected = np.stack([ndimage.gaussian_filter(im, (1.3, 1.3, 0), mode="mirror", radius=(2, 2, 0)) for im in IMAGES])
+    np.testing.assert_allclose(run(layer, IMAGES), expected, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def correlated() -> np.ndarray:
+    """Images of 4x4x3 whose pixels depend on each other, in [0, 1]."""
+    rng = np.random.default_rng(1)
+    mixed = rng.normal(size=(2000, 48)) @ (rng.normal(size=(48, 48)) + 20 * np.eye(48))
+    return ((mixed - mixed.min()) / np.ptp(mixed)).reshape(-1, 4, 4, 3).astype(np.float32)
+
+
+def adapted(kind: str, images: np.ndarray, epsilon: float = 1e-7) -> Whitening:
+    layer = Whitening(kind, epsilon)
+    layer.build(images.shape)
+    layer.adapt(images)
+    return layer
+
+
+@pytest.mark.parametrize("kind", ["zca", "pca"])
+def test_whitened_pixels_are_uncorrelated_with_variance_one(correlated, kind):
+    out = np.asarray(adapted(kind, correlated)(correlated)).reshape(len(correlated), -1)
+    np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-2)
+    np.testing.assert_allclose(np.cov(out.T), np.eye(48), atol=0.05)
+
+
+def test_zca_is_the_inverse_root_of_the_covariance(correlated):
+    from scipy.linalg import inv, sqrtm
+
+    covariance = np.cov(correlated.reshape(len(correlated), -1).T.astype(np.float64), bias=True)
+    expected = inv(sqrtm(covariance + 0.01 * np.eye(48))).real
+    np.testing.assert_allclose(np.asarray(adapted("zca", correlated, 0.01).matrix), expected, atol=1e-3)
+
+
+def test_pca_puts_the_largest_variance_first(correlated):
+    out = np.asarray(adapted("pca", correlated, 0.01)(correlated)).reshape(len(correlated), -1)
+    assert (np.diff(out.var(axis=0)) < 1e-3).all()
+
+
+def test_whitening_of_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="zca or pca"):
+        Whitening("ica")
+
+
+@pytest.mark.parametrize("experiment", [ZCA, PCA, replace(ZCA, augment=("crop", "flip"))], ids=lambda e: e.name)
+def test_the_model_whitens_with_the_training_set_and_sees_no_normalisation(experiment):
+    images = RNG.integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    model = build_cnn(experiment, (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
+    adapt_whitening(model, images)
+    names = [layer.name for layer in model.layers]
+    assert "whiten" in names and "normalize" not in names
+    size = 28 if experiment.augment else 32
+    centre = images[:, 2:30, 2:30] if experiment.augment else images
+    np.testing.assert_allclose(np.asarray(model.get_layer("whiten").mean), centre.mean(axis=0).ravel() / 255, rtol=1e-4)
+    assert model.get_layer("whiten").matrix.shape == (size * size * 3, size * size * 3)
+
+
+def test_a_model_with_every_transformation_is_saved_and_read(tmp_path):
+    experiment = replace(NORMALIZE, name="all", augment=tuple(TRANSFORMATIONS))
+    model = build_cnn(experiment, (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
+    save_model(model, tmp_path / "model.keras")
+    images = IMAGES.astype(np.uint8)
+    again = load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(np.asarray(again(images)), np.asarray(model(images)), rtol=1e-5)
+    assert {type(layer).__name__ for layer in again.layers} >= cnn._OWN_CLASSES - {"Whitening"}
+
+
+def test_a_model_with_whitening_is_saved_and_read(tmp_path):
+    images = RNG.integers(0, 256, (20, 16, 16, 3)).astype(np.uint8)
+    model = build_cnn(replace(BASELINE, whiten="zca"), (16, 16, 3), 10, [0.5] * 3, [0.2] * 3)
+    adapt_whitening(model, images)
+    save_model(model, tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        np.asarray(load_model(tmp_path / "model.keras")(images)), np.asarray(model(images)), rtol=1e-4, atol=1e-5
+    )

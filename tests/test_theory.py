@@ -1,0 +1,180 @@
+"""Every number of `rdfia explain`, against the real Keras layer or an independent computation."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rdfia_keras import mlp, theory
+from rdfia_keras.data import load_images
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import AUGMENT, BASELINE, BATCH_NORM, ZCA, replace
+from rdfia_keras.sections import explain
+from rdfia_keras.sections.cnn import build_model, save_model
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding"),
+    [
+        ((32, 32, 3), 5, 1, 2),
+        ((224, 200, 3), 11, 4, 2),
+        ((9, 7, 16), 3, 2, 0),
+        ((28, 28, 1), 5, 1, 0),
+        ((8, 8, 4), 8, 3, 1),
+    ],
+)
+def test_question_1_is_what_keras_layers_have(shape, kernel, stride, padding):
+    facts = theory.conv_against_dense(shape, kernel, stride, padding)
+    image = keras.Input(shape)
+    padded = keras.layers.ZeroPadding2D(padding)(image)
+    conv = keras.layers.Conv2D(1, kernel, stride)
+    out = conv(padded)
+    assert list(out.shape[1:]) == facts["output"]
+    assert conv.count_params() == facts["filter_weights"] + facts["filter_biases"]
+    dense = keras.layers.Dense(math.prod(facts["output"]))
+    dense.build((None, math.prod(shape)))
+    assert dense.kernel.shape == (math.prod(shape), math.prod(facts["output"]))
+    assert dense.count_params() == facts["dense_weights"] + facts["dense_biases"]
+    assert facts["report"] == 2 * shape[2] * facts["dense_weights"]
+
+
+def test_a_filter_that_does_not_fit_is_refused():
+    with pytest.raises(RdfiaError, match="does not fit"):
+        theory.output_size(4, 7, 1, 1)
+
+
+def test_questions_8_and_9_give_the_sizes_they_ask_for():
+    assert all(theory.output_size(size, k, 1, (k - 1) // 2) == size for size in (8, 32) for k in (1, 3, 5))
+    assert all(theory.output_size(size, 2, 2, 0) == size // 2 for size in (8, 32))
+
+
+def test_question_10_counts_the_real_model():
+    rows = explain.layer_table()
+    assert [row["weights"] for row in rows] == [2_432, 0, 51_264, 0, 102_464, 0, 1_025_000, 10_010]
+    assert sum(row["weights"] for row in rows) == 1_191_170
+
+
+def test_question_7_is_what_changes_a_neuron():
+    rows = theory.receptive_fields(theory.CIFAR_STAGES)
+    assert {row["layer"]: row["side"] for row in rows} == explain.measured_fields()
+    assert [row["side"] for row in theory.receptive_fields((theory.Stage("a", 3, 1), theory.Stage("b", 3, 1)))] == [
+        3,
+        5,
+    ]
+
+
+def test_question_12_counts_scikit_learns_machines():
+    from sklearn.svm import LinearSVC
+
+    facts = theory.bow_svm(50, 10, 1_191_170)
+    rng = np.random.default_rng(0)
+    machine = LinearSVC().fit(rng.normal(size=(100, 50)), np.arange(100) % 10)
+    assert (machine.coef_.size, machine.intercept_.size) == (facts["weights"], facts["biases"])
+    assert theory.bow_svm(1000, 10, 1_191_170)["ratio"] == pytest.approx(119, abs=0.1)
+
+
+def test_theory_14_is_keras_loss_and_ours_and_stays_finite():
+    rng = np.random.default_rng(0)
+    logits, y = 5 * rng.normal(size=(20, 6)), np.eye(6)[rng.integers(0, 6, 20)]
+    simplified = theory.simplified_cross_entropy(logits, y)
+    np.testing.assert_allclose(simplified, theory.naive_cross_entropy(logits, y), rtol=1e-12)
+    expected = keras.losses.CategoricalCrossentropy(from_logits=True, reduction=None, dtype="float64")(y, logits)
+    np.testing.assert_allclose(simplified, np.asarray(expected), rtol=1e-10)
+    assert float(mlp.cross_entropy(tf.constant(logits), tf.constant(y))) == pytest.approx(simplified.mean())
+    small, large = theory.compare_losses((1, 1000))
+    assert small["not_finite"] == 0 and small["difference"] < 1e-12
+    assert large["not_finite"] > 0 and math.isfinite(large["simplified"])
+
+
+def test_question_33_is_inverted_dropout():
+    for row in theory.dropout_scaling((0.2, 0.5, 0.8)):
+        assert row["dropped"] == pytest.approx(row["rate"], abs=0.01)
+        assert row["kept_become"] == pytest.approx(1 / (1 - row["rate"]), rel=1e-6) == row["expected"]
+        assert row["mean_training"] == pytest.approx(1, abs=0.02) and row["mean_test"] == 1
+
+
+def test_theory_12_gives_tensorflows_gradients_both_ways():
+    net = theory.DeepNet.draw(3, 5)
+    x, y = np.random.default_rng(0).normal(size=(2, 7, 5))
+    weights = [tf.Variable(w) for w in net.weights]
+    with tf.GradientTape() as tape:
+        h = tf.constant(x)
+        for w in weights:
+            h = tf.tanh(h @ w)
+        loss = 0.5 * tf.reduce_sum((h - y) ** 2)
+    for exact, backprop, naive in zip(tape.gradient(loss, weights), net.backprop(x, y), net.naive(x, y), strict=True):
+        np.testing.assert_allclose(backprop, exact, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(naive, exact, atol=1e-6)
+
+
+def test_theory_12s_naive_way_costs_two_passes_a_weight():
+    """Counted in layers computed, which no other load on the machine changes."""
+
+    class Counting(theory.DeepNet):
+        layers = 0
+
+        def loss(self, x, y):
+            Counting.layers += len(self.weights)
+            return super().loss(x, y)
+
+    counts = []
+    for depth in (2, 4, 8):
+        Counting.layers = 0
+        Counting(theory.DeepNet.draw(depth, 4).weights).naive(np.ones((1, 4)), np.ones((1, 4)))
+        counts.append(Counting.layers)
+    assert counts == [2 * depth * 16 * depth for depth in (2, 4, 8)]
+    row = theory.backprop_cost((2,), times=1)[0]
+    assert row["difference"] < 1e-6 and row["ratio"] > 1
+
+
+@pytest.mark.parametrize("experiment", [BASELINE, AUGMENT, BATCH_NORM], ids=lambda e: e.name)
+def test_questions_4_to_6_keep_the_logits_and_score_larger_images(experiment, tiny_images):
+    model = build_model(experiment, tiny_images)
+    network = explain.fully_convolutional(model)
+    images = tiny_images.test.x
+    seen = images[:, 2:30, 2:30] if experiment.augment else images
+    scores = np.asarray(network(seen))
+    np.testing.assert_allclose(scores[:, 0, 0], np.asarray(model(images, training=False)), rtol=1e-3, atol=1e-4)
+    assert not any(isinstance(layer, keras.layers.Dense) for layer in network.layers)
+    larger = np.tile(images[:1], (1, 2, 2, 1))
+    assert network(larger).shape == (1, 5, 5, 3)
+
+
+def test_a_window_of_the_map_is_the_model_on_that_window(tiny_images):
+    """Away from the borders, where the padding of a window is not the neighbours that the large image has there."""
+    model = build_model(replace(BASELINE, model="lenet"), tiny_images)
+    network = explain.fully_convolutional(model)
+    flat = np.full((1, 64, 64, 3), 80, np.uint8)
+    scores = np.asarray(network(flat))
+    np.testing.assert_allclose(
+        scores[0, 2:-2, 2:-2], np.broadcast_to(scores[0, 3, 3], scores[0, 2:-2, 2:-2].shape), 1e-3
+    )
+
+
+def test_whitening_cannot_be_made_convolutional(tiny_images):
+    with pytest.raises(RdfiaError, match="images of one size"):
+        explain.fully_convolutional(build_model(replace(ZCA, normalize=False), tiny_images.take(8)))
+
+
+def test_dense_as_conv_draws_a_saved_model(tiny_images, tmp_path):
+    save_model(build_model(BASELINE, tiny_images), tmp_path / "a.keras")
+    facts, path = explain.dense_as_conv(tiny_images, tmp_path / "a.keras", tmp_path / "explain")
+    assert path.exists() and facts["difference_on_small_images"] < 1e-4
+    assert facts["scores"] == [5, 5, 3] and sum(facts["average"].values()) == pytest.approx(1)
+    with pytest.raises(RdfiaError, match="other images"):
+        explain.dense_as_conv(load_images("digits"), tmp_path / "a.keras", tmp_path)
+
+
+def test_question_17_starts_at_chance(tiny_images):
+    for row in explain.start(tiny_images, 2):
+        assert row["train_loss"] == pytest.approx(math.log(3), rel=0.25)
+        assert 0 <= row["test_accuracy"] <= 0.7
+
+
+def test_whitened_pictures_are_drawn(tiny_images, tmp_path):
+    path = explain.whitened(tiny_images.test.x[:2], tiny_images.train.x, 0.01, tmp_path)
+    assert path.stat().st_size > 1000
+    out = explain.stretch(np.random.default_rng(0).normal(size=(2, 8, 8, 3)))
+    assert out.min() == 0 and out.max() == 255
