@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 from keras import layers
 
 from rdfia_keras.errors import RdfiaError
@@ -88,15 +87,6 @@ def preprocess(x, experiment: CnnExperiment, mean: list[float], std: list[float]
     if experiment.whiten:
         x = Whitening(experiment.whiten, experiment.epsilon, name="whiten")(x)
     return x
-
-
-def adapt_whitening(model: keras.Model, images: np.ndarray) -> None:
-    """Give the model's whitening, if it has one, the statistics of the training images: uint8 (N, H, W, C)."""
-    if any(layer.name == "whiten" for layer in model.layers):
-        layer = model.get_layer("whiten")
-        size = layer.input.shape[1]
-        top = (images.shape[1] - size) // 2
-        layer.adapt(images[:, top : top + size, top : top + size] / np.float32(255))
 
 
 def cifar_net(x, n_y: int, experiment: CnnExperiment):

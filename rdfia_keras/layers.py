@@ -248,17 +248,11 @@ class Whitening(keras.layers.Layer):
         self.mean = self.add_weight((size,), "zeros", trainable=False, name="mean")
         self.matrix = self.add_weight((size, size), "zeros", trainable=False, name="matrix")
 
-    def adapt(self, images: np.ndarray) -> None:
-        """Take mean and covariance from the training set, (N, H, W, C) with pixels in [0, 1]; never from another."""
-        x = np.asarray(images, "float32").reshape(len(images), -1)
-        mean = x.mean(axis=0, dtype="float64").astype("float32")
-        x = x - mean
-        variances, vectors = np.linalg.eigh(x.T @ x / len(x))
-        scales = 1 / np.sqrt(np.maximum(variances[::-1], 0) + self.epsilon)
-        vectors = vectors[:, ::-1]  # The largest variance first.
-        matrix = (vectors * scales) @ vectors.T if self.kind == "zca" else (vectors * scales)
+    def adapt(self, mean: np.ndarray, variances: np.ndarray, vectors: np.ndarray) -> None:
+        """Take the principal axes of the training set, never of another: see `training.principal_axes`."""
+        scaled = vectors / np.sqrt(np.maximum(variances, 0) + self.epsilon)
         self.mean.assign(mean)
-        self.matrix.assign(matrix.astype("float32"))
+        self.matrix.assign(scaled @ vectors.T if self.kind == "zca" else scaled)
 
     def call(self, images):
         shape = ops.shape(images)

@@ -7,10 +7,12 @@ from keras import ops
 from scipy import ndimage
 
 from rdfia_keras import cnn, layers
-from rdfia_keras.cnn import TRANSFORMATIONS, adapt_whitening, build_cnn, load_model
+from rdfia_keras.cnn import TRANSFORMATIONS, build_cnn, load_model
+from rdfia_keras.data import Dataset, Split
 from rdfia_keras.experiments import BASELINE, NORMALIZE, PCA, ZCA, replace
 from rdfia_keras.layers import Whitening
-from rdfia_keras.sections.cnn import save_model
+from rdfia_keras.sections.cnn import build_model, save_model
+from rdfia_keras.training import principal_axes
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(60, 190, (32, 32, 32, 3)).astype(np.float32)
@@ -108,22 +110,22 @@ def test_blur_is_scipys_gaussian():
 
 @pytest.fixture(scope="module")
 def correlated() -> np.ndarray:
-    """Images of 4x4x3 whose pixels depend on each other, in [0, 1]."""
+    """Images of 4x4x3 whose pixels depend on each other, uint8."""
     rng = np.random.default_rng(1)
     mixed = rng.normal(size=(2000, 48)) @ (rng.normal(size=(48, 48)) + 20 * np.eye(48))
-    return ((mixed - mixed.min()) / np.ptp(mixed)).reshape(-1, 4, 4, 3).astype(np.float32)
+    return (255 * (mixed - mixed.min()) / np.ptp(mixed)).reshape(-1, 4, 4, 3).astype(np.uint8)
 
 
 def adapted(kind: str, images: np.ndarray, epsilon: float = 1e-7) -> Whitening:
     layer = Whitening(kind, epsilon)
     layer.build(images.shape)
-    layer.adapt(images)
+    layer.adapt(*principal_axes(images))
     return layer
 
 
 @pytest.mark.parametrize("kind", ["zca", "pca"])
 def test_whitened_pixels_are_uncorrelated_with_variance_one(correlated, kind):
-    out = np.asarray(adapted(kind, correlated)(correlated)).reshape(len(correlated), -1)
+    out = np.asarray(adapted(kind, correlated)(correlated / np.float32(255))).reshape(len(correlated), -1)
     np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-2)
     np.testing.assert_allclose(np.cov(out.T), np.eye(48), atol=0.05)
 
@@ -131,13 +133,13 @@ def test_whitened_pixels_are_uncorrelated_with_variance_one(correlated, kind):
 def test_zca_is_the_inverse_root_of_the_covariance(correlated):
     from scipy.linalg import inv, sqrtm
 
-    covariance = np.cov(correlated.reshape(len(correlated), -1).T.astype(np.float64), bias=True)
+    covariance = np.cov(correlated.reshape(len(correlated), -1).T / 255, bias=True)
     expected = inv(sqrtm(covariance + 0.01 * np.eye(48))).real
     np.testing.assert_allclose(np.asarray(adapted("zca", correlated, 0.01).matrix), expected, atol=1e-3)
 
 
 def test_pca_puts_the_largest_variance_first(correlated):
-    out = np.asarray(adapted("pca", correlated, 0.01)(correlated)).reshape(len(correlated), -1)
+    out = np.asarray(adapted("pca", correlated, 0.01)(correlated / np.float32(255))).reshape(len(correlated), -1)
     assert (np.diff(out.var(axis=0)) < 1e-3).all()
 
 
@@ -149,8 +151,8 @@ def test_whitening_of_an_unknown_kind_is_refused():
 @pytest.mark.parametrize("experiment", [ZCA, PCA, replace(ZCA, augment=("crop", "flip"))], ids=lambda e: e.name)
 def test_the_model_whitens_with_the_training_set_and_sees_no_normalisation(experiment):
     images = RNG.integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
-    model = build_cnn(experiment, (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
-    adapt_whitening(model, images)
+    split = Split(images, np.arange(40) % 10)
+    model = build_model(experiment, Dataset("made", split, split, tuple("0123456789")))
     names = [layer.name for layer in model.layers]
     assert "whiten" in names and "normalize" not in names
     size = 28 if experiment.augment else 32
@@ -172,7 +174,7 @@ def test_a_model_with_every_transformation_is_saved_and_read(tmp_path):
 def test_a_model_with_whitening_is_saved_and_read(tmp_path):
     images = RNG.integers(0, 256, (20, 16, 16, 3)).astype(np.uint8)
     model = build_cnn(replace(BASELINE, whiten="zca"), (16, 16, 3), 10, [0.5] * 3, [0.2] * 3)
-    adapt_whitening(model, images)
+    model.get_layer("whiten").adapt(*principal_axes(images))
     save_model(model, tmp_path / "model.keras")
     np.testing.assert_allclose(
         np.asarray(load_model(tmp_path / "model.keras")(images)), np.asarray(model(images)), rtol=1e-4, atol=1e-5

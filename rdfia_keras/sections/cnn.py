@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from rdfia_keras import checkpoints, plots, records, runtime, training
-from rdfia_keras.cnn import adapt_whitening, build_cnn, crop_size
+from rdfia_keras.cnn import build_cnn, crop_size
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment
@@ -104,7 +104,9 @@ def build_model(experiment: CnnExperiment, dataset: Dataset) -> keras.Model:
     keras.utils.set_random_seed(experiment.seed)
     mean, std = training.channel_statistics(dataset.train.x)
     model = build_cnn(experiment, dataset.train.x.shape[1:], len(dataset.classes), mean, std)
-    adapt_whitening(model, dataset.train.x)
+    if experiment.whiten:
+        layer = model.get_layer("whiten")
+        layer.adapt(*training.principal_axes(dataset.train.x, layer.input.shape[1]))
     training.compile_model(model, experiment)
     return model
 

@@ -189,11 +189,11 @@ def whitened(images: np.ndarray, train: np.ndarray, epsilon: float, folder: Path
     from rdfia_keras.layers import Whitening
 
     pixels = images.astype(np.float32) / 255
-    versions = []
+    axes, versions = training.principal_axes(train), []
     for kind in ("zca", "pca"):
         layer = Whitening(kind, epsilon)
         layer.build(pixels.shape)
-        layer.adapt(train.astype(np.float32) / 255)
+        layer.adapt(*axes)
         versions.append(stretch(np.asarray(layer(pixels))))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "whitened.png"
