@@ -164,7 +164,9 @@ def load_model(path: str | Path) -> keras.Model:
         foreign = sorted(_foreign_classes(config))
         if foreign:
             raise RdfiaError(f"{path} asks for {', '.join(foreign)}, which no model of rdfia has; it was not loaded")
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        # One input and one output, whichever way the archive lists them.
+        return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     except RdfiaError:
         raise
     except OSError as error:

@@ -111,7 +111,7 @@ def implementations(histories: dict[str, list[dict]], title: str, *, quick: bool
         _draw_loss(loss, history)
         _draw_accuracy(accuracy, history)
         loss.set_xlabel("")
-        loss.set_title(name, fontsize=TITLE, parse_math=False)
+        loss.set_title(_lines(name, WIDTH / 4, TEXT), fontsize=TEXT, parse_math=False)
         if column:
             loss.set_ylabel("")
             accuracy.set_ylabel("")
@@ -817,6 +817,11 @@ def _figure(width: float, height: float, title: str, quick: bool) -> Figure:
 def _wrap(text: str, width: float, size: float) -> str:
     """Break a text that would be wider than `width` inches, but not between a number and its percent sign."""
     return textwrap.fill(str(text).replace(" %", "\xa0%"), max(8, int(width * 72 / (CHARACTER * size))))
+
+
+def _lines(text: str, width: float, size: float) -> str:
+    """As `_wrap`, line by line where the text has several."""
+    return "\n".join(_wrap(line, width, size) for line in text.splitlines())
 
 
 def _style(axes: Axes) -> None:
