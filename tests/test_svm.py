@@ -9,7 +9,7 @@ import pytest
 from scipy.io import loadmat
 from sklearn.datasets import load_digits, make_circles
 
-from rdfia_keras import svm
+from rdfia_keras import experiments, svm
 
 COURSE_FILE = Path(__file__).resolve().parents[2] / "shared" / "data" / "circles.mat"
 
@@ -41,7 +41,7 @@ def digits():
 
 
 def test_only_round_kernels_separate_circles(circles):
-    rows = svm.sweep(svm.FIGURE_4, *circles)
+    rows = svm.sweep(experiments.FIGURE_4, *circles)
     linear, sigmoid, rbf, poly = (row["test_accuracy"] for row in rows)
     assert min(rbf, poly) > 0.88
     assert max(linear, sigmoid) < 0.75
@@ -62,16 +62,16 @@ def test_only_round_kernels_separate_circles(circles):
     ],
 )
 def test_course_file_gives_the_homework_numbers(course, kernel, C, degree, low, high):
-    row = svm.sweep([svm.Setting(kernel, C, degree)], *course)[0]
+    row = svm.sweep([experiments.Setting(kernel, C, degree)], *course)[0]
     assert low - 1e-9 <= row["test_accuracy"] <= high + 1e-9
 
 
 def test_figure_5_on_the_course_file(course):
     """rbf stays effective whatever C is; poly needs a C that is not too small."""
-    rows = svm.sweep(svm.FIGURE_5, *course)
+    rows = svm.sweep(experiments.FIGURE_5, *course)
     rbf = [row["test_accuracy"] for row in rows if row["kernel"] == "rbf"]
     poly = [row["test_accuracy"] for row in rows if row["kernel"] == "poly"]
-    assert len(rbf) == len(poly) == len(svm.SWEEP_C) == 13
+    assert len(rbf) == len(poly) == len(experiments.SWEEP_C) == 13
     assert min(rbf) > 0.92
     assert poly[0] < 0.6
     assert max(rbf) == pytest.approx(0.95)
@@ -79,7 +79,7 @@ def test_figure_5_on_the_course_file(course):
 
 
 def test_figure_4_declares_the_homework_panels():
-    assert [setting.label for setting in svm.FIGURE_4] == [
+    assert [setting.label for setting in experiments.FIGURE_4] == [
         "linear, C 0.01",
         "sigmoid, C 0.1",
         "rbf, C 0.01",
@@ -88,8 +88,8 @@ def test_figure_4_declares_the_homework_panels():
 
 
 def test_sweep_c_is_even_on_a_log_axis():
-    assert (svm.SWEEP_C[0], svm.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
-    assert np.ptp(np.diff(np.log10(svm.SWEEP_C))) < 1e-9
+    assert (experiments.SWEEP_C[0], experiments.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
+    assert np.ptp(np.diff(np.log10(experiments.SWEEP_C))) < 1e-9
 
 
 def test_decision_values_on_a_map_agree_with_the_prediction(circles):
@@ -106,7 +106,7 @@ def test_decision_values_on_a_map_agree_with_the_prediction(circles):
 
 @pytest.mark.parametrize("kernel", svm.KERNELS)
 def test_ten_classes(digits, kernel):
-    row = svm.sweep([svm.Setting(kernel, 1.0, degree=2)], *digits)[0]
+    row = svm.sweep([experiments.Setting(kernel, 1.0, degree=2)], *digits)[0]
     assert row["test_accuracy"] > 0.8
     model = svm.fit(kernel, 1.0, 2, *digits[:2])
     values = svm.decision_values(model, digits[2])
@@ -115,7 +115,10 @@ def test_ten_classes(digits, kernel):
 
 
 def test_sweep_rows(circles):
-    rows = svm.sweep([svm.Setting("poly", 1.0, 2), svm.Setting("rbf", 10.0), svm.Setting("linearsvc", 1.0)], *circles)
+    rows = svm.sweep(
+        [experiments.Setting("poly", 1.0, 2), experiments.Setting("rbf", 10.0), experiments.Setting("linearsvc", 1.0)],
+        *circles,
+    )
     assert [(row["kernel"], row["C"], row["degree"]) for row in rows] == [
         ("poly", 1.0, 2),
         ("rbf", 10.0, None),

@@ -1,0 +1,160 @@
+"""The commands list, figure, study, augment-preview, explain and improve in a process of their own."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def tiny_cifar(tmp_path):
+    """CIFAR-10's own layout with a few made images, in a folder with a space."""
+    folder = tmp_path / "my data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        labels = [i % 10 for i in range(20)]
+        data = rng.integers(0, 256, (20, 3072)).astype(np.uint8)
+        (folder / name).write_bytes(pickle.dumps({b"data": data, b"labels": labels}, 2))
+    return folder.parent
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (["figure", "24"], "there is no figure 24"),
+        (["figure", "7", "x"], "there is no figure x"),
+        (["figure"], "NUMBER"),
+        (["improve", "nonsense"], "no experiment is called 'nonsense'"),
+        (["improve", "circles"], "no experiment is called 'circles'"),
+        (["improve", "adam", "--bonus"], "--bonus"),
+        (["study", "nonsense"], "nonsense"),
+        (["study", "init", "--seeds", "1"], "--seeds"),
+        (["augment-preview", "nonsense"], "nonsense"),
+        (["explain", "nonsense"], "nonsense"),
+        (["explain", "conv", "--kernel", "0"], "--kernel"),
+        (["list", "--section", "nonsense"], "nonsense"),
+        (["mlp", "--animate", "--dataset", "digits"], "--animate"),
+        (["cnn", "--epsilon", "0.1"], "--epsilon needs --whiten"),
+        (["cnn", "--whiten", "zca", "--normalize"], "--whiten"),
+        (["cnn", "--transform", "nonsense"], "nonsense"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_option_is_named_and_exits_2(rdfia, args, word):
+    done = rdfia(*args, env={"COLUMNS": "200", "TERM": "dumb"})
+    assert done.returncode == 2 and word in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_list_has_all_and_only_the_section_that_is_asked_for(rdfia):
+    rows = json.loads(rdfia("list", "--json").stdout)["experiments"]
+    assert {number for row in rows for number in row["figures"]} >= {str(n) for n in range(1, 24)}
+    text = rdfia("list", "--section", "svm").stdout.splitlines()
+    assert len(text) == 2 and text[1].startswith("kernels")
+
+
+def test_figure_7_from_nothing_in_a_quick_run_and_then_from_its_record(rdfia, tmp_path, tiny_cifar):
+    args = ("figure", "7", "--quick", "--data-dir", str(tiny_cifar))
+    done = rdfia(*args)
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout.splitlines()[0].startswith("QUICK")
+        and done.stdout.splitlines()[-1] == "results/figures/figure-07.png"
+    )
+    picture = (tmp_path / "results" / "figures" / "figure-07.png").read_bytes()
+    again = rdfia("figure", "7", "--quick", "--data-dir", str(tmp_path))
+    assert again.returncode == 0 and "from results/cnn/baseline" in again.stderr
+    assert (tmp_path / "results" / "figures" / "figure-07.png").read_bytes() == picture
+
+
+def test_improve_on_the_digits_repeats_itself_from_what_is_kept(rdfia, tmp_path):
+    args = ("improve", "baseline", "normalize", "--dataset", "digits", "--quick", "--json")
+    first = rdfia(*args)
+    assert first.returncode == 0, first.stderr
+    rows = json.loads(first.stdout)["rows"]
+    assert [row["experiment"] for row in rows] == ["digits", "digits-normalize"] and rows[0]["published"] is None
+    again = rdfia(*args)
+    assert again.stdout == first.stdout and "kept in results/cnn/digits" in again.stderr and "epoch" not in again.stderr
+
+
+def test_without_data_improve_says_what_to_do_before_anything_slow(rdfia, tmp_path):
+    done = rdfia("improve", "--data-dir", str(tmp_path / "nowhere"))
+    assert done.returncode == 1 and "does not exist" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_svm_figures_need_no_tensorflow_and_no_retraining(rdfia, tmp_path):
+    assert rdfia("figure", "4", "5").returncode == 0
+    done = rdfia("figure", "4", "5", "--json")
+    rows = json.loads(done.stdout)["figures"]
+    assert [row["figure"] for row in rows] == ["Figure 4", "Figure 5"] and rows[0]["best"] > 0.9
+    assert sorted(path.name for path in (tmp_path / "results" / "figures").iterdir()) == [
+        "figure-04.png",
+        "figure-05.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["conv", "--x", "224", "--y", "224"], ["75 weights + 1 bias", "224 x 224 x 1"]),
+        (
+            ["conv", "--x", "10", "--y", "7", "--z", "2", "--kernel", "3", "--stride", "2", "--padding", "0"],
+            ["4 x 3 x 1"],
+        ),
+        (["layers"], ["1,025,000", "total 1,191,170"]),
+        (["bow-svm"], ["119 times"]),
+        (["loss"], ["simplified"]),
+        (["dropout"], ["2.000"]),
+        (["backprop-cost", "--quick"], ["backprop-cost.png"]),
+        (["receptive-field"], ["14 x 14", "receptive-fields.png"]),
+        (["start", "--dataset", "digits", "--seeds", "1"], ["2.3026"]),
+        (["dense-as-conv", "--dataset", "digits"], ["scores 5 x 5 x 10", "dense-as-conv.png"]),
+    ],
+    ids=lambda value: value[0],
+)
+def test_explanations(rdfia, args, words):
+    done = rdfia("explain", *args)
+    assert done.returncode == 0, done.stderr
+    for word in words:
+        assert word in done.stdout
+
+
+def test_previews(rdfia, tmp_path):
+    for args in ([], ["hue", "blur"]):
+        done = rdfia("augment-preview", *args, "--dataset", "digits")
+        assert done.returncode == 0 and done.stdout == "results/augment-preview.png\n", done.stderr
+    done = rdfia("explain", "whitening", "--dataset", "digits", "--epsilon", "0")
+    assert done.returncode == 1 and "--epsilon 0" in done.stderr
+
+
+def test_cnn_takes_transformations_and_whitening(rdfia, tmp_path, image_folder):
+    done = rdfia(
+        "cnn", "--dataset", str(image_folder), "--transform", "hue", "--transform", "blur", "--quick", "--json"
+    )
+    record = json.loads(done.stdout)
+    assert record["settings"]["augment"] == ["hue", "blur"] and record["settings"]["normalize"] is True
+    done = rdfia("cnn", "--dataset", str(image_folder), "--whiten", "pca", "--epsilon", "0.1", "--quick", "--json")
+    record = json.loads(done.stdout)
+    assert (record["settings"]["whiten"], record["settings"]["epsilon"]) == ("pca", 0.1)
+    assert record["settings"]["normalize"] is False
+
+
+def test_resume_compares_transformations(rdfia, tmp_path, image_folder):
+    args = ("cnn", "--dataset", str(image_folder), "--transform", "hue", "--epochs", "1")
+    folder = rdfia(*args).stdout.splitlines()[-1]
+    done = rdfia("cnn", "--resume", folder, "--transform", "blur", "--epochs", "2")
+    assert done.returncode == 1 and "augment was ('hue',)" in done.stderr
+
+
+def test_the_animation_is_written(rdfia, tmp_path):
+    done = rdfia("mlp", "--implementation", "tape", "--quick", "--animate")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results" / "mlp" / "circles" / "decision-map.gif").read_bytes()[:3] == b"GIF"
+
+
+def test_a_study_from_the_command_line(rdfia, tmp_path):
+    done = rdfia("study", "lbfgs", "--quick")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "results/mlp/study-lbfgs" and "L-BFGS" in done.stdout

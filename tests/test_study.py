@@ -1,0 +1,115 @@
+"""Studies over seeds, L-BFGS, and the animated map."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdfia_keras import mlp, plots
+from rdfia_keras.data import load_vectors, one_hot
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import CIRCLES, STUDIES, Study
+from rdfia_keras.sections import Options, study
+from rdfia_keras.sections import mlp as section
+
+SHORT = replace(CIRCLES, epochs=12)
+
+
+@pytest.fixture(scope="module")
+def circles():
+    return load_vectors("circles")
+
+
+def test_every_seed_of_a_study_is_the_run_of_that_seed(circles):
+    """One compiled function serves all seeds: nothing of one may stay for the next."""
+    curves = study.train_seeds(SHORT, 3, circles, stop=False)
+    for seed in range(3):
+        experiment = replace(SHORT, seed=seed)
+        state = section.State(section.init(experiment, circles))
+        section.train("manual", experiment, circles, state, False, lambda row: None)
+        alone = [[row[key] for key in study.COLUMNS[3:]] for row in state.history]
+        np.testing.assert_array_equal(curves[seed], alone)
+    assert not np.array_equal(curves[0], curves[1])
+
+
+def test_a_summary_is_over_the_seeds():
+    curves = np.zeros((2, 3, 4))
+    curves[..., 3] = [[0.5, 0.92, 0.8], [0.6, 0.7, 0.9]]
+    row = study.summary(0.1, curves)
+    assert row["last_mean"] == pytest.approx(0.85) and row["last_std"] == pytest.approx(0.05)
+    assert row["best_mean"] == pytest.approx(0.91) and row["epochs_to_90"] == 2
+    curves[..., 3] = 0.5
+    assert study.summary(0.1, curves)["epochs_to_90"] is None
+
+
+def test_a_study_writes_its_record_table_and_picture(circles, tmp_path):
+    short = Study("learning-rate", "lr", (0.01, 1.0), "T11", "learning rate η")
+    result = study.run(short, 20, circles, Options(tmp_path, quick=True))
+    record = json.loads((result.folder / "metrics.json").read_text())
+    assert (record["status"], record["quick"], record["seeds"], record["epochs"]) == ("ok", True, 3, 20)
+    assert [row["value"] for row in record["rows"]] == [0.01, 1.0]
+    with (result.folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 20
+    assert float(rows[-1]["test_accuracy_mean"]) == pytest.approx(record["rows"][1]["last_mean"], abs=1e-6)
+    assert 5000 < (result.folder / "study.png").stat().st_size < 150_000
+
+
+def test_a_stopped_study_keeps_only_whole_values(circles, tmp_path):
+    class AfterOne:
+        calls = 0
+
+        def __bool__(self):
+            AfterOne.calls += 1
+            return AfterOne.calls > 4
+
+    assert np.isnan(study.train_seeds(SHORT, 3, circles, AfterOne())[-1]).any()
+
+
+def test_weights_that_all_start_at_zero_learn_nothing(circles):
+    """Every hidden unit gets the same gradient, here none: why weights are drawn."""
+    curves = study.train_seeds(replace(CIRCLES, std=0.0, epochs=30), 2, circles, stop=False)
+    assert (curves[:, :, 3] == 0.5).all()
+    assert STUDIES["init"].values[0] == 0.0
+
+
+def test_lbfgs_goes_down_and_ends_where_the_gradient_is_small(circles):
+    data = (circles.train.x, one_hot(circles.train.y, 2), circles.test.x, one_hot(circles.test.y, 2))
+    params = mlp.init_params(2, 10, 2, 0.3, seed=0)
+    rows = mlp.lbfgs(params, *data, iterations=60)
+    assert rows.shape == (60, 4) and (np.diff(rows[:, 0]) <= 1e-9).all()
+    assert rows[-1, 0] < 0.2 and rows[-1, 1] > 0.93
+    sgd = study.train_seeds(replace(CIRCLES, epochs=60), 1, circles, stop=False)[0]
+    assert rows[-1, 0] < sgd[-1, 0]
+
+
+def test_the_animation_ends_with_the_map_of_the_finished_run(circles, tmp_path):
+    path = section.animate(SHORT, "manual", circles, tmp_path, stop=False)
+    with Image.open(path) as picture:
+        assert picture.n_frames == SHORT.epochs + 1
+        assert picture.format == "GIF" and picture.info["loop"] == 0
+    assert section.animate(SHORT, "manual", circles, tmp_path, stop=True) is None
+    with pytest.raises(RdfiaError, match="points of a plane"):
+        section.animate(SHORT, "manual", load_vectors("digits"), tmp_path, stop=False)
+
+
+def test_every_frame_is_in_the_file(circles):
+    frames = [
+        {
+            "title": f"epoch {i}",
+            "grid_x": np.linspace(-2, 2, 5),
+            "grid_y": np.linspace(-2, 2, 5),
+            "probability": np.full((5, 5), i / 3),
+            "points": circles.test.x,
+            "labels": circles.test.y,
+        }
+        for i in range(4)
+    ]
+    with Image.open(io.BytesIO(plots.decision_animation(frames, ("0", "1"), "made"))) as picture:
+        assert picture.n_frames == 4
+    with pytest.raises(ValueError, match="no frame"):
+        plots.decision_animation([], ("0", "1"), "made")
