@@ -152,7 +152,7 @@ FIGURE_4 = (Setting("linear", 0.01), Setting("sigmoid", 0.1), Setting("rbf", 0.0
 SWEEP_C = tuple(10 ** (half / 2) for half in range(-6, 7))
 FIGURE_5 = tuple(Setting(kernel, C, degree=2) for kernel in ("poly", "rbf") for C in SWEEP_C)
 _MORE_KERNELS = (Setting("linearsvc", 0.01), *(Setting("poly", 1.0, degree) for degree in range(1, 6)))
-KERNELS = SvmExperiment(
+SVM_KERNELS = SvmExperiment(
     "kernels", "circles", (*FIGURE_4, *_MORE_KERNELS), FIGURE_5, figure=4, question="2.2", published=0.955
 )
 
@@ -230,7 +230,7 @@ TRANSFORMED = (INTENSITY_HUE, INTENSITY_CONTRAST, AFFINE, PERSPECTIVE, BLUR, ROT
 OPTIMIZED = (STEP, INVERSE, RMSPROP, ADAM, MOMENTUM_01, MOMENTUM, NESTEROV)
 BONUS = (*STUDIED, *TRANSFORMED, *OPTIMIZED, ZCA, PCA, FLIP, MNIST_DENSE, MNIST_LENET, MNIST_FLIP)
 
-REGISTRY: dict[str, Experiment] = {e.name: e for e in (CIRCLES, LR_2, BATCH_1, BATCH_50, KERNELS, *LADDER, *BONUS)}
+REGISTRY: dict[str, Experiment] = {e.name: e for e in (CIRCLES, LR_2, BATCH_1, BATCH_50, SVM_KERNELS, *LADDER, *BONUS)}
 
 
 @dataclass(frozen=True)

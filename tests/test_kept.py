@@ -16,11 +16,11 @@ from rdfia_keras.experiments import (
     BATCH_NORM,
     CIRCLES,
     FIGURES,
-    KERNELS,
     LADDER,
     LR_1,
     NORMALIZE,
     REGISTRY,
+    SVM_KERNELS,
     CnnExperiment,
     SvmExperiment,
 )
@@ -217,7 +217,7 @@ def all_kept(tmp_path_factory):
     for experiment in REGISTRY.values():
         if not isinstance(experiment, SvmExperiment):
             keep(out, experiment, best=experiment.published or 0.6)
-    svm.run(KERNELS, load_vectors("circles"), Options(out))
+    svm.run(SVM_KERNELS, load_vectors("circles"), Options(out))
     return out
 
 

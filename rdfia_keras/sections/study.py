@@ -129,6 +129,7 @@ def summary(value: float, curves: np.ndarray) -> dict:
         "last_std": float(np.nanstd(last)),
         "best_mean": float(np.nanmean(best)),
         "best_std": float(np.nanstd(best)),
+        "last": [round(float(value), 4) for value in last],
         "epochs_to_90": int(np.median(epochs)) if np.median(epochs) <= curves.shape[1] else None,
     }
 

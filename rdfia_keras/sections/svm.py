@@ -8,7 +8,7 @@ import numpy as np
 
 from rdfia_keras import plots, records, svm
 from rdfia_keras.data import Dataset
-from rdfia_keras.experiments import FIGURE_4, KERNELS, SWEEP_C, Setting, SvmExperiment
+from rdfia_keras.experiments import FIGURE_4, SVM_KERNELS, SWEEP_C, Setting, SvmExperiment
 from rdfia_keras.sections import Options, Result
 
 QUICK_EXAMPLES = 500
@@ -18,10 +18,10 @@ MOST_EXAMPLES = 5000
 
 def homework(dataset: str, seed: int = 0) -> SvmExperiment:
     """Figures 4 and 5, with LinearSVC and the polynomials of degree 1 to 5 beside them."""
-    if dataset == KERNELS.dataset:
-        return replace(KERNELS, seed=seed)
-    name = f"{dataset}-{KERNELS.name}"
-    return replace(KERNELS, name=name, dataset=dataset, seed=seed, figure=None, question=None, published=None)
+    if dataset == SVM_KERNELS.dataset:
+        return replace(SVM_KERNELS, seed=seed)
+    name = f"{dataset}-{SVM_KERNELS.name}"
+    return replace(SVM_KERNELS, name=name, dataset=dataset, seed=seed, figure=None, question=None, published=None)
 
 
 def single(dataset: str, kernel: str, C: float, degree: int, seed: int = 0) -> SvmExperiment:
