@@ -35,6 +35,7 @@ from rdfia_keras.cli_options import (
     Transformation,
     VectorData,
     Whiten,
+    loader,
     plain_errors,
     positive,
     print_json,
@@ -413,7 +414,8 @@ def improve(
         dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
         experiments = tuple(section.on_dataset(experiment, dataset) for experiment in experiments)
         title = f"{title}-{Path(dataset).name}"
-    outcome = section.run(experiments, title, wanted, options, _loader(data_dir, str(device), deterministic))
+    load = functools.partial(loader(data_dir, str(device), deterministic), "cnn")
+    outcome = section.run(experiments, title, wanted, options, load)
     if outcome.interrupted:
         print("interrupted; the same command goes on from here", file=sys.stderr)
     if json:
@@ -436,19 +438,6 @@ def _registered(name: str, section: str | None = None):
     if name not in names:
         raise typer.BadParameter(f"no experiment is called {name!r}; choose from {', '.join(names)}")
     return REGISTRY[name]
-
-
-def _loader(data_dir: Path | None, device: str, deterministic: bool) -> Callable:
-    """Loads a data set by its name, once each, and gets the back end ready for what comes next."""
-    from rdfia_keras.data import load_images
-
-    @functools.cache
-    def load(name: str):
-        data = load_images(name, data_dir)
-        runtime.prepare(device, deterministic)
-        return data
-
-    return load
 
 
 @app.command(epilog="Needs no network and no files. Examples:  rdfia demo  |  rdfia demo --quick")

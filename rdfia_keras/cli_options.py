@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from rdfia_keras import runtime
 from rdfia_keras.errors import RdfiaError
 
 
@@ -163,6 +164,22 @@ def shared_options(out: Path, **rest):
         if path.exists() and not path.is_dir():
             raise RdfiaError(f"--out {out} cannot be a folder: {path} is a file")
     return Options(out, **rest)
+
+
+def loader(data_dir: Path | None, device: str, deterministic: bool = False) -> Callable:
+    """A function that loads a data set by section and name, once each, and gets the back end ready for what follows."""
+
+    @functools.cache
+    def load(section: str, name: str):
+        from rdfia_keras.data import load_images, load_vectors
+
+        if section == "mlp":
+            runtime.require_tensorflow("the perceptron")
+        data = (load_images if section == "cnn" else load_vectors)(name, data_dir)
+        runtime.prepare(device, deterministic)
+        return data
+
+    return load
 
 
 def print_table(rows: list[dict[str, str]]) -> None:

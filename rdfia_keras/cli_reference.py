@@ -1,6 +1,6 @@
 """The commands around the sections: what there is, the report's figures, studies, previews and explanations."""
 
-from collections.abc import Callable
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +22,7 @@ from rdfia_keras.cli_options import (
     Seed,
     Transformation,
     VectorData,
+    loader,
     plain_errors,
     print_json,
     print_table,
@@ -112,7 +113,7 @@ def figure(
         made = figures.make(FIGURES[number], wanted, options, loader(data_dir, str(device)))
         exit_code = made.exit_code
         if made.path is None:
-            print("interrupted; the same command goes on from here", file=__import__("sys").stderr)
+            print("interrupted; the same command goes on from here", file=sys.stderr)
             break
         drawn.append(made)
     rows = [{**row, "path": str(made.path)} for made in drawn for row in made.rows]
@@ -127,21 +128,6 @@ def figure(
         for made in drawn:
             print(made.path)
     raise typer.Exit(exit_code)
-
-
-def loader(data_dir: Path | None, device: str) -> Callable:
-    """Loads a data set by section and name, and gets the back end ready for what comes next."""
-
-    def load(section: str, name: str):
-        from rdfia_keras.data import load_images, load_vectors
-
-        if section == "mlp":
-            runtime.require_tensorflow("the perceptron")
-        data = (load_images if section == "cnn" else load_vectors)(name, data_dir)
-        runtime.prepare(device)
-        return data
-
-    return load
 
 
 @plain_errors

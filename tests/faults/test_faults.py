@@ -99,6 +99,33 @@ def test_kill_9_in_mid_epoch_then_resume_ends_bit_equal(pictures, whole, tmp_pat
     assert record(folder)["best"] == record(whole)["best"]
 
 
+def test_improve_killed_in_its_second_run_goes_on_there_when_it_is_called_again(pictures, tmp_path):
+    args = ("improve", "baseline", "batch-norm", "--dataset", pictures, "--epochs", 4)
+    undisturbed = ends(*args, "--out", "whole", cwd=tmp_path, code=0)
+    process = start(*args, "--out", "cut", cwd=tmp_path)
+    for line in process.stderr:
+        if "batch-norm" in line and "epoch 2/" in line:
+            break
+    process.kill()
+    process.communicate()
+    done = ends(*args, "--out", "cut", cwd=tmp_path, code=0)
+    assert "kept in" in done.stderr and "going on after epoch" in done.stderr
+    assert done.stdout.splitlines()[:-1] == undisturbed.stdout.splitlines()[:-1]
+    names = sorted(path.name for path in (tmp_path / "whole" / "cnn").iterdir())
+    assert sorted(path.name for path in (tmp_path / "cut" / "cnn").iterdir()) == names and len(names) == 2
+    for name in names:
+        digests = [record(tmp_path / out / "cnn" / name)["weights_digest"] for out in ("whole", "cut")]
+        assert digests[0] == digests[1]
+
+
+def test_ctrl_c_ends_improve_with_what_is_finished(pictures, tmp_path):
+    process = start("improve", "baseline", "normalize", "--dataset", pictures, "--epochs", 200, cwd=tmp_path)
+    wait_for_epoch(process, 2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on from here" in err
+
+
 def test_kill_9_at_20_random_moments_always_resumes(pictures, tmp_path):
     """The moments count from the first epoch of each process, so that most fall into training and saving."""
     chance = random.Random(20)
