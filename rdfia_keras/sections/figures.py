@@ -122,7 +122,7 @@ def _against_published(kept: Kept) -> str:
         ours += f", diverged after epoch {kept.epochs}"
     if experiment.published is not None:
         return f"{ours}, published {100 * experiment.published:.1f} %"
-    return f'{ours}, the report: "{experiment.reported}"' if experiment.reported else ours
+    return f"{ours}; the report: {experiment.reported}" if experiment.reported else ours
 
 
 def _numbers(kept: Kept) -> str:
