@@ -1,7 +1,9 @@
 """docs/questions.md: every question is there, and every command in it exists with the options that it is given."""
 
+import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from typer.main import get_command
 
 from rdfia_keras.cli import app
 from rdfia_keras.experiments import FIGURES
+from rdfia_keras.sections import Options, figures
+from rdfia_keras.sections.kept import Wanted
 
 DOCS = Path(__file__).resolve().parents[1]
 TEXT = (DOCS / "docs" / "questions.md").read_text(encoding="utf-8")
@@ -69,3 +73,37 @@ def test_pictures_and_files_that_are_linked_exist():
         for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             if not link.startswith("http"):
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_the_table_of_the_readme_is_what_the_records_say():
+    row = r"^\| [^|]+ \| `([\w.-]+)` \| [^|]+ \| ([\d.]+) % \((\d+)\) \| ([\d.]+) % \| [^|]+ \| (\d+) \| 0 \|"
+    rows = re.findall(row, README, re.MULTILINE)
+    assert len(rows) >= 10
+    for name, best, epoch, last, epochs in rows:
+        record = json.loads(next((DOCS / "results").glob(f"*/{name}/metrics.json")).read_text(encoding="utf-8"))
+        assert f"{100 * record['best']['test_accuracy']:.2f}" == best and record["best"]["epoch"] == int(epoch)
+        assert f"{100 * record['final']['test_accuracy']:.2f}" == last and record["final"]["epoch"] == int(epochs)
+        assert record["quick"] is False and record["seed"] == 0
+
+
+def test_records_in_the_repository_name_no_machine():
+    for path in (DOCS / "results").glob("*/*/metrics.json"):
+        assert not re.search(r'"/|\\\\|/tmp|/home|/root', path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_a_clone_draws_every_kept_figure_without_training(number, tmp_path):
+    kept_figure = DOCS / "results" / "figures" / f"{FIGURES[number].file}.png"
+    if not kept_figure.exists():
+        pytest.skip(f"figure {number} has no kept record yet")
+    for section in ("mlp", "svm", "cnn"):
+        shutil.copytree(DOCS / "results" / section, tmp_path / section)
+
+    def no_data(*names):
+        raise AssertionError("a kept figure loads no data")
+
+    def wanted(experiment):
+        return Wanted(0, getattr(experiment, "epochs", 0), None, False)
+
+    drawn = figures.make(FIGURES[number], wanted, Options(tmp_path), no_data)
+    assert len(drawn.rows) == len(FIGURES[number].panels) and drawn.path.stat().st_size < 150_000
