@@ -176,6 +176,16 @@ def test_improve_goes_on_with_a_run_that_was_killed(tmp_path, tiny_images):
     assert [path.name for path in (tmp_path / "cut" / "cnn").iterdir()] == ["batch-norm"]
 
 
+def test_improve_uses_the_folder_of_a_run_that_ended_before_its_first_epoch(tmp_path, tiny_images):
+    improve.run((small(BASELINE),), "one", wanted, Options(tmp_path), lambda name: tiny_images)
+    folder = tmp_path / "cnn" / "baseline"
+    shutil.rmtree(folder / "checkpoints")
+    for name in ("metrics.json", "history.csv"):
+        (folder / name).unlink()
+    improve.run((small(BASELINE),), "one", wanted, Options(tmp_path), lambda name: tiny_images)
+    assert [path.name for path in (tmp_path / "cnn").iterdir()] == ["baseline"] and (folder / "metrics.json").exists()
+
+
 def test_improve_refuses_to_go_on_with_other_data(tmp_path, tiny_images):
     improve.run((small(BASELINE),), "one", wanted, Options(tmp_path), lambda name: tiny_images)
     (tmp_path / "cnn" / "baseline" / "metrics.json").unlink()

@@ -121,9 +121,11 @@ def experiment_of(section: str, settings: dict) -> Experiment:
 
 
 def find_begun(out: Path, experiment: Experiment, wanted: Wanted, device: str | None) -> Unfinished | None:
-    """A run that was cut off, or that is shorter than wanted, and has a checkpoint to go on from."""
-    for path in sorted((out / experiment.section).glob("*/checkpoints/last.ckpt")):
-        run = Run(path.parent.parent)
+    """A run that was cut off, or that is shorter than wanted: with a checkpoint to go on from, or nothing to lose."""
+    for path in sorted((out / experiment.section).glob("*/config.json")):
+        run = Run(path.parent)
+        if not (run.folder / "checkpoints").is_dir() and _has_epochs(run.folder):
+            continue
         try:
             config = run.config()
             found = experiment_of(config["section"], config["experiment"])
@@ -132,6 +134,14 @@ def find_begun(out: Path, experiment: Experiment, wanted: Wanted, device: str | 
         if wanted.fits(experiment, found, config["quick"]) and found.epochs <= wanted.epochs and run.is_free():
             return find_unfinished(experiment.section, run.folder, {}, None if wanted.quick else wanted.epochs, device)
     return None
+
+
+def _has_epochs(folder: Path) -> bool:
+    """Whether the history, if there is one, has a row below its header."""
+    try:
+        return (folder / "history.csv").read_bytes().count(b"\n") > 1
+    except OSError:
+        return False
 
 
 def obtain(
