@@ -262,6 +262,13 @@ def test_a_figure_without_records_trains_what_it_needs(tmp_path):
     assert json.loads((tmp_path / "mlp" / BATCH_1.name / "metrics.json").read_text())["quick"] is True
 
 
+def test_a_killed_svm_run_is_made_again(tmp_path):
+    circles = load_vectors("circles")
+    svm.run(SVM_KERNELS, circles, Options(tmp_path))
+    (tmp_path / "svm" / "kernels" / "metrics.json").unlink()
+    assert figures.make(FIGURES["5"], wanted, Options(tmp_path), lambda section, name: circles).path.exists()
+
+
 def test_a_missing_history_names_the_file(tmp_path):
     keep(tmp_path, BASELINE)
     (tmp_path / "cnn" / "baseline" / "history.csv").unlink()

@@ -165,7 +165,9 @@ def obtain(
         experiment = replace(experiment, epochs=wanted.epochs)
     if not options.overwrite and (kept := find(options.out, experiment, wanted)):
         return kept, None
-    begun = None if options.overwrite else find_begun(options.out, experiment, wanted, options.device)
+    # Machines are fitted in a moment: there is nothing to go on with.
+    resumable = not (options.overwrite or isinstance(experiment, SvmExperiment))
+    begun = find_begun(options.out, experiment, wanted, options.device) if resumable else None
     data = load(experiment.dataset)
     if begun:
         begun.check_data(data)
