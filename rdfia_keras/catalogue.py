@@ -25,7 +25,7 @@ def entries() -> list[dict]:
         for study in STUDIES.values()
     ]
     rows += [
-        _row(topic, "explain", question=question, reported=what, command=f"rdfia explain {topic}")
+        _row(topic, "explain", question=question, shows=what, command=f"rdfia explain {topic}")
         for topic, question, what in EXPLANATIONS
     ]
     return rows
@@ -54,5 +54,6 @@ def _experiment(experiment: Experiment) -> dict:
 
 
 def _row(name: str, section: str, **rest) -> dict:
-    empty = {"figures": [], "question": "", "published": None, "reported": "", "epochs": None, "dataset": ""}
+    empty = {"figures": [], "question": "", "published": None, "reported": "", "epochs": None}
+    empty |= {"dataset": "", "shows": ""}
     return {"name": name, "section": section, **empty, **rest}

@@ -184,6 +184,8 @@ def mlp(
     asked = MlpExperiment("", dataset=str(dataset), hidden=hidden, std=std, batch_size=batch_size, lr=lr, seed=seed)
     if animate and dataset != "circles" and resume is None:
         raise typer.BadParameter("--animate draws points of a plane: it needs --dataset circles")
+    if animate and check_gradients:
+        raise typer.BadParameter("--animate needs a training: leave --check-gradients out")
     runtime.require_tensorflow("rdfia mlp")
     if resume is not None:
         unfinished = _unfinished(ctx, "mlp", resume, asked, epochs, str(device))
@@ -319,8 +321,8 @@ def cnn(
     from rdfia_keras.experiments import BASELINE, CnnExperiment, identify
 
     own_folder = dataset not in IMAGE_DATASETS and Path(dataset).is_dir()
-    transformations = ("crop", "flip") if augment else ()
-    transformations += tuple(str(name) for name in transform or () if name not in transformations)
+    names = [*(("crop", "flip") if augment else ()), *map(str, transform or ())]
+    transformations = tuple(dict.fromkeys(names))
     on_a_rung = transformations or dropout or batch_norm or schedule != "constant"
     asked = CnnExperiment(
         name="",
@@ -393,6 +395,7 @@ def improve(
 
     Finished runs are kept and unfinished ones gone on with, so that a call that was cut off can simply be repeated.
     """
+    from rdfia_keras.data import IMAGE_DATASETS
     from rdfia_keras.experiments import BONUS, LADDER
 
     if names and bonus:
@@ -411,13 +414,15 @@ def improve(
         return Wanted(seed, epochs or experiment.epochs, precision and str(precision), quick)
 
     if dataset:
-        dataset = str(Path(dataset).resolve()) if Path(dataset).is_dir() else dataset
+        own_folder = dataset not in IMAGE_DATASETS and Path(dataset).is_dir()
+        dataset = str(Path(dataset).resolve()) if own_folder else dataset
         experiments = tuple(section.on_dataset(experiment, dataset) for experiment in experiments)
         title = f"{title}-{Path(dataset).name}"
     load = functools.partial(loader(data_dir, str(device), deterministic), "cnn")
     outcome = section.run(experiments, title, wanted, options, load)
     if outcome.interrupted:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        again = "the same command without --overwrite" if overwrite else "the same command"
+        print(f"interrupted; {again} goes on from here", file=sys.stderr)
     if json:
         print_json({"rows": outcome.rows})
     else:
@@ -430,11 +435,11 @@ def improve(
     raise typer.Exit(outcome.exit_code)
 
 
-def _registered(name: str, section: str | None = None):
+def _registered(name: str, section: str):
     """An experiment of the registry."""
     from rdfia_keras.experiments import REGISTRY
 
-    names = [known for known, experiment in REGISTRY.items() if section in (None, experiment.section)]
+    names = [known for known, experiment in REGISTRY.items() if experiment.section == section]
     if name not in names:
         raise typer.BadParameter(f"no experiment is called {name!r}; choose from {', '.join(names)}")
     return REGISTRY[name]

@@ -24,11 +24,11 @@ from rdfia_keras.cli_options import (
     VectorData,
     loader,
     plain_errors,
+    positive,
     print_json,
     print_table,
     shared_options,
 )
-from rdfia_keras.errors import RdfiaError
 
 
 class SectionName(StrEnum):
@@ -97,7 +97,7 @@ def figure(
     """Make figures of the report again, from kept records; what is missing is trained first."""
     from rdfia_keras.experiments import FIGURES
 
-    chosen = list(FIGURES) if numbers == ["all"] else numbers
+    chosen = list(FIGURES) if "all" in numbers else numbers
     for number in chosen:
         if number not in FIGURES:
             raise typer.BadParameter(f"there is no figure {number}; the report has 1 to 23, and flips is one of ours")
@@ -106,7 +106,8 @@ def figure(
     from rdfia_keras.sections.kept import Wanted
 
     def wanted(experiment):
-        return Wanted(seed, epochs or getattr(experiment, "epochs", 0), precision and str(precision), quick)
+        own = getattr(experiment, "epochs", 0)  # 0: SVMs have none.
+        return Wanted(seed, own and (epochs or own), precision and str(precision), quick)
 
     exit_code, drawn = 0, []
     for number in chosen:
@@ -191,7 +192,6 @@ def augment_preview(
 explain = typer.Typer(
     help="Questions answered by computing, without training: conv, layers, receptive-field, ...", no_args_is_help=True
 )
-Positive = Annotated[int, typer.Option(min=1)]
 
 
 @explain.command(epilog="Example:  rdfia explain conv --x 224 --y 224 --z 3 --kernel 11 --stride 4 --padding 2")
@@ -270,11 +270,11 @@ def receptive_field(
     shared_options(out)
     from rdfia_keras.data import load_images
 
-    images = load_images(dataset, data_dir).test.x
+    image = load_images(dataset, data_dir).test.x[0]
     runtime.prepare("cpu")
     from rdfia_keras.sections.explain import receptive_fields
 
-    rows, path = receptive_fields(out / "explain", images)
+    rows, path = receptive_fields(out / "explain", image)
     if json:
         print_json({"rows": rows, "path": str(path)})
         return
@@ -404,10 +404,10 @@ def backprop_cost(out: Out = Path("results"), quick: Quick = False, json: Json =
     """Theory question 12: time to all gradients, weight by weight and by backprop, as layers are added."""
     shared_options(out)
     from rdfia_keras import plots, theory
+    from rdfia_keras.records import make_folder
 
     rows = theory.backprop_cost((1, 2, 4) if quick else (1, 2, 4, 8, 16, 32), times=1 if quick else 3)
-    path = out / "explain" / "backprop-cost.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = make_folder(out / "explain") / "backprop-cost.png"
     plots.save(plots.backprop_cost(rows, quick=quick), path)
     if json:
         print_json({"rows": rows, "path": str(path)})
@@ -457,7 +457,7 @@ def start(
 @explain.command()
 @plain_errors
 def whitening(
-    epsilon: Annotated[float, typer.Option(min=0, help="Added to the variances.")] = 0.01,
+    epsilon: Annotated[float, typer.Option(callback=positive, help="Added to the variances.")] = 0.01,
     dataset: Annotated[str, typer.Option(help="cifar10, digits, or a folder of images.")] = "cifar10",
     out: Out = Path("results"),
     data_dir: DataDir = None,
@@ -471,6 +471,4 @@ def whitening(
     runtime.prepare("cpu")
     from rdfia_keras.sections.explain import whitened
 
-    if epsilon == 0 and len(data.train) < data.train.x[0].size:
-        raise RdfiaError("--epsilon 0 needs more training images than pixels: some variances are zero")
     print(whitened(data.test.x[:6], data.train.x, epsilon, out / "explain"))

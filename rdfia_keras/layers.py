@@ -68,6 +68,7 @@ class _RandomPerImage(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
+        images = ops.cast(images, "float32")
         return self.transform(images, ops.shape(images)[0]) if training else images
 
     def transform(self, images, count):

@@ -217,6 +217,13 @@ def _mark_divergence(axes: Axes, history: list[dict]) -> None:
     axes.axvline(epoch, color=GREY, linestyle=":", linewidth=1.5, label=f"first not finite: epoch {epoch:.0f}")
 
 
+def notice(title: str, text: str, *, quick: bool = False) -> Figure:
+    """A figure with nothing to draw says why."""
+    figure = _figure(WIDTH, 2.0, title, quick)
+    figure.text(0.5, 0.4, text, ha="center", fontsize=TITLE)
+    return figure
+
+
 def comparison(rows: list[dict], title: str, *, quick: bool = False) -> Figure:
     """A ladder or a list of experiments: for each, ours beside the published value.
 

@@ -73,6 +73,21 @@ def _finite(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
+def make_folder(folder: Path) -> Path:
+    """The folder, made if need be.
+
+    Raises:
+        RdfiaError: When it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RdfiaError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from error
+    if not os.access(folder, os.W_OK):
+        raise RdfiaError(f"cannot write into {folder}; choose another --out")
+    return folder
+
+
 def history_bytes(rows: list[dict], columns: tuple[str, ...] = HISTORY_COLUMNS) -> bytes:
     """`history.csv`: one row an epoch. Floats are written in full, so that equal runs give equal files."""
     text = io.StringIO()
@@ -134,7 +149,7 @@ class Run:
         except OSError as error:
             raise RdfiaError(f"cannot make the folder {parent}: {error.strerror}; choose another --out") from error
         if overwrite and (parent / name).exists():
-            _remove_run(parent / name)
+            remove_run(parent / name)
         run = cls(_new_folder(parent, name))
         try:
             run._hold()
@@ -232,11 +247,18 @@ def latest_unfinished(out: Path, section: str) -> Path:
     Raises:
         RdfiaError: When there is none.
     """
-    runs = [Run(path.parent) for path in (out / section).glob("*/config.json")]
+    runs = [run for path in (out / section).glob("*/config.json") if _is_of(section, run := Run(path.parent))]
     folders = [run.folder for run in runs if run.status() in ("unfinished", "interrupted") and run.is_free()]
     if not folders:
         raise RdfiaError(f"--resume: no unfinished run in {out / section}; name a run's folder, or see --out")
     return max(folders, key=lambda folder: (folder / "config.json").stat().st_mtime)
+
+
+def _is_of(section: str, run: Run) -> bool:
+    """Whether a run is the section's own: studies lie beside the runs of mlp. A damaged one counts, to be told of."""
+    with suppress(RdfiaError):
+        return run.config().get("section") == section
+    return True
 
 
 def _new_folder(parent: Path, name: str) -> Path:
@@ -252,9 +274,17 @@ def _new_folder(parent: Path, name: str) -> Path:
             raise RdfiaError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from error
 
 
-def _remove_run(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise RdfiaError(f"--overwrite: {folder} is not a run's folder (it has no config.json); remove it by hand")
+def remove_run(folder: Path) -> None:
+    """Delete a run's folder.
+
+    Raises:
+        RdfiaError: When it is no run's, or another process is writing it.
+    """
+    if not any((folder / name).is_file() for name in ("config.json", "metrics.json")):
+        raise RdfiaError(
+            f"--overwrite: {folder} is not a run's folder (it has neither config.json nor metrics.json); "
+            "remove it by hand"
+        )
     held = Run(folder)
     held._hold()
     try:

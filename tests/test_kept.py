@@ -59,9 +59,10 @@ def keep(out, experiment, best=0.7, status="ok", quick=False, name=None, epochs=
     """A record as a repository has it: without `config.json`, checkpoint and model."""
     folder = out / experiment.section / (name or experiment.name)
     folder.mkdir(parents=True)
-    rows = history(epochs or experiment.epochs, best)
+    rows, extra = history(epochs or experiment.epochs, best), {}
     if experiment.section == "mlp":
-        names = ("manual", "tape") if experiment is CIRCLES else ("manual",)
+        names = ("manual", "tape", "layers", "optimizer") if experiment is CIRCLES else ("manual",)
+        extra["implementations"] = dict.fromkeys(names)
         rows = [{"implementation": implementation, **row} for implementation in names for row in rows]
     (folder / "history.csv").write_bytes(records.history_bytes(rows, tuple(rows[0])))
     record = records.metrics(
@@ -74,6 +75,7 @@ def keep(out, experiment, best=0.7, status="ok", quick=False, name=None, epochs=
         final=records.milestone(rows[-1]),
         epochs=len(rows),
         seconds=1.0,
+        **extra,
     )
     (folder / "metrics.json").write_text(records.to_json(record))
 
@@ -193,10 +195,33 @@ def test_improve_refuses_to_go_on_with_other_data(tmp_path, tiny_images):
         improve.run((small(BASELINE),), "one", wanted, Options(tmp_path), lambda name: tiny_images.take(10))
 
 
-def test_overwrite_trains_again(tmp_path, tiny_images):
-    improve.run((small(BASELINE),), "one", wanted, Options(tmp_path), lambda name: tiny_images)
+def test_overwrite_trains_again_and_deletes_no_other_run(tmp_path, tiny_images):
+    load = lambda name: tiny_images  # noqa: E731
+    rung = small(BASELINE)
+    improve.run((rung,), "one", wanted, Options(tmp_path), load)
+    keep(tmp_path, replace(rung, seed=1), name="other-seed")
     with pytest.raises(AssertionError, match="must not load"):
-        improve.run((small(BASELINE),), "one", wanted, Options(tmp_path, overwrite=True), no_data)
+        improve.run((rung,), "one", wanted, Options(tmp_path, overwrite=True), no_data)
+    assert [path.name for path in (tmp_path / "cnn").iterdir()] == ["other-seed"]
+    keep(tmp_path, replace(rung, seed=2), name="baseline")
+    improve.run((rung,), "one", lambda e: wanted(e, quick=True), Options(tmp_path, overwrite=True, quick=True), load)
+    assert {path.name for path in (tmp_path / "cnn").iterdir()} == {"other-seed", "baseline", "baseline-2"}
+
+
+def test_a_clones_record_can_be_overwritten(tmp_path):
+    keep(tmp_path, BASELINE)
+    records.Run.create(tmp_path, "cnn", "baseline", {"experiment": {"name": "x"}}, overwrite=True)
+    assert not (tmp_path / "cnn" / "baseline" / "metrics.json").exists()
+
+
+def test_a_taste_leaves_the_pictures_of_real_runs_alone(tmp_path, tiny_images):
+    rung = small(BASELINE)
+    improve.run((rung,), "ladder", wanted, Options(tmp_path), lambda name: tiny_images)
+    before = (tmp_path / "improve" / "ladder.png").read_bytes()
+    options = Options(tmp_path, quick=True)
+    improve.run((rung,), "ladder", lambda e: wanted(e, quick=True), options, lambda name: tiny_images)
+    assert (tmp_path / "improve" / "ladder.png").read_bytes() == before
+    assert (tmp_path / "improve" / "ladder-quick.png").exists()
 
 
 def test_a_record_that_is_too_short_and_has_no_checkpoint_is_left_alone(tmp_path, tiny_images):
@@ -279,6 +304,46 @@ def test_a_missing_history_names_the_file(tmp_path):
 def test_a_diverged_run_has_its_figure(tmp_path):
     keep(tmp_path, LR_1, status="failed", epochs=3)
     assert figures.make(FIGURES["10"], wanted, Options(tmp_path), no_data).path.exists()
+
+
+def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path):
+    keep(tmp_path, BASELINE, status="failed", epochs=1)
+    folder = tmp_path / "cnn" / "baseline"
+    (folder / "history.csv").write_bytes(records.history_bytes([]))
+    record = json.loads((folder / "metrics.json").read_text()) | {"best": None, "final": None}
+    (folder / "metrics.json").write_text(records.to_json(record))
+    assert figures.make(FIGURES["7"], wanted, Options(tmp_path), no_data).path.exists()
+    keep(tmp_path, NORMALIZE)
+    row = improve.compare(kept.find(tmp_path, NORMALIZE, wanted(NORMALIZE)), tmp_path, wanted)
+    assert row["base_best"] is None
+
+
+def test_a_divergence_in_one_number_format_says_nothing_of_another(tmp_path):
+    keep(tmp_path, replace(BASELINE, precision="mixed_float16"), status="failed", epochs=3)
+    assert kept.find(tmp_path, BASELINE, wanted(BASELINE)) is None
+    keep(tmp_path, BASELINE, name="whole")
+    assert kept.find(tmp_path, BASELINE, wanted(BASELINE)).folder.name == "whole"
+
+
+def test_figure_1_needs_all_four_implementations(tmp_path):
+    circles = load_vectors("circles")
+    short = replace(CIRCLES, epochs=2)
+    mlp_section.run(short, ("manual",), circles, Options(tmp_path))
+    drawn = figures.make(
+        FIGURES["1"], lambda e: replace(wanted(e), epochs=2), Options(tmp_path), lambda section, name: circles
+    )
+    assert json.loads((tmp_path / "mlp" / "circles-2" / "metrics.json").read_text())["implementations"].keys() == {
+        *("manual", "tape", "layers", "optimizer")
+    }
+    assert drawn.path.exists()
+
+
+def test_a_damaged_panels_file_is_named(all_kept, tmp_path):
+    shutil.copytree(all_kept / "svm", tmp_path / "svm")
+    for content in (b"", b"PK", b"x" * 100):
+        (tmp_path / "svm" / "kernels" / "panels.npz").write_bytes(content)
+        with pytest.raises(RdfiaError, match=r"panels\.npz"):
+            figures.make(FIGURES["4"], wanted, Options(tmp_path), no_data)
 
 
 def test_a_record_has_no_path_of_the_machine(tmp_path):

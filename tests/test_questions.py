@@ -65,7 +65,8 @@ def test_every_figure_of_the_report_is_named():
 
 
 def test_nothing_is_left_to_be_filled_in():
-    assert not re.search(r"\{|\}|TODO|XXX", TEXT)
+    assert not re.search(r"\{|\}|TODO|XXX|@@", TEXT)
+    assert "@@" not in README
 
 
 def test_pictures_and_files_that_are_linked_exist():

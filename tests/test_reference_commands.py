@@ -34,6 +34,8 @@ def tiny_cifar(tmp_path):
         (["augment-preview", "nonsense"], "nonsense"),
         (["explain", "nonsense"], "nonsense"),
         (["explain", "conv", "--kernel", "0"], "--kernel"),
+        (["explain", "whitening", "--epsilon", "0"], "--epsilon"),
+        (["mlp", "--animate", "--check-gradients"], "--check-gradients"),
         (["list", "--section", "nonsense"], "nonsense"),
         (["mlp", "--animate", "--dataset", "digits"], "--animate"),
         (["cnn", "--epsilon", "0.1"], "--epsilon needs --whiten"),
@@ -61,12 +63,12 @@ def test_figure_7_from_nothing_in_a_quick_run_and_then_from_its_record(rdfia, tm
     assert done.returncode == 0, done.stderr
     assert (
         done.stdout.splitlines()[0].startswith("QUICK")
-        and done.stdout.splitlines()[-1] == "results/figures/figure-07.png"
+        and done.stdout.splitlines()[-1] == "results/figures/figure-07-quick.png"
     )
-    picture = (tmp_path / "results" / "figures" / "figure-07.png").read_bytes()
+    picture = (tmp_path / "results" / "figures" / "figure-07-quick.png").read_bytes()
     again = rdfia("figure", "7", "--quick", "--data-dir", str(tmp_path))
     assert again.returncode == 0 and "from results/cnn/baseline" in again.stderr
-    assert (tmp_path / "results" / "figures" / "figure-07.png").read_bytes() == picture
+    assert (tmp_path / "results" / "figures" / "figure-07-quick.png").read_bytes() == picture
 
 
 def test_improve_on_the_digits_repeats_itself_from_what_is_kept(rdfia, tmp_path):
@@ -125,8 +127,12 @@ def test_previews(rdfia, tmp_path):
     for args in ([], ["hue", "blur"]):
         done = rdfia("augment-preview", *args, "--dataset", "digits")
         assert done.returncode == 0 and done.stdout == "results/augment-preview.png\n", done.stderr
-    done = rdfia("explain", "whitening", "--dataset", "digits", "--epsilon", "0")
-    assert done.returncode == 1 and "--epsilon 0" in done.stderr
+    assert rdfia("explain", "whitening", "--dataset", "digits").stdout == "results/explain/whitened.png\n"
+
+
+def test_repeated_transformations_count_once(rdfia, image_folder):
+    args = ("cnn", "--dataset", str(image_folder), "--augment", "--transform", "blur", "--transform", "blur", "--quick")
+    assert json.loads(rdfia(*args, "--json").stdout)["settings"]["augment"] == ["crop", "flip", "blur"]
 
 
 def test_cnn_takes_transformations_and_whitening(rdfia, tmp_path, image_folder):

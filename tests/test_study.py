@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rdfia_keras import mlp, plots
+from rdfia_keras import mlp, plots, records
 from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CIRCLES, STUDIES, Study
@@ -59,15 +60,32 @@ def test_a_study_writes_its_record_table_and_picture(circles, tmp_path):
     assert 5000 < (result.folder / "study.png").stat().st_size < 150_000
 
 
-def test_a_stopped_study_keeps_only_whole_values(circles, tmp_path):
-    class AfterOne:
-        calls = 0
+def test_a_stopped_study_keeps_only_whole_values(circles, tmp_path, monkeypatch, capsys):
+    short = Study("learning-rate", "lr", (0.01, 0.1, 1.0), "T11", "learning rate η")
+    finished = study.train_seeds
 
-        def __bool__(self):
-            AfterOne.calls += 1
-            return AfterOne.calls > 4
+    def interrupted_in_the_second(experiment, seeds, dataset, stop):
+        if experiment.lr == 0.1:
+            stop.signum = signal.SIGINT
+        return finished(experiment, seeds, dataset, stop)
 
-    assert np.isnan(study.train_seeds(SHORT, 3, circles, AfterOne())[-1]).any()
+    monkeypatch.setattr(study, "train_seeds", interrupted_in_the_second)
+    result = study.run(short, 2, circles, Options(tmp_path, quick=True))
+    assert result.exit_code == 130 and result.record["status"] == "interrupted"
+    assert [row["value"] for row in result.record["rows"]] == [0.01]
+    assert "1 of 3 values are done" in capsys.readouterr().err
+
+
+def test_a_study_of_other_data_has_its_own_name_and_settings(tmp_path):
+    short = Study("hidden", "hidden", (2, 3), "T4", "hidden units")
+    result = study.run(short, 2, load_vectors("digits"), Options(tmp_path, quick=True))
+    assert result.folder.name == "digits-study-hidden" and result.record["settings"]["dataset"] == "digits"
+
+
+def test_mlp_does_not_take_a_study_for_an_unfinished_run_of_its_own(circles, tmp_path):
+    study.run(Study("hidden", "hidden", (2, 3), "T4", "hidden units"), 2, circles, Options(tmp_path, quick=True))
+    with pytest.raises(RdfiaError, match="no unfinished run"):
+        records.latest_unfinished(tmp_path, "mlp")
 
 
 def test_weights_that_all_start_at_zero_learn_nothing(circles):
@@ -94,7 +112,8 @@ def test_the_animation_ends_with_the_map_of_the_finished_run(circles, tmp_path):
         assert picture.format == "GIF" and picture.info["loop"] == 0
     assert section.animate(SHORT, "manual", circles, tmp_path, stop=True) is None
     with pytest.raises(RdfiaError, match="points of a plane"):
-        section.animate(SHORT, "manual", load_vectors("digits"), tmp_path, stop=False)
+        section.run(SHORT, ("manual",), load_vectors("digits"), Options(tmp_path), animated=True)
+    assert not (tmp_path / "mlp").exists()
 
 
 def test_every_frame_is_in_the_file(circles):

@@ -140,10 +140,26 @@ def test_questions_4_to_6_keep_the_logits_and_score_larger_images(experiment, ti
     assert not any(isinstance(layer, keras.layers.Dense) for layer in network.layers)
     larger = np.tile(images[:1], (1, 2, 2, 1))
     assert network(larger).shape == (1, 5, 5, 3)
+    for r in (0, 3, 4, 11, 12, 32):
+        assert network(np.zeros((1, 32 + r, 32, 3), np.uint8)).shape[1] == (r + 4) // 8 + 1
 
 
-def test_a_window_of_the_map_is_the_model_on_that_window(tiny_images):
-    """Away from the borders, where the padding of a window is not the neighbours that the large image has there."""
+def test_a_place_of_the_map_is_the_model_on_its_window(tiny_images):
+    """Without padding there is nothing at a window's border but what the large image has there."""
+    image = keras.Input((24, 24, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(image)
+    x = keras.layers.MaxPooling2D(2)(keras.layers.Conv2D(4, 5, activation="relu")(x))
+    x = keras.layers.Dense(7, activation="tanh")(keras.layers.Flatten()(x))
+    model = keras.Model(image, keras.layers.Dense(3)(x))
+    pixels = tiny_images.test.x[:1]
+    scores = np.asarray(explain.fully_convolutional(model)(pixels))
+    assert scores.shape == (1, 5, 5, 3)
+    for row, column in ((0, 0), (1, 3), (4, 4)):
+        window = pixels[:, 2 * row : 2 * row + 24, 2 * column : 2 * column + 24]
+        np.testing.assert_allclose(scores[:, row, column], np.asarray(model(window)), rtol=1e-4, atol=1e-5)
+
+
+def test_the_map_of_a_flat_image_is_flat_away_from_its_borders(tiny_images):
     model = build_model(replace(BASELINE, model="lenet"), tiny_images)
     network = explain.fully_convolutional(model)
     flat = np.full((1, 64, 64, 3), 80, np.uint8)

@@ -12,6 +12,7 @@ from rdfia_keras.cnn import build_cnn, load_model
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import BASELINE
+from rdfia_keras.records import make_folder
 from rdfia_keras.sections.cnn import build_model
 
 SHAPE, N_Y = (32, 32, 3), 10
@@ -63,12 +64,10 @@ def _side(model: keras.Model, size: int) -> int:
     return int((after != before).sum())
 
 
-def receptive_fields(folder: Path, images: np.ndarray | None) -> tuple[list[dict], Path]:
+def receptive_fields(folder: Path, image: np.ndarray) -> tuple[list[dict], Path]:
     """Question 7's table, and the fields drawn on an image."""
     rows = theory.receptive_fields(theory.CIFAR_STAGES)
-    path = folder / "receptive-fields.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    image = np.full((32, 32, 3), 128, np.uint8) if images is None else images[0]
+    path = make_folder(folder) / "receptive-fields.png"
     plots.save(plots.receptive_fields(image, rows), path)
     return rows, path
 
@@ -136,8 +135,7 @@ def dense_as_conv(data: Dataset, model_path: Path | None, folder: Path) -> tuple
     small = data.test.x[:64]
     cropped = _seen(model, small)
     difference = np.abs(np.asarray(network(cropped))[:, 0, 0] - np.asarray(model(small, training=False))).max()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "dense-as-conv.png"
+    path = make_folder(folder) / "dense-as-conv.png"
     title = f"Fully convolutional, on an image of {mosaic.shape[0]}x{mosaic.shape[1]}: probability of each class"
     plots.save(plots.score_maps(mosaic, scores, data.classes, title), path)
     average = scores.mean(axis=(0, 1))
@@ -195,8 +193,7 @@ def whitened(images: np.ndarray, train: np.ndarray, epsilon: float, folder: Path
         layer.build(pixels.shape)
         layer.adapt(*axes)
         versions.append(stretch(np.asarray(layer(pixels))))
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "whitened.png"
+    path = make_folder(folder) / "whitened.png"
     title = f"Whitening with epsilon {epsilon:g}: original, ZCA, PCA"
     figure = plots.augmentation_grid(images, np.stack(versions, axis=1), title, names=("ZCA", "PCA"))
     plots.save(figure, path)

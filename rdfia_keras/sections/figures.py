@@ -1,7 +1,8 @@
 """The report's figures made again from kept records; what is not there yet is trained first."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CIRCLES, REGISTRY, CnnExperiment, Experiment, Figure
 from rdfia_keras.progress import note
+from rdfia_keras.records import make_folder
 from rdfia_keras.sections import Options, Unfinished
 from rdfia_keras.sections.kept import Kept, Wanted, obtain
 
@@ -52,16 +54,17 @@ def make(
     for name, label in figure.panels:
         experiment = REGISTRY[name]
         section = experiment.section
-        kept, result = obtain(
-            experiment, wanted(experiment), options, lambda data, section=section: load(section, data), train
-        )
+        asked = wanted(experiment)
+        if figure.kind == "implementations":
+            asked = replace(asked, implementations=4)
+        kept, result = obtain(experiment, asked, options, lambda data, section=section: load(section, data), train)
         if kept is None:
             return Drawn(None, [], result.exit_code)
         if result is None:
             note(f"{figure.title}: from {kept.folder}")
         panels.append((label, kept))
-    path = options.out / "figures" / f"{figure.file}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # A taste never replaces the picture of a real run.
+    path = make_folder(options.out / "figures") / f"{figure.file}{'-quick' if options.quick else ''}.png"
     plots.save(KINDS[figure.kind](figure, panels, options.quick), path)
     return Drawn(path, [_row(figure, label, kept) for label, kept in panels])
 
@@ -105,14 +108,20 @@ def _row(figure: Figure, label: str, kept: Kept) -> dict:
 def _caption(figure: Figure, panels: list[tuple[str, Kept]]) -> str:
     """Number, subject, and, for a single experiment, ours beside what was published."""
     kept = panels[0][1]
-    words = [f"{figure.title}: {figure.caption}, {kept.record['dataset']['name']}"]
+    runs = [kept for _, kept in panels]
+    words = [f"{figure.title}: {figure.caption}, {_distinct(run.record['dataset']['name'] for run in runs)}"]
+    if kept.experiment.section != "svm":
+        words.append(f"seed {_distinct(run.experiment.seed for run in runs)}")
     if isinstance(kept.experiment, CnnExperiment):
-        words.append(f"seed {kept.experiment.seed}, {kept.experiment.precision}")
-    elif kept.experiment.section == "mlp":
-        words.append(f"seed {kept.experiment.seed}")
+        words[-1] += f", {_distinct(run.experiment.precision for run in runs)}"
     if len(panels) == 1 and kept.experiment.section != "svm":
         words.append(_against_published(kept))
     return "; ".join(words)
+
+
+def _distinct(values: Iterable) -> str:
+    """Each value once, in order."""
+    return " and ".join(map(str, dict.fromkeys(values)))
 
 
 def _against_published(kept: Kept) -> str:
@@ -140,9 +149,9 @@ def _first_history(kept: Kept) -> list[dict]:
 
 def _curves(figure: Figure, panels: list[tuple[str, Kept]], quick: bool):
     histories = {label: _first_history(kept) for label, kept in panels}
-    if not all(histories.values()):
-        raise RdfiaError(f"{figure.title}: a training diverged in its first epoch, so there is no curve to draw")
     title = _caption(figure, panels)
+    if not all(histories.values()):
+        return plots.notice(title, "The training diverged in its first epoch: there is no curve to draw.", quick=quick)
     if len(panels) == 1:
         kept = panels[0][1]
         return plots.learning_curves(*histories.values(), title, published=kept.experiment.published, quick=quick)
@@ -163,7 +172,7 @@ def _kernels(figure: Figure, panels: list[tuple[str, Kept]], quick: bool):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             decisions, axis, points, labels = (arrays[key] for key in ("decisions", "axis", "points", "labels"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RdfiaError(f"cannot read {path}: {error}; remove the folder to make it again") from error
     drawn = [
         {

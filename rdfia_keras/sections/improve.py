@@ -63,6 +63,7 @@ def run(
         keras.utils.clear_session()
         return cnn.run(experiment, data, options, begun)
 
+    folder = records.make_folder(options.out / "improve")
     done = []
     exit_code, interrupted = 0, False
     for number, experiment in enumerate(experiments, start=1):
@@ -74,14 +75,13 @@ def run(
         if result is None:
             note(f"[{number}/{len(experiments)}] {experiment.name}: kept in {kept.folder}")
     rows = [compare(kept, options.out, wanted) for kept in done]
-    folder = options.out / "improve"
     if rows and not interrupted:
         write(rows, folder, name, options.quick)
     return Outcome(rows, folder, interrupted, exit_code)
 
 
 def compare(kept: Kept, out: Path, wanted: Callable[[CnnExperiment], Wanted]) -> dict:
-    """A run beside what was published, and beside the experiment that it changes, over as many epochs."""
+    """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own."""
     experiment, record = kept.experiment, kept.record
     row = {
         "figure": experiment.figure,
@@ -107,16 +107,17 @@ def compare(kept: Kept, out: Path, wanted: Callable[[CnnExperiment], Wanted]) ->
     if base and base.dataset == experiment.dataset and kept.epochs:
         base_kept = find(out, base, replace(wanted(base), epochs=min(kept.epochs, base.epochs)))
         if base_kept:
-            row["base_best"] = max(line["test_accuracy"] for line in base_kept.history()[: kept.epochs])
+            rows = base_kept.history()[: kept.epochs]
+            row["base_best"] = max((line["test_accuracy"] for line in rows), default=None)
     return row
 
 
 def write(rows: list[dict], folder: Path, name: str, quick: bool) -> None:
-    """The rows as `name`.json, and drawn as `name`.png."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The rows as `name`.json, and drawn as `name`.png; `name`-quick when they are a taste."""
+    title = f"{name} on {{data}}: best test accuracy, ours and published"
+    name += "-quick" if quick else ""
     records.write_atomic(folder / f"{name}.json", records.to_json({"rows": rows}).encode())
     drawn = [row for row in rows if row["best"] is not None]
     if drawn:
         data = " and ".join(sorted({row["dataset"] for row in drawn}))
-        title = f"{name} on {data}: best test accuracy, ours and published"
-        plots.save(plots.comparison(drawn, title, quick=quick), folder / f"{name}.png")
+        plots.save(plots.comparison(drawn, title.format(data=data), quick=quick), folder / f"{name}.png")

@@ -13,10 +13,11 @@ from pathlib import Path
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import CnnExperiment, Experiment, MlpExperiment, Setting, SvmExperiment, same_settings
-from rdfia_keras.records import Run
+from rdfia_keras.records import Run, remove_run
 from rdfia_keras.sections import Options, Unfinished, find_unfinished
 
 TYPES = {"mlp": MlpExperiment, "svm": SvmExperiment, "cnn": CnnExperiment}
+# A training that diverged ended as well.
 FINISHED = ("ok", "failed")
 
 
@@ -65,36 +66,45 @@ class Wanted:
         epochs: At least so many.
         precision: None for any.
         quick: Whether quick runs are wanted, which never stand for real ones.
+        implementations: Of the perceptron: at least so many.
     """
 
     seed: int
     epochs: int
     precision: str | None
     quick: bool
+    implementations: int = 1
 
-    def fits(self, experiment: Experiment, found: Experiment, quick: bool) -> bool:
-        """Whether a run of `found` may stand for `experiment`, whatever its number of epochs."""
+    def fits(self, experiment: Experiment, found: Experiment, facts: dict) -> bool:
+        """Whether a run of `found` may stand for `experiment`, whatever its number of epochs.
+
+        Args:
+            facts: Its `metrics.json` or `config.json`: how quick it was, and how many implementations it has.
+        """
         precision = getattr(found, "precision", None)
         return (
             same_settings(experiment, found)
             and found.seed == self.seed
-            and quick == self.quick
+            and facts["quick"] == self.quick
+            and len(facts.get("implementations", "1")) >= self.implementations
             and (self.precision is None or precision is None or precision == self.precision)
         )
 
 
 def find(out: Path, experiment: Experiment, wanted: Wanted) -> Kept | None:
-    """The finished run of most epochs, if there is one of enough."""
+    """The whole run of most epochs; without one a run that diverged, since it would diverge again."""
     found = []
     for path in sorted((out / experiment.section).glob("*/metrics.json")):
         kept = read(path.parent)
-        if not (kept and wanted.fits(experiment, kept.experiment, kept.record["quick"])):
+        if not (kept and wanted.fits(experiment, kept.experiment, kept.record)):
             continue
-        # A training that diverged is finished too, at whatever epoch: it would diverge again.
-        whole = kept.epochs >= wanted.epochs or wanted.quick
-        if kept.record["status"] == "failed" or (kept.record["status"] == "ok" and whole):
+        whole = kept.record["status"] == "ok" and (kept.epochs >= wanted.epochs or wanted.quick)
+        # In another number format it might not diverge.
+        asked = wanted.precision or getattr(experiment, "precision", None)
+        diverged = kept.record["status"] == "failed" and getattr(kept.experiment, "precision", None) == asked
+        if whole or diverged:
             found.append(kept)
-    return max(found, key=lambda kept: kept.epochs, default=None)
+    return max(found, key=lambda kept: (kept.record["status"] == "ok", kept.epochs), default=None)
 
 
 def read(folder: Path) -> Kept | None:
@@ -131,7 +141,7 @@ def find_begun(out: Path, experiment: Experiment, wanted: Wanted, device: str | 
             found = experiment_of(config["section"], config["experiment"])
         except (RdfiaError, KeyError, TypeError):
             continue
-        if wanted.fits(experiment, found, config["quick"]) and found.epochs <= wanted.epochs and run.is_free():
+        if wanted.fits(experiment, found, config) and found.epochs <= wanted.epochs and run.is_free():
             return find_unfinished(experiment.section, run.folder, {}, None if wanted.quick else wanted.epochs, device)
     return None
 
@@ -142,6 +152,18 @@ def _has_epochs(folder: Path) -> bool:
         return (folder / "history.csv").read_bytes().count(b"\n") > 1
     except OSError:
         return False
+
+
+def remove(out: Path, experiment: Experiment, wanted: Wanted) -> None:
+    """Delete the runs that would be kept or gone on with, and no others."""
+    for path in [*(out / experiment.section).glob("*/metrics.json"), *(out / experiment.section).glob("*/config.json")]:
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            found = experiment_of(facts["section"], facts["settings" if path.name == "metrics.json" else "experiment"])
+            if wanted.fits(experiment, found, facts):
+                remove_run(path.parent)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
 
 
 def obtain(
@@ -163,11 +185,14 @@ def obtain(
     experiment = replace(experiment, seed=wanted.seed)
     if not isinstance(experiment, SvmExperiment):
         experiment = replace(experiment, epochs=wanted.epochs)
-    if not options.overwrite and (kept := find(options.out, experiment, wanted)):
+    begun = None
+    if options.overwrite:
+        remove(options.out, experiment, wanted)
+        options = replace(options, overwrite=False)
+    elif kept := find(options.out, experiment, wanted):
         return kept, None
-    # Machines are fitted in a moment: there is nothing to go on with.
-    resumable = not (options.overwrite or isinstance(experiment, SvmExperiment))
-    begun = find_begun(options.out, experiment, wanted, options.device) if resumable else None
+    elif not isinstance(experiment, SvmExperiment):  # Those are fitted in a moment: there is nothing to go on with.
+        begun = find_begun(options.out, experiment, wanted, options.device)
     data = load(experiment.dataset)
     if begun:
         begun.check_data(data)

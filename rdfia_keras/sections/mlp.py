@@ -44,6 +44,8 @@ def run(
         dataset = dataset.take(QUICK_EXAMPLES)
     if options.quick and not unfinished:
         experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
+    if animated and dataset.train.x.shape[1] != 2:
+        raise RdfiaError(f"--animate draws points of a plane, and {dataset.name} has {dataset.train.x.shape[1]} inputs")
     device = runtime.check_device(options.device)
     states = {}
     if unfinished:
@@ -157,12 +159,7 @@ def animate(
 
     Returns:
         The path, or None when a stop came.
-
-    Raises:
-        RdfiaError: When the data are not points of a plane.
     """
-    if dataset.train.x.shape[1] != 2:
-        raise RdfiaError(f"--animate draws points of a plane, and {dataset.name} has {dataset.train.x.shape[1]} inputs")
     weights = init(experiment, dataset)
     trainer = Trainer(implementation, experiment, dataset, weights)
     step = -(-experiment.epochs // MOST_FRAMES)
@@ -328,7 +325,7 @@ def _draw(
 ) -> None:
     histories = {name: state.history for name, state in states.items() if state.history}
     networks = {name: mlp.IMPLEMENTATIONS[name](states[name].weights, experiment.lr) for name in histories}
-    title = f"Perceptron on {dataset.name}" + (" (figure 1)" if record["figure"] else "")
+    title = f"Perceptron on {dataset.name}" + (f" (figure {record['figure']})" if record["figure"] else "")
     plots.save(plots.implementations(histories, title, quick=options.quick), run.folder / "curves.png")
     if dataset.train.x.shape[1] == 2:
         panels = [_decision_panel(name, network, dataset) for name, network in networks.items()]

@@ -8,6 +8,7 @@ import numpy as np
 from rdfia_keras import plots
 from rdfia_keras.cnn import TRANSFORMATIONS
 from rdfia_keras.data import Dataset
+from rdfia_keras.records import make_folder
 
 IMAGES, VERSIONS = 6, 7
 
@@ -26,8 +27,7 @@ def run(names: tuple[str, ...], data: Dataset, seed: int, out: Path) -> Path:
         versions = [resized(transform(originals, (name,), seed), originals.shape[1]) for name in TRANSFORMATIONS]
         title, labels = f"Each transformation alone on {data.name}", tuple(TRANSFORMATIONS)
     figure = plots.augmentation_grid(originals, np.stack(versions, axis=1), title, names=labels)
-    path = out / "augment-preview.png"
-    out.mkdir(parents=True, exist_ok=True)
+    path = make_folder(out) / "augment-preview.png"
     plots.save(figure, path)
     return path
 

@@ -11,7 +11,7 @@ from rdfia_keras.experiments import CIRCLES, MlpExperiment, Study
 from rdfia_keras.interrupt import StopRequest
 from rdfia_keras.mlp import lbfgs
 from rdfia_keras.progress import note
-from rdfia_keras.sections import Options, mlp
+from rdfia_keras.sections import QUICK_EXAMPLES, Options, mlp
 
 QUICK_SEEDS, QUICK_EPOCHS = 3, 20
 COLUMNS = ("value", "seed", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -38,8 +38,10 @@ def run(study: Study, seeds: int, dataset: Dataset, options: Options) -> Studied
     Raises:
         RdfiaError: When the device or the output folder cannot be used.
     """
-    base = replace(CIRCLES, name=f"study-{study.name}", figure=None, published=None)
+    name = f"study-{study.name}" if dataset.name == CIRCLES.dataset else f"{dataset.name}-study-{study.name}"
+    base = replace(CIRCLES, name=name, dataset=dataset.name, figure=None, published=None)
     if options.quick:
+        dataset = dataset.take(QUICK_EXAMPLES)
         seeds, base = min(seeds, QUICK_SEEDS), replace(base, epochs=QUICK_EPOCHS)
     device = runtime.check_device(options.device)
     config = {
@@ -83,6 +85,8 @@ def run(study: Study, seeds: int, dataset: Dataset, options: Options) -> Studied
     if curves:
         title = f"{study.label} on {dataset.name}, {seeds} seeds: mean and standard deviation"
         plots.save(plots.study(study.label, curves, title, quick=options.quick), run.folder / "study.png")
+    if stop:
+        note(f"interrupted: {len(curves)} of {len(study.values)} values are done; the same command begins anew")
     run.write_history(_mean_rows(curves), ("value", "epoch", *_STATISTICS))
     run.write_json("metrics.json", record)
     return Studied(record, run.folder, stop.exit_code(0))

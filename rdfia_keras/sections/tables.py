@@ -117,7 +117,7 @@ def catalogue(rows: list[dict]) -> list[dict[str, str]]:
             "section": row["section"],
             "figure": ", ".join(row["figures"]) or "-",
             "question": row["question"] or "-",
-            "published": percent(row["published"]),
+            "published": percent(row["published"]) if row["published"] is not None else _dash(row["reported"]),
             "epochs": _dash(row["epochs"]),
             "command": row["command"],
         }

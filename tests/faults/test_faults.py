@@ -119,11 +119,18 @@ def test_improve_killed_in_its_second_run_goes_on_there_when_it_is_called_again(
 
 
 def test_ctrl_c_ends_improve_with_what_is_finished(pictures, tmp_path):
-    process = start("improve", "baseline", "normalize", "--dataset", pictures, "--epochs", 200, cwd=tmp_path)
-    wait_for_epoch(process, 2)
+    args = ("improve", "baseline", "normalize", "--dataset", pictures, "--epochs", 20)
+    process = start(*args, cwd=tmp_path)
+    for line in process.stderr:
+        if "normalize" in line and "epoch 2/" in line:
+            break
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "the same command goes on from here" in err
+    assert len(out.splitlines()) == 3, out  # the heading, the finished run, the folder
+    again = ends(*args, cwd=tmp_path, code=0)
+    assert "kept in" in again.stderr and "going on after epoch" in again.stderr
+    assert len(again.stdout.splitlines()) == 4
 
 
 def test_kill_9_at_20_random_moments_always_resumes(pictures, tmp_path):
