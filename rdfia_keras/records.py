@@ -257,7 +257,7 @@ def latest_unfinished(out: Path, section: str) -> Path:
 def _is_of(section: str, run: Run) -> bool:
     """Whether a run is the section's own: studies lie beside the runs of mlp. A damaged one counts, to be told of."""
     with suppress(RdfiaError):
-        return run.config().get("section") == section
+        return run.config().get("section", section) == section
     return True
 
 

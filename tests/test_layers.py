@@ -96,8 +96,8 @@ def test_a_rotation_is_scipys_about_the_centre():
     layer = layers.RandomAffine(degrees=90, shift=0, scale=0, shear=0)
     drawn = iter([20.0, 0.0, 1.0, 0.0, 0.0])
     layer.uniform = lambda shape, low, high: ops.full(shape, next(drawn), dtype="float32")
-    # Both turn counter-clockwise, as a picture is looked at.
-    expected = ndimage.rotate(SMOOTH[0], 20, axes=(1, 0), reshape=False, order=1)
+    # As a picture is looked at, ours turns clockwise and SciPy the other way round.
+    expected = ndimage.rotate(SMOOTH[0], -20, reshape=False, order=1)
     inside = (slice(8, 24), slice(8, 24))
     assert np.abs(run(layer, SMOOTH[:1])[0] - expected)[inside].max() < 0.1
 

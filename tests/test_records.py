@@ -81,16 +81,10 @@ def test_best_is_the_first_of_the_highest():
     assert records.best_row(rows)["epoch"] == 1 and records.best_row([]) is None
 
 
-@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
+@pytest.mark.parametrize("known", [e for e in REGISTRY.values() if e.section != "svm"], ids=lambda e: e.name)
 def test_a_run_that_repeats_a_declaration_gets_its_figure(known):
-    options = type(known)(
-        "",
-        **{
-            key: getattr(known, key)
-            for key in vars(known)
-            if key not in ("name", "figure", "question", "published", "epochs")
-        },
-    )
+    published = ("name", "figure", "question", "published", "reported", "others", "base", "epochs")
+    options = type(known)("", **{key: value for key, value in vars(known).items() if key not in published})
     assert identify(options, None) == known
     assert identify(options, 3).epochs == 3
 
