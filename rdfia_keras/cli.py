@@ -21,6 +21,7 @@ from rdfia_keras.cli_options import (
     Epochs,
     Implementation,
     Json,
+    KeptPrecision,
     Kernel,
     Lr,
     Network,
@@ -35,6 +36,7 @@ from rdfia_keras.cli_options import (
     Transformation,
     VectorData,
     Whiten,
+    image_source,
     loader,
     plain_errors,
     positive,
@@ -317,17 +319,15 @@ def cnn(
         raise typer.BadParameter("--epsilon needs --whiten")
     if whiten is not None and normalize:
         raise typer.BadParameter("--whiten stands instead of --normalize")
-    from rdfia_keras.data import IMAGE_DATASETS, load_images
+    from rdfia_keras.data import load_images
     from rdfia_keras.experiments import BASELINE, CnnExperiment, identify
 
-    own_folder = dataset not in IMAGE_DATASETS and Path(dataset).is_dir()
     names = [*(("crop", "flip") if augment else ()), *map(str, transform or ())]
     transformations = tuple(dict.fromkeys(names))
     on_a_rung = transformations or dropout or batch_norm or schedule != "constant"
     asked = CnnExperiment(
         name="",
-        # A folder's whole path, so that a resumed run finds it from anywhere.
-        dataset=str(Path(dataset).resolve()) if own_folder else dataset,
+        dataset=image_source(dataset),
         model=str(model),
         batch_size=batch_size,
         lr=lr or (0.001 if optimizer in ("adam", "rmsprop") else 0.1),
@@ -376,10 +376,7 @@ def improve(
         str | None,
         typer.Option(help="Other images: cifar10, mnist, digits, or a folder.", show_default="each experiment's own"),
     ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="Number format of the products.", show_default="a kept run's, else float32"),
-    ] = None,
+    precision: KeptPrecision = None,
     epochs: Epochs = None,
     seed: Seed = 0,
     out: Out = Path("results"),
@@ -395,7 +392,6 @@ def improve(
 
     Finished runs are kept and unfinished ones gone on with, so that a call that was cut off can simply be repeated.
     """
-    from rdfia_keras.data import IMAGE_DATASETS
     from rdfia_keras.experiments import BONUS, LADDER
 
     if names and bonus:
@@ -414,8 +410,7 @@ def improve(
         return Wanted(seed, epochs or experiment.epochs, precision and str(precision), quick)
 
     if dataset:
-        own_folder = dataset not in IMAGE_DATASETS and Path(dataset).is_dir()
-        dataset = str(Path(dataset).resolve()) if own_folder else dataset
+        dataset = image_source(dataset)
         experiments = tuple(section.on_dataset(experiment, dataset) for experiment in experiments)
         title = f"{title}-{Path(dataset).name}"
     load = functools.partial(loader(data_dir, str(device), deterministic), "cnn")

@@ -119,6 +119,9 @@ Resume = Annotated[
         metavar="[RUN]", help="Go on with an unfinished run: its folder, or the latest in --out.", show_default="none"
     ),
 ]
+KeptPrecision = Annotated[
+    Precision | None, typer.Option(help="Number format of the products.", show_default="a kept run's, else float32")
+]
 Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="Only operations that give equal bits in every run; slower.")
 ]
@@ -164,6 +167,13 @@ def shared_options(out: Path, **rest):
         if path.exists() and not path.is_dir():
             raise RdfiaError(f"--out {out} cannot be a folder: {path} is a file")
     return Options(out, **rest)
+
+
+def image_source(dataset: str) -> str:
+    """A data set's name as it is; of a folder its whole path, so that a resumed run finds it from anywhere."""
+    from rdfia_keras.data import IMAGE_DATASETS
+
+    return str(Path(dataset).resolve()) if dataset not in IMAGE_DATASETS and Path(dataset).is_dir() else dataset
 
 
 def loader(data_dir: Path | None, device: str, deterministic: bool = False) -> Callable:

@@ -15,9 +15,9 @@ from rdfia_keras.cli_options import (
     DeviceOption,
     Epochs,
     Json,
+    KeptPrecision,
     Out,
     Overwrite,
-    Precision,
     Quick,
     Seed,
     Transformation,
@@ -81,10 +81,7 @@ def list_all(
 @plain_errors
 def figure(
     numbers: Annotated[list[str], typer.Argument(help="1 to 23 of the report, flips, or all.", metavar="NUMBER...")],
-    precision: Annotated[
-        Precision | None,
-        typer.Option(help="Number format of the products.", show_default="a kept run's, else float32"),
-    ] = None,
+    precision: KeptPrecision = None,
     epochs: Epochs = None,
     seed: Seed = 0,
     out: Out = Path("results"),
@@ -109,9 +106,9 @@ def figure(
         own = getattr(experiment, "epochs", 0)  # 0: SVMs have none.
         return Wanted(seed, own and (epochs or own), precision and str(precision), quick)
 
-    exit_code, drawn = 0, []
+    exit_code, drawn, load = 0, [], loader(data_dir, str(device))
     for number in chosen:
-        made = figures.make(FIGURES[number], wanted, options, loader(data_dir, str(device)))
+        made = figures.make(FIGURES[number], wanted, options, load)
         exit_code = made.exit_code
         if made.path is None:
             print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -10,10 +10,10 @@ import numpy as np
 from rdfia_keras import plots
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import CIRCLES, REGISTRY, CnnExperiment, Experiment, Figure
+from rdfia_keras.experiments import REGISTRY, CnnExperiment, Experiment, Figure
 from rdfia_keras.progress import note
 from rdfia_keras.records import make_folder
-from rdfia_keras.sections import Options, Unfinished
+from rdfia_keras.sections import Options
 from rdfia_keras.sections.kept import Kept, Wanted, obtain
 
 # The report gives a number for two kernels, each at its best C (part 2.2).
@@ -57,7 +57,7 @@ def make(
         asked = wanted(experiment)
         if figure.kind == "implementations":
             asked = replace(asked, implementations=4)
-        kept, result = obtain(experiment, asked, options, lambda data, section=section: load(section, data), train)
+        kept, result = obtain(experiment, asked, options, lambda data, section=section: load(section, data))
         if kept is None:
             return Drawn(None, [], result.exit_code)
         if result is None:
@@ -67,27 +67,6 @@ def make(
     path = make_folder(options.out / "figures") / f"{figure.file}{'-quick' if options.quick else ''}.png"
     plots.save(KINDS[figure.kind](figure, panels, options.quick), path)
     return Drawn(path, [_row(figure, label, kept) for label, kept in panels])
-
-
-def train(experiment: Experiment, data: Dataset, options: Options, begun: Unfinished | None):
-    """Run an experiment in its section."""
-    if experiment.section == "svm":
-        from rdfia_keras.sections import svm
-
-        return svm.run(experiment, data, options)
-    if experiment.section == "mlp":
-        from rdfia_keras.mlp import IMPLEMENTATIONS
-        from rdfia_keras.sections import mlp
-
-        # Their curves are equal: figure 1 shows it once.
-        names = tuple(IMPLEMENTATIONS) if experiment.name == CIRCLES.name else ("manual",)
-        return mlp.run(experiment, names, data, options, begun)
-    import keras
-
-    from rdfia_keras.sections import cnn
-
-    keras.utils.clear_session()
-    return cnn.run(experiment, data, options, begun)
 
 
 def _row(figure: Figure, label: str, kept: Kept) -> dict:

@@ -54,20 +54,11 @@ def run(
     Raises:
         RdfiaError: When data, device or output folder cannot be used, or the disk fills up.
     """
-
-    def train(experiment, data, options, begun):
-        import keras
-
-        from rdfia_keras.sections import cnn
-
-        keras.utils.clear_session()
-        return cnn.run(experiment, data, options, begun)
-
     folder = records.make_folder(options.out / "improve")
     done = []
     exit_code, interrupted = 0, False
     for number, experiment in enumerate(experiments, start=1):
-        kept, result = obtain(experiment, wanted(experiment), options, load, train)
+        kept, result = obtain(experiment, wanted(experiment), options, load)
         if kept is None:
             interrupted, exit_code = True, result.exit_code
             break

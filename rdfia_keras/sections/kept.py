@@ -12,9 +12,17 @@ from pathlib import Path
 
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import CnnExperiment, Experiment, MlpExperiment, Setting, SvmExperiment, same_settings
+from rdfia_keras.experiments import (
+    CIRCLES,
+    CnnExperiment,
+    Experiment,
+    MlpExperiment,
+    Setting,
+    SvmExperiment,
+    same_settings,
+)
 from rdfia_keras.records import Run, remove_run
-from rdfia_keras.sections import Options, Unfinished, find_unfinished
+from rdfia_keras.sections import Options, Result, Unfinished, find_unfinished
 
 TYPES = {"mlp": MlpExperiment, "svm": SvmExperiment, "cnn": CnnExperiment}
 # A training that diverged ended as well.
@@ -171,16 +179,14 @@ def obtain(
     wanted: Wanted,
     options: Options,
     load: Callable[[str], Dataset],
-    train: Callable[[Experiment, Dataset, Options, Unfinished | None], object],
-) -> tuple[Kept | None, object]:
+) -> tuple[Kept | None, Result | None]:
     """The kept run of an experiment, trained now as far as it is not there yet.
 
     Args:
         load: Gives a data set by its name.
-        train: Trains, with the run to go on with or None.
 
     Returns:
-        The kept run, None when the training was cut short, and what `train` answered, None when nothing was trained.
+        The kept run, None when the training was cut short; and what the training came to, None when there was none.
     """
     experiment = replace(experiment, seed=wanted.seed)
     if not isinstance(experiment, SvmExperiment):
@@ -202,3 +208,24 @@ def obtain(
             experiment = replace(experiment, precision=wanted.precision)
         result = train(experiment, data, options, None)
     return read(result.folder) if result.record["status"] in FINISHED else None, result
+
+
+def train(experiment: Experiment, data: Dataset, options: Options, begun: Unfinished | None) -> Result:
+    """Run an experiment in its section."""
+    if experiment.section == "svm":
+        from rdfia_keras.sections import svm
+
+        return svm.run(experiment, data, options)
+    if experiment.section == "mlp":
+        from rdfia_keras.mlp import IMPLEMENTATIONS
+        from rdfia_keras.sections import mlp
+
+        # Their curves are equal: figure 1 shows it once.
+        names = tuple(IMPLEMENTATIONS) if experiment.name == CIRCLES.name else ("manual",)
+        return mlp.run(experiment, names, data, options, begun)
+    import keras
+
+    from rdfia_keras.sections import cnn
+
+    keras.utils.clear_session()
+    return cnn.run(experiment, data, options, begun)
