@@ -1,9 +1,10 @@
-"""What every test needs: a quiet backend, tiny images, and the real command in a process of its own."""
+"""What every test needs: a quiet backend, tiny images, and the real command, in a process of its own or in this one."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,6 +44,23 @@ def rdfia(tmp_path):
             text=True,
             timeout=timeout,
         )
+
+    return run
+
+
+@pytest.fixture
+def rdfia_here(tmp_path, monkeypatch):
+    """The same in this process, which spares the seconds that TensorFlow takes to start."""
+    from typer.testing import CliRunner
+
+    from rdfia_keras.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RDFIA_DATA", raising=False)
+
+    def run(*args: str):
+        done = CliRunner().invoke(app, list(map(str, args)))
+        return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
 
     return run
 
