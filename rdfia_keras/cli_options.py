@@ -186,7 +186,8 @@ def loader(data_dir: Path | None, device: str, deterministic: bool = False) -> C
         if section == "mlp":
             runtime.require_tensorflow("the perceptron")
         data = (load_images if section == "cnn" else load_vectors)(name, data_dir)
-        runtime.prepare(device, deterministic)
+        if section != "svm":  # Kernels need no back end.
+            runtime.prepare(device, deterministic)
         return data
 
     return load

@@ -3,6 +3,26 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """While active, Ctrl-C ends the process without a KeyboardInterrupt.
+
+    For the import of large libraries: their code may swallow the exception, and nothing is there yet to be saved.
+    """
+
+    def end(_signum, _frame):
+        os.write(sys.stderr.fileno(), b"interrupted\n")
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class StopRequest:

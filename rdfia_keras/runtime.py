@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.interrupt import ending_at_once
 
 
 def quiet() -> None:
@@ -27,7 +28,7 @@ def quiet() -> None:
 
 
 def prepare(device: str, deterministic: bool = False) -> None:
-    """Settings that a backend reads when it is imported.
+    """Make the settings that a backend reads when it is imported, and import it.
 
     Args:
         device: `auto`, `cpu` or `gpu`.
@@ -41,6 +42,8 @@ def prepare(device: str, deterministic: bool = False) -> None:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
+    with ending_at_once():
+        import keras  # noqa: F401
 
 
 def backend_name() -> str:
