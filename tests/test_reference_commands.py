@@ -143,8 +143,12 @@ def test_cnn_takes_transformations_and_whitening(rdfia_here, tmp_path, image_fol
     )
     record = json.loads(done.stdout)
     assert record["settings"]["augment"] == ["hue", "blur"] and record["settings"]["normalize"] is True
-    # On grey images of 28 x 28, whose axes are found in no time.
-    done = rdfia_here("cnn", "--dataset", "digits", "--whiten", "pca", "--epsilon", "0.1", "--quick", "--json")
+    # Grey images of 28 x 28, whose axes are found in no time.
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
+    np.savez(tmp_path / "mnist.npz", x_train=images, y_train=labels, x_test=images[:20], y_test=labels[:20])
+    args = ("cnn", "--dataset", "mnist", "--data-dir", tmp_path, "--whiten", "pca", "--epsilon", "0.1", "--quick")
+    done = rdfia_here(*args, "--json")
     record = json.loads(done.stdout)
     assert (record["settings"]["whiten"], record["settings"]["epsilon"]) == ("pca", 0.1)
     assert record["settings"]["normalize"] is False
