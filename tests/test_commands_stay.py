@@ -1,7 +1,7 @@
 """The commands go on doing what they did: exit codes, what is printed, which files are left, which numbers are recorded.
 
-`tests/expected/commands.json` was written by the commands as they were before the package was rearranged. After an
-intended change write it anew with `python tests/test_commands_stay.py` and read the difference.
+After an intended change write `tests/expected/commands.json` anew with `python tests/test_commands_stay.py` and read the
+difference.
 """
 
 import json
@@ -57,7 +57,8 @@ def observe(args: list[str], folder: Path) -> dict:
     return {
         "exit_code": done.exit_code,
         "stdout": lines,
-        "files": sorted(str(path) for path in files if not any(part.startswith(".") for part in path.parts)),
+        # Locks are hidden files; how many checkpoints the perceptron leaves depends on the time that it took.
+        "files": sorted(str(path) for path in files if not re.search(r"/\.|/checkpoints/", f"/{path}")),
         "recorded": recorded(folder),
     }
 

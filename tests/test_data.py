@@ -1,23 +1,22 @@
 """Every loader on made data, the faults a user can meet, and the cache that no failure may touch."""
 
 import hashlib
-import http.server
 import os
 import pickle
 import struct
 import subprocess
 import sys
 import tarfile
-import threading
-import time
 import zlib
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, download, load_images, load_vectors, one_hot
+from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, load_images, load_vectors, one_hot
+from rdfia_keras.data.base import IMAGES, VECTORS
 from rdfia_keras.data.cifar10 import CLASSES
 from rdfia_keras.errors import RdfiaError
 
@@ -66,7 +65,11 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def test_importing_the_data_layer_is_light():
-    code = "import sys, rdfia_keras.data; print([m for m in sys.modules if m in {'sklearn', 'scipy', 'PIL', 'keras'}])"
+    heavy = {"sklearn", "scipy", "PIL", "keras", "pooch", "requests"}
+    code = (
+        f"import sys, rdfia_keras.data; print([m for m in sys.modules if m in {heavy} "
+        "or m.startswith('rdfia_keras.data.') and m.split('.')[-1] in ('circles', 'digits', 'mnist', 'cifar10')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -77,10 +80,35 @@ def test_loading_without_a_download_imports_no_keras(tmp_path):
     code = (
         "import sys, pathlib, rdfia_keras.data as d; "
         "[d.load_images(name, pathlib.Path(sys.argv[1])) for name in ('mnist', 'cifar10')]; "
-        "print('keras' in sys.modules, 'tensorflow' in sys.modules)"
+        "print(*(name in sys.modules for name in ('keras', 'tensorflow', 'pooch', 'requests')))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False False"
+    assert done.stdout.strip() == "False False False False"
+
+
+def test_a_new_data_set_is_one_module_and_its_name(tmp_path):
+    (tmp_path / "two_points.py").write_text(
+        "import numpy as np\n"
+        "from rdfia_keras.data.base import Dataset, Split, vectors\n"
+        "@vectors('two_points')\n"
+        "def load_vectors(data_dir):\n"
+        "    split = Split(np.eye(2), np.arange(2))\n"
+        "    return Dataset('two_points', split, split, ('a', 'b'), str(data_dir))\n"
+    )
+    code = (
+        "import sys, pathlib, rdfia_keras.config as c; c.VECTOR_DATASETS += ('two_points',); "
+        "import rdfia_keras.data as d; d.__path__.append(sys.argv[1]); "
+        "data = d.load_vectors('two_points', pathlib.Path(sys.argv[1])); print(data.name, len(data.train), data.source)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"two_points 2 {tmp_path}"
+
+
+def test_every_declared_name_has_a_module_that_registers_it():
+    for registry in (VECTORS, IMAGES):
+        for name in registry.names:
+            import_module(f"rdfia_keras.data.{name}")
+        assert registry.missing() == ()
 
 
 @pytest.mark.parametrize("name", ["nope", "cifar10", "", "x" * 5000])
@@ -626,30 +654,7 @@ def test_wrong_image_size(photos, image_size):
     assert "give a whole number from 1 to 1024" in fault(load_images, photos, image_size=image_size)
 
 
-# --- Keras's cache and the download
-
-
-@pytest.mark.parametrize("name, archive", [("mnist", "mnist.npz"), ("cifar10", "cifar-10-python.tar.gz")])
-def test_no_network_is_a_plain_fault_within_seconds(name, archive, tmp_path, keras_home):
-    (keras_home / "datasets").mkdir()
-    (keras_home / "datasets" / "other.npz").write_bytes(b"somebody else's")
-    (keras_home / "keras.json").write_text("{}")
-    before = tree(keras_home)
-    started = time.monotonic()
-    message = fault(load_images, name, tmp_path)
-    assert time.monotonic() - started < 3
-    assert message.startswith(f"{archive} is needed but {tmp_path} does not hold it and it could not be downloaded (")
-    assert "no connection to 127.0.0.1" in message
-    assert f"put {archive} in a folder and pass `--data-dir FOLDER`" in message
-    assert "RDFIA_DATA" in message
-    assert "`--dataset digits`" in message
-    assert tree(keras_home) == before
-
-
-def test_no_network_makes_no_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "none"))
-    assert "it could not be downloaded" in fault(load_vectors, "mnist")
-    assert not (tmp_path / "none").exists()
+# --- Keras's cache
 
 
 def test_cached_mnist_is_used(keras_home):
@@ -695,91 +700,6 @@ def test_malicious_cached_batch_does_not_run(tmp_path, keras_home):
     (folder / "test_batch").write_bytes(pickle.dumps(Touch(tmp_path / "canary")))
     assert "was refused and not executed" in fault(load_images, "cifar10")
     assert not (tmp_path / "canary").exists()
-
-
-def test_no_home_is_a_plain_fault(monkeypatch, tmp_path):
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv("KERAS_HOME")
-    monkeypatch.setattr(Path, "home", no_home)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert "it could not be downloaded" in fault(load_vectors, "mnist")
-
-
-class RefusingProxy(http.server.BaseHTTPRequestHandler):
-    """There is a network, and it lets nothing through."""
-
-    def do_CONNECT(self):
-        self.send_error(403, "Not allowed here")
-
-    def log_message(self, *_args):
-        pass
-
-
-@pytest.fixture
-def refusing_proxy(monkeypatch):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RefusingProxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_unwritable_cache_is_a_plain_fault(refusing_proxy, monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file" / "keras"))
-    message = fault(load_vectors, "mnist")
-    assert f"the cache folder {tmp_path / 'file' / 'keras'} cannot be written, KERAS_HOME can name another" in message
-
-
-def test_a_failed_download_leaves_the_cache_as_it_was(refusing_proxy, keras_home, capfd):
-    """Runs Keras for real: it reaches a network that refuses it."""
-    (keras_home / "datasets").mkdir()
-    (keras_home / "datasets" / "cifar-10-batches-py.other").write_bytes(b"somebody else's")
-    before = tree(keras_home)
-    message = fault(load_images, "cifar10")
-    assert "URL fetch failure on https://www.cs.toronto.edu/" in message
-    assert "403" in message
-    assert "Traceback" not in message
-    assert tree(keras_home) == before
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert err == "Downloading cifar-10-python.tar.gz ...\n"
-
-
-def test_the_first_of_two_finished_downloads_stays(tmp_path):
-    """What is moved into the cache is whole, and a folder that is there already is kept."""
-    cache = tmp_path / "keras" / "datasets"
-    for number in (1, 2):
-        fresh = tmp_path / f"fresh{number}"
-        (fresh / "target").mkdir(parents=True)
-        (fresh / "target" / "batch").write_text(f"folder of {number}")
-        (fresh / "mnist.npz").write_text(f"file of {number}")
-        download._publish(fresh, cache)
-    assert (cache / "target" / "batch").read_text() == "folder of 1"
-    assert (cache / "mnist.npz").read_text() == "file of 2"
-    assert len(tree(cache)) == 3
-
-
-@pytest.mark.parametrize(
-    "proxy, address",
-    [
-        ("http://proxy.example:3128", ("proxy.example", 3128)),
-        ("proxy.example:3128", ("proxy.example", 3128)),
-        ("http://user:word@proxy.example", ("proxy.example", 80)),
-        ("https://proxy.example/", ("proxy.example", 443)),
-    ],
-)
-def test_proxy_addresses(monkeypatch, proxy, address):
-    monkeypatch.setenv("https_proxy", proxy)
-    assert download._proxy_address() == address
-
-
-def test_a_proxy_that_is_no_address_is_a_plain_fault(monkeypatch):
-    monkeypatch.setenv("https_proxy", "http://proxy:port")
-    assert "the proxy address http://proxy:port is not valid" in fault(load_vectors, "mnist")
 
 
 # --- the checks of Dataset, and digests

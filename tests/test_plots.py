@@ -1,5 +1,6 @@
 """Every kind of figure: what it draws, whether it can be read, and how it is saved."""
 
+import io
 import itertools
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from rdfia_keras import plots
 
@@ -100,45 +102,77 @@ def mistakes(count, height=32, channels=3):
     return pictures(count, height, height, channels), captions
 
 
+def ladder():
+    """Rows of a comparison: the first with nothing but its own accuracy."""
+    row = {"figure": None, "published": None, "peer_range": None, "base_best": None}
+    full = {"figure": 7, "published": 0.7, "peer_range": (0.66, 0.73), "base_best": 0.65}
+    names = ("baseline", "normalize", "augment", "batch-norm")
+    return [(full if i else row) | {"experiment": name, "best": 0.68 + 0.04 * i} for i, name in enumerate(names)]
+
+
+def study_curves(*values):
+    rng = np.random.default_rng(0)
+    return {value: rng.uniform(0.3, 0.9, (5, 20, 4)) for value in values}
+
+
+def layers():
+    return [{"layer": f"conv{i}", "side": 5 * i} for i in range(1, 6)]
+
+
+def score_grid():
+    return np.random.default_rng(0).dirichlet(np.ones(10), (5, 5))
+
+
+def costs():
+    return [{"layers": n, "backprop": 1e-4 * n, "naive": 1e-3 * n**2} for n in (1, 2, 4, 8, 16, 32)]
+
+
 LONG_TITLE = "CIFAR-10, batch-norm: normalise, crop and flip, dropout 0.5, learning rate 0.1 × 0.95 an epoch, batch 128"
 ALL_KERNELS = (("poly", 2), ("rbf", None), ("poly", 3), ("linear", None), ("sigmoid", None), ("linearsvc", None))
 
 FIGURES = {
-    "implementations-1": lambda quick: plots.implementations({"manual": history(10)}, "MNIST, n_h 100", quick=quick),
-    "implementations-4": lambda quick: plots.implementations(
-        {name: history(150) for name in ("manual", "tape", "layers", "optimizer")}, "Circles, n_h 10", quick=quick
+    "implementations-1": lambda: plots.implementations({"manual": history(10)}, "MNIST, n_h 100"),
+    "implementations-4": lambda: plots.implementations(
+        {name: history(150) for name in ("manual", "tape", "layers", "optimizer")}, "Circles, n_h 10"
     ),
-    "curves-1": lambda quick: plots.learning_curves(history(1), "CIFAR-10, baseline", 0.7, quick=quick),
-    "curves-100": lambda quick: plots.learning_curves(history(100), LONG_TITLE, 0.85, quick=quick),
-    "curves-diverged": lambda quick: plots.learning_curves(diverged(), "CIFAR-10, normalise", 0.758, quick=quick),
-    "map-1": lambda quick: plots.decision_map(panels(1, "probability"), ("outer", "inner"), quick=quick),
-    "map-3": lambda quick: plots.decision_map(panels(3, "probability"), ("0", "1"), title="Circles", quick=quick),
-    "map-4": lambda quick: plots.decision_map(panels(4, "probability"), ("outer", "inner"), quick=quick),
-    "svm-1": lambda quick: plots.svm_panels(panels(1, "decision"), quick=quick),
-    "svm-4": lambda quick: plots.svm_panels(
-        panels(4, "decision", np.linspace(-2, 2, 201)), classes=("outer", "inner"), title="Circles", quick=quick
+    "curves-1": lambda: plots.learning_curves(history(1), "CIFAR-10, baseline", 0.7),
+    "curves-100": lambda: plots.learning_curves(history(100), LONG_TITLE, 0.85),
+    "curves-diverged": lambda: plots.learning_curves(diverged(), "CIFAR-10, normalise", 0.758),
+    "map-1": lambda: plots.decision_map(panels(1, "probability"), ("outer", "inner")),
+    "map-3": lambda: plots.decision_map(panels(3, "probability"), ("0", "1"), title="Circles"),
+    "map-4": lambda: plots.decision_map(panels(4, "probability"), ("outer", "inner")),
+    "svm-1": lambda: plots.svm_panels(panels(1, "decision")),
+    "svm-4": lambda: plots.svm_panels(
+        panels(4, "decision", np.linspace(-2, 2, 201)), classes=("outer", "inner"), title="Circles"
     ),
-    "sweep-2": lambda quick: plots.svm_sweep(sweep_rows(("poly", 2), ("rbf", None)), "Circles", quick=quick),
-    "sweep-6": lambda quick: plots.svm_sweep(sweep_rows(*ALL_KERNELS), "Circles", quick=quick),
-    "confusion-2": lambda quick: plots.confusion_matrix(counts(2), ("outer", "inner"), "Circles", quick=quick),
-    "confusion-10": lambda quick: plots.confusion_matrix(counts(10), CIFAR, "CIFAR-10", quick=quick),
-    "confusion-40": lambda quick: plots.confusion_matrix(
-        counts(40), [f"flowering {name} {i}" for i, name in enumerate(CIFAR * 4)], "Flowers", quick=quick
+    "sweep-2": lambda: plots.svm_sweep(sweep_rows(("poly", 2), ("rbf", None)), "Circles"),
+    "sweep-6": lambda: plots.svm_sweep(sweep_rows(*ALL_KERNELS), "Circles"),
+    "confusion-2": lambda: plots.confusion_matrix(counts(2), ("outer", "inner"), "Circles"),
+    "confusion-10": lambda: plots.confusion_matrix(counts(10), CIFAR, "CIFAR-10"),
+    "confusion-40": lambda: plots.confusion_matrix(
+        counts(40), [f"flowering {name} {i}" for i, name in enumerate(CIFAR * 4)], "Flowers"
     ),
-    "confusion-102": lambda quick: plots.confusion_matrix(counts(102), range(102), "Flowers", quick=quick),
-    "images-1": lambda quick: plots.image_grid(*mistakes(1), 5, "CIFAR-10: a mistake", quick=quick),
-    "images-20": lambda quick: plots.image_grid(*mistakes(20), 5, "CIFAR-10: worst mistakes", quick=quick),
-    "images-grey": lambda quick: plots.image_grid(*mistakes(7, 8, 1), 4, "Digits: worst mistakes", quick=quick),
-    "augmentation": lambda quick: plots.augmentation_grid(
-        pictures(6, 32, 32, 3), pictures(6, 8, 28, 28, 3), "CIFAR-10, crop 28 × 28 and flip", quick=quick
+    "confusion-102": lambda: plots.confusion_matrix(counts(102), range(102), "Flowers"),
+    "images-1": lambda: plots.image_grid(*mistakes(1), 5, "CIFAR-10: a mistake"),
+    "images-20": lambda: plots.image_grid(*mistakes(20), 5, "CIFAR-10: worst mistakes"),
+    "images-grey": lambda: plots.image_grid(*mistakes(7, 8, 1), 4, "Digits: worst mistakes"),
+    "augmentation": lambda: plots.augmentation_grid(
+        pictures(6, 32, 32, 3), pictures(6, 8, 28, 28, 3), "CIFAR-10, crop 28 × 28 and flip"
     ),
+    "notice": lambda: plots.notice(LONG_TITLE, "The training diverged in its first epoch: there is no curve to draw."),
+    "comparison": lambda: plots.comparison(ladder(), "ladder on CIFAR-10: best test accuracy, ours and published"),
+    "study": lambda: plots.study("hidden units", study_curves(2, 10, 50, 200), "hidden units on Circles, 5 seeds"),
+    "receptive-fields": lambda: plots.receptive_fields(pictures(32, 32, 3), layers()),
+    "score-maps": lambda: plots.score_maps(pictures(64, 64, 3), score_grid(), CIFAR, "CIFAR-10, baseline, on a mosaic"),
+    "backprop-cost": lambda: plots.backprop_cost(costs()),
 }
 
 
 @pytest.fixture(scope="module", params=FIGURES)
-def quick_figure(request):
+def marked_figure(request):
     """One of each kind, drawn, with the mark: the fullest form that it has."""
-    figure = FIGURES[request.param](quick=True)
+    figure = FIGURES[request.param]()
+    plots.mark_smoke_test(figure)
     figure.canvas.draw()
     return figure
 
@@ -204,39 +238,87 @@ def test_overlapping_finds_what_overlaps():
 # All kinds
 
 
-def test_texts_do_not_overlap(quick_figure):
-    assert overlapping(quick_figure) == []
+def test_texts_do_not_overlap(marked_figure):
+    assert overlapping(marked_figure) == []
 
 
-def test_texts_are_inside_the_figure(quick_figure):
-    width, height = quick_figure.canvas.get_width_height()
-    for text in texts(quick_figure):
+def test_texts_are_inside_the_figure(marked_figure):
+    width, height = marked_figure.canvas.get_width_height()
+    for text in texts(marked_figure):
         box = text.get_window_extent()
         assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1, text.get_text()
 
 
-def test_texts_are_large_enough_for_a_page(quick_figure):
-    assert min(text.get_fontsize() for text in texts(quick_figure)) >= 8
-    assert quick_figure.get_figwidth() <= 10
+def test_texts_are_large_enough_for_a_page(marked_figure):
+    assert min(text.get_fontsize() for text in texts(marked_figure)) >= 8
+    assert marked_figure.get_figwidth() <= 10
 
 
-def test_quick_mark(quick_figure):
-    assert plots.QUICK_MARK in words(quick_figure)
+def test_mark_is_the_red_first_line_of_the_title(marked_figure):
+    assert plots.SMOKE_TEST_MARK in words(marked_figure)
+    assert marked_figure.get_suptitle().splitlines()[0] == plots.SMOKE_TEST_MARK
+    red = to_rgb(marked_figure._suptitle.get_color())
+    assert red[0] > 2 * max(red[1:])
+
+
+def test_mark_keeps_the_title():
+    figure = plots.learning_curves(history(2), "CIFAR-10, baseline")
+    plots.mark_smoke_test(figure)
+    assert figure.get_suptitle() == f"{plots.SMOKE_TEST_MARK}\nCIFAR-10, baseline"
+
+
+def test_mark_is_the_title_of_a_figure_without_one():
+    figure = plots.svm_panels(panels(1, "decision"))
+    assert figure.get_suptitle() == ""
+    plots.mark_smoke_test(figure)
+    assert figure.get_suptitle() == plots.SMOKE_TEST_MARK
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_saved_files(name, tmp_path):
     """Without the mark; small; and the same bytes for the same data."""
     for file in ("first.png", "second.png"):
-        figure = FIGURES[name](quick=False)
+        figure = FIGURES[name]()
         plots.save(figure, tmp_path / file)
-    assert plots.QUICK_MARK not in words(figure)
+    assert plots.SMOKE_TEST_MARK not in words(figure)
     first, second = ((tmp_path / file).read_bytes() for file in ("first.png", "second.png"))
     assert first.startswith(b"\x89PNG")
     assert 3_000 < len(first) < plots.MAX_BYTES
     assert first == second
     assert not any(chunk in first for chunk in (b"tIME", b"tEXt", b"iTXt", b"zTXt"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.png", "second.png"]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_saved_files_of_a_smoke_test(name, tmp_path):
+    """With the mark, once even when saved twice; as small as without it."""
+    unmarked, figure, marked = FIGURES[name](), FIGURES[name](), FIGURES[name]()
+    plots.save(unmarked, tmp_path / "unmarked.png")
+    plots.save(figure, tmp_path / "first.png", smoke_test=True)
+    assert words(figure).count(plots.SMOKE_TEST_MARK) == 1
+    title = figure.get_suptitle()
+    plots.save(figure, tmp_path / "second.png", smoke_test=True)
+    assert figure.get_suptitle() == title
+    plots.mark_smoke_test(marked)
+    plots.save(marked, tmp_path / "marked.png")
+    first = (tmp_path / "first.png").read_bytes()
+    assert first == (tmp_path / "marked.png").read_bytes()
+    assert first != (tmp_path / "unmarked.png").read_bytes()
+    assert 3_000 < len(first) < plots.MAX_BYTES
+    assert (tmp_path / "second.png").stat().st_size < plots.MAX_BYTES
+
+
+def test_an_animation_of_a_smoke_test_is_marked_in_every_frame():
+    frames = panels(3, "probability")
+    for smoke_test in (False, True):
+        data = plots.decision_animation(frames, ("outer", "inner"), "Circles", smoke_test=smoke_test)
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.n_frames == 3
+            for number in range(3):
+                picture.seek(number)
+                # The title's lines: red letters with the mark, black ones without.
+                top = np.asarray(picture.convert("RGB"), dtype=int)[:30]
+                assert ((top[..., 0] > 150) & (top[..., 1:] < 100).all(axis=-1)).any() == smoke_test
 
 
 def test_photographs_of_noise_still_fit(tmp_path):
@@ -259,7 +341,7 @@ def test_needs_neither_pyplot_nor_tensorflow():
     code = (
         "import sys, rdfia_keras.plots as p;"
         "rows = [dict(epoch=1, train_loss=1, test_loss=1, train_accuracy=1, test_accuracy=1)];"
-        "p._png(p.learning_curves(rows, 't'), 50);"
+        "p.saving._png(p.learning_curves(rows, 't'), 50);"
         "sys.exit(any(m in sys.modules for m in ('matplotlib.pyplot', 'tensorflow', 'keras')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -414,6 +496,25 @@ def test_sweep_prints_plain_numbers():
 def test_sweep_refuses_what_a_log_axis_cannot_show(rows):
     with pytest.raises(ValueError, match="positive C"):
         plots.svm_sweep(rows, "Circles")
+
+
+def test_comparison_draws_ours_beside_what_is_known():
+    figure = plots.comparison(ladder(), "ladder")
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["baseline", "normalize (figure 7)"]
+    drawn = [(line.get_label(), list(line.get_xdata())) for line in axes.get_lines() if line.get_ydata()[0] == 0]
+    assert drawn == [("ours, best epoch", [68])]
+    assert [patch.get_x() for patch in axes.patches] == [pytest.approx(66)] * 3
+    assert [patch.get_width() for patch in axes.patches] == [pytest.approx(7)] * 3
+    known = {"other students", "without the change", "published", "ours, best epoch"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == known
+
+
+def test_comparison_and_study_refuse_nothing():
+    with pytest.raises(ValueError, match="no row"):
+        plots.comparison([], "ladder")
+    with pytest.raises(ValueError, match="no curve"):
+        plots.study("hidden units", {}, "Circles")
 
 
 # Maps
@@ -576,7 +677,7 @@ def test_large_images_are_averaged_down():
     images = np.zeros((10, 300, 200, 3), dtype=np.uint8)
     images[:, ::2] = 100
     shown = plots.image_grid(images, [""] * 10, 5, "t").axes[0].images[0].get_array()
-    assert 10 * shown.shape[0] * shown.shape[1] <= plots.MAX_PIXELS
+    assert 10 * shown.shape[0] * shown.shape[1] <= plots.images.MAX_PIXELS
     assert shown.shape[0] / shown.shape[1] == pytest.approx(1.5, abs=0.05)
     assert shown.mean() == pytest.approx(50, abs=1)
 

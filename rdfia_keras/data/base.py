@@ -1,12 +1,17 @@
-"""What a data set is here: two checked splits of arrays, and where they came from."""
+"""`Dataset`, two checked splits of arrays, and the registries of the functions that load one."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rdfia_keras.config import IMAGE_DATASETS, VECTOR_DATASETS
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -25,23 +30,23 @@ class Split:
         return len(self.y)
 
     def take(self, count: int) -> "Split":
-        """The first `count` examples."""
+        """Returns the first `count` examples."""
         return Split(self.x[:count], self.y[:count])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training and a test split, checked when they are put together.
+    """A training and a test split, checked on creation.
 
     Attributes:
-        name: What the user asked for: `circles`, `cifar10`, a folder's name, ...
-        train: The split that is learnt from.
-        test: The split that is only measured.
-        classes: One name for each class number.
-        source: Where the arrays came from, in words for a person.
+        name: Name of the data set or of the folder: `circles`, `cifar10`, ...
+        train: The split to train on.
+        test: The split to evaluate on.
+        classes: The name of each class, in the order of the class numbers.
+        source: Where the arrays come from, for the user to read.
 
     Raises:
-        RdfiaError: When shapes, dtypes, ranges or labels are not what they must be.
+        RdfiaError: If shapes, dtypes, values or labels are invalid.
     """
 
     name: str
@@ -50,7 +55,7 @@ class Dataset:
     classes: tuple[str, ...]
     source: str = field(default="")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for split_name, split in (("training", self.train), ("test", self.test)):
             _check(f"{self.name}: the {split_name} set", split, len(self.classes))
         if self.train.x.shape[1:] != self.test.x.shape[1:]:
@@ -61,19 +66,19 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """First 16 hexadecimal digits of the SHA-256 of all four arrays, with their shapes and dtypes."""
+        """The first 16 hexadecimal digits of the SHA-256 of all four arrays, with their shapes and dtypes."""
         sha = hashlib.sha256()
         for array in (self.train.x, self.train.y, self.test.x, self.test.y):
             sha.update(f"{array.shape}{array.dtype}".encode())
-            sha.update(np.ascontiguousarray(array))
+            sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()[:16]
 
     def take(self, count: int) -> "Dataset":
-        """The first `count` training and test examples."""
+        """Returns the first `count` training and test examples."""
         return replace(self, train=self.train.take(count), test=self.test.take(count))
 
-    def describe(self) -> dict:
-        """What a record keeps of a data set."""
+    def describe(self) -> dict[str, Any]:
+        """Returns what a record keeps of the data set."""
         return {
             "name": self.name,
             "counts": {"train": len(self.train), "test": len(self.test)},
@@ -105,5 +110,14 @@ def _check(what: str, split: Split, n_y: int) -> None:
 
 
 def one_hot(y: np.ndarray, n_y: int) -> np.ndarray:
-    """Class numbers (N,) as float64 one-hot rows (N, n_y)."""
+    """Converts class numbers (N,) to float64 one-hot rows (N, n_y)."""
     return np.eye(n_y)[y]
+
+
+# What a data set registers: it takes the user's folder of data files, if there is one.
+Loader = Callable[[Path | None], Dataset]
+
+VECTORS: Registry[Loader] = Registry("data set of vectors", VECTOR_DATASETS, declared_in="config.VECTOR_DATASETS")
+IMAGES: Registry[Loader] = Registry("data set of images", IMAGE_DATASETS, declared_in="config.IMAGE_DATASETS")
+vectors = VECTORS.register
+images = IMAGES.register

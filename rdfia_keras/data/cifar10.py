@@ -1,4 +1,4 @@
-"""CIFAR-10 from its published Python layout: a folder of batches, or the archive as it is downloaded."""
+"""CIFAR-10 in its published Python layout: a folder of batches, or the archive as it is downloaded."""
 
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -6,12 +6,26 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from rdfia_keras.data import download
-from rdfia_keras.data.base import Dataset, Split
+from rdfia_keras.data.base import Dataset, Split, images
 from rdfia_keras.data.pickles import FIX, check_size, read_bytes, read_pickle
 from rdfia_keras.errors import RdfiaError
 
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
+REMOTE = download.Remote(
+    file=ARCHIVE,
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    saved_as="cifar-10-batches-py-target_archive",
+    cached=(
+        # Keras since 3.7, its archive, and the names that earlier releases gave the same two.
+        "cifar-10-batches-py-target/cifar-10-batches-py",
+        "cifar-10-batches-py-target_archive",
+        "cifar-10-batches-py/cifar-10-batches-py",
+        "cifar-10-batches-py",
+        "cifar-10-batches-py.tar.gz",
+    ),
+)
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST = "test_batch"
@@ -21,22 +35,23 @@ _META = "batches.meta"
 Batch = tuple[np.ndarray, np.ndarray]
 
 
-def load(data_dir: Path | None) -> Dataset:
-    """Images of shape (N, 32, 32, 3), uint8: the five training batches in order, and the test batch.
+@images("cifar10")
+def load_images(data_dir: Path | None) -> Dataset:
+    """Loads images of shape (N, 32, 32, 3), uint8: the five training batches in order, and the test batch.
 
     Raises:
-        RdfiaError: When a batch is missing, damaged or asks Python to run something, or nothing can be had.
+        RdfiaError: If a batch is missing, damaged or asks Python to run something, or if the download fails.
     """
     path = find(data_dir) if data_dir else None
     if path:
         return read(path)
-    path = download.obtain("cifar10", data_dir)
+    path = download.fetch(REMOTE, data_dir)
     with download.cached_copy(path):
         return read(path)
 
 
 def find(data_dir: Path) -> Path | None:
-    """The batches' folder or their archive in `data_dir`, which may itself be that folder; else None."""
+    """Returns the folder of batches or the archive in `data_dir`, which may itself be that folder, or None."""
     if any((data_dir / name).exists() for name in (*_TRAIN, _TEST)):
         return data_dir
     if (data_dir / FOLDER).is_dir():
@@ -45,10 +60,10 @@ def find(data_dir: Path) -> Path | None:
 
 
 def read(path: Path) -> Dataset:
-    """The data set of a batches' folder, or of an archive, which is read without unpacking it to disk."""
+    """Reads a folder of batches, or an archive without unpacking it to disk."""
     batches, classes = _read_folder(path) if path.is_dir() else _read_archive(path)
-    test = _joined([batches.pop(_TEST)])
-    return Dataset("cifar10", _joined([batches.pop(name) for name in _TRAIN]), test, classes, str(path))
+    test = _concatenate([batches.pop(_TEST)])
+    return Dataset("cifar10", _concatenate([batches.pop(name) for name in _TRAIN]), test, classes, str(path))
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Batch], tuple[str, ...]]:
@@ -61,16 +76,18 @@ def _read_folder(folder: Path) -> tuple[dict[str, Batch], tuple[str, ...]]:
 
 
 def _read_archive(path: Path) -> tuple[dict[str, Batch], tuple[str, ...]]:
-    batches, classes = {}, CLASSES
+    batches: dict[str, Batch] = {}
+    classes: tuple[str, ...] = CLASSES
     try:
         # In the archive's own order: going back in a .tar.gz means unpacking it again from its start.
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 name, where = PurePosixPath(member.name).name, f"{path}: {member.name}"
-                if not member.isfile() or name not in (*_TRAIN, _TEST, _META):
+                file = archive.extractfile(member) if member.isfile() else None
+                if file is None or name not in (*_TRAIN, _TEST, _META):
                     continue
                 check_size(member.size, where)
-                data = archive.extractfile(member).read()
+                data = file.read()
                 if name == _META:
                     classes = _class_names(data, where)
                 else:
@@ -95,7 +112,7 @@ def _batch(data: bytes, where: str) -> Batch:
     return pixels, np.array(labels, np.int64)
 
 
-def _is_label(value) -> bool:
+def _is_label(value: object) -> bool:
     return isinstance(value, int) and 0 <= value <= 9
 
 
@@ -106,8 +123,8 @@ def _class_names(data: bytes, where: str) -> tuple[str, ...]:
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
-def _joined(batches: list[Batch]) -> Split:
-    """All batches as one array with the channels last, filled in place; takes the batches out of the list."""
+def _concatenate(batches: list[Batch]) -> Split:
+    """Copies all batches into one array with the channels last, and empties the list."""
     y = np.concatenate([labels for _, labels in batches])
     x = np.empty((len(y), 32, 32, 3), np.uint8)
     end = len(y)

@@ -1,37 +1,39 @@
-"""Two noisy circles, one inside the other: 200 points to learn from and 200 to test on."""
+"""Two noisy circles, one inside the other: 200 training points and 200 test points."""
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rdfia_keras.data.base import Dataset, Split
+from rdfia_keras.data.base import Dataset, Split, vectors
 from rdfia_keras.errors import RdfiaError
 
 FILE = "circles.mat"
-# The outer circle is class 0 and the inner one class 1, in the course's file and in what is drawn here.
+# The outer circle is class 0 and the inner one class 1, in the course's file and in the generated points.
 CLASSES = ("outer", "inner")
 _KEYS = ("Xtrain", "Ytrain", "Xtest", "Ytest")
 # The course's file has 6.6 kB; compressed matrices can swell a thousandfold when read.
 _MAX_BYTES = 1_000_000
 
 
-def load(data_dir: Path | None) -> Dataset:
-    """The course's `circles.mat` when `data_dir` holds it, else 100 points of each class drawn for each split.
+@vectors("circles")
+def load_vectors(data_dir: Path | None) -> Dataset:
+    """Reads the course's `circles.mat` from `data_dir`, or generates 100 points of each class for each split.
 
     Returns:
-        Points of shape (N, 2), float64, and their class 0 or 1. What is drawn is the same every time.
+        Points of shape (N, 2), float64, and their class 0 or 1. The generated points are always the same.
 
     Raises:
-        RdfiaError: When `circles.mat` is damaged or is another file.
+        RdfiaError: If `circles.mat` is damaged or is another file.
     """
     path = data_dir / FILE if data_dir else None
     if path and path.exists():
         return read(path)
-    return Dataset("circles", _drawn(0), _drawn(1), CLASSES, "drawn with sklearn.datasets.make_circles")
+    return Dataset("circles", _generate(0), _generate(1), CLASSES, "drawn with sklearn.datasets.make_circles")
 
 
-def _drawn(random_state: int) -> Split:
+def _generate(random_state: int) -> Split:
     from sklearn.datasets import make_circles
 
     x, y = make_circles(n_samples=(100, 100), noise=0.2, factor=0.33, random_state=random_state)
@@ -39,8 +41,8 @@ def _drawn(random_state: int) -> Split:
 
 
 def read(path: Path) -> Dataset:
-    """The data set of a `circles.mat`: Xtrain and Xtest of shape (N, 2), Ytrain and Ytest one-hot of shape (N, 2)."""
-    arrays = _matrices(path)
+    """Reads a `circles.mat`: Xtrain and Xtest of shape (N, 2), Ytrain and Ytest one-hot of shape (N, 2)."""
+    arrays = _read_matrices(path)
     missing = [key for key in _KEYS if key not in arrays]
     if missing:
         raise RdfiaError(
@@ -50,7 +52,7 @@ def read(path: Path) -> Dataset:
     return Dataset("circles", train, test, CLASSES, str(path))
 
 
-def _matrices(path: Path) -> dict:
+def _read_matrices(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
 
     try:

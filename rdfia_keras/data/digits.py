@@ -1,36 +1,42 @@
-"""The 1,797 digits of 8 x 8 pixels that come inside scikit-learn: nothing to download."""
+"""The 1,797 digits of 8 x 8 pixels that scikit-learn contains: nothing to download."""
+
+from pathlib import Path
 
 import numpy as np
 
-from rdfia_keras.data.base import Dataset, Split
+from rdfia_keras.data.base import Dataset, Split, images, vectors
 
 CLASSES = tuple("0123456789")
 _SOURCE = "sklearn.datasets.load_digits"
 
 
-def load_vectors() -> Dataset:
-    """Vectors of shape (N, 64), float64 in [0, 1]; a quarter of every class is the test set."""
+@vectors("digits")
+def load_vectors(data_dir: Path | None) -> Dataset:
+    """Loads vectors of shape (N, 64), float64 in [0, 1]; the test set is a quarter of every class."""
     return _dataset(_levels() / 16)
 
 
-def load_images() -> Dataset:
-    """The same split as colour images of shape (N, 32, 32, 3), uint8, enlarged smoothly."""
+@images("digits")
+def load_images(data_dir: Path | None) -> Dataset:
+    """Loads the same splits as colour images of shape (N, 32, 32, 3), uint8, enlarged with bicubic interpolation."""
     from PIL import Image
 
-    images = np.empty((len(_levels()), 32, 32, 3), np.uint8)
-    for image, levels in zip(images, _levels(), strict=True):
+    enlarged = np.empty((len(_levels()), 32, 32, 3), np.uint8)
+    for image, levels in zip(enlarged, _levels(), strict=True):
         small = Image.fromarray(np.round(levels.reshape(8, 8) * (255 / 16)).astype(np.uint8))
         image[:] = np.asarray(small.resize((32, 32), Image.Resampling.BICUBIC))[:, :, None]
-    return _dataset(images)
+    return _dataset(enlarged)
 
 
 def _levels() -> np.ndarray:
+    """Returns the grey levels from 0 to 16, of shape (N, 64)."""
     from sklearn.datasets import load_digits
 
     return load_digits().data.astype(np.float64)
 
 
 def _dataset(x: np.ndarray) -> Dataset:
+    """Splits the examples, in the order of scikit-learn."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,79 +1,65 @@
-"""Files that are not in the user's folder: first Keras's own cache, then a download that cannot spoil that cache."""
+"""Files that the user's folder lacks: from Keras's cache, or downloaded into it."""
 
 import os
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.request import getproxies
 
 from rdfia_keras.errors import RdfiaError
 
+if TYPE_CHECKING:
+    from requests import Response
+
+TRIES = 3
+CONNECT_SECONDS = 5
+READ_SECONDS = 15.0
+
 
 @dataclass(frozen=True)
-class _Remote:
-    """Where a data set is on the network and, in order of preference, in Keras's `datasets` folder."""
+class Remote:
+    """A published file and its places in Keras's `datasets` folder.
 
-    archive: str
-    host: str
+    Attributes:
+        file: The name under which the user's folder holds it.
+        url: Where it is published.
+        sha256: The hexadecimal SHA-256 of its bytes.
+        saved_as: The name of a download in Keras's folder, one that Keras finds there.
+        cached: Every place in Keras's folder to look for it, unpacked or not, in order of preference.
+    """
+
+    file: str
+    url: str
+    sha256: str
+    saved_as: str
     cached: tuple[str, ...]
 
 
-_REMOTES = {
-    "mnist": _Remote("mnist.npz", "storage.googleapis.com", ("mnist.npz",)),
-    "cifar10": _Remote(
-        "cifar-10-python.tar.gz",
-        "www.cs.toronto.edu",
-        (
-            # Keras since 3.7, its archive, and the names that earlier releases gave the same two.
-            "cifar-10-batches-py-target/cifar-10-batches-py",
-            "cifar-10-batches-py-target_archive",
-            "cifar-10-batches-py/cifar-10-batches-py",
-            "cifar-10-batches-py",
-            "cifar-10-batches-py.tar.gz",
-        ),
-    ),
-}
-_PROBE_SECONDS = 5
-# Keras sets no timeout of its own, so that a silent server would hold the user for ever.
-_CHILD = "import socket; socket.setdefaulttimeout(15); import keras; keras.datasets.{name}.load_data()"
-
-
 class _Failed(Exception):
-    """Why there was no download, in a few words."""
+    """Why there is no download, in a few words."""
 
 
-def obtain(name: str, data_dir: Path | None) -> Path:
-    """The file or folder of `mnist` or `cifar10` in Keras's cache, downloaded there when it is not.
+def fetch(remote: Remote, data_dir: Path | None) -> Path:
+    """Returns the path of a file in Keras's cache, after downloading it there if need be.
 
     Args:
-        name: `mnist` or `cifar10`.
-        data_dir: The user's folder, already searched in vain; only named in the error.
+        remote: The file.
+        data_dir: The user's folder, which lacks the file; only named in the error.
 
     Raises:
-        RdfiaError: When the file is not cached and cannot be downloaded; the cache is then as it was.
+        RdfiaError: If the file is not cached and its download fails, which leaves the cache as it was.
     """
-    remote = _REMOTES[name]
     home = _keras_home()
     try:
-        cached = _find(remote, home)
-        if cached is None:
-            _probe(remote.host)
-            _download(name, home)
-            cached = _find(remote, home)
-        if cached is None:
-            raise _Failed(f"the download left nothing in {home}")
-        return cached
+        return _find(remote, home) or _download(remote, home)
     except (_Failed, OSError) as error:
         searched = f"{data_dir} does not hold it and " if data_dir else ""
         raise RdfiaError(
-            f"{remote.archive} is needed but {searched}it could not be downloaded ({error}); put {remote.archive} in a "
+            f"{remote.file} is needed but {searched}it could not be downloaded ({error}); put {remote.file} in a "
             "folder and pass `--data-dir FOLDER`, or name that folder in the environment variable RDFIA_DATA, "
             "or use `--dataset digits`, which needs no download"
         ) from error
@@ -81,7 +67,7 @@ def obtain(name: str, data_dir: Path | None) -> Path:
 
 @contextmanager
 def cached_copy(path: Path) -> Iterator[None]:
-    """Adds to the fault of a cached file that deleting it mends it too."""
+    """Adds to the error about a cached file that deleting it is another way out."""
     try:
         yield
     except RdfiaError as error:
@@ -89,14 +75,14 @@ def cached_copy(path: Path) -> Iterator[None]:
 
 
 def _keras_home() -> Path:
-    """The folder that Keras keeps its cache in."""
+    """Returns the folder in which Keras keeps its cache."""
     try:
         return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
     except RuntimeError:  # There is no home folder: Keras then uses the one for temporary files.
         return Path(tempfile.gettempdir()) / ".keras"
 
 
-def _find(remote: _Remote, home: Path) -> Path | None:
+def _find(remote: Remote, home: Path) -> Path | None:
     for place in remote.cached:
         path = home / "datasets" / place
         # An interrupted Keras can leave an empty folder.
@@ -105,73 +91,81 @@ def _find(remote: _Remote, home: Path) -> Path | None:
     return None
 
 
-def _probe(host: str) -> None:
-    """Fails within seconds when there is no network, before the slow start of Keras."""
-    address = _proxy_address() or (host, 443)
-    try:
-        socket.create_connection(address, timeout=_PROBE_SECONDS).close()
-    except OSError as error:
-        raise _Failed(f"no connection to {address[0]}: {error.strerror or error}") from error
+def _download(remote: Remote, home: Path) -> Path:
+    import pooch
+    from requests import RequestException
 
-
-def _proxy_address() -> tuple[str, int] | None:
-    """Host and port of the proxy that https goes through, if the user has one."""
-    proxy = urllib.request.getproxies().get("https")
-    if not proxy:
-        return None
-    try:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        return (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)) if parts.hostname else None
-    except ValueError as error:
-        raise _Failed(f"the proxy address {proxy} is not valid") from error
-
-
-def _download(name: str, home: Path) -> None:
-    """Lets Keras download into a folder of its own beside the cache, then moves what came into the cache."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        # Keras writes straight into its cache and deletes what is there when a download fails.
-        fresh = Path(tempfile.mkdtemp(prefix=".rdfia-download-", dir=home))
-    except OSError as error:
-        raise _Failed(
-            f"the cache folder {home} cannot be written, KERAS_HOME can name another: {error.strerror}"
-        ) from error
-    try:
-        _run_keras(name, fresh)
-        _publish(fresh / "datasets", home / "datasets")
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _run_keras(name: str, keras_home: Path) -> None:
-    print(f"Downloading {_REMOTES[name].archive} ...", file=sys.stderr, flush=True)
-    done = subprocess.run(
-        # -P: a keras.py or socket.py in the current folder is not what is meant.
-        [sys.executable, "-P", "-c", _CHILD.format(name=name)],
-        env={**os.environ, "KERAS_HOME": str(keras_home), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdin=subprocess.DEVNULL,
-        stdout=_progress_target(),
-        stderr=subprocess.PIPE,
-        check=False,
+    folder = home / "datasets"
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
+    pooch.get_logger().setLevel("ERROR")
+    cache = pooch.create(
+        path=folder,
+        base_url="",
+        registry={remote.saved_as: remote.sha256},
+        urls={remote.saved_as: remote.url},
+        retry_if_failed=TRIES - 1,
     )
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").split("\n")
-        reasons = [line.strip().rstrip(".") for line in lines if line.strip()]
-        raise _Failed(reasons[-1][:300] if reasons else f"the download ended with status {done.returncode}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(cache.fetch(remote.saved_as, downloader=_stream))
+    except RequestException as error:
+        raise _Failed(f"{remote.url}: {_reason(error)}") from error
+    except ValueError as error:
+        raise _Failed(f"{remote.url}: what arrived is not the published file, its SHA-256 differs") from error
+    except OSError as error:
+        fault = f"the cache folder {home} cannot be written, KERAS_HOME can name another"
+        raise _Failed(f"{fault}: {_reason(error)}") from error
+    finally:
+        for path in created:
+            with suppress(OSError):  # Only empty folders can be removed: after a success, none is.
+                path.rmdir()
 
 
-def _progress_target() -> int:
-    """Our stderr for Keras's progress bar; nothing where that is a file, which it would fill with 20 lines a second."""
-    return 2 if os.isatty(2) else subprocess.DEVNULL
+def _stream(url: str, file: str, _pooch: object) -> None:
+    """Writes what `url` holds to `file`. Pooch tries again after a `RequestException` only."""
+    from requests import ConnectionError, HTTPError, get
+    from urllib3.exceptions import MaxRetryError
+
+    try:
+        with get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
+            response.raise_for_status()
+            _write(response, Path(file))
+    except HTTPError as error:
+        if error.response is not None and error.response.status_code < 500:
+            raise _Failed(f"{url}: {_reason(error)}") from error
+        raise
+    except ValueError as error:
+        proxy = getproxies().get("https")
+        raise _Failed(f"the proxy address {proxy} is not valid: {_reason(error)}") from error
+    except ConnectionError as error:
+        fault = error.args[0] if error.args else None
+        if isinstance(fault, MaxRetryError) and fault.pool:
+            host = (getattr(fault.pool, "proxy", None) or fault.pool).host
+            raise _Failed(f"{url}: no connection to {host}: {_reason(error)}") from error
+        raise
 
 
-def _publish(fresh: Path, datasets: Path) -> None:
-    datasets.mkdir(parents=True, exist_ok=True)
-    for item in sorted(fresh.iterdir()):
-        target = datasets / item.name
-        try:
-            item.replace(target)
-        except OSError:
-            # A folder cannot replace one that another process has just put there, and need not.
-            if not target.exists():
-                raise
+def _write(response: "Response", path: Path) -> None:
+    """Writes the body of a response; shows progress on a terminal and one line elsewhere."""
+    # Pooch creates the file for its owner only, but others may share the cache.
+    path.chmod(0o644)
+    label = f"Downloading {response.url.rpartition('/')[2]} ..."
+    total, done, is_terminal = int(response.headers.get("Content-Length", 0)), 0, sys.stderr.isatty()
+    print(label, end="" if is_terminal else "\n", file=sys.stderr, flush=True)
+    try:
+        with path.open("wb") as file:
+            for chunk in response.iter_content(1 << 16):
+                file.write(chunk)
+                done += len(chunk)
+                if is_terminal and total:
+                    print(f"\r{label} {done / total:4.0%} of {total / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+    finally:
+        if is_terminal:
+            print(file=sys.stderr)
+
+
+def _reason(error: BaseException) -> str:
+    """Returns on one line what the first of a chain of exceptions says."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:300]

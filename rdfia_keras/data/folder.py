@@ -2,11 +2,15 @@
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rdfia_keras.data.base import Dataset, Split
 from rdfia_keras.errors import RdfiaError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 # Left out in silence these would be missed, so they are reported; notes and index files are passed over.
@@ -22,7 +26,7 @@ class _Unusable(Exception):
 
 
 def load(folder: Path, image_size: int) -> Dataset:
-    """All images of a folder, in the order of their names.
+    """Loads all images of a folder, in the order of their names.
 
     Args:
         folder: Holds train/<class>/ and test/<class>/; the classes are the sorted folders of train.
@@ -32,29 +36,29 @@ def load(folder: Path, image_size: int) -> Dataset:
         Images of shape (N, image_size, image_size, 3), uint8.
 
     Raises:
-        RdfiaError: When the layout is another one, or for all the files together that cannot be used.
+        RdfiaError: If the layout is another one, or if files cannot be used, all of them in one error.
     """
     if not isinstance(image_size, int) or not 1 <= image_size <= _MAX_SIZE:
         raise RdfiaError(f"the image size is {image_size}; give a whole number from 1 to {_MAX_SIZE}")
     try:
-        train, test, classes = _listed(folder)
+        train, test, classes = _list_files(folder)
     except OSError as error:
         raise RdfiaError(f"{folder} cannot be read ({error.strerror}); check its permissions") from error
     faults: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        splits = [_read_split(folder, files, classes, image_size, faults) for files in (train, test)]
+        train_split, test_split = (_read_split(folder, files, classes, image_size, faults) for files in (train, test))
     if faults:
         more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
         raise RdfiaError(
             f"{len(faults)} of the {len(train) + len(test)} image files in {folder} cannot be used: "
             f"{', '.join(faults[:_NAMED])}{more}; repair or remove them"
         )
-    return Dataset(folder.resolve().name, *splits, classes, str(folder))
+    return Dataset(folder.resolve().name, train_split, test_split, classes, str(folder))
 
 
-def _listed(folder: Path) -> tuple[list[Path], list[Path], tuple[str, ...]]:
-    """The files of both splits and the names of the classes, once the layout is checked."""
+def _list_files(folder: Path) -> tuple[list[Path], list[Path], tuple[str, ...]]:
+    """Checks the layout and returns the files of both splits and the names of the classes."""
     if not folder.is_dir():
         raise RdfiaError(f"{folder} is not a folder; name one that holds train/<class>/ and test/<class>/ images")
     train, test = (_images_by_class(folder, name) for name in ("train", "test"))
@@ -73,11 +77,11 @@ def _listed(folder: Path) -> tuple[list[Path], list[Path], tuple[str, ...]]:
         )
     if not any(test.values()):
         raise RdfiaError(f"{folder / 'test'} holds no .png, .jpg or .jpeg image; put some in its class folders")
-    return _flat(train), _flat(test), tuple(train)
+    return _flatten(train), _flatten(test), tuple(train)
 
 
 def _images_by_class(folder: Path, split: str) -> dict[str, list[Path]]:
-    """Class name to image files, both in the order of their names."""
+    """Maps each class name to its image files, both in the order of their names."""
     root = folder / split
     if not root.is_dir():
         raise RdfiaError(f"{folder} has no {split} folder; it must hold train/<class>/ and test/<class>/ images")
@@ -87,7 +91,7 @@ def _images_by_class(folder: Path, split: str) -> dict[str, list[Path]]:
     return classes
 
 
-def _flat(by_class: dict[str, list[Path]]) -> list[Path]:
+def _flatten(by_class: dict[str, list[Path]]) -> list[Path]:
     return [path for files in by_class.values() for path in files]
 
 
@@ -100,7 +104,7 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _read_split(folder: Path, files: list[Path], classes: tuple[str, ...], size: int, faults: list[str]) -> Split:
-    """One split; a file that cannot be used is noted in `faults` and its place left unfilled."""
+    """Reads one split. A file that cannot be used is noted in `faults` and its place left unfilled."""
     try:
         x = np.empty((len(files), size, size, 3), np.uint8)
     except MemoryError as error:
@@ -116,7 +120,7 @@ def _read_split(folder: Path, files: list[Path], classes: tuple[str, ...], size:
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:
-    """The image as uint8 (size, size, 3)."""
+    """Reads an image as uint8 (size, size, 3)."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if path.suffix.lower() not in _SUFFIXES:
@@ -144,8 +148,8 @@ def _pixels(path: Path, size: int) -> np.ndarray:
         raise _Unusable("cut short or damaged") from error
 
 
-def _rgb(image):
-    """A Pillow image of any mode as 8-bit RGB; what is transparent becomes white."""
+def _rgb(image: "Image.Image") -> "Image.Image":
+    """Converts an image of any mode to 8-bit RGB, on white where it is transparent."""
     from PIL import Image
 
     if image.mode.startswith("I"):

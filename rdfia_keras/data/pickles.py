@@ -1,14 +1,16 @@
-"""CIFAR-10 comes as pickles, and a pickle is a program: here it finds nothing to run.
+"""Reads the pickles of CIFAR-10 without running what they ask for.
 
-The unpickler imports nothing that a file names. The few numpy names that an honest batch asks for are answered with
-stand-ins that check what they are given and keep its bytes; any other name ends the load.
+The unpickler imports nothing that a file names. It answers the few NumPy names that an honest batch asks for with
+stand-ins that check their arguments and keep the bytes; any other name ends the load.
 """
 
 import io
 import math
 import pickle
 import pickletools
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -20,10 +22,10 @@ FIX = "replace it with the published file"
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of one batch file.
+    """Reads the bytes of one batch file.
 
     Raises:
-        RdfiaError: When the file cannot be read or is larger than `MAX_BYTES`.
+        RdfiaError: If the file cannot be read or is larger than `MAX_BYTES`.
     """
     try:
         check_size(path.stat().st_size, str(path))
@@ -33,13 +35,13 @@ def read_bytes(path: Path) -> bytes:
 
 
 def check_size(size: int, where: str) -> None:
-    """Refuses a batch of more than `MAX_BYTES` bytes with an RdfiaError."""
+    """Raises an RdfiaError for a batch of more than `MAX_BYTES` bytes."""
     if size > MAX_BYTES:
         raise RdfiaError(f"{where} has {size:,} bytes but a CIFAR-10 batch has about 31,000,000; {FIX}")
 
 
 def read_pickle(data: bytes, where: str) -> dict[str, object]:
-    """The dictionary that a CIFAR-10 pickle holds, its keys as str and its strings as bytes.
+    """Reads the dictionary of a CIFAR-10 pickle, its keys as str and its strings as bytes.
 
     Args:
         data: The whole pickle, any protocol, written by Python 2 or 3.
@@ -49,7 +51,7 @@ def read_pickle(data: bytes, where: str) -> dict[str, object]:
         The dictionary; every array in it is a read-only uint8 array.
 
     Raises:
-        RdfiaError: When the pickle asks for anything but uint8 arrays, is cut short, or is not a pickle.
+        RdfiaError: If the pickle asks for anything but uint8 arrays, is cut short, or is not a pickle.
     """
     try:
         _check_numbering(data)
@@ -65,7 +67,7 @@ def read_pickle(data: bytes, where: str) -> dict[str, object]:
 
 
 class _Refused(Exception):
-    """What the pickle asked for and does not get; `read_pickle` puts the file's name in front."""
+    """What the pickle asks for in vain; `read_pickle` puts the file's name in front."""
 
 
 class _Unpickler(pickle.Unpickler):
@@ -77,17 +79,17 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Name:
-    """A name that the pickle can call and nothing else: it has no attributes that the pickle could set."""
+    """A name that the pickle can only call: it has no attributes for the pickle to set."""
 
     __slots__ = ("_function",)
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
 
-    def __call__(self, *args):
+    def __call__(self, *args: Any) -> object:
         return self._function(*args)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> NoReturn:
         raise _Refused("sets attributes on a numpy function, which was refused")
 
 
@@ -96,11 +98,11 @@ class _Dtype:
 
     __slots__ = ("big_endian", "code")
 
-    def __init__(self, code, *_flags):
+    def __init__(self, code: object, *_flags: object) -> None:
         self.code = _text(code)
         self.big_endian = False
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Sequence[Any]) -> None:
         self.big_endian = _text(state[1]) == ">"
 
 
@@ -109,48 +111,48 @@ class _Array:
 
     __slots__ = ("array",)
 
-    def __init__(self, *_subtype_shape_code):
-        self.array = None
+    def __init__(self, *_subtype_shape_code: object) -> None:
+        self.array: np.ndarray | None = None
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Sequence[Any]) -> None:
         _version, shape, dtype, is_fortran, data = state
         self.array = _uint8_array(data, dtype, shape, "F" if is_fortran else "C")
 
 
-def _uint8_array(data, dtype, shape, order: str) -> np.ndarray:
+def _uint8_array(data: object, dtype: object, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
     if not isinstance(dtype, _Dtype) or dtype.code != "u1":
         raise _Refused("holds an array that is not of dtype uint8, which was refused")
     if not isinstance(data, bytes | bytearray) or math.prod(shape) != len(data):
         raise _Refused("holds an array whose bytes do not fill its shape")
-    return np.frombuffer(data, np.uint8).reshape(shape, order=_text(order))
+    return np.frombuffer(data, np.uint8).reshape(shape, order=order)
 
 
-def _whole_array(data, dtype, shape, order, *_axis_order) -> _Array:
-    """How protocol 5 writes an array: all at once."""
+def _whole_array(data: object, dtype: object, shape: Any, order: object, *_axis_order: object) -> _Array:
+    """Stands in for the function that builds an array all at once in protocol 5."""
     stand_in = _Array()
-    stand_in.array = _uint8_array(data, dtype, shape, order)
+    stand_in.array = _uint8_array(data, dtype, shape, "F" if _text(order) == "F" else "C")
     return stand_in
 
 
-def _scalar(dtype, data) -> int:
-    """A numpy integer, as found in label lists that were made again with numpy."""
+def _scalar(dtype: object, data: bytes) -> int:
+    """Stands in for a NumPy integer, found in label lists that were made again with NumPy."""
     if not isinstance(dtype, _Dtype) or dtype.code[:1] not in ("i", "u"):
         raise _Refused("holds a numpy scalar that is not an integer, which was refused")
     return int.from_bytes(data, "big" if dtype.big_endian else "little", signed=dtype.code[0] == "i")
 
 
-def _encode(text, encoding) -> bytes:
-    """How Python 3 writes bytes in protocol 2."""
+def _encode(text: object, encoding: object) -> bytes:
+    """Stands in for the function that builds bytes in Python 3's protocol 2."""
     if not isinstance(text, str) or _text(encoding) != "latin1":
         raise _Refused("asks for a text encoding other than latin1, which was refused")
     return text.encode("latin1")
 
 
-def _no_call(*_args):
+def _no_call(*_args: object) -> NoReturn:
     raise _Refused("builds a numpy array in a way that no CIFAR-10 batch does, which was refused")
 
 
-_ALLOWED = {
+_ALLOWED: dict[tuple[str, str], Callable[..., object]] = {
     ("numpy", "dtype"): _Dtype,
     # Only ever named as the first argument of _reconstruct.
     ("numpy", "ndarray"): _no_call,
@@ -163,9 +165,9 @@ _ALLOWED = {
 
 
 def _check_numbering(data: bytes) -> None:
-    """Refuses a memo number that no writer would reach: the C unpickler makes room for all the numbers below it."""
+    """Refuses a memo number that no writer reaches: the C unpickler makes room for all the numbers below it."""
     for count, (opcode, argument, _position) in enumerate(pickletools.genops(data)):
-        if opcode.name.endswith("PUT") and argument > count:
+        if opcode.name.endswith("PUT") and argument is not None and argument > count:
             raise _Refused("numbers its objects as no CIFAR-10 batch does, which was refused")
 
 
@@ -179,5 +181,5 @@ def _what_is_wrong(data: bytes) -> str:
     return "is not a CIFAR-10 batch"
 
 
-def _text(value) -> str:
+def _text(value: object) -> str:
     return value.decode("latin1") if isinstance(value, bytes) else str(value)

@@ -1,114 +1,67 @@
-"""Section improve: the ladder of part 5 and its bonus, each run kept, then one table and one plot of all of them."""
+"""Section improve: the ladder of part 5 and its bonus, then one table and one plot of all of them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rdfia_keras import plots, records
-from rdfia_keras.data import Dataset
-from rdfia_keras.experiments import REGISTRY, CnnExperiment, identify
-from rdfia_keras.progress import note
-from rdfia_keras.sections import Options
-from rdfia_keras.sections.kept import Kept, Wanted, find, obtain
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What `run` came to.
-
-    Attributes:
-        rows: One for each experiment that has a finished run, see `compare`.
-        folder: Where table and plot are.
-        interrupted: Whether Ctrl-C cut it short; what was finished is in the rows.
-        exit_code: What the process should exit with.
-    """
-
-    rows: list[dict]
-    folder: Path
-    interrupted: bool = False
-    exit_code: int = 0
-
-
-def on_dataset(experiment: CnnExperiment, dataset: str) -> CnnExperiment:
-    """The experiment on other images: nothing published stands beside it."""
-    if experiment.dataset == dataset:
-        return experiment
-    return identify(replace(experiment, dataset=dataset), experiment.epochs)
+from rdfia_keras.config import RunOptions, dataset_name
+from rdfia_keras.experiments import Experiment, on_dataset
+from rdfia_keras.report import tables
+from rdfia_keras.report.comparison import compare, write
+from rdfia_keras.report.result import Result
+from rdfia_keras.runs.files import make_folder
+from rdfia_keras.runs.records import StoredRun
+from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.sections.get_or_train import Load, get_or_train, loader
+from rdfia_keras.system.terminal import note
 
 
 def run(
-    experiments: tuple[CnnExperiment, ...],
-    name: str,
-    wanted: Callable[[CnnExperiment], Wanted],
-    options: Options,
-    load: Callable[[str], Dataset],
-) -> Outcome:
-    """Train what is not kept yet, one after the other, and compare.
+    experiments: Sequence[Experiment],
+    title: str,
+    query: Callable[[Experiment], Query],
+    options: RunOptions,
+    dataset: str | None = None,
+    load: Load | None = None,
+) -> Result:
+    """Train what is missing, one after the other, and compare.
 
     Args:
         experiments: In the order of the table.
-        name: Of the table's and the plot's files.
-        wanted: Which run of an experiment will do.
-        load: Gives a data set by its name.
+        title: Of the table's and the plot's files.
+        query: Which run of an experiment will do.
+        dataset: Other images than each experiment's own.
+        load: Gives the data of a config; by default from `options.data_dir`.
 
     Raises:
         RdfiaError: When data, device or output folder cannot be used, or the disk fills up.
     """
-    folder = records.make_folder(options.out / "improve")
-    done = []
+    if dataset:
+        dataset = dataset_name(dataset)
+        experiments = [on_dataset(experiment, dataset) for experiment in experiments]
+        title = f"{title}-{Path(dataset).name}"
+    folder, load = make_folder(options.out / "improve"), load or loader(options)
+    done: list[tuple[Experiment, StoredRun]] = []
     exit_code, interrupted = 0, False
     for number, experiment in enumerate(experiments, start=1):
-        kept, result = obtain(experiment, wanted(experiment), options, load)
-        if kept is None:
-            interrupted, exit_code = True, result.exit_code
+        found, finished = get_or_train(experiment, query(experiment), options, load)
+        if found is None:
+            interrupted, exit_code = True, finished.exit_code if finished else 1
             break
-        done.append(kept)
-        if result is None:
-            note(f"[{number}/{len(experiments)}] {experiment.name}: kept in {kept.folder}")
-    rows = [compare(kept, options.out, wanted) for kept in done]
+        done.append((experiment, found))
+        if finished and finished.exit_code > 1 and number < len(experiments):
+            interrupted, exit_code = True, finished.exit_code
+            break
+        if finished is None:
+            note(f"[{number}/{len(experiments)}] {experiment.name}: finished earlier, in {found.folder}")
+    rows = [compare(experiment, found, RunStore(options.out), query) for experiment, found in done]
     if rows and not interrupted:
-        write(rows, folder, name, options.quick)
-    return Outcome(rows, folder, interrupted, exit_code)
-
-
-def compare(kept: Kept, out: Path, wanted: Callable[[CnnExperiment], Wanted]) -> dict:
-    """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own."""
-    experiment, record = kept.experiment, kept.record
-    row = {
-        "figure": experiment.figure,
-        "question": experiment.question,
-        "experiment": experiment.name,
-        "base": experiment.base,
-        "published": experiment.published,
-        "reported": experiment.reported,
-        "others": experiment.others,
-        "best": record["best"] and record["best"]["test_accuracy"],
-        "best_epoch": record["best"] and record["best"]["epoch"],
-        "final": record["final"] and record["final"]["test_accuracy"],
-        "base_best": None,
-        "epochs": kept.epochs,
-        "seed": experiment.seed,
-        "precision": experiment.precision,
-        "dataset": record["dataset"]["name"],
-        "status": record["status"],
-        "quick": record["quick"],
-        "seconds": record["seconds"],
-    }
-    base = REGISTRY.get(experiment.base or "")
-    if base and base.dataset == experiment.dataset and kept.epochs:
-        base_kept = find(out, base, replace(wanted(base), epochs=min(kept.epochs, base.epochs)))
-        if base_kept:
-            rows = base_kept.history()[: kept.epochs]
-            row["base_best"] = max((line["test_accuracy"] for line in rows), default=None)
-    return row
-
-
-def write(rows: list[dict], folder: Path, name: str, quick: bool) -> None:
-    """The rows as `name`.json, and drawn as `name`.png; `name`-quick when they are a taste."""
-    title = f"{name} on {{data}}: best test accuracy, ours and published"
-    name += "-quick" if quick else ""
-    records.write_atomic(folder / f"{name}.json", records.to_json({"rows": rows}).encode())
-    drawn = [row for row in rows if row["best"] is not None]
-    if drawn:
-        data = " and ".join(sorted({row["dataset"] for row in drawn}))
-        plots.save(plots.comparison(drawn, title.format(data=data), quick=quick), folder / f"{name}.png")
+        write(rows, folder, title, options.quick)
+    again = "the same command without --overwrite" if options.overwrite else "the same command"
+    return Result(
+        data={"rows": rows},
+        table=tables.comparison(rows),
+        paths=[folder],
+        hint=f"interrupted; {again} resumes from here" if interrupted else "",
+        quick=options.quick,
+        exit_code=exit_code,
+    )

@@ -1,123 +1,130 @@
 """Section mlp: the perceptron four ways, on one data set, from the same weights and in the same order (figure 1)."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rdfia_keras import checkpoints, mlp, plots, records, runtime
-from rdfia_keras.data import Dataset, one_hot
-from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import MlpExperiment
-from rdfia_keras.interrupt import StopRequest
-from rdfia_keras.progress import Progress, note
-from rdfia_keras.sections import QUICK_EXAMPLES, Options, Result, Unfinished, confusion
-from rdfia_keras.training import Diverged, epoch_order
+from rdfia_keras.config import ConfigError, MlpConfig, RunOptions
+from rdfia_keras.data import Dataset, load_vectors, one_hot
+from rdfia_keras.experiments import Experiment, match_registered
+from rdfia_keras.report.result import Result
+from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs.files import write_atomic
+from rdfia_keras.runs.folder import Run
+from rdfia_keras.runs.records import HISTORY_COLUMNS, EpochRow, Record, best_row, duration, milestone, scores
+from rdfia_keras.sections.common import (
+    QUICK_EXAMPLES,
+    Finished,
+    create_run,
+    make_record,
+    save_figure,
+    shorten,
+)
+from rdfia_keras.sections.predictions import confusion
+from rdfia_keras.system.backend import check_device, require_tensorflow, set_up_backend
+from rdfia_keras.system.signals import StopRequest
+from rdfia_keras.system.terminal import Progress, note
 
-COLUMNS = ("implementation", *records.HISTORY_COLUMNS)
-QUICK_EPOCHS = 20
-# Chance gives log n_y, a few nats; a thousand times that comes of steps that only overshoot.
-DIVERGED_LOSS = 1000.0
-MOST_FRAMES = 75
+if TYPE_CHECKING:
+    from rdfia_keras.training.perceptron import State
+
+COLUMNS = ("implementation", *HISTORY_COLUMNS)
+MAX_FRAMES = 75
+SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
 
-def run(
-    experiment: MlpExperiment,
-    implementations: tuple[str, ...],
-    dataset: Dataset,
-    options: Options,
-    unfinished: Unfinished | None = None,
-    animated: bool = False,
-) -> Result:
-    """Train, record and plot the chosen implementations.
+def run(config: MlpConfig, options: RunOptions, animate: bool = False) -> Result:
+    """Train the chosen implementations, record and draw them.
 
     Args:
-        unfinished: The run to go on with instead of beginning one; `implementations` are then its own.
-        animated: Draw the first implementation's decision map epoch by epoch as well.
+        animate: Draw the first implementation's decision map epoch by epoch as well; circles only.
 
     Raises:
-        RdfiaError: When the device or the output folder cannot be used, or the disk fills up.
+        RdfiaError: When the data, the device or the output folder cannot be used, or the disk fills up.
+    """
+    check_animation(config, animate)
+    require_tensorflow("rdfia mlp")
+    data = load_vectors(config.dataset, options.data_dir)
+    set_up_backend(options.device, options.deterministic)
+    return train(match_registered(config), data, options, animate=animate).result()
+
+
+def check_animation(config: MlpConfig, animate: bool) -> None:
+    """Refuse to draw a decision map of data that are no points of a plane."""
+    if animate and config.dataset != "circles":
+        raise ConfigError("animate (--animate) draws points of a plane: it needs dataset (--dataset) circles")
+
+
+def train(
+    experiment: Experiment, data: Dataset, options: RunOptions, resumed: Run | None = None, animate: bool = False
+) -> Finished:
+    """Train an experiment's implementations from the beginning, or from where a run was cut off, and conclude them.
+
+    Args:
+        experiment: With the epochs that are asked for.
+        resumed: The run to resume.
+        animate: As of `run`.
     """
     if options.quick:
-        dataset = dataset.take(QUICK_EXAMPLES)
-    if options.quick and not unfinished:
-        experiment = replace(experiment, epochs=min(experiment.epochs, QUICK_EPOCHS))
-    if animated and dataset.train.x.shape[1] != 2:
-        raise RdfiaError(f"--animate draws points of a plane, and {dataset.name} has {dataset.train.x.shape[1]} inputs")
-    device = runtime.check_device(options.device)
-    states = {}
-    if unfinished:
-        run = unfinished.run
-        implementations = tuple(run.config()["implementations"])
+        data = data.take(QUICK_EXAMPLES)
+        experiment = experiment if resumed else shorten(experiment)
+    config = experiment.config
+    assert isinstance(config, MlpConfig)
+    device = check_device(options.device)
+    run = resumed or create_run(experiment, data, options, device)
+    with run:
         states = _load_states(run)
-        run.update_epochs(experiment.epochs)
-    else:
-        config = {
-            "section": "mlp",
-            "experiment": asdict(experiment),
-            "implementations": list(implementations),
-            "dataset": dataset.describe() | {"source": dataset.source},
-            "device": device,
-            **options.config(),
-        }
-        run = records.Run.create(options.out, "mlp", experiment.name, config, overwrite=options.overwrite)
-    status, reason = "ok", None
-    with StopRequest() as stop:
-        try:
-            for name in implementations:
-                states.setdefault(name, State(init(experiment, dataset)))
-                save = _Saver(run, states)
-                with Progress(name, experiment.epochs, done=len(states[name].history)) as progress:
-
-                    def on_epoch(row: dict, save=save, progress=progress) -> None:
-                        save.now_and_then()
-                        progress.epoch(row)
-
-                    train(name, experiment, dataset, states[name], stop, on_epoch)
-                save()
-        except Diverged as error:
-            status, reason = "failed", f"training diverged: {error}; try a smaller --lr (now {experiment.lr:g})"
-            _Saver(run, states)()
-            note(f"error: {reason}; the weights before are kept in {run.folder}")
-        if animated and status == "ok" and not stop:
-            note("drawing the decision map epoch by epoch")
-            animate(experiment, implementations[0], dataset, run.folder, stop, options.quick)
-    status = "interrupted" if stop else status
-    record = _record(status, reason, experiment, dataset, options, device, states)
-    if record["final"]:
-        _draw(run, record, experiment, states, dataset, options)
-    # The record comes last: a run whose status is ok has all its files.
-    run.write_json("metrics.json", record)
-    return Result(record, run.folder, stop.exit_code({"ok": 0, "failed": 1}.get(status)))
+        if resumed:
+            run.lengthen(config.epochs or 0)
+        with StopRequest() as stop:
+            status, reason = _train_all(config, data, states, run, stop)
+            if animate and status == "ok":
+                note("drawing the decision map epoch by epoch")
+                _animate(config, data, run, stop, options.quick)
+        status = "interrupted" if stop else status
+        record = _conclude(experiment, data, states, run, options, status=status, reason=reason, device=device)
+    return Finished(record, run.folder, stop.exit_code(1 if status == "failed" else 0))
 
 
-@dataclass
-class State:
-    """One implementation's training so far: what a checkpoint keeps.
+def _train_all(
+    config: MlpConfig, data: Dataset, states: "dict[str, State]", run: Run, stop: StopRequest
+) -> tuple[str, str | None]:
+    """Train one implementation after the other: the status, and the reason of a failure."""
+    from rdfia_keras.training.callbacks import Diverged
+    from rdfia_keras.training.perceptron import State, init, train
 
-    Attributes:
-        weights: After the last finished epoch, by name.
-        history: A row for each finished epoch.
-    """
+    save = _Saver(run, states)
+    try:
+        for name in config.implementations:
+            state = states.setdefault(name, State(init(config, data)))
+            with Progress(name, config.epochs or 0, done=len(state.history)) as progress:
 
-    weights: dict[str, np.ndarray]
-    history: list[dict] = field(default_factory=list)
+                def on_epoch(row: EpochRow, progress: Progress = progress) -> None:
+                    save.now_and_then()
+                    progress.epoch(row)
+
+                train(name, config, data, state, stop, on_epoch)
+            save()
+    except Diverged as error:
+        save()
+        reason = f"training diverged: {error}; try a smaller --lr (now {config.lr:g})"
+        note(f"error: {reason}; the weights before are kept in {run.folder}")
+        return "failed", reason
+    return "ok", None
 
 
 class _Saver:
     """Writes the checkpoint: an epoch of the circles takes less time than a flush to the disk, so not after each."""
 
-    SECONDS = 1.0
-
-    def __init__(self, run: records.Run, states: dict[str, State]):
+    def __init__(self, run: Run, states: "dict[str, State]"):
         self.run = run
         self.states = states
         self.last = time.monotonic()
 
     def now_and_then(self) -> None:
-        if time.monotonic() - self.last >= self.SECONDS:
+        if time.monotonic() - self.last >= SECONDS_BETWEEN_CHECKPOINTS:
             self()
 
     def __call__(self) -> None:
@@ -128,226 +135,139 @@ class _Saver:
         self.last = time.monotonic()
 
 
-def _load_states(run: records.Run) -> dict[str, State]:
-    """Every implementation that had begun; none when the run ended before its first checkpoint."""
+def _load_states(run: Run) -> "dict[str, State]":
+    """Every implementation that had begun; none in a new run, or one that ended before its first checkpoint."""
+    from rdfia_keras.training.perceptron import State
+
     arrays, meta = checkpoints.load_last(run.folder)
-    weights: dict[str, dict] = {}
+    weights: dict[str, dict[str, np.ndarray]] = {}
     for key, array in arrays.items():
         name, parameter = key.split(".")
         weights.setdefault(name, {})[parameter] = array
     return {name: State(weights[name], history) for name, history in meta.get("history", {}).items()}
 
 
-def check_gradients(experiment: MlpExperiment, dataset: Dataset) -> tuple[list[dict], float]:
-    """The gradients by hand against GradientTape and finite differences, on the first examples of the data set.
+def check_gradients(config: MlpConfig, options: RunOptions) -> Result:
+    """Compare the gradients by hand with GradientTape and finite differences, on the data set's first examples."""
+    require_tensorflow("rdfia mlp")
+    data = load_vectors(config.dataset, options.data_dir)
+    set_up_backend(options.device, options.deterministic)
+    from rdfia_keras.models import perceptron
+    from rdfia_keras.training.perceptron import init
 
-    Returns:
-        A row a parameter, and the largest relative error of all.
-    """
-    batch = dataset.train.take(50)
-    params = init(experiment, dataset)
-    rows = mlp.check_gradients(params, batch.x, one_hot(batch.y, len(dataset.classes)))
-    return rows, max(max(row["tape"], row["finite_differences"]) for row in rows)
+    batch = data.train.take(50)
+    rows = perceptron.check_gradients(init(config, data), batch.x, one_hot(batch.y, len(data.classes)))
+    largest = max(max(row["tape"], row["finite_differences"]) for row in rows)
+    table = [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
+    return Result(
+        data={"rows": rows, "largest": largest}, table=table, lines=[f"largest relative error: {largest:.1e}"]
+    )
 
 
-def animate(
-    experiment: MlpExperiment, implementation: str, dataset: Dataset, folder: Path, stop: object, quick: bool = False
-) -> Path | None:
-    """Train once more, as before, and keep the decision map after each epoch: `decision-map.gif`.
+def _animate(config: MlpConfig, data: Dataset, run: Run, stop: object, quick: bool) -> None:
+    """Train once more, as before, and draw the decision map after each epoch: `decision-map.gif`."""
+    from rdfia_keras import plots
 
-    With many epochs every second, third, ... is a frame.
+    name = config.implementations[0]
+    frames = animation_frames(name, config, data, stop)
+    if not stop:
+        gif = plots.decision_animation(frames, data.classes, f"{name} on {data.name}", smoke_test=quick)
+        write_atomic(run.folder / "decision-map.gif", gif)
 
-    Returns:
-        The path, or None when a stop came.
-    """
-    weights = init(experiment, dataset)
-    trainer = Trainer(implementation, experiment, dataset, weights)
-    step = -(-experiment.epochs // MOST_FRAMES)
-    panel = _decision_panel("before training", trainer.network, dataset)
-    frames = [panel]
-    for epoch in range(experiment.epochs):
+
+def animation_frames(implementation: str, config: MlpConfig, data: Dataset, stop: object) -> list[dict[str, Any]]:
+    """The decision map before training and after each epoch; with many, after every second, third, ... one."""
+    from rdfia_keras.training.perceptron import Trainer, init
+
+    epochs = config.epochs or 0
+    trainer = Trainer(implementation, config, data, init(config, data))
+    step = -(-epochs // MAX_FRAMES)
+    frames = [_decision_panel("before training", trainer.network, data)]
+    for epoch in range(epochs):
         if stop:
-            return None
+            break
         row = trainer.epochs(epoch, 1)[0]
-        if (epoch + 1) % step == 0 or epoch + 1 == experiment.epochs:
+        if (epoch + 1) % step == 0 or epoch + 1 == epochs:
             title = f"epoch {epoch + 1}: test {100 * row['test_accuracy']:.1f} %"
-            frames.append(_decision_panel(title, trainer.network, dataset))
-    data = plots.decision_animation(frames, dataset.classes, f"{implementation} on {dataset.name}", quick=quick)
-    path = folder / "decision-map.gif"
-    records.write_atomic(path, data)
-    return path
+            frames.append(_decision_panel(title, trainer.network, data))
+    return frames
 
 
-def init(experiment: MlpExperiment, dataset: Dataset) -> dict[str, np.ndarray]:
-    """The initial weights of every implementation."""
-    return mlp.init_params(
-        dataset.train.x.shape[1], experiment.hidden, len(dataset.classes), experiment.std, experiment.seed
-    )
-
-
-class Trainer:
-    """One implementation with its compiled function and its data.
-
-    Args:
-        implementation: One of `mlp.IMPLEMENTATIONS`.
-        weights: Where it begins, as `mlp.init_params` gives them.
-    """
-
-    # Epochs in one compiled call, and the most examples for which that is worth while.
-    CHUNK = 10
-    CHUNKED_EXAMPLES = 5000
-
-    def __init__(
-        self, implementation: str, experiment: MlpExperiment, dataset: Dataset, weights: dict[str, np.ndarray]
-    ):
-        self.implementation = implementation
-        self.experiment = experiment
-        self.network = mlp.IMPLEMENTATIONS[implementation](weights, experiment.lr)
-        n_y = len(dataset.classes)
-        train = mlp.tensors(dataset.train.x, one_hot(dataset.train.y, n_y))
-        self.data = (*train, *mlp.tensors(dataset.test.x, one_hot(dataset.test.y, n_y)))
-        self.examples = len(dataset.train)
-        self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
-        self.compiled = mlp.compile_epochs(self.network, min(experiment.batch_size, self.examples))
-
-    def restart(self, experiment: MlpExperiment, weights: dict[str, np.ndarray]) -> None:
-        """Begin again from other weights and in another order, with the function compiled already."""
-        self.experiment = experiment
-        for name, value in weights.items():
-            self.network.params[name].assign(value)
-
-    def epochs(self, first: int, count: int) -> list[dict]:
-        """Train from epoch `first`, counted from 0, for `count` epochs, at most `chunk`: their rows of the history.
-
-        Training loss and accuracy are measured over the whole training set after the epoch, as the test ones are.
-        """
-        begin = time.perf_counter()
-        orders = np.zeros((self.chunk, self.examples), np.int32)
-        for i in range(count):
-            orders[i] = epoch_order(self.experiment.seed, first + i, self.examples)
-        measured = self.compiled(*self.data, *mlp.tensors(orders, np.int32(count))).numpy()[:count]
-        seconds = round((time.perf_counter() - begin) / count, 6)
-        names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-        return [
-            {
-                "implementation": self.implementation,
-                "epoch": first + i + 1,
-                "lr": self.experiment.lr,
-                **dict(zip(names, row, strict=True)),
-                "seconds": seconds,
-            }
-            for i, row in enumerate(measured.tolist())
-        ]
-
-
-def train(
-    implementation: str,
-    experiment: MlpExperiment,
-    dataset: Dataset,
-    state: State,
-    stop: object,
-    on_epoch: Callable[[dict], None],
-) -> None:
-    """Train one implementation from where `state` stands, which is brought up to date as epochs are finished.
-
-    Raises:
-        Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
-    """
-    trainer = Trainer(implementation, experiment, dataset, state.weights)
-    most = trainer.chunk
-    while len(state.history) < experiment.epochs and not stop:
-        done = len(state.history)
-        rows = trainer.epochs(done, min(most, experiment.epochs - done))
-        wrong = next((row for row in rows if not row["train_loss"] < DIVERGED_LOSS), None)
-        if wrong and len(rows) > 1:
-            # Once more from before, epoch by epoch, to keep the weights of the last good one.
-            trainer, most = Trainer(implementation, experiment, dataset, state.weights), 1
-            continue
-        if wrong:
-            loss, epoch = wrong["train_loss"], wrong["epoch"]
-            raise Diverged(f"{implementation}: the training loss is {loss:.3g} after epoch {epoch}")
-        state.weights = trainer.network.weights()
-        state.history += rows
-        for row in rows:
-            on_epoch(row)
-
-
-def _record(
-    status: str,
-    reason: str | None,
-    experiment: MlpExperiment,
-    dataset: Dataset,
-    options: Options,
-    device: str,
-    states: dict[str, State],
-) -> dict:
+def _conclude(
+    experiment: Experiment,
+    data: Dataset,
+    states: "dict[str, State]",
+    run: Run,
+    options: RunOptions,
+    **outcome: Any,
+) -> Record:
+    """Draw what has been trained and, last, write the record."""
     histories = {name: state.history for name, state in states.items() if state.history}
-    scores = {
-        name: {"best": records.milestone(records.best_row(rows)), "final": records.milestone(rows[-1])}
-        for name, rows in histories.items()
+    by_name = {
+        name: {"best": milestone(best_row(rows)), "final": milestone(rows[-1])} for name, rows in histories.items()
     }
-    first = next(iter(scores.values()), {"best": None, "final": None})
-    return records.metrics(
-        status,
-        "mlp",
-        asdict(experiment),
-        reason=reason,
-        quick=options.quick,
-        dataset=dataset.describe(),
+    first: dict[str, Any] = next(iter(by_name.values()), {"best": None, "final": None})
+    record = make_record(
+        experiment,
+        data,
+        options,
         **first,
-        implementations=scores,
-        largest_difference=_largest_difference(list(histories.values())),
-        weights_digest={name: checkpoints.digest(states[name].weights) for name in histories},
-        seed=experiment.seed,
-        precision="float64",
-        device=device,
-        seconds=round(sum(row["seconds"] for rows in histories.values() for row in rows), 3),
+        **outcome,
+        epochs=first["final"]["epoch"] if first["final"] else 0,
+        seconds=round(sum(duration(rows) for rows in histories.values()), 3),
+        details={
+            "implementations": by_name,
+            "largest_difference": largest_difference(list(histories.values())),
+            "weights_digest": {name: checkpoints.digest(states[name].weights) for name in histories},
+        },
     )
+    if histories:
+        _draw(run, record, states, data)
+    run.write_record(record)
+    return record
 
 
-def _largest_difference(histories: list[list[dict]]) -> float | None:
+def largest_difference(histories: Sequence[Sequence[EpochRow]]) -> float | None:
     """The largest gap between any two implementations' curves, loss or accuracy, train or test."""
     if len(histories) < 2:
         return None
-    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
     length = min(map(len, histories))
-    curves = np.array([[[row[key] for key in keys] for row in rows[:length]] for rows in histories])
+    curves = np.array([[scores(row) for row in rows[:length]] for rows in histories])
     return float(np.ptp(curves, axis=0).max())
 
 
-def _draw(
-    run: records.Run,
-    record: dict,
-    experiment: MlpExperiment,
-    states: dict[str, State],
-    dataset: Dataset,
-    options: Options,
-) -> None:
+def _draw(run: Run, record: Record, states: "dict[str, State]", data: Dataset) -> None:
+    from rdfia_keras import plots
+    from rdfia_keras.models import perceptron
+
+    assert isinstance(record.config, MlpConfig)
     histories = {name: state.history for name, state in states.items() if state.history}
-    networks = {name: mlp.IMPLEMENTATIONS[name](states[name].weights, experiment.lr) for name in histories}
-    title = f"Perceptron on {dataset.name}" + (f" (figure {record['figure']})" if record["figure"] else "")
-    plots.save(plots.implementations(histories, title, quick=options.quick), run.folder / "curves.png")
-    if dataset.train.x.shape[1] == 2:
-        panels = [_decision_panel(name, network, dataset) for name, network in networks.items()]
-        figure = plots.decision_map(panels, dataset.classes, title=title, quick=options.quick)
-        plots.save(figure, run.folder / "decision-map.png")
+    networks = {name: perceptron.IMPLEMENTATIONS[name](states[name].weights, record.config.lr) for name in histories}
+    figure = record.reference["figure"]
+    title = f"Perceptron on {data.name}" + (f" (figure {figure})" if figure else "")
+    save_figure(run, "curves.png", plots.implementations(histories, title), record.quick)
+    if data.train.x.shape[1] == 2:
+        panels = [_decision_panel(name, network, data) for name, network in networks.items()]
+        save_figure(run, "decision-map.png", plots.decision_map(panels, data.classes, title=title), record.quick)
     else:
         name, network = next(iter(networks.items()))
-        counts = confusion(mlp.predict(network, dataset.test.x), dataset.test.y)
-        figure = plots.confusion_matrix(counts, dataset.classes, f"{dataset.name}, {name}", quick=options.quick)
-        plots.save(figure, run.folder / "confusion.png")
+        counts = confusion(perceptron.predict(network, data.test.x), data.test.y)
+        matrix = plots.confusion_matrix(counts, data.classes, f"{data.name}, {name}")
+        save_figure(run, "confusion.png", matrix, record.quick)
 
 
-def _decision_panel(name: str, network: mlp.Manual | mlp.Layers, dataset: Dataset) -> dict:
+def _decision_panel(name: str, network: Any, data: Dataset) -> dict[str, Any]:
     """The probability of class 1 over [-2, 2]², every 0.1, with the test points."""
+    from rdfia_keras.models import perceptron
+
     axis = np.linspace(-2, 2, 41)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
-    probability = mlp.predict(network, grid.reshape(-1, 2))[:, 1].reshape(grid.shape[:2])
+    probability = perceptron.predict(network, grid.reshape(-1, 2))[:, 1].reshape(grid.shape[:2])
     return {
         "title": name,
         "grid_x": axis,
         "grid_y": axis,
         "probability": probability,
-        "points": dataset.test.x,
-        "labels": dataset.test.y,
+        "points": data.test.x,
+        "labels": data.test.y,
     }

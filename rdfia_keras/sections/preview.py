@@ -1,43 +1,42 @@
-"""Section preview: what the random transformations do to images."""
+"""What the random augmentations do to images."""
 
-from pathlib import Path
-
-import keras
 import numpy as np
 
-from rdfia_keras import plots
-from rdfia_keras.cnn import TRANSFORMATIONS
-from rdfia_keras.data import Dataset
-from rdfia_keras.records import make_folder
+from rdfia_keras.config import RunOptions, dataset_name
+from rdfia_keras.data import load_images
+from rdfia_keras.report.result import Result
+from rdfia_keras.runs.files import make_folder
+from rdfia_keras.system.backend import set_up_backend
 
 IMAGES, VERSIONS = 6, 7
 
 
-def run(names: tuple[str, ...], data: Dataset, seed: int, out: Path) -> Path:
-    """Draw each transformation alone, a column each, or several versions with all of `names` applied in turn.
+def run(names: tuple[str, ...], dataset: str, seed: int, options: RunOptions) -> Result:
+    """Draw each augmentation alone, a column each, or several versions with all of `names` applied in turn."""
+    folder = make_folder(options.out)
+    data = load_images(dataset_name(dataset), options.data_dir)
+    set_up_backend("cpu")
+    from rdfia_keras import plots
+    from rdfia_keras.models.augmentation import LAYERS
 
-    Returns:
-        The path of the picture.
-    """
     originals = data.train.x[:IMAGES]
     if names:
-        versions = [transform(originals, names, seed + i) for i in range(VERSIONS)]
-        title, labels = f"{' + '.join(names)} on {data.name}", ()
+        versions = [augment(originals, names, seed + i) for i in range(VERSIONS)]
+        title, labels = f"{' + '.join(names)} on {data.name}", tuple[str, ...]()
     else:
-        versions = [resized(transform(originals, (name,), seed), originals.shape[1]) for name in TRANSFORMATIONS]
-        title, labels = f"Each transformation alone on {data.name}", tuple(TRANSFORMATIONS)
-    figure = plots.augmentation_grid(originals, np.stack(versions, axis=1), title, names=labels)
-    path = make_folder(out) / "augment-preview.png"
-    plots.save(figure, path)
-    return path
+        versions = [resized(augment(originals, (name,), seed), originals.shape[1]) for name in LAYERS]
+        title, labels = f"Each augmentation alone on {data.name}", tuple(LAYERS)
+    path = folder / "augment-preview.png"
+    plots.save(plots.augmentation_grid(originals, np.stack(versions, axis=1), title, names=labels), path)
+    return Result(data={"path": str(path)}, paths=[path])
 
 
-def transform(images: np.ndarray, names: tuple[str, ...], seed: int) -> np.ndarray:
+def augment(images: np.ndarray, names: tuple[str, ...], seed: int) -> np.ndarray:
     """Random versions of images (N, H, W, C), with pixels of 0..255, as training sees them."""
-    x = images.astype(np.float32)
-    for name in names:
-        x = TRANSFORMATIONS[name](x.shape[1], seed=seed)(x, training=True)
-    return keras.ops.convert_to_numpy(x)
+    from rdfia_keras.models.augmentation import Augmentation
+
+    augmentation = Augmentation.from_names(names, images.shape[1], seed)
+    return np.asarray(augmentation(images.astype(np.float32), training=True))
 
 
 def resized(images: np.ndarray, size: int) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""What every command prints: tables, JSON, hints and errors, and with which exit code it ends."""
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+
+from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.report.result import Result, Table
+from rdfia_keras.runs.files import to_json
+from rdfia_keras.system.native_logs import native_log_tail
+
+QUICK_LINE = "QUICK: smoke test, not a result"
+
+
+def show(result: Result, json: bool) -> None:
+    """Print a result and end with its exit code: the table and what was written, or the data as JSON."""
+    if result.hint:
+        print(result.hint, file=sys.stderr)
+    if json:
+        print(to_json(dict(result.data)), end="")
+    else:
+        lines = [QUICK_LINE] if result.quick else []
+        for line in [*lines, *result.intro, *table_lines(result.table), *result.lines, *result.paths]:
+            print(line)
+    sys.stdout.flush()
+    raise typer.Exit(result.exit_code)
+
+
+def table_lines(rows: Table) -> Sequence[str]:
+    """Aligned columns, plain enough for a pipe."""
+    if not rows:
+        return []
+    columns = list(rows[0])
+    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
+    heading = dict(zip(columns, columns, strict=True))
+    return ["  ".join(row[c].ljust(widths[c]) for c in columns).rstrip() for row in [heading, *rows]]
+
+
+def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """One sentence on stderr for what a user can mend, with exit code 2 for a wrong option and 1 otherwise.
+
+    Ctrl-C ends with 130; `--debug` shows the traceback.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        debug = bool(kwargs.get("debug"))
+        try:
+            command(*args, **kwargs)
+        except RdfiaError as error:
+            if debug:
+                traceback.print_exc()
+            _fail(str(error), 2 if isinstance(error, ConfigError) else 1)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except MemoryError:
+            _fail("not enough memory; try a smaller --batch-size or --quick", 1)
+        except (typer.Exit, typer.BadParameter, BrokenPipeError):
+            raise
+        except Exception as error:
+            if debug:
+                raise
+            text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            said = "".join(f"\n  native library: {line}" for line in native_log_tail())
+            _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it){said}", 1)
+
+    return wrapped
+
+
+def _fail(sentence: str, code: int) -> None:
+    print(f"error: {sentence}", file=sys.stderr)
+    raise typer.Exit(code) from None

@@ -1,0 +1,484 @@
+"""Everything that decides a run, declared once: types, defaults, help texts and rules.
+
+`MlpConfig`, `SvmConfig` and `CnnConfig` are frozen dataclasses that check themselves, so that an invalid one cannot be
+made, from Python or from the command line. The options of `rdfia mlp`, `rdfia svm` and `rdfia cnn`, the records and the
+checks of a resume follow from their fields. Only the standard library is imported: `rdfia --help` needs this module.
+"""
+
+import dataclasses
+import math
+import numbers
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from rdfia_keras.errors import ConfigError
+
+# --- names ------------------------------------------------------------------------------------------------------------
+# What implements a name registers itself under it; a name without an implementation fails a test.
+
+VECTOR_DATASETS = ("circles", "digits", "mnist")
+IMAGE_DATASETS = ("cifar10", "mnist", "digits")
+# How long a run is whose settings repeat no registered experiment.
+EPOCHS = {"circles": 150, "mnist": 10}
+OTHER_EPOCHS = 30
+
+IMPLEMENTATIONS = ("manual", "tape", "layers", "optimizer")
+KERNELS = ("linear", "sigmoid", "rbf", "poly", "linearsvc")
+NETWORKS = ("cifar", "lenet", "dense")
+AUGMENTATIONS = (
+    *("crop", "flip", "vertical-flip", "intensity", "contrast", "hue"),
+    *("affine", "rotation", "perspective", "blur"),
+)
+WHITENINGS = ("zca", "pca")
+# With the learning rate of each where none is given.
+OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
+SCHEDULES = ("constant", "exponential", "step", "inverse")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+DEVICES = ("auto", "cpu", "gpu")
+EXPLANATIONS = (
+    *("conv", "dense-as-conv", "receptive-field", "layers", "bow-svm", "start", "whitening", "dropout", "loss"),
+    "backprop-cost",
+)
+
+# --- one setting ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition on one value, and what an error says when it does not hold."""
+
+    says: str
+    holds: Callable[[Any], bool]
+    example: Any
+
+
+POSITIVE = Check("must be a finite number above 0", lambda value: value > 0 and math.isfinite(value), 0.5)
+NOT_NEGATIVE = Check("must be a finite number, at least 0", lambda value: value >= 0 and math.isfinite(value), 0.5)
+RATE = Check("must be between 0 and 1 (0: none)", lambda value: 0 <= value < 1, 0.25)
+AT_LEAST_1 = Check("must be at least 1", lambda value: value >= 1, 3)
+AT_LEAST_2 = Check("must be at least 2", lambda value: value >= 2, 3)
+PIXELS = Check("must be at least 0", lambda value: value >= 0, 3)
+DEGREE = Check("must be between 1 and 10", lambda value: 1 <= value <= 10, 4)
+SEED = Check("must be between 0 and 4294967295", lambda value: 0 <= value < 2**32, 7)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A flag without a value that stands for a usual one: `--dropout` for a rate of 0.5."""
+
+    flag: str
+    value: Any
+    help: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting besides its type and default.
+
+    Attributes:
+        help: One line for `--help`.
+        panel: Of the help page.
+        flag: What people type; by default `--` and the field's name.
+        choices: The values that it may take, or each value of a tuple.
+        check: A condition on its value, or on each value of a tuple.
+        switch: A flag that sets it to a usual value. A tuple's own flag then appends to that value; any other needs it.
+        shown_default: The default in words, where it depends on other settings.
+        identity: Whether it makes another experiment. Two runs that differ in other settings only are runs of one
+            experiment.
+        envvar: An environment variable that may give the value.
+    """
+
+    help: str
+    panel: str = "Run"
+    flag: str = ""
+    choices: tuple[str, ...] = ()
+    check: Check | None = None
+    switch: Switch | None = None
+    shown_default: str = ""
+    identity: bool = True
+    envvar: str = ""
+
+
+def setting(default: Any, help: str, **facts: Any) -> Any:
+    """A dataclass field with its `Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(help, **facts)})
+
+
+def settings(config: Any) -> dict[str, Setting]:
+    """The `Setting` of each field of a config, or of its class."""
+    return {field.name: field.metadata["setting"] for field in fields(config) if "setting" in field.metadata}
+
+
+def dataset_name(value: str) -> str:
+    """A folder's whole path, so that a resumed run finds it from anywhere; another name as it is."""
+    is_folder = value not in IMAGE_DATASETS and Path(value).is_dir()
+    return str(Path(value).resolve()) if is_folder else value
+
+
+def flag(name: str, known: Setting) -> str:
+    """What people type for a setting."""
+    return known.flag or "--" + name.replace("_", "-")
+
+
+def value_type(annotation: Any) -> tuple[type, bool, bool]:
+    """Of `int | None`, `tuple[str, ...]` and the like: the type of one value, whether None may stand, whether many."""
+    kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    optional = type(None) in kinds
+    kind = next(kind for kind in kinds if kind is not type(None))
+    if typing.get_origin(kind) is tuple:
+        return typing.get_args(kind)[0], optional, True
+    return kind, optional, False
+
+
+# --- rules between settings -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Requires:
+    """One setting that is only possible with certain values of another, or with any value that is set."""
+
+    field: str
+    other: str
+    values: tuple[str, ...] = ()
+
+    def is_broken_by(self, config: "Config") -> bool:
+        value = getattr(config, self.other)
+        return is_set(config, self.field) and (value not in self.values if self.values else value is None)
+
+    def says(self, config: "Config | type[Config]") -> str:
+        values = f" {' or '.join(self.values)}" if self.values else ""
+        return f"{label(config, self.field)} needs {label(config, self.other)}{values}"
+
+
+@dataclass(frozen=True)
+class Excludes:
+    """Two settings that do not go together."""
+
+    field: str
+    other: str
+
+    def is_broken_by(self, config: "Config") -> bool:
+        return is_set(config, self.field) and is_set(config, self.other)
+
+    def says(self, config: "Config | type[Config]") -> str:
+        return f"{label(config, self.field)} and {label(config, self.other)} exclude each other: leave one out"
+
+
+def is_set(config: "Config", name: str) -> bool:
+    """Whether a setting is anything but off: None, False, 0 and an empty tuple are."""
+    return bool(getattr(config, name))
+
+
+def label(config: Any, name: str) -> str:
+    """A setting as errors name it, for those who write Python and those who type options."""
+    return f"{name} ({flag(name, settings(config)[name])})"
+
+
+def check(config: Any) -> None:
+    """Check each value by itself, then the rules between them.
+
+    Raises:
+        ConfigError: On the first that does not hold.
+    """
+    for field in fields(config):
+        if "setting" in field.metadata:
+            check_value(
+                label(config, field.name),
+                field.name,
+                field.type,
+                getattr(config, field.name),
+                field.metadata["setting"],
+            )
+    for rule in getattr(config, "rules", ()):
+        if rule.is_broken_by(config):
+            raise ConfigError(rule.says(config), (rule.field, rule.other))
+
+
+def check_value(named: str, name: str, annotation: Any, value: Any, known: Setting) -> None:
+    """Check one value against its type and its `Setting`.
+
+    Raises:
+        ConfigError: With `named` as its subject.
+    """
+    kind, optional, many = value_type(annotation)
+    if value is None and optional:
+        return
+    for one in value if many and isinstance(value, tuple) else (value,):
+        if not _is_a(kind, one):
+            raise ConfigError(f"{named} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {one!r}", (name,))
+        if known.choices and one not in known.choices:
+            raise ConfigError(f"{named} must be one of {', '.join(known.choices)}, not {one!r}", (name,))
+        if known.check and not known.check.holds(one):
+            raise ConfigError(f"{named} {known.check.says}, not {one}", (name,))
+
+
+_TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    if kind in (int, float):
+        return isinstance(value, numbers.Integral if kind is int else numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+# --- configs ----------------------------------------------------------------------------------------------------------
+
+
+class Config:
+    """What the configs of all sections share; each of them is a frozen dataclass.
+
+    Attributes:
+        section: The section whose runs it decides.
+        rules: Between settings, checked in this order.
+        dataset: Name of the data set.
+        seed: Of everything random.
+        epochs: Passes over the training set; None for the usual number, and for what has no epochs.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    section: ClassVar[str] = ""
+    rules: ClassVar[tuple[Requires | Excludes, ...]] = ()
+
+    dataset: str
+    seed: int
+    epochs: int | None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), list):
+                object.__setattr__(self, field.name, tuple(value))
+        check(self)
+
+    def resolve(self) -> Self:
+        """The same config with each default that depends on other settings filled in."""
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What tells experiments apart: the resolved settings, without those that only tell runs of one apart."""
+        return {name: getattr(self.resolve(), name) for name, known in settings(self).items() if known.identity}
+
+    def with_epochs(self, epochs: int) -> Self:
+        """The same over another number of epochs."""
+        return replace(self, epochs=epochs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by field, for JSON."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """A config from what `to_dict` gave.
+
+        Raises:
+            ConfigError: When a value is not allowed, or a setting is not known.
+        """
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise ConfigError(f"{cls.section} has no setting {', '.join(unknown)}", tuple(unknown))
+        return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class MlpConfig(Config):
+    """A perceptron with one hidden layer, trained by plain SGD (homework part 2.1)."""
+
+    section: ClassVar[str] = "mlp"
+
+    dataset: str = setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
+    implementation: str = setting(
+        "all",
+        "Implementation to train: backprop by hand, GradientTape, Keras layers, Keras optimizer, or all four.",
+        panel="Model",
+        choices=(*IMPLEMENTATIONS, "all"),
+        identity=False,
+    )
+    hidden_units: int = setting(10, "Hidden units, n_h.", panel="Model", flag="--hidden", check=AT_LEAST_1)
+    init_std: float = setting(
+        0.3, "Standard deviation of the initial weights.", panel="Model", flag="--std", check=NOT_NEGATIVE
+    )
+    batch_size: int = setting(10, "Mini-batch size.", panel="Training", check=AT_LEAST_1)
+    lr: float = setting(0.07, "Learning rate, eta.", panel="Training", check=POSITIVE)
+    epochs: int | None = setting(
+        None,
+        "Passes over the training set.",
+        panel="Training",
+        check=AT_LEAST_1,
+        shown_default="150 on circles, 10 on mnist, 30 on digits; a registered experiment's own",
+        identity=False,
+    )
+    seed: int = setting(0, "Seed of the weights and of the order.", panel="Training", check=SEED, identity=False)
+
+    def resolve(self) -> Self:
+        return replace(self, epochs=self.epochs or EPOCHS.get(self.dataset, OTHER_EPOCHS))
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """Names of what is trained, in order."""
+        return IMPLEMENTATIONS if self.implementation == "all" else (self.implementation,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SvmConfig(Config):
+    """Support vector machines: the homework's panels and sweep, or one kernel and its sweep (homework part 2.2)."""
+
+    section: ClassVar[str] = "svm"
+    rules: ClassVar[tuple[Requires | Excludes, ...]] = (
+        Requires("C", "kernel"),
+        Requires("degree", "kernel", ("poly",)),
+    )
+    epochs: ClassVar[None] = None  # type: ignore[misc]
+
+    dataset: str = setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
+    kernel: str | None = setting(
+        None,
+        "Kernel to fit at one C and to sweep over C.",
+        panel="Model",
+        choices=KERNELS,
+        shown_default="the homework's panels and sweep",
+    )
+    C: float | None = setting(
+        None,
+        "Penalty of margin violations.",
+        panel="Model",
+        flag="--C",
+        check=POSITIVE,
+        shown_default="1 with --kernel",
+    )
+    degree: int | None = setting(
+        None, "Degree of the polynomial kernel.", panel="Model", check=DEGREE, shown_default="2 with --kernel poly"
+    )
+    seed: int = setting(0, "Seed of linearsvc's coordinate order.", panel="Model", check=SEED, identity=False)
+
+    def resolve(self) -> Self:
+        if self.kernel is None:
+            return self
+        degree = (self.degree or 2) if self.kernel == "poly" else None
+        return replace(self, C=self.C or 1.0, degree=degree)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CnnConfig(Config):
+    """A convolutional network on images (homework parts 4 and 5)."""
+
+    section: ClassVar[str] = "cnn"
+    rules: ClassVar[tuple[Requires | Excludes, ...]] = (
+        Requires("batch_norm", "network", ("cifar",)),
+        Requires("whitening_epsilon", "whitening"),
+        Excludes("whitening", "normalize"),
+    )
+
+    dataset: str = setting(
+        "cifar10",
+        "cifar10, mnist, digits, or a folder with train/CLASS/*.png and test/CLASS/*.png.",
+        panel="Data",
+    )
+    network: str = setting(
+        "cifar",
+        "The homework's convnet, LeNet-5, or one fully-connected hidden layer.",
+        panel="Model",
+        flag="--model",
+        choices=NETWORKS,
+    )
+    normalize: bool | None = setting(
+        None,
+        "Standardize each channel with the training set's mean and standard deviation.",
+        panel="Ladder",
+        shown_default="on with any other rung",
+    )
+    augmentations: tuple[str, ...] = setting(
+        (),
+        "Random transformation of the training images; repeat it for several.",
+        panel="Ladder",
+        flag="--transform",
+        choices=AUGMENTATIONS,
+        switch=Switch("--augment", ("crop", "flip"), "Random crop and horizontal flip of the training images."),
+    )
+    schedule: str = setting("constant", "Learning-rate schedule.", panel="Ladder", choices=SCHEDULES)
+    dropout_rate: float = setting(
+        0.0,
+        "Probability of dropping a unit.",
+        panel="Ladder",
+        check=RATE,
+        switch=Switch("--dropout", 0.5, "Dropout before the last layer."),
+        shown_default="0.5 with --dropout",
+    )
+    batch_norm: bool = setting(False, "Batch normalization after every convolution.", panel="Ladder")
+    whitening: str | None = setting(
+        None, "Whitening in place of --normalize.", panel="Ladder", flag="--whiten", choices=WHITENINGS
+    )
+    whitening_epsilon: float | None = setting(
+        None,
+        "Regularization of --whiten, added to the variances.",
+        panel="Ladder",
+        flag="--epsilon",
+        check=POSITIVE,
+        shown_default="0.01 with --whiten",
+    )
+    optimizer: str = setting("sgd", "Optimizer.", panel="Training", choices=tuple(OPTIMIZERS))
+    lr: float | None = setting(
+        None,
+        "Learning rate.",
+        panel="Training",
+        check=POSITIVE,
+        shown_default="0.1; 0.001 for adam and rmsprop",
+    )
+    batch_size: int = setting(128, "Mini-batch size.", panel="Training", check=AT_LEAST_1)
+    epochs: int | None = setting(
+        None,
+        "Passes over the training set.",
+        panel="Training",
+        check=AT_LEAST_1,
+        shown_default="30, 10 on mnist; a registered experiment's own",
+        identity=False,
+    )
+    precision: str = setting("float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, identity=False)
+    seed: int = setting(
+        0, "Seed of weights, order, augmentation and dropout.", panel="Training", check=SEED, identity=False
+    )
+
+    @property
+    def on_a_rung(self) -> bool:
+        """Whether a rung of the ladder above normalization is on: the homework has none of them without it."""
+        return bool(self.augmentations or self.dropout_rate or self.batch_norm or self.schedule != "constant")
+
+    def resolve(self) -> Self:
+        normalize = self.on_a_rung and self.whitening is None
+        return replace(
+            self,
+            normalize=normalize if self.normalize is None else self.normalize,
+            whitening_epsilon=(self.whitening_epsilon or 0.01) if self.whitening else None,
+            lr=self.lr or OPTIMIZERS[self.optimizer],
+            epochs=self.epochs or EPOCHS.get(self.dataset, OTHER_EPOCHS),
+        )
+
+
+CONFIGS: dict[str, type[Config]] = {kind.section: kind for kind in (MlpConfig, SvmConfig, CnnConfig)}
+
+
+# --- how a run is carried out -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How and where a command works, whatever it works on."""
+
+    out: Path = setting(Path("results"), "Folder for results.")
+    data_dir: Path | None = setting(
+        None, "Folder with circles.mat, mnist.npz or cifar-10-batches-py/.", panel="Data", envvar="RDFIA_DATA"
+    )
+    quick: bool = setting(False, "Smoke test: few examples and epochs, a minute at most; all output is marked QUICK.")
+    overwrite: bool = setting(False, "Replace an earlier run's folder instead of numbering a new one.")
+    device: str = setting("auto", "Device to compute on.", choices=DEVICES)
+    deterministic: bool = setting(False, "Use only operations that are deterministic on every device; may be slower.")
+    tensorboard: bool = setting(False, "Write TensorBoard logs into the run's folder; needs the extra 'tensorboard'.")
+
+    def __post_init__(self) -> None:
+        check(self)

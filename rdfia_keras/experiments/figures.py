@@ -1,0 +1,97 @@
+"""The report's figures: which experiments each shows, and how it is drawn."""
+
+from dataclasses import dataclass
+
+from rdfia_keras.experiments.base import REGISTRY
+
+FIGURE_KINDS = ("curves", "implementations", "kernels", "sweep")
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure of the report, drawn from records.
+
+    Attributes:
+        key: What `rdfia figure` calls it: the report's number, or the name of one of ours.
+        caption: What it shows.
+        panels: Name of an experiment and its label, from left to right.
+        kind: How it is drawn, one of `FIGURE_KINDS`.
+    """
+
+    key: str
+    caption: str
+    panels: tuple[tuple[str, str], ...]
+    kind: str = "curves"
+
+    @property
+    def title(self) -> str:
+        return f"Figure {self.key}" if self.key.isdigit() else "Extra figure"
+
+    @property
+    def file(self) -> str:
+        """Its file's name without folder and ending."""
+        return f"figure-{int(self.key):02d}" if self.key.isdigit() else f"figure-{self.key}"
+
+
+FIGURES: dict[str, ReportFigure] = {}
+
+
+def _figure(
+    key: str | int, caption: str, *names: str, labels: tuple[str, ...] = (), kind: str = "curves"
+) -> ReportFigure:
+    """Register a figure.
+
+    Raises:
+        ValueError: When it is registered already, of an unknown kind, or shows an experiment that is not registered.
+    """
+    figure = ReportFigure(str(key), caption, tuple(zip(names, labels or names, strict=True)), kind)
+    if figure.key in FIGURES or kind not in FIGURE_KINDS or not set(names) <= set(REGISTRY):
+        raise ValueError(f"figure {key} is registered already, or its kind or an experiment is unknown")
+    FIGURES[figure.key] = figure
+    return figure
+
+
+_figure(1, "the perceptron written four ways", "circles", kind="implementations")
+_figure(2, "a learning rate of 2", "lr-2")
+_figure(
+    3,
+    "the mini-batch size",
+    *("batch-1", "circles", "batch-50"),
+    labels=("(a) batch 1", "(b) batch 10", "(c) batch 50"),
+)
+_figure(4, "four kernels", "kernels", kind="kernels")
+_figure(5, "accuracy against C", "kernels", kind="sweep")
+_figure(
+    6,
+    "fully-connected and LeNet-5",
+    *("mnist-dense", "mnist-lenet"),
+    labels=("(a) fully-connected", "(b) LeNet-5"),
+)
+_figure(7, "the baseline", "baseline")
+_figure(8, "batches of 32", "batch-32")
+_figure(9, "batches of 512", "batch-512")
+_figure(10, "a learning rate of 1", "lr-1")
+_figure(11, "normalized", "normalize")
+_figure(12, "crop and flip", "augment")
+_figure(13, "intensity and hue", "intensity-hue")
+_figure(14, "intensity and contrast", "intensity-contrast")
+_figure(15, "affine transformations", "affine")
+_figure(16, "perspective", "perspective")
+_figure(17, "blur", "blur")
+_figure(18, "a learning-rate schedule", "schedule")
+_figure(19, "step decay", "step")
+_figure(20, "RMSprop", "rmsprop")
+_figure(21, "Adam", "adam")
+_figure(22, "dropout", "dropout")
+_figure(23, "batch-norm", "batch-norm")
+_figure(
+    "flips",
+    "flips",
+    *("mnist-lenet", "mnist-flip", "normalize", "flip"),
+    labels=("MNIST", "MNIST flipped", "CIFAR-10", "CIFAR-10 flipped"),
+)
+
+
+def figures_of(name: str) -> list[str]:
+    """Keys of the figures that show an experiment."""
+    return [key for key, figure in FIGURES.items() if name in dict(figure.panels)]

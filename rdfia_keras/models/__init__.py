@@ -1,0 +1,1 @@
+"""The maths and the layers: what is trained, apart from how."""

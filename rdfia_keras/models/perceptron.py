@@ -1,0 +1,308 @@
+"""A perceptron with one hidden layer, written four ways (homework part 2.1, theory questions 7 and 14-17).
+
+    h_tilde = W_h x + b_h        h     = tanh(h_tilde)
+    y_tilde = W_y h + b_y        y_hat = softmax(y_tilde)
+
+Examples are the rows of x, (batch, n_x); targets are one-hot rows y, (batch, n_y); the loss is the cross-entropy,
+averaged over the batch. The four implementations differ only in how much is left to the libraries:
+
+    manual     forward, loss, backward and SGD by hand
+    tape       GradientTape for the backward pass, the rest by hand
+    layers     Keras layers and loss as well
+    optimizer  Keras optimizer as well
+
+Everything is float64, so that four ways of writing the same sum stay equal to many digits over 150 epochs. The maths
+is written for one batch; `compile_epochs` turns whole epochs of it into one compiled function.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rdfia_keras import config
+from rdfia_keras.registry import Registry
+
+PARAMETERS = ("W_h", "b_h", "W_y", "b_y")
+# By name: a class made from initial weights and eta.
+IMPLEMENTATIONS: Registry[type] = Registry(
+    "implementation of the perceptron", config.IMPLEMENTATIONS, declared_in="config.IMPLEMENTATIONS"
+)
+
+
+def init_params(n_x: int, n_h: int, n_y: int, std: float, seed: int) -> dict[str, np.ndarray]:
+    """Weights drawn from N(0, std²), biases zero: W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,)."""
+    rng = np.random.default_rng(seed)
+    return {
+        "W_h": rng.normal(0, std, (n_h, n_x)),
+        "b_h": np.zeros(n_h),
+        "W_y": rng.normal(0, std, (n_y, n_h)),
+        "b_y": np.zeros(n_y),
+    }
+
+
+def forward(params: dict, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Question 7: every intermediate result, from x to y_hat."""
+    h_tilde = tf.matmul(x, params["W_h"], transpose_b=True) + params["b_h"]
+    h = tf.tanh(h_tilde)
+    y_tilde = tf.matmul(h, params["W_y"], transpose_b=True) + params["b_y"]
+    e = tf.exp(y_tilde - tf.reduce_max(y_tilde, axis=1, keepdims=True))
+    y_hat = e / tf.reduce_sum(e, axis=1, keepdims=True)
+    return {"x": x, "h": h, "y_tilde": y_tilde, "y_hat": y_hat}
+
+
+def cross_entropy(y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Question 14: -Σ y_i ỹ_i + log Σ exp ỹ_i, averaged over the batch; the largest ỹ leaves the exponential."""
+    largest = tf.reduce_max(y_tilde, axis=1)
+    log_sum = largest + tf.math.log(tf.reduce_sum(tf.exp(y_tilde - largest[:, None]), axis=1))
+    return tf.reduce_mean(log_sum - tf.reduce_sum(y * y_tilde, axis=1))
+
+
+def backward(params: dict, outputs: dict, y: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Questions 15-17: the gradient of the averaged loss with respect to each parameter."""
+    grad_y_tilde = (outputs["y_hat"] - y) / tf.cast(tf.shape(y)[0], y.dtype)
+    grad_h_tilde = tf.matmul(grad_y_tilde, params["W_y"]) * (1 - outputs["h"] ** 2)
+    return {
+        "W_h": tf.matmul(grad_h_tilde, outputs["x"], transpose_a=True),
+        "b_h": tf.reduce_sum(grad_h_tilde, axis=0),
+        "W_y": tf.matmul(grad_y_tilde, outputs["h"], transpose_a=True),
+        "b_y": tf.reduce_sum(grad_y_tilde, axis=0),
+    }
+
+
+def sgd(params: dict, grads: dict, eta: float) -> None:
+    """One step down the gradient, in place."""
+    for name, param in params.items():
+        param.assign_sub(eta * grads[name])
+
+
+@IMPLEMENTATIONS.register("manual")
+class Manual:
+    """(a) Everything by hand."""
+
+    def __init__(self, params: dict[str, np.ndarray], eta: float):
+        self.params = {name: tf.Variable(value, name=name) for name, value in params.items()}
+        self.eta = eta
+
+    def logits(self, x: tf.Tensor) -> tf.Tensor:
+        return forward(self.params, x)["y_tilde"]
+
+    def loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return cross_entropy(self.logits(x), y)
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        outputs = forward(self.params, x)
+        sgd(self.params, backward(self.params, outputs, y), self.eta)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return {name: param.numpy() for name, param in self.params.items()}
+
+
+@IMPLEMENTATIONS.register("tape")
+class Tape(Manual):
+    """(b) TensorFlow differentiates; forward, loss and SGD stay by hand."""
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            loss = self.loss(x, y)
+        sgd(self.params, tape.gradient(loss, self.params), self.eta)
+
+
+@IMPLEMENTATIONS.register("layers")
+class Layers:
+    """(c) Keras layers and loss; SGD by hand."""
+
+    def __init__(self, params: dict[str, np.ndarray], eta: float):
+        n_h, n_x = params["W_h"].shape
+        n_y = len(params["b_y"])
+        self.model = keras.Sequential(
+            [
+                keras.Input((n_x,), dtype="float64"),
+                keras.layers.Dense(n_h, activation="tanh", dtype="float64"),
+                keras.layers.Dense(n_y, dtype="float64"),
+            ]
+        )
+        # Keras keeps a layer's weights as (inputs, units): the transpose of the homework's.
+        self.model.set_weights([params["W_h"].T, params["b_h"], params["W_y"].T, params["b_y"]])
+        self.cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True, dtype="float64")
+        self.eta = eta
+
+    def logits(self, x: tf.Tensor) -> tf.Tensor:
+        return self.model(x)
+
+    def loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return self.cross_entropy(y, self.logits(x))
+
+    def gradients(self, x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = self.loss(x, y)
+        return tape.gradient(loss, [variable.value for variable in self.model.trainable_variables])
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        for variable, gradient in zip(self.model.trainable_variables, self.gradients(x, y), strict=True):
+            variable.assign_sub(self.eta * gradient)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        W_h, b_h, W_y, b_y = self.model.get_weights()
+        return {"W_h": W_h.T, "b_h": b_h, "W_y": W_y.T, "b_y": b_y}
+
+
+@IMPLEMENTATIONS.register("optimizer")
+class Optimizer(Layers):
+    """(d) The Keras optimizer takes the step as well."""
+
+    def __init__(self, params: dict[str, np.ndarray], eta: float):
+        super().__init__(params, eta)
+        self.sgd = keras.optimizers.SGD(eta)
+        self.sgd.build(self.model.trainable_variables)
+
+    def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        self.sgd.apply(self.gradients(x, y), self.model.trainable_variables)
+
+
+def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
+    """A function (x, y, x_test, y_test, orders, count) that trains for `count` epochs in one compiled call.
+
+    `orders`, (at least count, N), has a permutation of the examples for each epoch; the result, of as many rows, has
+    train loss, train accuracy, test loss and test accuracy after each. No Python runs between the steps, and XLA makes
+    one loop of them: a call costs more than the hundred steps of five epochs on the circles. Examples left over after
+    an epoch's last full batch make a smaller batch of their own.
+    """
+
+    def take(x: tf.Tensor, y: tf.Tensor, batch: tf.Tensor) -> None:
+        network.step(tf.gather(x, batch), tf.gather(y, batch))
+
+    @tf.function(jit_compile=True)
+    def train(x, y, x_test, y_test, orders, count):
+        measured = tf.TensorArray(tf.float64, size=orders.shape[0], element_shape=(4,))
+        steps = orders.shape[1] // batch_size
+        for epoch in tf.range(count):
+            batches = tf.reshape(orders[epoch, : steps * batch_size], (steps, batch_size))
+            for i in tf.range(steps):
+                take(x, y, batches[i])
+            if orders.shape[1] > steps * batch_size:
+                take(x, y, orders[epoch, steps * batch_size :])
+            row = tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
+            measured = measured.write(epoch, row)
+        return measured.stack()
+
+    return train
+
+
+def lbfgs(
+    params: dict[str, np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    x_test: np.ndarray,
+    y_test: np.ndarray,
+    iterations: int,
+) -> np.ndarray:
+    """Question 28: SciPy's L-BFGS on the whole training set at once, with the gradients by hand.
+
+    Args:
+        params: As `init_params` gives them.
+        x, y, x_test, y_test: Examples and one-hot targets.
+        iterations: At most so many; fewer when the line search finds nothing better.
+
+    Returns:
+        (iterations, 4): train loss, train accuracy, test loss, test accuracy after each; after its end the last row
+        stands on.
+    """
+    from scipy.optimize import minimize
+
+    network = Manual(params, eta=0.0)
+    data, rows = tensors(x, y, x_test, y_test), []
+
+    @tf.function(jit_compile=True)
+    def loss_and_gradients(x, y):
+        grads = backward(network.params, forward(network.params, x), y)
+        return network.loss(x, y), tf.concat([tf.reshape(grads[name], [-1]) for name in PARAMETERS], axis=0)
+
+    @tf.function(jit_compile=True)
+    def measured(x, y, x_test, y_test):
+        return tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
+
+    def assign(flat: np.ndarray) -> None:
+        ends = np.cumsum([params[name].size for name in PARAMETERS])
+        for name, part in zip(PARAMETERS, np.split(flat, ends[:-1]), strict=True):
+            network.params[name].assign(part.reshape(params[name].shape))
+
+    def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        assign(flat)
+        loss, gradient = loss_and_gradients(*data[:2])
+        return float(loss), gradient.numpy()
+
+    def after_iteration(flat: np.ndarray) -> None:
+        assign(flat)
+        rows.append(measured(*data).numpy())
+
+    start = np.concatenate([params[name].ravel() for name in PARAMETERS])
+    minimize(function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations})
+    rows = rows or [measured(*data).numpy()]
+    return np.array(rows + [rows[-1]] * (iterations - len(rows)))
+
+
+def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Loss and accuracy over all examples at once."""
+    right = tf.argmax(network.logits(x), axis=1) == tf.argmax(y, axis=1)
+    return network.loss(x, y), tf.reduce_mean(tf.cast(right, tf.float64))
+
+
+def predict(network: Manual | Layers, x: np.ndarray) -> np.ndarray:
+    """y_hat (N, n_y): each row sums to one."""
+    return tf.nn.softmax(network.logits(tf.constant(x))).numpy()
+
+
+def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, limit: int = 200) -> list[dict]:
+    """Compare each parameter's hand-written gradient with GradientTape's and with central finite differences.
+
+    Args:
+        params: As `init_params` gives them, float64.
+        x, y: A batch, (N, n_x) and one-hot (N, n_y).
+        limit: At most so many entries of a parameter are differenced, spread evenly over it.
+
+    Returns:
+        A row a parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`, each the
+        largest absolute difference divided by the gradient's largest absolute entry.
+    """
+    network = Manual(params, eta=0.0)
+    x, y = tf.constant(x), tf.constant(y)
+    by_hand = backward(network.params, forward(network.params, x), y)
+    with tf.GradientTape() as tape:
+        loss = network.loss(x, y)
+    by_tape = tape.gradient(loss, network.params)
+    rows = []
+    for name, value in params.items():
+        hand = by_hand[name].numpy()
+        entries = np.unique(np.linspace(0, value.size - 1, min(limit, value.size)).astype(int))
+        differences = _central_differences(params, name, entries, x, y)
+        scale = np.abs(hand).max()
+        rows.append(
+            {
+                "parameter": name,
+                "shape": list(value.shape),
+                "differenced": len(entries),
+                "tape": float(np.abs(hand - by_tape[name].numpy()).max() / scale),
+                "finite_differences": float(np.abs(hand.ravel()[entries] - differences).max() / scale),
+            }
+        )
+    return rows
+
+
+def _central_differences(
+    params: dict[str, np.ndarray], name: str, entries: np.ndarray, x: tf.Tensor, y: tf.Tensor, delta: float = 1e-5
+) -> np.ndarray:
+    """(loss(w + δ) - loss(w - δ)) / 2δ for each entry; δ = 1e-5 balances rounding against the third derivative."""
+    losses = {}
+    for sign in (+1, -1):
+        for entry in entries:
+            moved = params[name].copy()
+            moved.ravel()[entry] += sign * delta
+            losses[sign, entry] = float(cross_entropy(forward({**params, name: moved}, x)["y_tilde"], y))
+    return np.array([(losses[+1, entry] - losses[-1, entry]) / (2 * delta) for entry in entries])
+
+
+def tensors(*arrays: np.ndarray) -> tuple[tf.Tensor, ...]:
+    """NumPy arrays as tensors, once, so that no epoch copies them again."""
+    return tuple(tf.constant(array) for array in arrays)

@@ -1,0 +1,76 @@
+"""Whitening of the pixels with the training set's principal axes (question 21)."""
+
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from rdfia_keras.config import WHITENINGS
+from rdfia_keras.models.augmentation import PACKAGE
+from rdfia_keras.registry import Registry
+
+# By name: the matrix (d, d) that centred pixels are multiplied with, from scaled and plain eigenvectors.
+MATRICES: Registry[Callable[[np.ndarray, np.ndarray], np.ndarray]] = Registry(
+    "whitening", WHITENINGS, declared_in="config.WHITENINGS"
+)
+
+
+@MATRICES.register("zca")
+def _zca(scaled: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return scaled @ vectors.T
+
+
+@MATRICES.register("pca")
+def _pca(scaled: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return scaled
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Whitening(keras.layers.Layer):
+    """Make the pixels of the training set uncorrelated, with variance λ / (λ + epsilon) ≈ 1 each (question 21).
+
+    With the covariance U diag(λ) Uᵀ, PCA gives diag(λ + ε)^-½ Uᵀ (x - mean): coordinates along the eigenvectors, in
+    which no neighbourhood is left. ZCA turns them back, U diag(λ + ε)^-½ Uᵀ (x - mean): of all white images the ones
+    nearest to the original.
+
+    Input and output (N, H, W, C), float32.
+
+    Args:
+        kind: `zca` or `pca`.
+        epsilon: Added to the variances λ, of pixels in [0, 1]: directions of less variance are not blown up.
+    """
+
+    def __init__(self, kind: str = "zca", epsilon: float = 0.01, **kwargs):
+        if kind not in MATRICES:
+            raise ValueError(f"unknown whitening {kind!r}; expected {' or '.join(MATRICES)}")
+        super().__init__(dtype="float32", **{key: value for key, value in kwargs.items() if key != "dtype"})
+        self.kind, self.epsilon = kind, epsilon
+
+    def build(self, input_shape):
+        if None in input_shape[1:]:
+            raise ValueError(
+                f"Whitening needs images of a fixed size and got an input of shape {tuple(input_shape)}: it has a "
+                "weight for each pair of pixels; give keras.Input a height and a width"
+            )
+        size = math.prod(input_shape[1:])
+        self.mean = self.add_weight((size,), "zeros", trainable=False, name="mean")
+        self.matrix = self.add_weight((size, size), "zeros", trainable=False, name="matrix")
+
+    def adapt(self, mean: np.ndarray, variances: np.ndarray, vectors: np.ndarray) -> None:
+        """Take the principal axes of the training set, never of another: see `principal_axes`."""
+        scaled = vectors / np.sqrt(np.maximum(variances, 0) + self.epsilon)
+        self.mean.assign(mean)
+        self.matrix.assign(MATRICES[self.kind](scaled, vectors))
+
+    def call(self, images):
+        shape = ops.shape(images)
+        x = ops.reshape(images, (shape[0], -1)) - self.mean
+        return ops.reshape(x @ self.matrix, (shape[0], *images.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "kind": self.kind, "epsilon": self.epsilon}

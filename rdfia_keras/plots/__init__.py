@@ -1,0 +1,34 @@
+"""Figures from records and arrays; nothing here trains, and nothing is shared between two figures.
+
+Every function but `decision_animation` returns a `matplotlib.figure.Figure` for `save`. Accuracies come as fractions
+and are drawn in percent.
+"""
+
+from rdfia_keras.plots.comparisons import backprop_cost, comparison, number, study, svm_sweep
+from rdfia_keras.plots.curves import implementations, learning_curves, notice
+from rdfia_keras.plots.images import augmentation_grid, confusion_matrix, image_grid, receptive_fields, score_maps
+from rdfia_keras.plots.maps import decision_animation, decision_map, svm_panels
+from rdfia_keras.plots.saving import MAX_BYTES, SMOKE_TEST_MARK, mark_smoke_test, save
+
+__all__ = [
+    "MAX_BYTES",
+    "SMOKE_TEST_MARK",
+    "augmentation_grid",
+    "backprop_cost",
+    "comparison",
+    "confusion_matrix",
+    "decision_animation",
+    "decision_map",
+    "image_grid",
+    "implementations",
+    "learning_curves",
+    "mark_smoke_test",
+    "notice",
+    "number",
+    "receptive_fields",
+    "save",
+    "score_maps",
+    "study",
+    "svm_panels",
+    "svm_sweep",
+]

@@ -1,0 +1,167 @@
+"""Loss and accuracy over the epochs. The test set is solid and the training set dashed, so colour is not needed."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from rdfia_keras.plots.style import (
+    BLUE,
+    GREY,
+    RED,
+    TEXT,
+    TITLE,
+    WIDTH,
+    Rows,
+    draw_star,
+    keep_to_percents,
+    legend_below,
+    new_figure,
+    plain_log_ticks,
+    style_axes,
+    wrap_lines,
+)
+
+CURVES = {"train": (BLUE, "--"), "test": (RED, "-")}
+MAX_MARKED = 30  # epochs; with more, markers would hide their own line
+
+
+def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
+    """Draw, for each way of writing the perceptron, its loss above its accuracy (figure 1).
+
+    Args:
+        histories: One to four names, such as `manual`, each with its rows: epoch, train_loss, test_loss (nats),
+            train_accuracy, test_accuracy (fractions).
+        title: Data set and setting.
+
+    Returns:
+        The figure: a row of loss panels above a row of accuracy panels in percent.
+
+    Raises:
+        ValueError: On no or more than four histories, an empty one, or one without these columns.
+    """
+    if not 1 <= len(histories) <= 4:
+        raise ValueError(f"expected 1 to 4 histories, got {len(histories)}")
+    figure = new_figure(max(4.0, WIDTH * len(histories) / 4), 5.0, title)
+    axes = figure.subplots(2, len(histories), sharex="col", sharey="row", squeeze=False)
+    for column, (name, history) in enumerate(histories.items()):
+        loss, accuracy = axes[:, column]
+        _draw_loss(loss, history)
+        _draw_accuracy(accuracy, history)
+        loss.set_xlabel("")
+        loss.set_title(wrap_lines(name, WIDTH / 4, TEXT), fontsize=TEXT, parse_math=False)
+        if column:
+            loss.set_ylabel("")
+            accuracy.set_ylabel("")
+    # Only now: the row shares one range, and a limit set earlier would cut the curves drawn later.
+    keep_to_percents(axes[1, 0])
+    handles, labels = axes[1, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=TEXT, frameon=False)
+    return figure
+
+
+def learning_curves(history: Rows, title: str, published: float | None = None) -> Figure:
+    """Draw loss beside accuracy, one point an epoch, for train and test (figures 6 to 23).
+
+    Args:
+        history: Rows with epoch, train_loss, test_loss (nats), train_accuracy, test_accuracy (fractions). None, NaN
+            and infinities leave a gap.
+        title: Data set and setting.
+        published: The report's test accuracy, as a fraction.
+
+    Returns:
+        The figure, with the best test accuracy and the first loss that is not finite marked.
+
+    Raises:
+        ValueError: On an empty history, or one without these columns.
+    """
+    figure = new_figure(WIDTH, 4.2, title)
+    loss, accuracy = figure.subplots(1, 2)
+    _draw_loss(loss, history)
+    _draw_accuracy(accuracy, history)
+    _mark_divergence(loss, history)
+    _mark_best(accuracy, history)
+    if published is not None:
+        percent = 100 * published
+        accuracy.axhline(percent, color=GREY, linestyle=(0, (6, 3)), linewidth=1.2, label=f"published {percent:.1f} %")
+    keep_to_percents(accuracy)
+    for axes in (loss, accuracy):
+        legend_below(axes)
+    return figure
+
+
+def notice(title: str, text: str) -> Figure:
+    """Draw a text in place of curves, where there is nothing to draw.
+
+    Args:
+        title: Data set and setting.
+        text: Why there is nothing to draw; one line.
+
+    Returns:
+        The figure.
+    """
+    figure = new_figure(WIDTH, 2.0, title)
+    figure.text(0.5, 0.4, text, ha="center", fontsize=TITLE)
+    return figure
+
+
+def _draw_loss(axes: Axes, history: Rows) -> None:
+    """Draw the losses of train and test, on a log axis where one epoch would press the others flat."""
+    _draw_curves(axes, history, "loss", scale=1)
+    axes.set_ylabel("loss (cross-entropy, nats)", fontsize=TEXT)
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()])
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > 50 * np.median(values):
+        axes.set_yscale("log")
+        plain_log_ticks(axes.yaxis)
+
+
+def _draw_accuracy(axes: Axes, history: Rows) -> None:
+    """Draw the accuracies of train and test in percent."""
+    _draw_curves(axes, history, "accuracy", scale=100)
+    axes.set_ylabel("accuracy (%)", fontsize=TEXT)
+
+
+def _draw_curves(axes: Axes, history: Rows, quantity: str, scale: float) -> None:
+    """Draw `scale` times the columns train_`quantity` and test_`quantity` over the epochs."""
+    epochs = _column(history, "epoch")
+    for split, (colour, style) in CURVES.items():
+        values = scale * _column(history, f"{split}_{quantity}")
+        marker = "o" if np.isfinite(values).sum() <= MAX_MARKED else None
+        axes.plot(epochs, values, style, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=split)
+    axes.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch", fontsize=TEXT)
+    style_axes(axes)
+
+
+def _column(history: Rows, key: str) -> np.ndarray:
+    """Return a column as floats (epochs,), with None (a NaN that went through JSON) and infinities as NaN."""
+    if not history:
+        raise ValueError("the history is empty: there is no epoch to draw")
+    if any(key not in row for row in history):
+        raise ValueError(f"the history has no column {key!r}")
+    values = np.array([row[key] for row in history], dtype=float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _mark_best(axes: Axes, history: Rows) -> None:
+    """Put a star on the best test accuracy, if there is any."""
+    accuracies = 100 * _column(history, "test_accuracy")
+    if np.isnan(accuracies).all():
+        return
+    best = int(np.nanargmax(accuracies))
+    epoch = _column(history, "epoch")[best]
+    label = f"best test {accuracies[best]:.1f} % (epoch {epoch:.0f})"
+    draw_star(axes, epoch, accuracies[best], RED, label)
+
+
+def _mark_divergence(axes: Axes, history: Rows) -> None:
+    """Draw a line at the first epoch whose loss is not finite, if there is one."""
+    losses = _column(history, "train_loss") + _column(history, "test_loss")
+    if not np.isnan(losses).any():
+        return
+    epoch = _column(history, "epoch")[np.isnan(losses)][0]
+    axes.axvline(epoch, color=GREY, linestyle=":", linewidth=1.5, label=f"first not finite: epoch {epoch:.0f}")

@@ -1,0 +1,226 @@
+"""Maps of the plane: what a classifier of two classes says of every point, and the test points."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.contour import ContourSet
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from rdfia_keras.plots.saving import mark_smoke_test
+from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, Rows, new_figure
+
+# Pale at both ends, so that points in full colour stay visible on top.
+CLASS_MAP = LinearSegmentedColormap.from_list("classes", ["#7FBBDD", "#FFFFFF", "#F0A898"])
+CLASS_COLOURS, CLASS_MARKERS = (BLUE, RED), ("o", "^")
+ANIMATION_MS = 80  # a frame
+ANIMATION_DPI = 80
+
+
+def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Figure:
+    """Draw the perceptron's map of the plane beside figure 1: the probability of class 1, and the test points.
+
+    Args:
+        panels: One to four, each with title, grid_x (n,), grid_y (m,), probability (m, n) of class 1 in [0, 1], points
+            (N, 2) and labels (N,) of 0 and 1.
+        classes: The names of class 0 and class 1.
+        title: Of the whole figure: data set and setting.
+
+    Returns:
+        The figure, with the boundary at probability 0.5.
+
+    Raises:
+        ValueError: On another number of panels or classes, arrays that do not fit each other, or a probability outside
+            [0, 1].
+    """
+    _check_panels(panels, classes, "probability")
+    if any(not (np.min(p["probability"]) >= 0 and np.max(p["probability"]) <= 1) for p in panels):
+        raise ValueError("a probability is not within [0, 1]")
+    figure, axes = _map_axes(len(panels), title)
+    for axis, panel in zip(axes, panels, strict=True):
+        mappable = _draw_map(axis, panel, panel["probability"], low=0, high=1)
+        _draw_boundary(axis, panel, panel["probability"], 0.5)
+        _draw_points(axis, panel, classes)
+        axis.set_title(panel["title"], fontsize=TITLE, parse_math=False)
+    bar = figure.colorbar(mappable, ax=axes, shrink=0.8, ticks=[0, 0.25, 0.5, 0.75, 1])
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.set_label(f"probability of class {classes[1]}", fontsize=TEXT, parse_math=False)
+    _map_legend(figure, axes, "boundary, probability 0.5")
+    return figure
+
+
+def decision_animation(frames: Rows, classes: Sequence[str], title: str, *, smoke_test: bool = False) -> bytes:
+    """Draw the decision map epoch by epoch, as a GIF that stands still at its end.
+
+    Args:
+        frames: As `decision_map`'s panels, all of one grid and one set of points; each with `title` for its epoch.
+        classes: The names of class 0 and class 1.
+        title: Of the whole figure: data set and setting.
+        smoke_test: Mark every frame, as `save` marks a figure.
+
+    Returns:
+        The bytes of the GIF, `ANIMATION_MS` milliseconds a frame.
+
+    Raises:
+        ValueError: As `decision_map` does, or on no frames.
+    """
+    from PIL import Image
+
+    if not frames:
+        raise ValueError("there is no frame to draw")
+    _check_panels(frames[:1], classes, "probability")
+    figure, (axis,) = _map_axes(1, title)
+    if smoke_test:
+        mark_smoke_test(figure)
+    mappable = _draw_map(axis, frames[0], frames[0]["probability"], low=0, high=1)
+    _draw_points(axis, frames[0], classes)
+    _map_legend(figure, [axis], "boundary, probability 0.5")
+    figure.set_dpi(ANIMATION_DPI)
+    canvas = FigureCanvasAgg(figure)
+    pictures = []
+    for frame in frames:
+        values = frame["probability"]
+        mappable.set_array(values)
+        axis.set_title(frame["title"], fontsize=TITLE, parse_math=False)
+        boundary = _draw_boundary(axis, frame, values, 0.5)
+        canvas.draw()
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+        pictures.append(picture.quantize(64, dither=Image.Dither.NONE))
+        if boundary:
+            boundary.remove()
+    data = io.BytesIO()
+    durations = [ANIMATION_MS] * (len(pictures) - 1) + [25 * ANIMATION_MS]
+    pictures[0].save(data, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return data.getvalue()
+
+
+def svm_panels(panels: Rows, *, classes: Sequence[str] = ("0", "1"), title: str = "") -> Figure:
+    """Draw the decision values of one to four machines, their boundaries and the test points (figure 4).
+
+    C changes the size of the values a hundredfold, so they are scaled panel by panel, and each sign by itself: full
+    colour is the 90th percentile of |value|.
+
+    Args:
+        panels: Each with title (kernel and C), accuracy (test, a fraction), grid_x (n,), grid_y (m,), decision (m, n),
+            points (N, 2) and labels (N,) of 0 and 1.
+        classes: The names of class 0 (negative) and class 1 (positive).
+        title: Of the whole figure: data set and setting.
+
+    Returns:
+        The figure, with the boundary at decision value 0.
+
+    Raises:
+        ValueError: On another number of panels or classes, or arrays that do not fit each other.
+    """
+    _check_panels(panels, classes, "decision")
+    figure, axes = _map_axes(len(panels), title)
+    for axis, panel in zip(axes, panels, strict=True):
+        mappable = _draw_map(axis, panel, _scale_signs(panel["decision"]), low=-1, high=1)
+        # Of the values as they are: two scales would bend the line between the grid's points.
+        _draw_boundary(axis, panel, panel["decision"], 0)
+        _draw_points(axis, panel, classes)
+        axis.set_title(f"{panel['title']}: test {100 * panel['accuracy']:.1f} %", fontsize=TITLE, parse_math=False)
+    bar = figure.colorbar(mappable, ax=axes, shrink=0.8, ticks=[-1, 0, 1])
+    bar.ax.set_yticklabels([f"− ({classes[0]})", "0", f"+ ({classes[1]})"], fontsize=SMALL, parse_math=False)
+    bar.set_label("decision value, scaled in each panel", fontsize=TEXT)
+    _map_legend(figure, axes, "boundary, decision value 0")
+    return figure
+
+
+def _scale_signs(decision: np.ndarray) -> np.ndarray:
+    """Bring decision values to [-1, 1], zero staying where it is."""
+    decision = np.asarray(decision, dtype=float)
+    scaled = np.zeros_like(decision)
+    for side in (decision > 0, decision < 0):
+        if side.any():
+            scaled[side] = decision[side] / np.quantile(np.abs(decision[side]), 0.9)
+    return np.clip(scaled, -1, 1)
+
+
+def _check_panels(panels: Rows, classes: Sequence[str], key: str) -> None:
+    """Raise a ValueError unless there are 1 to 4 panels of 2 classes whose arrays fit; `key` names the map."""
+    if not 1 <= len(panels) <= 4 or len(classes) != 2:
+        raise ValueError(f"expected 1 to 4 panels and 2 classes, got {len(panels)} and {len(classes)}")
+    for panel in panels:
+        if missing := {"title", "grid_x", "grid_y", key, "points", "labels"} - panel.keys():
+            raise ValueError(f"a panel lacks {', '.join(sorted(missing))}")
+        shape = (np.size(panel["grid_y"]), np.size(panel["grid_x"]))
+        if np.shape(panel[key]) != shape:
+            raise ValueError(f"{key} has shape {np.shape(panel[key])}; grid_y and grid_x ask for {shape}")
+        if np.shape(panel["points"]) != (len(panel["labels"]), 2):
+            raise ValueError(f"points have shape {np.shape(panel['points'])} for {len(panel['labels'])} labels")
+        if not np.isin(panel["labels"], (0, 1)).all():
+            raise ValueError("labels must be 0 or 1")
+        if not np.isfinite(panel[key]).all():
+            raise ValueError(f"{key} holds values that are not finite")
+
+
+def _map_axes(count: int, title: str) -> tuple[Figure, list[Axes]]:
+    """Create a figure for one to four maps."""
+    rows, columns = (2, 2) if count == 4 else (1, count)
+    figure = new_figure(min(WIDTH, 3.2 * columns + 1.4), 3.2 * rows + 0.9, title)
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axis in axes[-1]:
+        axis.set_xlabel("x₁", fontsize=TEXT)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("x₂", fontsize=TEXT)
+    return figure, list(axes.flat)
+
+
+def _draw_map(axes: Axes, panel: Mapping[str, Any], values: np.ndarray, low: float, high: float) -> QuadMesh:
+    """Draw values (m, n) over the panel's grid, coloured from `low` to `high`."""
+    x, y = np.asarray(panel["grid_x"]), np.asarray(panel["grid_y"])
+    mappable = axes.pcolormesh(x, y, values, cmap=CLASS_MAP, vmin=low, vmax=high, shading="nearest")
+    axes.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()), aspect="equal")
+    # Few ticks: the last of one panel stands beside the first of the next.
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.tick_params(labelsize=SMALL)
+    return mappable
+
+
+def _draw_boundary(axes: Axes, panel: Mapping[str, Any], values: np.ndarray, level: float) -> ContourSet | None:
+    """Draw the line where the values (m, n) pass a level; None where they never do, as contour would warn."""
+    if not np.min(values) < level < np.max(values):
+        return None
+    return axes.contour(panel["grid_x"], panel["grid_y"], values, levels=[level], colors="black", linewidths=1.5)
+
+
+def _draw_points(axes: Axes, panel: Mapping[str, Any], classes: Sequence[str]) -> None:
+    """Draw the test points, each class in a colour and a marker of its own."""
+    points, labels = np.asarray(panel["points"]), np.asarray(panel["labels"])
+    for label, name in enumerate(classes):
+        x, y = points[labels == label].T
+        axes.plot(
+            x,
+            y,
+            CLASS_MARKERS[label],
+            color=CLASS_COLOURS[label],
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            markersize=5,
+            label=f"test, {name}",
+        )
+
+
+def _map_legend(figure: Figure, axes: Sequence[Axes], boundary: str) -> None:
+    """Put the legend of points and boundary under all maps."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    (line,) = axes[0].plot([], [], "-", color="black", linewidth=1.5)
+    columns = 3 if len(axes) > 1 else 1
+    legend = figure.legend(
+        [*handles, line],
+        [*labels, boundary],
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=TEXT,
+        frameon=False,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

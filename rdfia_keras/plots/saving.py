@@ -1,0 +1,74 @@
+"""Figures as PNG files: small, reproducible, and marked where they come from a smoke test."""
+
+import io
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from rdfia_keras.plots.style import RED, TITLE
+
+SMOKE_TEST_MARK = "QUICK: smoke test, not a result"
+MAX_BYTES = 150_000
+DPIS = (120, 100, 80)
+
+
+def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
+    """Write a figure as PNG of less than `MAX_BYTES` where that can be had; equal figures give equal bytes.
+
+    Args:
+        figure: The figure.
+        path: The file, replaced as a whole.
+        smoke_test: Mark the figure by `mark_smoke_test` first. The figure stays marked.
+
+    Raises:
+        RdfiaError: When the file cannot be written; what was there before is then intact.
+    """
+    from rdfia_keras.runs.files import write_atomic
+
+    if smoke_test:
+        mark_smoke_test(figure)
+    write_atomic(path, _png_within(figure, MAX_BYTES))
+
+
+def mark_smoke_test(figure: Figure) -> None:
+    """Put `SMOKE_TEST_MARK` as a line on top of the title and turn the title red.
+
+    A figure without a title gets the mark as its title. A figure that is marked already stays as it is.
+
+    Args:
+        figure: The figure, changed in place; its layout makes room for the line.
+    """
+    title = figure.get_suptitle()
+    if title.startswith(SMOKE_TEST_MARK):
+        return
+    marked = f"{SMOKE_TEST_MARK}\n{title}" if title else SMOKE_TEST_MARK
+    figure.suptitle(marked, fontsize=TITLE, fontweight="bold", color=RED, parse_math=False)
+
+
+def _png_within(figure: Figure, limit: int) -> bytes:
+    """Render as finely as fits in `limit` bytes: photographs need a palette, and many of them fewer pixels as well."""
+    for dpi in DPIS:
+        full = _png(figure, dpi)
+        if len(full) < limit:
+            return full
+        reduced = _with_palette(full, 256)
+        if len(reduced) < limit:
+            return reduced
+    return _with_palette(full, 64)
+
+
+def _png(figure: Figure, dpi: int) -> bytes:
+    """Render a figure as PNG at `dpi` pixels an inch."""
+    data = io.BytesIO()
+    # Without metadata: matplotlib would name its version, and a date would make every file differ.
+    figure.savefig(data, format="png", dpi=dpi, metadata={"Software": None})
+    return data.getvalue()
+
+
+def _with_palette(png: bytes, colours: int) -> bytes:
+    """Reduce a PNG to a palette of so many colours."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(colours).save(data, format="png")
+    return data.getvalue()

@@ -1,0 +1,102 @@
+"""Fonts, colours and helpers that all figures share; nothing here is specific to one kind of figure."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+# Rows of a record: a history, a sweep, a table, or the panels of a figure.
+Rows = Sequence[Mapping[str, Any]]
+
+# Points, at the size a page shows the figure: figures are at most `WIDTH` inches wide so as not to be shrunk.
+SMALL, TEXT, TITLE = 8.5, 9.5, 11.0
+WIDTH = 9.0
+CHARACTER = 0.62  # the width of one, in font sizes
+
+# Paul Tol's "vibrant" scheme, which colour-blind readers can tell apart.
+BLUE, RED, ORANGE, TEAL, MAGENTA, GREY = "#0077BB", "#CC3311", "#EE7733", "#009988", "#EE3377", "#555555"
+PALE_GREY = "#DDDDDD"
+# From one end to the other in lightness as well, so that an order can be read without colours.
+SHADES = colormaps["viridis"]
+
+
+def new_figure(width: float, height: float, title: str = "") -> Figure:
+    """Create an empty figure with its title; the constrained layout keeps every text clear of the others.
+
+    Args:
+        width: Inches.
+        height: Inches.
+        title: Wrapped to the width; an empty one takes no room.
+
+    Returns:
+        The figure, on an Agg canvas, so that no window system and no pyplot is needed.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(wrap(title, width, TITLE), fontsize=TITLE, fontweight="bold", color="black", parse_math=False)
+    return figure
+
+
+def wrap(text: str, width: float, size: float) -> str:
+    """Break a text into lines, but not between a number and its percent sign.
+
+    Args:
+        text: One paragraph.
+        width: Inches that a line may take.
+        size: Font size in points.
+
+    Returns:
+        The lines, separated by newlines.
+    """
+    return textwrap.fill(str(text).replace(" %", "\xa0%"), max(8, int(width * 72 / (CHARACTER * size))))
+
+
+def wrap_lines(text: str, width: float, size: float) -> str:
+    """Wrap a text of several lines line by line; arguments and result are those of `wrap`."""
+    return "\n".join(wrap(line, width, size) for line in text.splitlines())
+
+
+def style_axes(axes: Axes) -> None:
+    """Set small tick labels and a pale grid behind the data, and remove the top and right spines."""
+    axes.tick_params(labelsize=SMALL)
+    axes.grid(color=PALE_GREY, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_below(axes: Axes) -> None:
+    """Put the legend under the panel, where it cannot hide a curve."""
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        borderaxespad=4.2,  # font sizes: the room of tick labels and axis label, however high the panel
+        ncols=2,
+        fontsize=SMALL,
+        frameon=False,
+    )
+
+
+def keep_to_percents(axes: Axes) -> None:
+    """Cut the margin of a percent axis below 0 % and above 100 %, but for the half of a marker."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(max(bottom, -1), min(top, 101))
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Label decades by plain numbers: the exponents of 10⁻³ are too small to read."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def draw_star(axes: Axes, x: float, y: float, colour: str, label: str | None = None) -> None:
+    """Mark one point, given in data coordinates, by a star in front of the curves."""
+    axes.plot(
+        [x], [y], "*", color=colour, markeredgecolor="black", markersize=13, linestyle="none", label=label, zorder=5
+    )

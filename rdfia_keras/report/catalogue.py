@@ -1,0 +1,50 @@
+"""What there is: every experiment, study and explanation, with its figure, question and command."""
+
+from typing import Any
+
+from rdfia_keras.experiments import LADDER, REGISTRY, STUDIES, Experiment, figures_of
+from rdfia_keras.report.explanations import EXPLANATIONS
+
+# Part 5 of the homework, `rdfia improve`, begins with this question.
+FIRST_QUESTION_OF_PART_5 = 19
+
+
+def list_experiments() -> list[dict[str, Any]]:
+    """A row for each, in the order of the report."""
+    rows = [_experiment(experiment) for experiment in REGISTRY.values()]
+    rows += [
+        _row(f"study-{study.name}", "mlp", question=study.question, command=f"rdfia study {study.name}")
+        for study in STUDIES.values()
+    ]
+    rows += [
+        _row(topic, "explain", question=known.question, shows=known.shows, command=f"rdfia explain {topic}")
+        for topic, known in EXPLANATIONS.items()
+    ]
+    return rows
+
+
+def _experiment(experiment: Experiment) -> dict[str, Any]:
+    figures, reference = figures_of(experiment.name), experiment.reference
+    section, command = experiment.section, f"rdfia improve {experiment.name}"
+    if section == "cnn":
+        in_part_5 = reference.question.isdigit() and int(reference.question) >= FIRST_QUESTION_OF_PART_5
+        section = "improve" if experiment in LADDER[1:] or in_part_5 else "cnn"
+    else:
+        command = f"rdfia figure {figures[0]}" if figures else f"rdfia {section}"
+    return _row(
+        experiment.name,
+        section,
+        figures=figures,
+        question=reference.question,
+        published=reference.published,
+        comment=reference.comment,
+        epochs=experiment.config.epochs,
+        dataset=experiment.config.dataset,
+        command=command,
+    )
+
+
+def _row(name: str, section: str, **rest: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {"figures": [], "question": "", "published": None, "comment": "", "epochs": None}
+    empty |= {"dataset": "", "shows": ""}
+    return {"name": name, "section": section, **empty, **rest}

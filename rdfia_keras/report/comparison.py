@@ -1,0 +1,79 @@
+"""Experiments beside what was published, the package's reference, and what they change."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras import plots
+from rdfia_keras.experiments import REGISTRY, Experiment
+from rdfia_keras.runs.files import to_json, write_atomic
+from rdfia_keras.runs.records import StoredRun, test_accuracy
+from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import Query, RunStore
+
+
+def reference_run(experiment: Experiment) -> StoredRun | None:
+    """The run of an experiment that ships with the package, whatever its length."""
+    shortest = replace(experiment.config, seed=0, **({"epochs": 1} if experiment.config.epochs else {}))
+    return reference_store().find_finished(Query(config=shortest))
+
+
+def compare(
+    experiment: Experiment, run: StoredRun, store: RunStore, query: Callable[[Experiment], Query]
+) -> dict[str, Any]:
+    """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own.
+
+    Args:
+        store: Where the run of that other experiment is looked for.
+        query: Which run of an experiment will do.
+    """
+    record, reference, shipped = run.record, experiment.reference, reference_run(experiment)
+    return {
+        "figure": reference.figure,
+        "question": reference.question,
+        "experiment": experiment.name,
+        "base": experiment.base,
+        "published": reference.published,
+        "comment": reference.comment,
+        "peer_range": reference.peer_range,
+        "reference": shipped and test_accuracy(shipped.record.best),
+        "best": test_accuracy(record.best),
+        "best_epoch": record.best and record.best["epoch"],
+        "final": test_accuracy(record.final),
+        "base_best": _base_best(experiment, run, store, query),
+        "epochs": record.epochs,
+        "seed": record.config.seed,
+        "precision": getattr(record.config, "precision", "float64"),
+        "dataset": record.dataset["name"],
+        "status": record.status,
+        "quick": record.quick,
+        "seconds": record.seconds,
+    }
+
+
+def _base_best(
+    experiment: Experiment, run: StoredRun, store: RunStore, query: Callable[[Experiment], Query]
+) -> float | None:
+    base, epochs = REGISTRY.get(experiment.base or ""), run.record.epochs
+    if not (base and base.config.dataset == experiment.config.dataset and epochs):
+        return None
+    asked = query(base)
+    shorter = replace(asked, config=replace(asked.config, epochs=min(epochs, base.config.epochs or epochs)))
+    found = store.find_finished(shorter)
+    rows = found.history()[:epochs] if found else []
+    return max((row["test_accuracy"] for row in rows), default=None)
+
+
+def write(rows: Sequence[dict[str, Any]], folder: Path, name: str, quick: bool) -> list[Path]:
+    """Write the rows as `name`.json, and draw them as `name`.png; as `name`-quick for smoke tests."""
+    drawn = [row for row in rows if row["best"] is not None]
+    data = " and ".join(sorted({row["dataset"] for row in drawn}))
+    file = f"{name}-quick" if quick else name
+    paths = [folder / f"{file}.json"]
+    write_atomic(paths[0], to_json({"rows": list(rows)}).encode())
+    if drawn:
+        paths.append(folder / f"{file}.png")
+        figure = plots.comparison(drawn, f"{name} on {data}: best test accuracy, yours and published")
+        plots.save(figure, paths[1], smoke_test=quick)
+    return paths

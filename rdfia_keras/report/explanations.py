@@ -1,0 +1,302 @@
+"""Questions answered by computing: each explanation registers under a name of `config.EXPLANATIONS`.
+
+A parameter's `Setting` becomes an option of `rdfia explain`; `options` names those of `RunOptions` that it takes.
+`rdfia --help` imports this module: NumPy and Keras are imported inside the functions.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from rdfia_keras import config
+from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.registry import Registry
+from rdfia_keras.report.result import Result
+from rdfia_keras.runs.files import make_folder
+from rdfia_keras.system.backend import set_up_backend
+
+if TYPE_CHECKING:
+    from rdfia_keras.data import Dataset
+
+Images = Annotated[str, Setting("cifar10, mnist, digits, or a folder of images.", panel="Data")]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One topic of `rdfia explain`.
+
+    Attributes:
+        question: Which it answers.
+        shows: In a few words.
+        function: Gives the `Result`; its docstring is the help text.
+        options: Names of the `RunOptions` that the function reads.
+    """
+
+    question: str
+    shows: str
+    function: Callable[..., Result]
+    options: tuple[str, ...]
+
+
+EXPLANATIONS: Registry[Explanation] = Registry("explanation", config.EXPLANATIONS, declared_in="config.EXPLANATIONS")
+
+
+def explanation(topic: str, *, question: str, shows: str, options: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """Register a function as the answer to a topic."""
+
+    def register(function: Callable[..., Result]) -> Callable[..., Result]:
+        EXPLANATIONS.register(topic)(Explanation(question, shows, function, options))
+        return function
+
+    return register
+
+
+def _folder(options: RunOptions) -> Path:
+    return make_folder(options.out / "explain")
+
+
+def _images(dataset: str, options: RunOptions) -> "Dataset":
+    """The images, read before the seconds that a back end takes to load."""
+    from rdfia_keras.data import load_images
+
+    make_folder(options.out)
+    data = load_images(dataset_name(dataset), options.data_dir)
+    set_up_backend("cpu")
+    return data
+
+
+@explanation("conv", question="1", shows="output size and weights of a convolution, against a fully-connected layer")
+def conv(
+    x: Annotated[int, Setting("Width of the input.", check=AT_LEAST_1)] = 32,
+    y: Annotated[int, Setting("Height of the input.", check=AT_LEAST_1)] = 32,
+    z: Annotated[int, Setting("Depth of the input.", check=AT_LEAST_1)] = 3,
+    kernel: Annotated[int, Setting("k, side of the filter.", check=AT_LEAST_1)] = 5,
+    stride: Annotated[int, Setting("s, pixels between two places.", check=AT_LEAST_1)] = 1,
+    padding: Annotated[int, Setting("p, zeros around the input.", check=PIXELS)] = 2,
+) -> Result:
+    """Question 1: output size and weights of one filter, against a fully-connected layer of the same output."""
+    from rdfia_keras.report import theory
+
+    facts = theory.conv_against_dense((x, y, z), kernel, stride, padding)
+    width, height, depth = facts["output"]
+    table = [
+        {"what": "output", "size": f"{width} x {height} x {depth}"},
+        {"what": "one filter", "size": f"{facts['filter_weights']:,} weights + 1 bias"},
+        {
+            "what": "fully-connected, same output",
+            "size": f"{facts['dense_weights']:,} weights + {facts['dense_biases']:,} biases",
+        },
+        {"what": "the report's count of that", "size": f"{facts['report']:,}"},
+    ]
+    line = (
+        "A connection has one weight, not two, and one filter gives one output a place, not z: "
+        f"{x} * {y} * {z} * {width} * {height}."
+    )
+    return Result(data=facts, table=table, lines=[line])
+
+
+@explanation("layers", question="8, 9, 10, 11", shows="output and weights of every layer")
+def layers() -> Result:
+    """Questions 10 and 11: output and weights of every layer, from the real model and from the formulas."""
+    set_up_backend("cpu")
+    from rdfia_keras.report.network_facts import layer_table
+
+    rows = layer_table()
+    total = sum(row["weights"] for row in rows)
+    table = [
+        {
+            "layer": row["layer"],
+            "output": " x ".join(map(str, row["output"])),
+            "weights": f"{row['weights']:,}",
+            "share": f"{row['weights'] / total:.1%}",
+        }
+        for row in rows
+    ]
+    line = f"total {total:,}: {total / 50_000:.1f} for each of CIFAR-10's 50,000 training images; checked on the model"
+    return Result(data={"rows": rows, "total": total}, table=table, lines=[line])
+
+
+@explanation("receptive-field", question="7", shows="what one neuron of each layer sees", options=("out", "data_dir"))
+def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
+    """Question 7: what one neuron of each layer sees, in numbers and on the first image of a data set."""
+    from rdfia_keras import plots
+    from rdfia_keras.report import theory
+
+    image = _images(dataset, options).test.x[0]
+    rows = theory.receptive_fields(theory.CIFAR_STAGES)
+    path = _folder(options) / "receptive-fields.png"
+    plots.save(plots.receptive_fields(image, rows), path)
+    table = [
+        {
+            "layer": row["layer"],
+            "sees": f"{row['side']} x {row['side']}",
+            "pixels": f"{row['pixels']:,}",
+            "apart": str(row["apart"]),
+        }
+        for row in rows
+    ]
+    return Result(data={"rows": rows, "path": str(path)}, table=table, paths=[path])
+
+
+@explanation(
+    "dense-as-conv",
+    question="4, 5, 6",
+    shows="the convnet made fully convolutional, on a larger image",
+    options=("out", "data_dir"),
+)
+def dense_as_conv(
+    options: RunOptions,
+    model: Annotated[Path | None, Setting("A model of rdfia cnn.", shown_default="initial weights")] = None,
+    dataset: Images = "cifar10",
+) -> Result:
+    """Questions 4 to 6: a model made fully convolutional, on an image four times as large."""
+    data = _images(dataset, options)
+    from rdfia_keras import plots
+    from rdfia_keras.models.convnet import build_convnet
+    from rdfia_keras.models.saving import load_model
+    from rdfia_keras.report.network_facts import baseline, class_map
+
+    trained = load_model(model) if model else build_convnet(baseline(), data)
+    if trained.input.shape[1:] != data.test.x.shape[1:] or trained.output.shape[-1] != len(data.classes):
+        raise RdfiaError(f"{model} is a model of other images than {data.name} has; see --dataset")
+    facts, mosaic, scores = class_map(trained, data)
+    path = _folder(options) / "dense-as-conv.png"
+    title = f"Fully convolutional, on an image of {mosaic.shape[0]}x{mosaic.shape[1]}: probability of each class"
+    plots.save(plots.score_maps(mosaic, scores, data.classes, title), path)
+    intro = [
+        f"image {' x '.join(map(str, facts['image']))}: scores {' x '.join(map(str, facts['scores']))}",
+        f"on images of the trained size the same logits, to {facts['difference_on_small_images']:.1e}",
+        f"shown: {', '.join(facts['shown'])}",
+    ]
+    if not model:
+        intro.insert(0, "without --model the weights are the initial ones: shapes mean something here, classes do not")
+    average = sorted(facts["average"].items(), key=lambda item: -item[1])
+    return Result(
+        data={**facts, "trained": str(model) if model else None, "path": str(path)},
+        table=[{"class": name, "average probability": f"{value:.1%}"} for name, value in average],
+        intro=intro,
+        paths=[path],
+    )
+
+
+@explanation("bow-svm", question="12", shows="parameters of visual words with SVMs")
+def bow_svm(
+    words: Annotated[int, Setting("Size of the visual vocabulary.", check=AT_LEAST_1)] = 1000,
+    classes: Annotated[int, Setting("One machine for each.", check=AT_LEAST_2)] = 10,
+) -> Result:
+    """Question 12: parameters of visual words with linear SVMs, against the convnet's."""
+    from rdfia_keras.report import theory
+
+    network = sum(row["weights"] for row in theory.layer_counts((32, 32, 3), classes))
+    facts = theory.bow_svm(words, classes, network)
+    table = [
+        {"model": "visual words + SVM", "parameters": f"{facts['weights']:,} weights + {facts['biases']} biases"},
+        {"model": "the convnet", "parameters": f"{network:,}"},
+    ]
+    line = f"{facts['ratio']:.0f} times as many; the report says more than 1000 times"
+    return Result(data=facts, table=table, lines=[line])
+
+
+@explanation("start", question="17", shows="loss and accuracy before the first step", options=("data_dir",))
+def start(
+    options: RunOptions,
+    dataset: Images = "cifar10",
+    seeds: Annotated[int, Setting("Number of initial weights to try.", check=AT_LEAST_1)] = 5,
+) -> Result:
+    """Question 17: loss and accuracy before the first step."""
+    data = _images(dataset, options)
+    from rdfia_keras.report.network_facts import initial_scores
+
+    rows, n_y = initial_scores(data, seeds), len(data.classes)
+    table = [{key: f"{v:.2%}" if "accuracy" in key else f"{v:.4g}" for key, v in row.items()} for row in rows]
+    line = f"chance: accuracy {1 / n_y:.2%}, loss log {n_y} = {math.log(n_y):.4f}"
+    return Result(data={"rows": rows, "chance": 1 / n_y, "log_n_y": math.log(n_y)}, table=table, lines=[line])
+
+
+@explanation("whitening", question="21", shows="what ZCA and PCA make of images", options=("out", "data_dir"))
+def whitening(
+    options: RunOptions,
+    epsilon: Annotated[float, Setting("Regularization, added to the variances.", check=POSITIVE)] = 0.01,
+    dataset: Images = "cifar10",
+) -> Result:
+    """Question 21: what ZCA and PCA make of images, with statistics of the training set alone."""
+    data = _images(dataset, options)
+    from rdfia_keras import plots
+    from rdfia_keras.report.network_facts import whitened
+
+    images = data.test.x[:6]
+    versions = whitened(images, data.train.x, epsilon, config.WHITENINGS)
+    path = _folder(options) / "whitened.png"
+    title = f"Whitening with epsilon {epsilon:g}: original, ZCA, PCA"
+    names = tuple(kind.upper() for kind in config.WHITENINGS)
+    plots.save(plots.augmentation_grid(images, versions, title, names=names), path)
+    return Result(data={"epsilon": epsilon, "path": str(path)}, paths=[path])
+
+
+@explanation("dropout", question="33", shows="dropout in training and in test")
+def dropout() -> Result:
+    """Question 33: what a dropout layer does in training and in test."""
+    from rdfia_keras.report import theory
+
+    set_up_backend("cpu")
+    rows = theory.dropout_scaling((0.1, 0.25, 0.5, 0.75, 0.9))
+    table = [
+        {
+            "rate p": f"{row['rate']:g}",
+            "dropped": f"{row['dropped']:.1%}",
+            "a kept 1 becomes": f"{row['kept_become']:.3f}",
+            "1 / (1 - p)": f"{row['expected']:.3f}",
+            "mean in training": f"{row['mean_training']:.3f}",
+            "mean in test": f"{row['mean_test']:.3f}",
+        }
+        for row in rows
+    ]
+    return Result(data={"rows": rows}, table=table)
+
+
+@explanation("loss", question="T14", shows="the simplified loss and the naive one")
+def loss() -> Result:
+    """Theory question 14: the simplified loss equals cross-entropy, and stays finite where the naive one overflows."""
+    from rdfia_keras.report import theory
+
+    rows = theory.compare_losses()
+    table = [
+        {
+            "logits times": f"{row['scale']:g}",
+            "naive": f"{row['naive']:.6g}",
+            "simplified": f"{row['simplified']:.6g}",
+            "not finite, naive": f"{row['not_finite']} of 100",
+            "largest difference of the others": f"{row['difference']:.1e}",
+        }
+        for row in rows
+    ]
+    return Result(data={"rows": rows}, table=table)
+
+
+@explanation("backprop-cost", question="T12", shows="gradients one by one and by backprop", options=("out", "quick"))
+def backprop_cost(options: RunOptions) -> Result:
+    """Theory question 12: time to all gradients, weight by weight and by backprop, as layers are added."""
+    from rdfia_keras import plots
+    from rdfia_keras.report import theory
+
+    folder = _folder(options)
+    rows: list[Mapping[str, Any]] = list(
+        theory.backprop_cost((1, 2, 4) if options.quick else (1, 2, 4, 8, 16, 32), times=1 if options.quick else 3)
+    )
+    path = folder / "backprop-cost.png"
+    plots.save(plots.backprop_cost(rows), path, smoke_test=options.quick)
+    table = [
+        {
+            "layers": str(row["layers"]),
+            "weights": str(row["weights"]),
+            "backprop": f"{1e6 * row['backprop']:.0f} µs",
+            "one by one": f"{1e6 * row['naive']:,.0f} µs",
+            "ratio": f"{row['ratio']:.0f}",
+            "largest difference": f"{row['difference']:.1e}",
+        }
+        for row in rows
+    ]
+    return Result(data={"rows": rows, "path": str(path)}, table=table, paths=[path])

@@ -1,0 +1,154 @@
+"""What real networks show of the report's questions: counted, made fully convolutional, or measured before training."""
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from rdfia_keras.config import CnnConfig
+from rdfia_keras.data import Dataset
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments.ladder import BASELINE
+from rdfia_keras.models.augmentation import Augmentation
+from rdfia_keras.models.convnet import augmentation_of, build_convnet
+from rdfia_keras.models.statistics import principal_axes
+from rdfia_keras.models.whitening import Whitening
+from rdfia_keras.report import theory
+from rdfia_keras.training.fit import compile_model, evaluate
+
+SHAPE, N_Y = (32, 32, 3), 10
+
+
+def baseline() -> CnnConfig:
+    """The homework's network as it is without options."""
+    assert isinstance(BASELINE.config, CnnConfig)
+    return BASELINE.config
+
+
+def layer_table() -> list[dict[str, Any]]:
+    """Every layer with weights of the real model, beside the homework's formulas.
+
+    Raises:
+        RdfiaError: When model and formulas differ, which would be a fault of this package.
+    """
+    blank = Dataset("blank", *(2 * (theory.blank_split(SHAPE),)), tuple("0123456789"))
+    model = build_convnet(baseline(), blank)
+    rows = theory.layer_counts(SHAPE, N_Y)
+    for row in rows:
+        layer = model.get_layer(row["layer"])
+        row["model_output"], row["model_weights"] = list(layer.output.shape[1:]), layer.count_params()
+        if (row["output"], row["weights"]) != (row["model_output"], row["model_weights"]):
+            raise RdfiaError(f"{row['layer']}: the model has {row['model_output']} and {row['model_weights']} weights")
+    return rows
+
+
+def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """A model on a mosaic of four test images: the facts, the mosaic, and the map of class probabilities."""
+    network = fully_convolutional(model)
+    labels = np.unique(data.test.y)
+    chosen = [int(np.flatnonzero(data.test.y == labels[i % len(labels)])[0]) for i in range(4)]
+    first = data.test.x[chosen]
+    mosaic = np.concatenate([np.concatenate(list(first[:2]), 1), np.concatenate(list(first[2:4]), 1)], 0)
+    scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64))
+    small = data.test.x[:64]
+    augmentation = augmentation_of(model)
+    seen = np.asarray(augmentation(small, training=False)) if augmentation else small
+    logits = np.asarray(model(small, training=False))
+    difference = np.abs(np.asarray(network(seen, training=False))[:, 0, 0] - logits).max()
+    average = scores.mean(axis=(0, 1))
+    facts = {
+        "image": list(mosaic.shape),
+        "scores": list(scores.shape),
+        "difference_on_small_images": float(difference),
+        "average": {name: float(value) for name, value in zip(data.classes, average, strict=True)},
+        "shown": [data.classes[data.test.y[i]] for i in chosen],
+    }
+    return facts, mosaic, scores
+
+
+def fully_convolutional(model: keras.Model) -> keras.Model:
+    """Questions 4 to 6: the same weights, with every fully-connected layer written as a convolution.
+
+    The first one after flattening, from (h, w, c) values to n, is n filters of h * w * c; further ones have filters of
+    1 * 1. On images of the trained size the result is (N, 1, 1, n_y) with the same logits; on larger ones there is a
+    place for each window, as far apart as the poolings' strides multiply to.
+
+    Args:
+        model: One that `rdfia cnn` trained, of the homework's network or LeNet-5.
+
+    Raises:
+        RdfiaError: When a layer needs a fixed size, as whitening does.
+    """
+    x = inputs = keras.Input((None, None, model.input.shape[-1]), dtype="uint8")
+    flattened: tuple[int, ...] | None = None
+    for layer in model.layers[1:]:
+        if isinstance(layer, Augmentation | layers.Dropout):
+            continue
+        if isinstance(layer, layers.Flatten):
+            flattened = layer.input.shape[1:3]
+        elif isinstance(layer, layers.Dense):
+            if flattened is None:
+                raise RdfiaError(f"{layer.name} has no convolution before it")
+            x = _dense_as_conv(layer, flattened)(x)
+            flattened = (1, 1)
+        elif isinstance(layer, Whitening):
+            raise RdfiaError("whitening needs images of one size; choose a model without it")
+        elif isinstance(layer, layers.Conv2D | layers.MaxPooling2D | layers.Normalization | layers.BatchNormalization):
+            x = layer(x)
+        else:
+            x = type(layer).from_config(layer.get_config())(x)
+    return keras.Model(inputs, x)
+
+
+def _dense_as_conv(dense: Any, size: tuple[int, ...]) -> Any:
+    kernel, bias = dense.get_weights()
+    conv = layers.Conv2D(dense.units, size, activation=dense.activation, dtype=dense.dtype_policy, name=dense.name)
+    conv.build((None, None, None, kernel.shape[0] // (size[0] * size[1])))
+    conv.set_weights([kernel.reshape(*size, -1, dense.units), bias])
+    return conv
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def initial_scores(data: Dataset, seeds: int) -> list[dict[str, float]]:
+    """Loss and accuracy on both sets before the first step, from several initial weights."""
+    rows = []
+    for seed in range(seeds):
+        model = build_convnet(replace(baseline(), seed=seed), data)
+        compile_model(model, baseline())
+        (train_loss, train_accuracy), (test_loss, test_accuracy) = (
+            evaluate(model, split.take(10_000)) for split in (data.train, data.test)
+        )
+        rows.append(
+            {
+                "seed": seed,
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
+                "test_loss": test_loss,
+                "test_accuracy": test_accuracy,
+            }
+        )
+    return rows
+
+
+def stretch(images: np.ndarray) -> np.ndarray:
+    """Each image brought to 0..255, from its 1st to its 99th percentile."""
+    low, high = np.quantile(images, [0.01, 0.99], axis=(1, 2, 3), keepdims=True)
+    return np.clip(255 * (images - low) / np.maximum(high - low, 1e-9), 0, 255)
+
+
+def whitened(images: np.ndarray, train: np.ndarray, epsilon: float, kinds: tuple[str, ...]) -> np.ndarray:
+    """What each kind of whitening makes of images (N, H, W, C), stretched to 0..255: (N, kinds, H, W, C)."""
+    pixels, axes, versions = images.astype(np.float32) / 255, principal_axes(train), []
+    for kind in kinds:
+        layer = Whitening(kind, epsilon)
+        layer.build(pixels.shape)
+        layer.adapt(*axes)
+        versions.append(stretch(np.asarray(layer(pixels))))
+    return np.stack(versions, axis=1)

@@ -1,0 +1,33 @@
+"""The one type that every command answers with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Table = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a command answers with; `cli.output` prints it.
+
+    Attributes:
+        data: For programs, printed by `--json`.
+        table: For people: rows of column to text.
+        intro: Lines above the table.
+        lines: Lines below it.
+        paths: What was written, printed last.
+        hint: A line on stderr: how to go on.
+        quick: Whether it comes of a smoke test.
+        exit_code: What the process should exit with.
+    """
+
+    data: Mapping[str, Any]
+    table: Table = ()
+    intro: Sequence[str] = ()
+    lines: Sequence[str] = ()
+    paths: Sequence[Path] = ()
+    hint: str = ""
+    quick: bool = False
+    exit_code: int = 0

@@ -1,0 +1,166 @@
+"""Tables of text from records: rows of column to text. Imports nothing heavy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rdfia_keras.report.result import Table
+from rdfia_keras.runs.records import Record, test_accuracy
+
+Row = dict[str, str]
+# What the report reached with the two kernels that can draw a circle (part 2.2), over all C.
+PUBLISHED_KERNELS = {("rbf", None): 0.95, ("poly", 2): 0.955}
+
+
+def percent(accuracy: float | None) -> str:
+    """A fraction for people; a dash where there is none."""
+    return "-" if accuracy is None else f"{accuracy:.2%}"
+
+
+def dash(value: object) -> str:
+    """A value as text; a dash where there is none."""
+    return "-" if value in (None, "") else str(value)
+
+
+def published(row: Mapping[str, Any]) -> str:
+    """The published value, or what the report says in its place."""
+    return percent(row["published"]) if row["published"] is not None else dash(row["comment"])
+
+
+def run_table(record: Record) -> Table:
+    """The result table of a run, whatever its section."""
+    return {"mlp": _mlp, "svm": _svm, "cnn": _cnn}[record.section](record)
+
+
+def summary(record: Record) -> Row:
+    """A run in one row, to stand below other sections' rows."""
+    return {
+        "section": record.section,
+        "experiment": record.experiment,
+        "data": record.dataset["name"],
+        "status": record.status,
+        "best test": percent(test_accuracy(record.best)),
+        "published": percent(record.reference["published"]),
+        "seconds": f"{record.seconds:.1f}",
+    }
+
+
+def _mlp(record: Record) -> list[Row]:
+    return [
+        {
+            "implementation": name,
+            "best test": percent(score["best"]["test_accuracy"]),
+            "at epoch": str(score["best"]["epoch"]),
+            "final test": percent(score["final"]["test_accuracy"]),
+            "test loss": f"{score['final']['test_loss']:.4f}",
+            "published": percent(record.reference["published"]),
+        }
+        for name, score in record.details["implementations"].items()
+    ]
+
+
+def _svm(record: Record) -> list[Row]:
+    """Every machine, then the best C of each kernel in the sweep."""
+    rows = [_machine(row) for row in record.details["scores"]]
+    groups: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
+    for row in record.details["sweep"]:
+        groups.setdefault((row["kernel"], row["degree"]), []).append(row)
+    for key, group in groups.items():
+        value = PUBLISHED_KERNELS.get(key) if record.reference["published"] else None
+        best = max(group, key=lambda row: row["test_accuracy"])
+        rows.append({**_machine(best), "of": f"best of {len(group)} C", "published": percent(value)})
+    return rows
+
+
+def _machine(row: Mapping[str, Any]) -> Row:
+    return {
+        "kernel": row["kernel"] if row["degree"] is None else f"{row['kernel']} degree {row['degree']}",
+        "C": f"{row['C']:.4g}",
+        "of": "-",
+        "train": percent(row["train_accuracy"]),
+        "test": percent(row["test_accuracy"]),
+        "support vectors": "-" if row["support_vectors"] is None else str(row["support_vectors"]),
+        "published": "-",
+    }
+
+
+def _cnn(record: Record) -> list[Row]:
+    best, final = record.best, record.final
+    return [
+        {
+            "experiment": record.experiment,
+            "status": record.status,
+            "epochs": str(record.epochs),
+            "best test": percent(test_accuracy(best)),
+            "at epoch": str(best["epoch"]) if best else "-",
+            "final test": percent(test_accuracy(final)),
+            "published": percent(record.reference["published"]),
+        }
+    ]
+
+
+def comparison(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows of `report.comparison.compare` as text."""
+    return [
+        {
+            "figure": dash(row["figure"]),
+            "experiment": row["experiment"],
+            "published": published(row),
+            "reference": percent(row["reference"]),
+            "yours, best": percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
+            "at epoch": dash(row["best_epoch"]),
+            "last": percent(row["final"]),
+            "without": percent(row["base_best"]),
+            "other students": "-" if not row["peer_range"] else "{:.0%} to {:.0%}".format(*row["peer_range"]),
+            "epochs": str(row["epochs"]),
+            "seed": str(row["seed"]),
+            "precision": row["precision"],
+            "data": row["dataset"],
+        }
+        for row in rows
+    ]
+
+
+def catalogue(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows of `catalogue.list_experiments` as text."""
+    return [
+        {
+            "experiment": row["name"],
+            "section": row["section"],
+            "figure": ", ".join(row["figures"]) or "-",
+            "question": row["question"] or "-",
+            "published": published(row),
+            "epochs": dash(row["epochs"]),
+            "command": row["command"],
+        }
+        for row in rows
+    ]
+
+
+def figure_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows of `report.figures.draw` as text."""
+    return [
+        {
+            "figure": row["figure"],
+            "panel": row["panel"],
+            "published": published(row),
+            "reference": percent(row["reference"]),
+            "yours, best": percent(row["best"]),
+            "at epoch": dash(row["best_epoch"]),
+            "last": percent(row["final"]),
+            "drawn from": row["source"],
+        }
+        for row in rows
+    ]
+
+
+def study(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Mean and standard deviation over the seeds of a study's record."""
+    return [
+        {
+            "value": f"{row['value']:g}" if isinstance(row["value"], int | float) else row["value"],
+            "test, last epoch": f"{100 * row['last_mean']:.2f} ± {100 * row['last_std']:.2f} %",
+            "test, best epoch": f"{100 * row['best_mean']:.2f} ± {100 * row['best_std']:.2f} %",
+            "epochs to 90 %": dash(row["epochs_to_90"]),
+        }
+        for row in rows
+    ]

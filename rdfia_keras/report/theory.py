@@ -1,0 +1,258 @@
+"""What the report's questions ask to work out, computed: nothing here is trained.
+
+Each function answers one question with plain data, and is checked in the tests against the real Keras layer or an
+independent computation. Numbers of weights include biases only where that is said.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from rdfia_keras.data import Split
+from rdfia_keras.errors import RdfiaError
+
+# --- question 1 -------------------------------------------------------------------------------------------------------
+
+
+def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """⌊(size - kernel + 2 padding) / stride⌋ + 1: the places that a filter can take.
+
+    Raises:
+        RdfiaError: When the filter does not fit even once.
+    """
+    if size + 2 * padding < kernel:
+        raise RdfiaError(f"a filter of {kernel} does not fit into {size} pixels with a padding of {padding}")
+    return (size - kernel + 2 * padding) // stride + 1
+
+
+def conv_against_dense(shape: tuple[int, int, int], kernel: int, stride: int, padding: int) -> dict[str, Any]:
+    """One filter on an input of x * y * z, and a fully-connected layer between the same two.
+
+    Returns:
+        `output` (x', y', 1), weights and bias of the filter, weights and biases of the fully-connected layer, and
+        `report`, what the report counts for that one: two weights for each connection, and z outputs a place.
+    """
+    x, y, z = shape
+    out = output_size(x, kernel, stride, padding), output_size(y, kernel, stride, padding)
+    places = out[0] * out[1]
+    return {
+        "output": [*out, 1],
+        "filter_weights": kernel * kernel * z,
+        "filter_biases": 1,
+        "dense_weights": x * y * z * places,
+        "dense_biases": places,
+        "report": x * y * z * 2 * places * z,
+    }
+
+
+# --- questions 7, 10, 11, 12 ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A convolution or a pooling: how far it looks, and how far apart its outputs are."""
+
+    name: str
+    kernel: int
+    stride: int
+
+
+# The homework's network as far as it keeps a place for everything it sees.
+CIFAR_STAGES = (
+    Stage("conv1", 5, 1),
+    Stage("pool1", 2, 2),
+    Stage("conv2", 5, 1),
+    Stage("pool2", 2, 2),
+    Stage("conv3", 5, 1),
+    Stage("pool3", 2, 2),
+)
+
+
+def receptive_fields(stages: tuple[Stage, ...]) -> list[dict[str, Any]]:
+    """For each stage, `side`: the pixels that a neuron depends on in one direction; `apart`: between two neighbours.
+
+    A kernel of k looks at k outputs of the stage before, which are `apart` pixels from each other: question 7.
+    """
+    side, apart, rows = 1, 1, []
+    for stage in stages:
+        side += (stage.kernel - 1) * apart
+        apart *= stage.stride
+        rows.append({"layer": stage.name, "side": side, "pixels": side * side, "apart": apart})
+    return rows
+
+
+def layer_counts(shape: tuple[int, int, int], n_y: int) -> list[dict[str, Any]]:
+    """Question 10's table from the homework's formulas: layer, output, weights (biases included)."""
+    (height, width, depth), rows = shape, []
+    for number, filters in enumerate((32, 64, 64), start=1):
+        rows.append(_counted(f"conv{number}", (height, width, filters), filters * (5 * 5 * depth + 1)))
+        # A padding of (k - 1) / 2 = 2 keeps the size (question 8); pooling by 2 halves it (question 9).
+        last = number == 3
+        height, width = (-(-side // 2) if last else side // 2 for side in (height, width))
+        depth = filters
+        rows.append(_counted(f"pool{number}", (height, width, depth), 0))
+    rows.append(_counted("fc4", (1000,), 1000 * (height * width * depth + 1)))
+    rows.append(_counted("fc5", (n_y,), n_y * (1000 + 1)))
+    return rows
+
+
+def blank_split(shape: tuple[int, int, int]) -> Split:
+    """One black image: enough to build a network for images of this shape."""
+    return Split(np.zeros((1, *shape), np.uint8), np.zeros(1, np.int64))
+
+
+def _counted(layer: str, output: tuple[int, ...], weights: int) -> dict[str, Any]:
+    return {"layer": layer, "output": list(output), "weights": weights}
+
+
+def bow_svm(words: int, classes: int, network: int) -> dict[str, Any]:
+    """Question 12: a linear machine for each class on a histogram of visual words, beside a network's parameters."""
+    weights, biases = words * classes, classes
+    return {"weights": weights, "biases": biases, "network": network, "ratio": network / (weights + biases)}
+
+
+# --- theory, question 14 ----------------------------------------------------------------------------------------------
+
+
+def naive_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """-Σ y_i log(softmax(ỹ)_i), term by term as it is defined: (N, n_y), (N, n_y) -> (N,)."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        e = np.exp(y_tilde)
+        return -(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)
+
+
+def simplified_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """-Σ y_i ỹ_i + log Σ exp ỹ_i, with the largest ỹ taken out of the exponential: (N, n_y), (N, n_y) -> (N,)."""
+    largest = y_tilde.max(axis=1)
+    log_sum = largest + np.log(np.exp(y_tilde - largest[:, None]).sum(axis=1))
+    return log_sum - (y * y_tilde).sum(axis=1)
+
+
+def compare_losses(
+    scales: tuple[float, ...] = (1, 10, 100, 1000), n_y: int = 10, seed: int = 0
+) -> list[dict[str, Any]]:
+    """The two losses on float64 logits of growing size, averaged over 100 examples."""
+    rng = np.random.default_rng(seed)
+    logits, y = rng.normal(size=(100, n_y)), np.eye(n_y)[rng.integers(0, n_y, 100)]
+    rows = []
+    for scale in scales:
+        naive, simple = naive_cross_entropy(scale * logits, y), simplified_cross_entropy(scale * logits, y)
+        finite = np.isfinite(naive)
+        rows.append(
+            {
+                "scale": scale,
+                "naive": float(naive.mean()),
+                "simplified": float(simple.mean()),
+                "not_finite": int((~finite).sum()),
+                "difference": float(np.abs(naive - simple)[finite].max()) if finite.any() else math.nan,
+            }
+        )
+    return rows
+
+
+# --- question 33 ------------------------------------------------------------------------------------------------------
+
+
+def dropout_scaling(rates: tuple[float, ...], units: int = 100_000, seed: int = 0) -> list[dict[str, Any]]:
+    """A dropout layer on ones: what is dropped, what the others become, and the mean, in training and in test."""
+    import keras
+
+    rows = []
+    for rate in rates:
+        layer = keras.layers.Dropout(rate, seed=seed)
+        ones = np.ones((1, units), np.float32)
+        training, test = (keras.ops.convert_to_numpy(layer(ones, training=on)) for on in (True, False))
+        rows.append(
+            {
+                "rate": rate,
+                "dropped": float((training == 0).mean()),
+                "kept_become": float(training.max()),
+                "expected": 1 / (1 - rate),
+                "mean_training": float(training.mean()),
+                "mean_test": float(test.mean()),
+            }
+        )
+    return rows
+
+
+# --- theory, question 12 ----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class DeepNet:
+    """A chain of tanh layers of equal width with a squared error: the smallest net that has a depth."""
+
+    weights: list[np.ndarray]
+
+    @classmethod
+    def draw(cls, depth: int, width: int, seed: int = 0) -> "DeepNet":
+        rng = np.random.default_rng(seed)
+        return cls([rng.normal(0, 1 / math.sqrt(width), (width, width)) for _ in range(depth)])
+
+    def loss(self, x: np.ndarray, y: np.ndarray) -> float:
+        for w in self.weights:
+            x = np.tanh(x @ w)
+        return 0.5 * float(((x - y) ** 2).sum())
+
+    def backprop(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """One pass forward, one back: as many products for each layer, so time grows with the depth."""
+        h = [x]
+        for w in self.weights:
+            h.append(np.tanh(h[-1] @ w))
+        grad, grads = h[-1] - y, []
+        for w, below, above in zip(self.weights[::-1], h[-2::-1], h[::-1], strict=False):
+            grad = grad * (1 - above**2)
+            grads.append(below.T @ grad)
+            grad = grad @ w.T
+        return grads[::-1]
+
+    def naive(self, x: np.ndarray, y: np.ndarray, delta: float = 1e-6) -> list[np.ndarray]:
+        """Each weight moved by itself, and the whole net computed twice for it: time grows with the depth squared."""
+        grads = []
+        for w in self.weights:
+            grad = np.zeros_like(w)
+            for entry in np.ndindex(w.shape):
+                before = w[entry]
+                w[entry] = before + delta
+                more = self.loss(x, y)
+                w[entry] = before - delta
+                grad[entry] = (more - self.loss(x, y)) / (2 * delta)
+                w[entry] = before
+            grads.append(grad)
+        return grads
+
+
+def backprop_cost(depths: tuple[int, ...], width: int = 8, examples: int = 10, times: int = 5) -> list[dict[str, Any]]:
+    """Median seconds of both ways to all gradients, as layers are added, and how far the results differ."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(examples, width)), rng.normal(size=(examples, width))
+    rows = []
+    for depth in depths:
+        net = DeepNet.draw(depth, width)
+        backprop, naive = _seconds(net.backprop, x, y, times=10 * times), _seconds(net.naive, x, y, times=times)
+        pairs = zip(net.backprop(x, y), net.naive(x, y), strict=True)
+        rows.append(
+            {
+                "layers": depth,
+                "weights": depth * width * width,
+                "backprop": backprop,
+                "naive": naive,
+                "ratio": naive / backprop,
+                "difference": float(max(np.abs(a - b).max() for a, b in pairs)),
+            }
+        )
+    return rows
+
+
+def _seconds(function: Callable[..., object], *arguments: np.ndarray, times: int) -> float:
+    measured = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        function(*arguments)
+        measured.append(time.perf_counter() - begin)
+    return median(measured)

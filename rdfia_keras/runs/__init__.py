@@ -1,0 +1,1 @@
+"""Runs on disk: their folders, records, checkpoints, and the store that finds them again."""

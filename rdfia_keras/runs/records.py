@@ -1,0 +1,247 @@
+"""What a run came to: `metrics.json` and `history.csv`, typed, and read again whichever version wrote them."""
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any, NotRequired, TypedDict
+
+from rdfia_keras.config import CONFIGS, Config
+from rdfia_keras.errors import RdfiaError
+
+SCHEMA = 2
+PACKAGES = ("rdfia-keras", "tensorflow", "keras", "jax", "numpy", "scikit-learn", "scipy", "matplotlib")
+
+
+class EpochRow(TypedDict):
+    """A row of `history.csv`: one epoch. Accuracies are fractions, losses nats, `seconds` wall-clock time."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    implementation: NotRequired[str]
+
+
+HISTORY_COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """The content of a run's `metrics.json`.
+
+    Attributes:
+        status: `ok`, `interrupted` or `failed`.
+        section: `mlp`, `svm` or `cnn`.
+        experiment: Its name.
+        config: What decided the run.
+        reference: Figure, question, published value and the like of its experiment.
+        quick: Whether it was a smoke test, which is no result.
+        dataset: name, counts, classes and digest of the data.
+        best: The first epoch of the highest test accuracy (or machine, of `svm`); None when no epoch was finished.
+        final: The last finished epoch.
+        epochs: How many were finished; 0 for what is not trained in epochs.
+        seconds: The median epoch times their number, so that a pause does not count; of `svm` the wall-clock time.
+        device: In words.
+        reason: Why it failed.
+        details: What a section adds.
+        environment: Versions and machine.
+    """
+
+    status: str
+    section: str
+    experiment: str
+    config: Config
+    reference: Mapping[str, Any]
+    quick: bool
+    dataset: Mapping[str, Any]
+    best: Mapping[str, Any] | None
+    final: Mapping[str, Any] | None
+    epochs: int
+    seconds: float
+    device: str
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"schema": SCHEMA, **values, "config": self.config.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Record":
+        """A record from what `to_dict` gave, or an earlier version wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: When it is no record of this package.
+        """
+        values = dict(values)
+        if values["schema"] == 1:
+            values = _from_schema_1(values)
+        values["config"] = CONFIGS[values["section"]].from_dict(values["config"])
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+
+
+# Names of settings in records of schema 1, by today's.
+_RENAMED = {
+    "mlp": {"hidden_units": "hidden", "init_std": "std"},
+    "cnn": {
+        "network": "model",
+        "augmentations": "augment",
+        "dropout_rate": "dropout",
+        "whitening": "whiten",
+        "whitening_epsilon": "epsilon",
+    },
+}
+_ENVELOPE_1 = (
+    *("schema", "status", "section", "experiment", "figure", "question", "published", "reason", "quick", "dataset"),
+    *("best", "final", "epochs", "seed", "precision", "device", "seconds", "settings", "environment"),
+)
+
+
+def _from_schema_1(values: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1 in today's form: the settings had other names and stood among the report's claims."""
+    section, old = values["section"], values["settings"]
+    fields = CONFIGS[section].__dataclass_fields__
+    config = {name: old[key] for name in fields if (key := _RENAMED.get(section, {}).get(name, name)) in old}
+    if section == "cnn":
+        config["whitening"] = config["whitening"] or None
+        config["whitening_epsilon"] = config["whitening_epsilon"] if config["whitening"] else None
+    if section == "mlp":
+        trained = list(values["implementations"])
+        config["implementation"] = trained[0] if len(trained) == 1 else "all"
+    if section == "svm" and len(old["settings"]) == 1:
+        (machine,) = old["settings"]
+        config |= {"kernel": machine["kernel"], "C": machine["C"]}
+        config["degree"] = machine["degree"] if machine["kernel"] == "poly" else None
+    details = {name: value for name, value in values.items() if name not in _ENVELOPE_1}
+    epochs = values.get("epochs") or (values["final"] or {}).get("epoch", 0)
+    reference = {
+        "figure": old["figure"],
+        "question": str(old["question"] or ""),
+        "published": old["published"],
+        "comment": old.get("reported", ""),
+        "peer_range": old.get("others"),
+    }
+    return {**values, "config": config, "reference": reference, "details": details, "epochs": epochs}
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run that left a record.
+
+    Attributes:
+        folder: Where it lies.
+        record: Its `metrics.json`.
+    """
+
+    folder: Path
+    record: Record
+
+    @property
+    def config(self) -> Config:
+        return self.record.config
+
+    def history(self) -> list[EpochRow]:
+        """A row for each epoch.
+
+        Raises:
+            RdfiaError: When `history.csv` is missing or damaged.
+        """
+        path = self.folder / "history.csv"
+        try:
+            return read_history(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError) as error:
+            raise RdfiaError(f"cannot read {path}: {error}; remove the folder to train it again") from error
+
+
+def read_record(folder: Path) -> StoredRun | None:
+    """The run of a folder, or None where there is no whole record."""
+    try:
+        values = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return StoredRun(folder, Record.from_dict(values))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RdfiaError):
+        return None
+
+
+def read_history(text: str) -> list[EpochRow]:
+    """The rows of a `history.csv`, numbers as numbers.
+
+    Raises:
+        ValueError, TypeError: When a row is no epoch.
+    """
+    rows: list[Any] = []
+    for line in csv.DictReader(io.StringIO(text)):
+        row: dict[str, Any] = {key: value if key == "implementation" else float(value) for key, value in line.items()}
+        rows.append({**row, "epoch": int(row["epoch"])} if "epoch" in row else row)
+    return rows
+
+
+def history_bytes(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = HISTORY_COLUMNS) -> bytes:
+    """`history.csv`: one row an epoch. Floats are written in full, so that equal runs give equal files."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def best_row(rows: Sequence[EpochRow]) -> EpochRow | None:
+    """The first epoch of the highest test accuracy: the number the homework reports."""
+    return max(rows, key=lambda row: row["test_accuracy"], default=None)
+
+
+def scores(row: EpochRow) -> list[float]:
+    """Train loss, train accuracy, test loss and test accuracy of an epoch."""
+    return [row["train_loss"], row["train_accuracy"], row["test_loss"], row["test_accuracy"]]
+
+
+def milestone(row: EpochRow | None) -> dict[str, Any] | None:
+    """What a record keeps of one epoch."""
+    if row is None:
+        return None
+    return {"epoch": row["epoch"], "test_accuracy": row["test_accuracy"], "test_loss": row["test_loss"]}
+
+
+def test_accuracy(one: Mapping[str, Any] | None) -> float | None:
+    """The test accuracy of a record's `best` or `final`, where there is one."""
+    return None if one is None else float(one["test_accuracy"])
+
+
+def duration(rows: Sequence[EpochRow]) -> float:
+    """Seconds of a training: the median epoch times their number, so that a machine that slept does not count."""
+    return round(median(row["seconds"] for row in rows) * len(rows), 3) if rows else 0.0
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine: what one needs to understand a number later."""
+    versions = {}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return {
+        "python": platform.python_version(),
+        "versions": versions,
+        "platform": platform.platform(terse=True),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _cpu_model() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,148 @@
+"""The runs below a results folder: which finished one fits, which can be resumed, which to delete.
+
+A run is found by its settings, not by its folder's name, so that a record which came without its checkpoints, with this
+package for example, serves as well.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdfia_keras.config import Config, MlpConfig
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.runs.folder import Run, remove_run
+from rdfia_keras.runs.records import StoredRun, read_record
+
+# A training that diverged ended as well.
+FINISHED = ("ok", "failed")
+RESUMABLE = ("unfinished", "interrupted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which runs will do.
+
+    Attributes:
+        config: Of the experiment; its seed is that of the run, its epochs are the least.
+        precision: None for any.
+        quick: Whether smoke tests are asked for, which never stand for real runs.
+    """
+
+    config: Config
+    precision: str | None = None
+    quick: bool = False
+
+    def fits(self, config: Config, quick: bool) -> bool:
+        """Whether a run of `config` may stand for the experiment, whatever its number of epochs."""
+        precision = getattr(config, "precision", None)
+        return (
+            type(config) is type(self.config)
+            and config.identity() == self.config.identity()
+            and config.seed == self.config.seed
+            and quick == self.quick
+            and self._has_implementations(config)
+            and (self.precision is None or precision is None or precision == self.precision)
+        )
+
+    def _has_implementations(self, config: Config) -> bool:
+        if not (isinstance(config, MlpConfig) and isinstance(self.config, MlpConfig)):
+            return True
+        return set(self.config.implementations) <= set(config.implementations)
+
+    @property
+    def epochs(self) -> int:
+        return self.config.epochs or 0
+
+
+class RunStore:
+    """The runs of a results folder.
+
+    Args:
+        root: The folder, with a folder for each section.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def runs(self, section: str = "*") -> Iterator[StoredRun]:
+        """Every run with a whole record, by section and name."""
+        for path in sorted(self.root.glob(f"{section}/*/metrics.json")):
+            if stored := read_record(path.parent):
+                yield stored
+
+    def find_finished(self, query: Query) -> StoredRun | None:
+        """The whole run of most epochs; without one a run that diverged, since it would diverge again."""
+        found = []
+        for stored in self.runs(query.config.section):
+            record = stored.record
+            if not query.fits(record.config, record.quick):
+                continue
+            whole = record.status == "ok" and (record.epochs >= query.epochs or query.quick)
+            # In another precision it might not diverge.
+            asked = query.precision or getattr(query.config, "precision", None)
+            diverged = record.status == "failed" and getattr(record.config, "precision", None) == asked
+            if whole or diverged:
+                found.append(stored)
+        return max(found, key=lambda run: (run.record.status == "ok", run.record.epochs), default=None)
+
+    def find_resumable(self, query: Query) -> Path | None:
+        """The folder of a run that was cut off, or is shorter than asked for, and that nobody is writing."""
+        for run in self._folders(query.config.section):
+            # Without a checkpoint there is nothing to resume from; without an epoch there is nothing to lose.
+            if not run.has_checkpoint() and _has_epochs(run.folder):
+                continue
+            with suppress(RdfiaError):
+                config = run.config()
+                if query.fits(config, run.facts().get("options", {}).get("quick", False)):
+                    short = query.quick or (config.epochs or 0) <= query.epochs
+                    if short and run.is_free():
+                        return run.folder
+        return None
+
+    def latest_unfinished(self, section: str = "*") -> Path:
+        """The folder of the run that was begun last of those that can be resumed.
+
+        A run that failed would fail again, and one that is being written is left alone; both can still be named.
+
+        Raises:
+            RdfiaError: When there is none.
+        """
+        folders = [
+            run.folder
+            for run in self._folders(section)
+            if _is_of_its_section(run) and run.status() in RESUMABLE and run.is_free()
+        ]
+        if not folders:
+            where = self.root if section == "*" else self.root / section
+            raise RdfiaError(f"there is no unfinished run in {where}; name a run's folder, or see --out")
+        return max(folders, key=lambda folder: (folder / "config.json").stat().st_mtime)
+
+    def delete(self, query: Query) -> None:
+        """Delete the runs that `find_finished` or `find_resumable` would give, and no others."""
+        for stored in list(self.runs(query.config.section)):
+            if query.fits(stored.record.config, stored.record.quick):
+                remove_run(stored.folder)
+        for run in self._folders(query.config.section):
+            with suppress(RdfiaError):
+                if query.fits(run.config(), run.facts().get("options", {}).get("quick", False)):
+                    remove_run(run.folder)
+
+    def _folders(self, section: str) -> Iterator[Run]:
+        for path in sorted(self.root.glob(f"{section}/*/config.json")):
+            yield Run(path.parent)
+
+
+def _is_of_its_section(run: Run) -> bool:
+    """Whether a run is the section's own: studies lie beside the runs of mlp. A damaged one counts, to be told of."""
+    with suppress(RdfiaError):
+        return bool(run.facts()["section"] == run.folder.parent.name)
+    return True
+
+
+def _has_epochs(folder: Path) -> bool:
+    """Whether the history, if there is one, has a row below its header."""
+    try:
+        return (folder / "history.csv").read_bytes().count(b"\n") > 1
+    except OSError:
+        return False

@@ -1,0 +1,109 @@
+"""What the sections share: smoke tests, results, and small computations on predictions."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdfia_keras.config import RunOptions
+from rdfia_keras.experiments import Experiment
+from rdfia_keras.report import tables
+from rdfia_keras.report.result import Result
+from rdfia_keras.runs.folder import Run
+from rdfia_keras.runs.records import Record, environment
+from rdfia_keras.system.backend import backend_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rdfia_keras.data import Dataset
+
+# Of the training and of the test set, in a smoke test of mlp or cnn; and the epochs.
+QUICK_EXAMPLES = 2000
+QUICK_EPOCHS = {"mlp": 20, "cnn": 2}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that ended, however it ended.
+
+    Attributes:
+        record: The content of its `metrics.json`.
+        folder: Its folder.
+        exit_code: What the process should exit with.
+    """
+
+    record: Record
+    folder: Path
+    exit_code: int = 0
+
+    def result(self) -> Result:
+        """What the command answers with."""
+        hint = f"interrupted; resume it with: rdfia resume {_quoted(self.folder)}"
+        return Result(
+            data=self.record.to_dict(),
+            table=tables.run_table(self.record),
+            paths=[self.folder],
+            hint=hint if self.record.status == "interrupted" else "",
+            quick=self.record.quick,
+            exit_code=self.exit_code,
+        )
+
+
+def _quoted(folder: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(folder))
+
+
+def shorten(experiment: Experiment) -> Experiment:
+    """The experiment over the few epochs of a smoke test."""
+    config = experiment.config
+    if config.epochs is None:
+        return experiment
+    return replace(experiment, config=config.with_epochs(min(config.epochs, QUICK_EPOCHS[config.section])))
+
+
+def create_run(experiment: Experiment, data: "Dataset", options: RunOptions, device: str, **more: Any) -> Run:
+    """A new run's folder, with all in its `config.json` that a resume needs."""
+    facts = {
+        "section": experiment.section,
+        "dataset": {**data.describe(), "source": data.source},
+        "device": device,
+        "backend": backend_name(),
+        "options": {
+            "quick": options.quick,
+            "data_dir": options.data_dir and str(options.data_dir.resolve()),
+            "deterministic": options.deterministic,
+            "device": options.device,
+        },
+        **more,
+    }
+    # A study lies beside the runs of its section.
+    return Run.create(
+        options.out, experiment.section, experiment.name, facts, experiment.config, overwrite=options.overwrite
+    )
+
+
+def make_record(
+    experiment: Experiment, data: "Dataset", options: RunOptions, *, details: Mapping[str, Any], **rest: Any
+) -> Record:
+    """The record of a run: what it came to, beside what was published."""
+    return Record(
+        section=experiment.section,
+        experiment=experiment.name,
+        config=experiment.config,
+        reference=asdict(experiment.reference),
+        quick=options.quick,
+        dataset=data.describe(),
+        details=details,
+        environment=environment(),
+        **rest,
+    )
+
+
+def save_figure(run: Run, name: str, figure: "Figure", quick: bool) -> None:
+    """Write a figure into a run's folder, marked if it comes of a smoke test."""
+    from rdfia_keras import plots
+
+    plots.save(figure, run.folder / name, smoke_test=quick)

@@ -1,0 +1,133 @@
+"""Resume a run that was cut off, or make a finished one longer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras.config import Config, RunOptions, dataset_name, label
+from rdfia_keras.data import Dataset, load_images, load_vectors
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import match_registered
+from rdfia_keras.report.result import Result
+from rdfia_keras.runs.folder import Run
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.runs.store import RunStore
+from rdfia_keras.sections import cnn, mlp
+from rdfia_keras.sections.common import QUICK_EXAMPLES, Finished
+from rdfia_keras.system.backend import backend_name, set_up_backend
+from rdfia_keras.system.terminal import note
+
+TRAIN: dict[str, Callable[..., Finished]] = {"mlp": mlp.train, "cnn": cnn.train}
+
+
+def run(
+    folder: Path | None,
+    options: RunOptions,
+    given: Mapping[str, Any] | None = None,
+    section: str | None = None,
+    **more: Any,
+) -> Result:
+    """Resume a run; it ends with the same bits as one that was never interrupted.
+
+    Args:
+        folder: The run's folder; None for the latest unfinished one below `options.out`.
+        options: Its `data_dir` and `device` count if they are in `given`; the others are those of the run's beginning.
+        given: Settings that the user names now: only the number of epochs may differ, and only grow.
+        section: The section whose runs may be resumed; None for any.
+        more: Passed to the section, such as `animate` of mlp.
+
+    Raises:
+        RdfiaError: When the folder is no such run's, something differs from its beginning, or it cannot go on.
+    """
+    given = given or {}
+    if folder is None:
+        folder = RunStore(options.out).latest_unfinished(section or "*")
+    with Run.open(folder) as resumed:
+        facts = resumed.facts()
+        if facts["section"] not in TRAIN or section not in (None, facts["section"]):
+            wanted = f"of rdfia {section}" if section else "that can be resumed"
+            raise RdfiaError(f"cannot resume {folder}: this is a run of rdfia {facts['section']}, not {wanted}")
+        config = resumed.config()
+        epochs = check_settings(resumed, config, given)
+        check_backend(resumed, facts["backend"])
+        if resumed.status(epochs) == "ok":
+            note(f"{folder} is finished already; --epochs makes it longer")
+            return _finished(folder).result()
+        data = _load(config, given.get("data_dir") or facts["options"]["data_dir"])
+        options = _options_of(facts["options"], options, given)
+        check_data(resumed, facts, data, options.quick)
+        set_up_backend(options.device, options.deterministic)
+        return resume(resumed, config.with_epochs(epochs), data, options, **more).result()
+
+
+def resume(resumed: Run, config: Config, data: Dataset, options: RunOptions, **more: Any) -> Finished:
+    """Train a run on from its last checkpoint."""
+    return TRAIN[config.section](match_registered(config), data, options, resumed, **more)
+
+
+def check_settings(resumed: Run, config: Config, given: Mapping[str, Any]) -> int:
+    """The number of epochs that is asked for, once nothing else differs.
+
+    Raises:
+        RdfiaError: With what differs.
+    """
+    own = config.epochs or 0
+    for name, value in given.items():
+        known = getattr(config, name, value)
+        value = dataset_name(value) if name == "dataset" else value
+        if name != "epochs" and known != value:
+            raise RdfiaError(
+                f"cannot resume {resumed.folder}: {label(config, name)} was {known} and is now {value}; only epochs "
+                "(--epochs) may change, so leave the option out or start a new run"
+            )
+    asked = given.get("epochs") or own
+    if asked < own:
+        raise RdfiaError(
+            f"cannot resume {resumed.folder}: epochs (--epochs) was {own} and can only grow, not become {asked}"
+        )
+    return int(asked)
+
+
+def check_backend(resumed: Run, backend: str) -> None:
+    """Refuse another back end than the run's, before that is imported."""
+    if backend != backend_name():
+        raise RdfiaError(
+            f"cannot resume {resumed.folder}: it was begun with the {backend} back end and this is {backend_name()}; "
+            f"set KERAS_BACKEND={backend}"
+        )
+
+
+def check_data(resumed: Run, facts: Mapping[str, Any], data: Dataset, quick: bool) -> None:
+    """Refuse other data than the run's."""
+    digest = (data.take(QUICK_EXAMPLES) if quick else data).digest
+    begun = facts["dataset"]["digest"]
+    if digest != begun:
+        raise RdfiaError(
+            f"cannot resume {resumed.folder}: the data set {data.name} is another one now (digest {digest}, was "
+            f"{begun}); point --data-dir to the one it was begun with"
+        )
+
+
+def _load(config: Config, data_dir: str | Path | None) -> Dataset:
+    load = load_images if config.section == "cnn" else load_vectors
+    return load(config.dataset, Path(data_dir) if data_dir else None)
+
+
+def _options_of(begun: Mapping[str, Any], options: RunOptions, given: Mapping[str, Any]) -> RunOptions:
+    """The options of the run's beginning, with what the user names now."""
+    data_dir = given.get("data_dir") or begun["data_dir"]
+    return replace(
+        options,
+        quick=begun["quick"],
+        deterministic=begun["deterministic"],
+        device=given.get("device") or begun["device"],
+        data_dir=Path(data_dir) if data_dir else None,
+        overwrite=False,
+    )
+
+
+def _finished(folder: Path) -> Finished:
+    stored = read_record(folder)
+    assert stored is not None, "its status is ok"
+    return Finished(stored.record, folder)

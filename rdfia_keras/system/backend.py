@@ -1,0 +1,100 @@
+"""Keras's back end: which one, its settings, the device and what that can do. Imports no back end at the top."""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.system.native_logs import native_log_tail
+from rdfia_keras.system.signals import exit_on_interrupt
+
+
+def set_up_backend(device: str, deterministic: bool = False) -> None:
+    """Make the settings that a back end reads when it is imported, and import it.
+
+    Args:
+        device: `auto`, `cpu` or `gpu`.
+        deterministic: Use only operations that give equal bits in every run on one machine.
+    """
+    if deterministic:
+        os.environ["TF_DETERMINISTIC_OPS"] = "1"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+    # TensorFlow turns oneDNN on by itself only where it sees AVX-512; it doubles the convnet's speed on AVX2 as well.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    with exit_on_interrupt():
+        import keras  # noqa: F401
+
+
+def backend_name() -> str:
+    """The Keras back end that is asked for, without importing it."""
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend
+    home = Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~")) / ".keras")  # noqa: PTH111
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((home / "keras.json").read_text())["backend"])
+    return "tensorflow"
+
+
+def require_tensorflow(command: str) -> None:
+    """Refuse another back end for what is written in TensorFlow itself.
+
+    Raises:
+        RdfiaError: When KERAS_BACKEND, or Keras's own settings, name another.
+    """
+    if backend_name() != "tensorflow":
+        raise RdfiaError(
+            f"{command} is written with TensorFlow and the Keras back end is {backend_name()}; "
+            "set KERAS_BACKEND=tensorflow"
+        )
+
+
+def has_gpu() -> bool:
+    """Whether the back end sees a GPU."""
+    import keras
+
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except RuntimeError:  # JAX raises where TensorFlow answers with an empty list.
+        return False
+
+
+def check_device(device: str) -> str:
+    """The device that will be used, in words.
+
+    Raises:
+        RdfiaError: When a GPU was asked for and none is visible.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if has_gpu() and device != "cpu":
+        return f"gpu ({backend}: {', '.join(keras.distribution.list_devices('gpu'))})"
+    if device == "gpu":
+        said = "".join(f"\n  {backend}: {line}" for line in native_log_tail())
+        raise RdfiaError(
+            f"--device gpu: the {backend} back end sees no GPU; install the GPU build with "
+            f"pip install 'rdfia-keras[gpu]' and check the driver with nvidia-smi, or use --device cpu{said}"
+        )
+    return f"cpu ({backend}, {os.cpu_count()} cores)"
+
+
+def device_kind(device: str) -> str:
+    """`cpu` or `gpu`, of what `check_device` gave."""
+    return device.split(" ", 1)[0]
+
+
+def precision_warning(precision: str, device: str) -> str | None:
+    """What to tell someone whose device has no fast path for this precision, or None."""
+    if not device.startswith("cpu") or precision == "float32":
+        return None
+    with suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text()
+        if precision == "mixed_bfloat16" and ("avx512_bf16" in flags or "amx_bf16" in flags):
+            return None
+        if precision == "mixed_float16" and ("avx512_fp16" in flags or "amx_fp16" in flags):
+            return None
+    return f"this CPU has no instructions for {precision}: expect it to be slower than float32, not faster"

@@ -1,0 +1,305 @@
+"""Keras callbacks, one behaviour each; every one works in anybody's `model.fit`.
+
+What ends a training raises: after `stop_training` Keras would still evaluate and report the cut epoch as a whole one.
+Where several are used, their order is the order in which they act at the end of an epoch: `fit.fit` shows it.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs.files import write_atomic
+from rdfia_keras.runs.records import EpochRow, best_row, history_bytes
+from rdfia_keras.system.terminal import Progress
+
+Logs = dict[str, Any] | None
+CHECKPOINT_SCHEMA = 1
+
+
+class StopTraining(Exception):
+    """Ends `fit` at once; the epoch that it cuts short leaves no trace."""
+
+
+class Diverged(Exception):
+    """The loss or a weight is no longer a finite number."""
+
+
+class EpochSeeds(keras.callbacks.Callback):
+    """Make everything random in an epoch a function of (seed, epoch).
+
+    Sets the states of the model's random streams (dropout, augmentation) at the start of each epoch, and gives the
+    order of the examples. A training that resumes at an epoch then goes on as if it had never stopped.
+
+    Args:
+        seed: Of the training.
+        epoch: The first epoch, counted from 0.
+
+    Example:
+        >>> seeds = EpochSeeds(seed=0)
+        >>> model.fit(batches(split, 128, seeds.order), shuffle=False, callbacks=[seeds])
+    """
+
+    def __init__(self, seed: int, epoch: int = 0):
+        super().__init__()
+        self.seed = seed
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self.epoch = epoch
+        set_random_streams(self.model, self.seed, epoch)
+
+    def order(self, count: int) -> np.ndarray:
+        """A permutation of 0..count-1 for the current epoch. (`fit(shuffle=True)` repeats one after seeding.)"""
+        return epoch_order(self.seed, self.epoch, count)
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """A permutation of 0..count-1 for an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def set_random_streams(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set every random stream of a model from (seed, epoch)."""
+    streams = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    for number, variable in enumerate(streams):
+        state = np.random.SeedSequence([seed, epoch, number]).generate_state(2)
+        variable.assign(state.astype(variable.dtype))
+
+
+class StopOnRequest(keras.callbacks.Callback):
+    """End the training after the batch in which a stop was asked for.
+
+    Args:
+        stop: Anything that becomes true, such as `StopRequest`, which notes Ctrl-C.
+
+    Raises:
+        StopTraining: From `fit`.
+
+    Example:
+        >>> with StopRequest() as stop, contextlib.suppress(StopTraining):
+        ...     model.fit(x, y, epochs=100, callbacks=[StopOnRequest(stop)])
+    """
+
+    def __init__(self, stop: object):
+        super().__init__()
+        self.stop = stop
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        if self.stop:
+            raise StopTraining
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """End the training when the loss or a weight stops being a finite number.
+
+    Args:
+        every: Look at the loss after so many batches. On a GPU each look waits for the batch to end.
+
+    Raises:
+        Diverged: From `fit`, before anything of the epoch is kept by the callbacks after this one.
+
+    Example:
+        >>> model.fit(x, y, callbacks=[StopOnDivergence(every=10)])
+    """
+
+    def __init__(self, every: int = 1):
+        super().__init__()
+        self.every = every
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        # The loss in the logs is the epoch's running mean: once it is not finite it stays so.
+        if logs and (batch + 1) % self.every == 0 and not math.isfinite(float(logs["loss"])):
+            raise Diverged(f"the loss stopped being a finite number in epoch {self._epoch + 1}, batch {batch + 1}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        finite = math.isfinite(float((logs or {}).get("loss", 0.0)))
+        if not finite or not all(np.isfinite(value).all() for value in variables_by_path(self.model.weights).values()):
+            raise Diverged(f"the loss or a weight stopped being a finite number in epoch {epoch + 1}")
+
+
+class EpochHistory(keras.callbacks.Callback):
+    """Collect a row for each epoch, as `history.csv` has it.
+
+    Training loss and accuracy are averages over the epoch, while the weights change; `test_` columns are what `fit`
+    calls `val_`. Put it after a `LearningRateSchedule`, whose exact rate it takes from the logs.
+
+    Attributes:
+        rows: The finished epochs.
+
+    Example:
+        >>> history = EpochHistory()
+        >>> model.fit(x, y, validation_data=(x_test, y_test), callbacks=[history])
+        >>> history.rows[-1]["test_accuracy"]
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[EpochRow] = []
+        self._begin = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._begin = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        logs = logs or {}
+        rate = logs.get("learning_rate", self.model.optimizer.learning_rate)
+        self.rows.append(
+            {
+                "epoch": epoch + 1,
+                "lr": float(rate),
+                "train_loss": float(logs["loss"]),
+                "train_accuracy": float(logs.get("accuracy", math.nan)),
+                "test_loss": float(logs.get("val_loss", math.nan)),
+                "test_accuracy": float(logs.get("val_accuracy", math.nan)),
+                "seconds": round(time.perf_counter() - self._begin, 3),
+            }
+        )
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Write the rows of an `EpochHistory` to a CSV file after each epoch; the file is whole at any time.
+
+    Example:
+        >>> history = EpochHistory()
+        >>> model.fit(x, y, callbacks=[history, HistoryFile(Path("history.csv"), history)])
+    """
+
+    def __init__(self, path: Path, history: EpochHistory):
+        super().__init__()
+        self.path = path
+        self.history = history
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        write_atomic(self.path, history_bytes(self.history.rows))
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keep all that a training needs to resume, after each epoch, in one file that is either whole or not used.
+
+    That is the model's weights and the optimizer's variables, by path, the weights after the best epoch so far, the
+    history, and where it was trained. Random streams are left out: `EpochSeeds` sets them.
+
+    Args:
+        folder: `checkpoints/` is made in it.
+        history: The epochs so far; put it before this callback.
+        facts: Where it is trained (back end, device, precision, XLA): a resume elsewhere would not end with equal bits.
+
+    Attributes:
+        weights: After the last finished epoch, by path; empty before the first.
+        best_weights: After the epoch of the highest test accuracy.
+
+    Example:
+        >>> history = EpochHistory()
+        >>> checkpoint = Checkpoint(Path("run"), history)
+        >>> done = checkpoint.restore(model)
+        >>> model.fit(x, y, initial_epoch=done, epochs=10, callbacks=[history, checkpoint])
+    """
+
+    def __init__(self, folder: Path, history: EpochHistory, facts: dict[str, Any] | None = None):
+        super().__init__()
+        self.folder = folder
+        self.history = history
+        self.facts = facts or {}
+        self.weights: checkpoints.Arrays = {}
+        self.best_weights: checkpoints.Arrays = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        rows = self.history.rows
+        self.weights = variables_by_path(self.model.weights)
+        if best_row(rows) is rows[-1]:
+            self.best_weights = self.weights
+        groups = {
+            "model": self.weights,
+            "optimizer": variables_by_path(self.model.optimizer.variables),
+            "best": self.best_weights,
+        }
+        arrays = {f"{group}/{path}": value for group, values in groups.items() for path, value in values.items()}
+        meta = {"schema": CHECKPOINT_SCHEMA, "history": rows, "facts": self.facts}
+        checkpoints.save_next(self.folder, arrays, meta)
+
+    def restore(self, model: keras.Model) -> int:
+        """Bring a compiled model to the last checkpoint, if there is one.
+
+        Returns:
+            The number of finished epochs.
+
+        Raises:
+            RdfiaError: When the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
+        """
+        arrays, meta = checkpoints.load_last(self.folder)
+        if not arrays:
+            return 0
+        if meta.get("schema") != CHECKPOINT_SCHEMA:
+            raise RdfiaError(f"{self.folder}: its checkpoint is of another version of this package; start a new run")
+        for fact, value in self.facts.items():
+            if meta["facts"].get(fact) != value:
+                raise RdfiaError(
+                    f"cannot resume {self.folder}: {fact} was {meta['facts'].get(fact)} and is {value} now, so it "
+                    "would not end with the same bits; resume it where it was begun, or start a new run"
+                )
+        groups: dict[str, checkpoints.Arrays] = {"model": {}, "optimizer": {}, "best": {}}
+        for name, value in arrays.items():
+            group, path = name.split("/", 1)
+            groups[group][path] = value
+        try:
+            set_variables(model.weights, groups["model"])
+            set_variables(model.optimizer.variables, groups["optimizer"])
+        except (KeyError, ValueError) as error:
+            raise RdfiaError(
+                f"cannot resume {self.folder}: its checkpoint is of another network than its settings give now"
+            ) from error
+        self.weights, self.best_weights = groups["model"], groups["best"]
+        self.history.rows = list(meta["history"])
+        return len(self.history.rows)
+
+
+def variables_by_path(variables: list[keras.Variable]) -> checkpoints.Arrays:
+    """The values of some variables, as copies."""
+    return {variable.path: np.array(keras.ops.convert_to_numpy(variable)) for variable in variables}
+
+
+def set_variables(variables: list[keras.Variable], values: checkpoints.Arrays) -> None:
+    """Put back what `variables_by_path` gave.
+
+    Raises:
+        KeyError, ValueError: When paths or shapes differ.
+    """
+    if len(variables) != len(values):
+        raise ValueError(f"{len(variables)} variables, but {len(values)} values")
+    for variable in variables:
+        variable.assign(values[variable.path])
+
+
+class ProgressReport(keras.callbacks.Callback):
+    """Show the training on the terminal.
+
+    Args:
+        progress: The bar, which is a context manager.
+        history: Whose rows are shown; put it before this callback.
+
+    Example:
+        >>> history = EpochHistory()
+        >>> with Progress("convnet", epochs=5, batches=100) as progress:
+        ...     model.fit(x, y, epochs=5, verbose=0, callbacks=[history, ProgressReport(progress, history)])
+    """
+
+    def __init__(self, progress: Progress, history: EpochHistory):
+        super().__init__()
+        self.progress = progress
+        self.history = history
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        self.progress.batch(batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self.progress.epoch(self.history.rows[-1])

@@ -1,0 +1,89 @@
+"""How a convnet is trained: Keras's `fit`, on every device and back end, with the callbacks of this package.
+
+Everything random in an epoch is a function of (seed, epoch), so a training that was cut off and resumed from its last
+finished epoch ends with the same weights as one that never stopped.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from rdfia_keras.config import CnnConfig
+from rdfia_keras.data import Dataset, Split
+from rdfia_keras.system.backend import has_gpu
+from rdfia_keras.training.batches import batches
+from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence
+from rdfia_keras.training.optimizers import OPTIMIZERS
+from rdfia_keras.training.schedules import SCHEDULES
+
+EVALUATION_BATCH = 500
+# A look at the loss costs nothing on a CPU; a GPU must finish its batch for it.
+BATCHES_BETWEEN_LOOKS_ON_GPU = 20
+
+
+def fit(
+    model: keras.Model,
+    data: Dataset,
+    config: CnnConfig,
+    history: EpochHistory,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Train from the first epoch that `history` does not hold up to `config.epochs`.
+
+    Args:
+        model: Compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
+        config: With every default filled in.
+        history: Gets a row for each epoch.
+        callbacks: Act after `history` at the end of an epoch, in their order.
+
+    Raises:
+        Diverged: When the loss or a weight is not finite; `history` and checkpoints end with the epoch before.
+        StopTraining: When a callback ends the training.
+    """
+    done = len(history.rows)
+    if config.epochs is None or config.lr is None or done >= config.epochs:
+        return
+    seeds = EpochSeeds(config.seed, done)
+    divergence = StopOnDivergence(BATCHES_BETWEEN_LOOKS_ON_GPU if has_gpu() else 1)
+    model.fit(
+        batches(data.train, config.batch_size, seeds.order),
+        validation_data=batches(data.test, EVALUATION_BATCH),
+        initial_epoch=done,
+        epochs=config.epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[seeds, SCHEDULES[config.schedule](config.lr), divergence, history, *callbacks],
+    )
+
+
+def compile_model(model: keras.Model, config: CnnConfig) -> None:
+    """Attach optimizer, loss and accuracy.
+
+    XLA is left to accelerators: on a CPU it makes convolutions two to three times slower.
+    """
+    optimizer = OPTIMIZERS[config.optimizer](config.resolve().lr or 0.0)
+    if config.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
+    model.compile(
+        optimizer,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile="auto" if has_gpu() or keras.backend.backend() == "jax" else False,
+        # It looks at the policy of the model, which is float32: only its layers have another.
+        auto_scale_loss=False,
+    )
+    optimizer.build(model.trainable_variables)
+
+
+def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
+    """Loss and accuracy over a split."""
+    logs = model.evaluate(batches(split, EVALUATION_BATCH), verbose=0, return_dict=True)
+    return float(logs["loss"]), float(logs["accuracy"])
+
+
+def predict(model: keras.Model, split: Split) -> np.ndarray:
+    """Class probabilities (N, n_y), float64."""
+    logits = model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64)
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

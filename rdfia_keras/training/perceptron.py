@@ -1,0 +1,129 @@
+"""How the perceptron is trained: many epochs in one compiled call, since a call costs more than their steps."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rdfia_keras.config import MlpConfig
+from rdfia_keras.data import Dataset, one_hot
+from rdfia_keras.models import perceptron
+from rdfia_keras.runs.records import EpochRow
+from rdfia_keras.training.callbacks import Diverged, epoch_order
+
+# Chance gives log n_y, a few nats; a thousand times that comes of steps that only overshoot.
+DIVERGED_LOSS = 1000.0
+
+
+@dataclass
+class State:
+    """One implementation's training so far: what a checkpoint keeps.
+
+    Attributes:
+        weights: After the last finished epoch, by name.
+        history: A row for each finished epoch.
+    """
+
+    weights: dict[str, np.ndarray]
+    history: list[EpochRow] = field(default_factory=list)
+
+
+def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
+    """The initial weights of every implementation."""
+    return perceptron.init_params(
+        data.train.x.shape[1], config.hidden_units, len(data.classes), config.init_std, config.seed
+    )
+
+
+class Trainer:
+    """One implementation with its compiled function and its data.
+
+    Args:
+        implementation: A name of `config.IMPLEMENTATIONS`.
+        weights: Where it begins, as `init` gives them.
+    """
+
+    # Epochs in one compiled call, and the most examples for which that is worth while.
+    CHUNK = 10
+    CHUNKED_EXAMPLES = 5000
+
+    def __init__(self, implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]):
+        self.implementation = implementation
+        self.config = config
+        self.network = perceptron.IMPLEMENTATIONS[implementation](weights, config.lr)
+        n_y = len(data.classes)
+        train = perceptron.tensors(data.train.x, one_hot(data.train.y, n_y))
+        self.data = (*train, *perceptron.tensors(data.test.x, one_hot(data.test.y, n_y)))
+        self.examples = len(data.train)
+        self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
+        self.compiled = perceptron.compile_epochs(self.network, min(config.batch_size, self.examples))
+
+    def restart(self, config: MlpConfig, weights: dict[str, np.ndarray]) -> None:
+        """Begin again from other weights and in another order, with the function compiled already."""
+        self.config = config
+        for name, value in weights.items():
+            self.network.params[name].assign(value)
+
+    def epochs(self, first: int, count: int) -> list[EpochRow]:
+        """Train from epoch `first`, counted from 0, for `count` epochs, at most `chunk`: their rows of the history.
+
+        Training loss and accuracy are measured over the whole training set after the epoch, as the test ones are.
+        """
+        begin = time.perf_counter()
+        orders = np.zeros((self.chunk, self.examples), np.int32)
+        for i in range(count):
+            orders[i] = epoch_order(self.config.seed, first + i, self.examples)
+        measured = self.compiled(*self.data, *perceptron.tensors(orders, np.array(count, np.int32))).numpy()[:count]
+        seconds = round((time.perf_counter() - begin) / count, 6)
+        return [
+            {
+                "implementation": self.implementation,
+                "epoch": first + i + 1,
+                "lr": self.config.lr,
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
+                "test_loss": test_loss,
+                "test_accuracy": test_accuracy,
+                "seconds": seconds,
+            }
+            for i, (train_loss, train_accuracy, test_loss, test_accuracy) in enumerate(measured.tolist())
+        ]
+
+
+def train(
+    implementation: str,
+    config: MlpConfig,
+    data: Dataset,
+    state: State,
+    stop: object,
+    on_epoch: Callable[[EpochRow], None],
+) -> None:
+    """Train one implementation from where `state` stands, which is brought up to date as epochs are finished.
+
+    Args:
+        config: With every default filled in.
+        stop: Truth-tested between compiled calls.
+        on_epoch: Called with each finished epoch.
+
+    Raises:
+        Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
+    """
+    epochs = config.epochs or 0
+    trainer = Trainer(implementation, config, data, state.weights)
+    limit = trainer.chunk
+    while len(state.history) < epochs and not stop:
+        done = len(state.history)
+        rows = trainer.epochs(done, min(limit, epochs - done))
+        wrong = next((row for row in rows if not row["train_loss"] < DIVERGED_LOSS), None)
+        if wrong and len(rows) > 1:
+            # Once more from before, epoch by epoch, to keep the weights of the last good one.
+            trainer, limit = Trainer(implementation, config, data, state.weights), 1
+            continue
+        if wrong:
+            loss, epoch = wrong["train_loss"], wrong["epoch"]
+            raise Diverged(f"{implementation}: the training loss is {loss:.3g} after epoch {epoch}")
+        state.weights = trainer.network.weights()
+        state.history += rows
+        for row in rows:
+            on_epoch(row)
