@@ -5,11 +5,14 @@ every time, `units` is how many steps (perceptron) or images (convnet) that is. 
 a process loads only its own.
 """
 
+import threading
+
 import numpy as np
 
 EPOCHS = 20  # of the circles, for one timing: 20 x 20 steps of 10 examples
 BATCH = 128
 IMAGES = 10 * BATCH  # for one timing of the convnet
+LOOP_IMAGES = 40 * BATCH  # for one epoch of the comparison of loops: what an epoch costs by itself must not count
 # Multiply-adds counted as two, forward and backward, of the homework's network on one image of 32x32 (of 28x28: 104e6).
 FLOP_AN_IMAGE = 134e6
 ETA = 0.07
@@ -32,15 +35,15 @@ def images(count: int = IMAGES):
 
 def ours_mlp(implementation: str):
     """One implementation as `rdfia mlp` runs it: every epoch with train and test loss and accuracy."""
-    from rdfia_keras import runtime
+    from rdfia_keras.system.backend import set_up_backend
 
-    runtime.prepare("cpu")
+    set_up_backend("cpu")
     from rdfia_keras.data import load_vectors
-    from rdfia_keras.experiments import CIRCLES
-    from rdfia_keras.sections import mlp as section
+    from rdfia_keras.experiments.perceptron import CIRCLES
+    from rdfia_keras.training.perceptron import Trainer, init
 
     data = load_vectors("circles")
-    trainer = section.Trainer(implementation, CIRCLES, data, section.init(CIRCLES, data))
+    trainer = Trainer(implementation, CIRCLES.config, data, init(CIRCLES.config, data))
 
     def work():
         for first in range(0, EPOCHS, trainer.chunk):
@@ -196,16 +199,60 @@ def keras_fit_mlp():
 # --- the convnet ------------------------------------------------------------------------------------------------------
 
 
-def ours_cnn(precision: str = "float32", augment: bool = False, count: int = IMAGES):
-    """The homework's network as `rdfia cnn` trains it: order, random streams and the loop of `training.fit`."""
-    from rdfia_keras import training
+def ours_cnn(precision: str = "float32", augment: bool = False, count: int = IMAGES, **rungs):
+    """The homework's network as `rdfia cnn` trains it: one epoch of `training.fit`, with the callbacks of a run.
 
-    model, experiment, data = _ours(precision, augment, count)
-    epoch = 0
+    A single `fit` goes on through all timings, as in a run, and waits between two epochs.
+    """
+    model, config, data = _ours(precision, augment, count, **rungs)
+    import keras
+
+    from rdfia_keras.training.batches import batches
+    from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence, StopOnRequest
+    from rdfia_keras.training.schedules import SCHEDULES
+
+    go, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    class Gate(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            go.acquire()
+
+        def on_epoch_end(self, epoch, logs=None):
+            done.release()
+
+    seeds = EpochSeeds(config.seed)
+    callbacks = [Gate(), seeds, SCHEDULES[config.schedule](config.lr), StopOnDivergence(), EpochHistory()]
+
+    def train():
+        epoch = batches(data.train, config.batch_size, seeds.order)
+        model.fit(epoch, epochs=10_000, shuffle=False, verbose=0, callbacks=[*callbacks, StopOnRequest(False)])
+
+    threading.Thread(target=train, daemon=True).start()
+
+    def work():
+        go.release()
+        done.acquire()
+
+    return work, count
+
+
+def ours_hand_written_loop(precision: str = "float32", augment: bool = False, count: int = IMAGES, **rungs):
+    """The same training in a loop over `train_on_batch`: what `fit` with callbacks is measured against."""
+    model, config, data = _ours(precision, augment, count, **rungs)
+    from rdfia_keras.training.callbacks import epoch_order, set_random_streams
+    from rdfia_keras.training.schedules import SCHEDULES
+
+    schedule, epoch = SCHEDULES[config.schedule](config.lr), 0
 
     def work():
         nonlocal epoch
-        training.train_epoch(model, experiment, data.train, epoch)
+        set_random_streams(model, config.seed, epoch)
+        model.optimizer.learning_rate = schedule.rate(epoch)
+        order = epoch_order(config.seed, epoch, count)
+        for begin in range(0, count, config.batch_size):
+            rows = order[begin : begin + config.batch_size]
+            logs = model.train_on_batch(data.train.x[rows], data.train.y[rows], return_dict=True)
+            float(logs["loss"]), float(logs["accuracy"])
         epoch += 1
 
     return work, count
@@ -214,25 +261,30 @@ def ours_cnn(precision: str = "float32", augment: bool = False, count: int = IMA
 def ours_evaluation(precision: str = "float32"):
     """Loss and accuracy over a test set, as after each epoch of `rdfia cnn`."""
     model, _, data = _ours(precision, False, IMAGES)
-    from rdfia_keras import training
+    from rdfia_keras.training.batches import batches
+    from rdfia_keras.training.fit import EVALUATION_BATCH
 
-    return lambda: training.evaluate(model, data.train), IMAGES
+    test = batches(data.train, EVALUATION_BATCH)
+    return lambda: model.evaluate(test, verbose=0), IMAGES
 
 
-def _ours(precision: str, augment: bool, count: int):
-    from dataclasses import replace
+def _ours(precision: str, augment: bool, count: int, **rungs):
+    # Before anything of Keras is imported, as in the command: what it sets is read at that import.
+    from rdfia_keras.system.backend import set_up_backend
 
-    from rdfia_keras import runtime
-
-    runtime.prepare("cpu")
+    set_up_backend("cpu")
+    from rdfia_keras.config import CnnConfig
     from rdfia_keras.data import Dataset, Split
-    from rdfia_keras.experiments import BASELINE
-    from rdfia_keras.sections import cnn as section
+    from rdfia_keras.models.convnet import build_convnet
+    from rdfia_keras.training.fit import compile_model
 
     x, y = images(count)
     data = Dataset("noise", Split(x, y), Split(x[:BATCH], y[:BATCH]), tuple("0123456789"))
-    experiment = replace(BASELINE, normalize=True, precision=precision, augment=("crop", "flip") if augment else ())
-    return section.build_model(experiment, data), experiment, data
+    augmentations = ("crop", "flip") if augment else ()
+    config = CnnConfig(normalize=True, precision=precision, augmentations=augmentations, **rungs).resolve()
+    model = build_convnet(config, data)
+    compile_model(model, config)
+    return model, config, data
 
 
 def torch_cnn(bfloat16: bool = False, augment: bool = False):
@@ -322,9 +374,9 @@ def matrix_product(dtype: str):
     """What the machine can do at most: large square products, counted as the images that their operations amount to."""
     import tensorflow as tf
 
-    from rdfia_keras import runtime
+    from rdfia_keras.system.backend import set_up_backend
 
-    runtime.prepare("cpu")
+    set_up_backend("cpu")
     n, times = 2048, 4
     a, b = (tf.cast(tf.random.normal((n, n)), dtype) for _ in range(2))
 
@@ -380,6 +432,12 @@ CONTENDERS = {
         "Keras fit": (keras_fit_cnn, ()),
         "matrix product float32": (matrix_product, ("float32",)),
         "matrix product bfloat16": (matrix_product, ("bfloat16",)),
+    },
+    "loop": {
+        f"{way}, {rung}, {precision}": (function, (precision, rung != "baseline", LOOP_IMAGES), rungs)
+        for precision in ("float32", "mixed_bfloat16")
+        for rung, rungs in {"baseline": {}, "batch-norm": {"dropout_rate": 0.5, "batch_norm": True}}.items()
+        for way, function in {"fit": ours_cnn, "train_on_batch": ours_hand_written_loop}.items()
     },
     "evaluation": {
         "ours: float32": (ours_evaluation, ("float32",)),

@@ -15,8 +15,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 def main() -> None:
     from contenders import CONTENDERS
 
-    function, arguments = CONTENDERS[sys.argv[1]][sys.argv[2]]
-    work, units = function(*arguments)
+    function, arguments, *named = CONTENDERS[sys.argv[1]][sys.argv[2]]
+    work, units = function(*arguments, **dict(*named))
     for _ in range(2):  # tracing, compiling, caches
         work()
     print("ready", flush=True)

@@ -207,7 +207,9 @@ def check_value(named: str, name: str, annotation: Any, value: Any, known: Setti
     kind, optional, many = value_type(annotation)
     if value is None and optional:
         return
-    for one in value if many and isinstance(value, tuple) else (value,):
+    if many and not isinstance(value, tuple):
+        raise ConfigError(f"{named} must be a tuple or a list, not {value!r}", (name,))
+    for one in value if many else (value,):
         if not _is_a(kind, one):
             raise ConfigError(f"{named} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {one!r}", (name,))
         if known.choices and one not in known.choices:
@@ -252,6 +254,11 @@ class Config:
             if isinstance(value := getattr(self, field.name), list):
                 object.__setattr__(self, field.name, tuple(value))
         check(self)
+        for name, known in self.__dataclass_fields__.items():
+            kind, _, many = value_type(known.type)
+            # JSON knows no other numbers, such as NumPy's.
+            if kind in (int, float) and not many and (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, kind(value))
 
     def resolve(self) -> Self:
         """The same config with each default that depends on other settings filled in."""
@@ -264,6 +271,10 @@ class Config:
     def with_epochs(self, epochs: int) -> Self:
         """The same over another number of epochs."""
         return replace(self, epochs=epochs)
+
+    def with_seed(self, seed: int) -> Self:
+        """The same from another seed."""
+        return replace(self, seed=seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by field, for JSON."""

@@ -36,7 +36,7 @@ def parameter(name: str, annotation: Any, known: Setting, default: Any) -> inspe
         help=known.help,
         rich_help_panel=known.panel,
         envvar=known.envvar or None,
-        show_default=known.shown_default or (bool(default) and kind is not bool),
+        show_default=known.shown_default or (default is not None and kind is not bool),
         metavar="|".join(known.choices) or None,
         autocompletion=_completion(known.choices) if known.choices else None,
     )

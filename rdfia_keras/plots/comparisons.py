@@ -33,12 +33,12 @@ DEGREE_MARKERS = {1: "v", 2: "o", 3: "s", 4: "^", 5: "D"}
 
 
 def comparison(rows: Rows, title: str) -> Figure:
-    """Draw, for each experiment of a list, our best test accuracy beside the published value.
+    """Draw, for each experiment of a list, its best test accuracy beside the published value.
 
     Args:
-        rows: From top to bottom, each with experiment, best (a fraction), and, or None: figure (its number),
-            published (a fraction), peer_range (lowest and highest fraction of other students), base_best (a fraction:
-            the best without the change).
+        rows: From top to bottom, each with experiment and, or None: best (yours, a fraction), reference (that of the
+            package's results), figure (its number), published, peer_range (lowest and highest of other students) and
+            base_best (the best without the change).
         title: Data set and setting.
 
     Returns:
@@ -75,10 +75,17 @@ def _draw_experiment(axes: Axes, height: int, row: Mapping[str, Any]) -> None:
         axes.plot([100 * row["base_best"]] * 2, [height - 0.34, height + 0.34], color=TEAL, label="without the change")
     if row["published"] is not None:
         axes.plot(100 * row["published"], height, "D", color=RED, markersize=7, label="published")
-    axes.plot(100 * row["best"], height, "o", color=BLUE, markersize=7, label="ours, best epoch")
-    axes.annotate(
-        f"{100 * row['best']:.1f}", (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT
-    )
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "markeredgewidth": 1.5}
+    if row["reference"] is not None:
+        axes.plot(
+            100 * row["reference"], height, "o", color=BLUE, markersize=9, label="reference, best epoch", **hollow
+        )
+    if row["best"] is not None:
+        axes.plot(100 * row["best"], height, "o", color=BLUE, markersize=6, label="yours, best epoch")
+    shown = row["reference"] if row["best"] is None else row["best"]
+    if shown is not None:
+        text = f"{100 * shown:.1f}"
+        axes.annotate(text, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
 
 
 def study(label: str, curves: Mapping[float | str, np.ndarray], title: str) -> Figure:

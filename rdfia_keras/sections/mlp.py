@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rdfia_keras.config import ConfigError, MlpConfig, RunOptions
+from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, load_vectors, one_hot
+from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs import checkpoints

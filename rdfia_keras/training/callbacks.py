@@ -187,7 +187,8 @@ class Checkpoint(keras.callbacks.Callback):
     """Keep all that a training needs to resume, after each epoch, in one file that is either whole or not used.
 
     That is the model's weights and the optimizer's variables, by path, the weights after the best epoch so far, the
-    history, and where it was trained. Random streams are left out: `EpochSeeds` sets them.
+    history, and where it was trained. Random streams are left out: `EpochSeeds` sets them. Keras numbers what has no
+    name of its own, so name layers and optimizer where a process makes several models.
 
     Args:
         folder: `checkpoints/` is made in it.
@@ -251,6 +252,9 @@ class Checkpoint(keras.callbacks.Callback):
         for name, value in arrays.items():
             group, path = name.split("/", 1)
             groups[group][path] = value
+        # `fit` would make the optimizer's variables with its first batch only.
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
         try:
             set_variables(model.weights, groups["model"])
             set_variables(model.optimizer.variables, groups["optimizer"])

@@ -1,0 +1,175 @@
+"""The tables and pictures of the documentation, made from the reference results: `make docs`.
+
+A table stands in a Markdown file between `<!-- NAME -->` and `<!-- end NAME -->`.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
+from rdfia_keras.report import tables
+from rdfia_keras.report.comparison import compare, reference_run
+from rdfia_keras.report.tables import dash, percent
+from rdfia_keras.runs.files import make_folder
+from rdfia_keras.runs.records import StoredRun
+from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import Query
+
+Row = Mapping[str, str]
+
+
+def ladder() -> list[Row]:
+    """The six rungs: published, reference, and what other students reached."""
+    rows: list[Row] = []
+    for experiment in LADDER:
+        run = reference_run(experiment)
+        rows.append(
+            {
+                "rung": f"`{experiment.name}`",
+                "published": percent(experiment.reference.published),
+                "reference, best epoch": _best(run),
+                "reference, last epoch": _last(run),
+                "other students": _peers(experiment),
+                "epochs": str(run.record.epochs) if run else "-",
+            }
+        )
+    return rows
+
+
+def results() -> list[Row]:
+    """Every registered experiment with a reference run."""
+    return [row for experiment in REGISTRY.values() for row in _result_rows(experiment)]
+
+
+def _result_rows(experiment: Experiment) -> list[Row]:
+    run, reference = reference_run(experiment), experiment.reference
+    if run is None:
+        return []
+    if experiment.section == "svm":
+        return _kernel_rows(experiment, run)
+    return [
+        _row(
+            experiment,
+            run,
+            f"`{experiment.name}`",
+            percent(reference.published) if reference.published is not None else dash(reference.comment),
+            _best(run),
+            _last(run),
+        )
+    ]
+
+
+def _kernel_rows(experiment: Experiment, run: StoredRun) -> list[Row]:
+    """A row for each kernel that the report gives a number for, at its best C."""
+    rows: list[Row] = []
+    for (kernel, degree), published in tables.PUBLISHED_KERNELS.items():
+        machines = [m for m in run.record.details["sweep"] if (m["kernel"], m["degree"]) == (kernel, degree)]
+        best = max(machines, key=lambda machine: machine["test_accuracy"])
+        name = f"polynomial of degree {degree}" if degree else kernel.upper()
+        label = f"`{experiment.name}`: {name}, best C {best['C']:.2g}"
+        rows.append(_row(experiment, run, label, percent(published), percent(best["test_accuracy"]), "-"))
+    return rows
+
+
+def _row(experiment: Experiment, run: StoredRun, label: str, published: str, best: str, last: str) -> Row:
+    record = run.record
+    return {
+        "figure": ", ".join(figures_of(experiment.name)) or "-",
+        "experiment": label,
+        "published": published,
+        "reference, best (epoch)": best,
+        "reference, last": last,
+        "other students": _peers(experiment),
+        "epochs": str(record.epochs or "-"),
+        "seed": str(record.config.seed),
+        "precision": getattr(record.config, "precision", "float64"),
+        "data": record.dataset["name"],
+    }
+
+
+def _best(run: StoredRun | None) -> str:
+    if run is None or run.record.best is None:
+        return "-"
+    return f"{percent(run.record.best['test_accuracy'])} ({run.record.best['epoch']})"
+
+
+def _last(run: StoredRun | None) -> str:
+    return percent(run.record.final["test_accuracy"]) if run and run.record.final else "-"
+
+
+def _peers(experiment: Experiment) -> str:
+    peers = experiment.reference.peer_range
+    return "{:.0%} to {:.0%}".format(*peers) if peers else "-"
+
+
+TABLES: dict[str, Callable[[], list[Row]]] = {"ladder": ladder, "results": results}
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    columns = list(rows[0])
+    lines = [columns, ["---"] * len(columns), *([row[column] for column in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def updated(text: str) -> str:
+    """The text with each of its tables written anew."""
+    for name, rows in TABLES.items():
+        block = f"<!-- {name} -->\n{markdown(rows())}\n<!-- end {name} -->"
+        text = re.sub(rf"<!-- {name} -->.*?<!-- end {name} -->", lambda _: block, text, flags=re.DOTALL)  # noqa: B023
+    return text
+
+
+def draw_pictures(out: Path) -> None:
+    """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
+    from rdfia_keras import plots
+    from rdfia_keras.report import figures
+
+    for figure in FIGURES.values():
+        panels = []
+        for experiment, label in figures.experiments_of(figure):
+            run = reference_run(experiment)
+            assert run is not None, f"{experiment.name} claims figure {figure.key} and has no reference run"
+            panels.append(figures.Panel(label, experiment, run, is_reference=True))
+        figures.draw(figure, panels, out)
+    folder = make_folder(out / "improve")
+    for name, experiments in (("ladder", LADDER), ("bonus", bonus_experiments())):
+        rows = [
+            {**_compared(experiment, run), "best": None}
+            for experiment in experiments
+            if (run := reference_run(experiment))
+        ]
+        plots.save(
+            plots.comparison(rows, f"{name}: best test accuracy, reference and published"), folder / f"{name}.png"
+        )
+
+
+def _compared(experiment: Experiment, run: StoredRun) -> dict[str, Any]:
+    return compare(experiment, run, reference_store(), lambda base: Query(config=base.config))
+
+
+def main() -> None:
+    """Update the tables of some files; with --check only say which are out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--check", action="store_true", help="exit 1 when a table is out of date")
+    parser.add_argument("--pictures", type=Path, help="a results folder to draw the pictures into as well")
+    options = parser.parse_args()
+    if options.pictures:
+        draw_pictures(options.pictures)
+    stale = [
+        path for path in options.files if updated(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
+    ]
+    for path in stale:
+        print(path)
+        if not options.check:
+            path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.exit(1 if stale and options.check else 0)
+
+
+if __name__ == "__main__":
+    main()
