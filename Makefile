@@ -3,21 +3,48 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# A process of TensorFlow for each; more than four gain nothing on this suite.
+WORKERS := -n auto --maxprocesses 4
 
-.PHONY: demo test faults bench clean
+.PHONY: demo test faults docs bench test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
 
 test: .venv/installed-test
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest --ignore=tests/faults
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
+	@$(BIN)/ruff check --quiet --exit-zero --statistics --select C901,PLR0913,ANN001,ANN201 rdfia_keras
+	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults
 
 faults: .venv/installed-test
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest $(WORKERS) tests/faults
+
+# Tables and pictures of the documentation, from the reference results.
+docs: .venv/installed
+	$(BIN)/python -m rdfia_keras.report.docs README.md docs/results.md --pictures results
 
 bench: .venv/installed-bench
 	$(BIN)/python benchmarks/run.py
+
+# The lowest versions that pyproject.toml allows, in an environment of their own.
+test-lowest: .venv/installed-test
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/lowest
+	$(BIN)/uv pip install --quiet --python .venv/lowest --resolution lowest-direct -e '.[test]'
+	.venv/lowest/bin/python -m pytest $(WORKERS) --ignore=tests/faults
+
+# A smoke test on each Python that is promised and installed.
+test-pythons: .venv/installed-test
+	@for version in 3.11 3.12 3.13; do \
+	  $(BIN)/uv python find --quiet --no-python-downloads $$version > /dev/null || { echo "Python $$version: not installed"; continue; }; \
+	  $(BIN)/uv venv --quiet --clear --no-python-downloads --python $$version .venv/python$$version && \
+	  $(BIN)/uv pip install --quiet --python .venv/python$$version '.[test]' && \
+	  .venv/python$$version/bin/python -m pytest -q tests/test_config.py tests/test_experiments.py tests/test_records.py && \
+	  .venv/python$$version/bin/rdfia demo --quick --out .venv/python$$version/results && \
+	  echo "Python $$version: passed" || exit 1; \
+	done
 
 clean:
 	rm -rf .venv

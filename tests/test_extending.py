@@ -1,0 +1,87 @@
+"""docs/extending.md at its word: its code is put into a copy of the package, which then trains with all of it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rdfia_keras
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
+BLOCK = re.compile(r"```(python|diff)\n# (rdfia_keras/[\w/]+\.py)(?:: (\w+))?\n(.*?)```", re.DOTALL)
+
+
+def insert(text: str, place: str, line: str) -> str:
+    """Put a line into `NAME = (...)`, `NAME = {...}` or at the end of a class's fields."""
+    if place == "CnnConfig":
+        return text.replace(
+            "    @property\n    def on_a_rung", f"    {line.strip()}\n\n    @property\n    def on_a_rung"
+        )
+    return re.sub(rf"^({place} = [({{])", rf"\g<1>{line.strip()}, ", text, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory) -> Path:
+    """A folder with the extended package."""
+    folder = tmp_path_factory.mktemp("extended")
+    package = Path(rdfia_keras.__file__).parent
+    shutil.copytree(package, folder / "rdfia_keras", ignore=shutil.ignore_patterns("__pycache__"))
+    blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    assert len(blocks) == 11
+    for kind, name, place, code in blocks:
+        path = folder / name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if kind == "diff":
+            old, new = (line[1:] for line in code.splitlines())
+            changed = text.replace(old, new)
+        else:
+            changed = insert(text, place, code) if place else f"{text}\n\n{code}"
+        assert changed != text, f"{name}: {code}"
+        path.write_text(changed, encoding="utf-8")
+    return folder
+
+
+def rdfia(extended: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess:
+    env = {**os.environ, "PYTHONPATH": str(extended)}
+    command = [sys.executable, "-m", "rdfia_keras", *args]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=150)
+
+
+def test_a_run_uses_the_new_augmentation_setting_optimizer_schedule_and_data(extended, tmp_path):
+    rungs = ("--transform", "shade", "--schedule", "root", "--optimizer", "lion", "--fc4-units", "20")
+    done = rdfia(
+        extended, tmp_path, "cnn", "--dataset", "stripes", *rungs, "--batch-size", "32", "--epochs", "3", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    config = record["config"]
+    assert (config["augmentations"], config["schedule"], config["optimizer"]) == (["shade"], "root", "lion")
+    assert config["fc4_units"] == 20 and config["lr"] == 0.0003 and record["details"]["parameters"] < 200_000
+    assert record["dataset"]["name"] == "stripes" and record["final"]["test_accuracy"] > 0.9
+    (folder,) = (path for path in (tmp_path / "results" / "cnn").iterdir() if path.is_dir())
+    assert {"stripes", "shade", "root", "lion", "fc4"} <= set(folder.name.split("-"))
+    rates = [float(line.split(",")[1]) for line in (folder / "history.csv").read_text().splitlines()[1:]]
+    assert rates == pytest.approx([0.0003, 0.0003 / 2**0.5, 0.0003 / 3**0.5])
+    # What was added is part of what a resume checks and what a saved model may hold.
+    refused = rdfia(extended, tmp_path, "cnn", "--resume", str(folder), "--fc4-units", "30")
+    assert refused.returncode == 1 and "fc4_units (--fc4-units) was 20 and is now 30" in refused.stderr
+    model = str(folder / "model.keras")
+    code = f"from rdfia_keras.models.saving import load_model; print(load_model({model!r}).count_params())"
+    env = {**os.environ, "PYTHONPATH": str(extended)}
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    assert int(loaded.stdout.split()[-1]) == record["details"]["parameters"]
+
+
+def test_the_new_experiment_is_listed_and_trained(extended, tmp_path):
+    listed = json.loads(rdfia(extended, tmp_path, "list", "--json").stdout)["experiments"]
+    assert [row["command"] for row in listed if row["name"] == "batch-64"] == ["rdfia improve batch-64"]
+    done = rdfia(extended, tmp_path, "improve", "batch-64", "--dataset", "stripes", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["experiment"] == "stripes-augment-batch-size-64" and row["best"] is not None
