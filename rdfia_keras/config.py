@@ -184,18 +184,22 @@ def check(config: Any) -> None:
     Raises:
         ConfigError: On the first that does not hold.
     """
-    for field in fields(config):
-        if "setting" in field.metadata:
-            check_value(
-                label(config, field.name),
-                field.name,
-                field.type,
-                getattr(config, field.name),
-                field.metadata["setting"],
-            )
+    check_values(config, {name: getattr(config, name) for name in settings(config)})
     for rule in getattr(config, "rules", ()):
         if rule.is_broken_by(config):
             raise ConfigError(rule.says(config), (rule.field, rule.other))
+
+
+def check_values(config: Any, values: Mapping[str, Any]) -> None:
+    """Check some values of a config's settings, each by itself.
+
+    Raises:
+        ConfigError: On the first that is not allowed.
+    """
+    for field in fields(config):
+        if field.name in values:
+            value, known = values[field.name], field.metadata["setting"]
+            check_value(label(config, field.name), field.name, field.type, value, known)
 
 
 def check_value(named: str, name: str, annotation: Any, value: Any, known: Setting) -> None:
@@ -266,7 +270,8 @@ class Config:
 
     def identity(self) -> dict[str, Any]:
         """What tells experiments apart: the resolved settings, without those that only tell runs of one apart."""
-        return {name: getattr(self.resolve(), name) for name, known in settings(self).items() if known.identity}
+        resolved = self.resolve()
+        return {name: getattr(resolved, name) for name, known in settings(self).items() if known.identity}
 
     def with_epochs(self, epochs: int) -> Self:
         """The same over another number of epochs."""

@@ -11,14 +11,14 @@ from typer.core import TyperCommand
 
 from rdfia_keras.cli.options import check_own, collect, own_parameters, parameters
 from rdfia_keras.cli.output import plain_errors, show
-from rdfia_keras.config import Config, RunOptions
+from rdfia_keras.config import Config, RunOptions, check_values
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report.result import Result
 
 ALL_OPTIONS = tuple(field.name for field in fields(RunOptions))
 # What --resume without a folder becomes; no run's folder is called so.
 LATEST = "<latest>"
-# How a run is carried out is decided at its beginning.
+# Decided when a run starts.
 FIXED_AT_THE_BEGINNING = ("quick", "overwrite", "deterministic", "check_gradients")
 
 
@@ -121,7 +121,7 @@ def _resume(
     for name in FIXED_AT_THE_BEGINNING:
         if name in typed:
             raise ConfigError(
-                f"--{name.replace('_', '-')} cannot go with --resume: a run goes on as it was begun", (name,)
+                f"--{name.replace('_', '-')} cannot go with --resume: a run continues as it was started", (name,)
             )
     if not resume:
         raise RdfiaError("--resume: the name of the run's folder is empty")
@@ -129,6 +129,7 @@ def _resume(
     from rdfia_keras.sections import resume as section
 
     _, settings = collect(config, values, typed)
+    check_values(config, settings)
     more = {name: value for name, value in values.items() if name in typed}
     folder = None if resume == LATEST else Path(resume)
     return section.run(folder, options, {**given, **settings}, config.section, **more)

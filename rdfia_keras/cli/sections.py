@@ -106,7 +106,7 @@ def improve(
 ) -> Result:
     """The ladder baseline, normalize, augment, schedule, dropout, batch-norm: train what is missing, then compare.
 
-    Finished runs are kept, interrupted runs resume: run the same command again.
+    Finished runs are not trained again, and interrupted runs resume: run the same command again.
     """
     if names and bonus:
         raise ConfigError("--bonus runs all of the bonus: leave the names out, or --bonus")

@@ -18,7 +18,7 @@ class Result:
         intro: Lines above the table.
         lines: Lines below it.
         paths: What was written, printed last.
-        hint: A line on stderr: how to go on.
+        hint: A line on stderr: how to continue.
         quick: Whether it comes of a smoke test.
         exit_code: What the process should exit with.
     """

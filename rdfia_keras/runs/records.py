@@ -1,4 +1,4 @@
-"""What a run came to: `metrics.json` and `history.csv`, typed, and read again whichever version wrote them."""
+"""The results of a run: `metrics.json` and `history.csv`, typed, and readable whichever version wrote them."""
 
 import csv
 import io

@@ -101,7 +101,7 @@ class RunStore:
         return None
 
     def latest_unfinished(self, section: str = "*") -> Path:
-        """The folder of the run that was begun last of those that can be resumed.
+        """The folder of the run that started last of those that can be resumed.
 
         A run that failed would fail again, and one that is being written is left alone; both can still be named.
 
@@ -111,7 +111,7 @@ class RunStore:
         folders = [
             run.folder
             for run in self._folders(section)
-            if _is_of_its_section(run) and run.status() in RESUMABLE and run.is_free()
+            if _is_resumable(run) and run.status() in RESUMABLE and run.is_free()
         ]
         if not folders:
             where = self.root if section == "*" else self.root / section
@@ -133,10 +133,14 @@ class RunStore:
             yield Run(path.parent)
 
 
-def _is_of_its_section(run: Run) -> bool:
-    """Whether a run is the section's own: studies lie beside the runs of mlp. A damaged one counts, to be told of."""
+def _is_resumable(run: Run) -> bool:
+    """Whether a run is trained in epochs: kernels are not, nor are studies, which lie beside the runs of mlp.
+
+    A damaged one counts, to be told of.
+    """
     with suppress(RdfiaError):
-        return bool(run.facts()["section"] == run.folder.parent.name)
+        facts = run.facts()
+        return bool(facts["section"] == run.folder.parent.name and "epochs" in facts["config"])
     return True
 
 

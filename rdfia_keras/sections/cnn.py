@@ -137,8 +137,8 @@ def _fit(
             return {"status": "interrupted", "reason": None}, stop.exit_code(0)
         except Diverged as error:
             reason = f"training diverged: {error}; try a smaller --lr (now {config.lr:g})"
-            kept = "the last finite model is kept" if history.rows else "no epoch was finished, so no model is kept"
-            note(f"error: {reason}; {kept} in {run.folder}")
+            saved = "the last finite model is saved" if history.rows else "no epoch was finished, so no model is saved"
+            note(f"error: {reason}; {saved} in {run.folder}")
             return {"status": "failed", "reason": reason}, stop.exit_code(1)
         # A stop in the last epoch's evaluation cuts nothing, but nothing more is wanted after it.
         return {"status": "ok", "reason": None}, stop.exit_code(0)

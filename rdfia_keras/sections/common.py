@@ -88,7 +88,7 @@ def create_run(experiment: Experiment, data: "Dataset", options: RunOptions, dev
 def make_record(
     experiment: Experiment, data: "Dataset", options: RunOptions, *, details: Mapping[str, Any], **rest: Any
 ) -> Record:
-    """The record of a run: what it came to, beside what was published."""
+    """The record of a run, with what was published beside it."""
     return Record(
         section=experiment.section,
         experiment=experiment.name,

@@ -61,7 +61,7 @@ def get_or_train(
     """The finished run of an experiment, trained now as far as it is not there yet.
 
     Returns:
-        The run, None when the training was cut short; and what the training came to, None when there was none.
+        The run, None when the training was cut short; and how the training ended, None when there was none.
     """
     store = RunStore(options.out)
     experiment = replace(experiment, config=query.config)
@@ -83,8 +83,8 @@ def _train(experiment: Experiment, query: Query, options: RunOptions, load: Load
         with Run.open(resumable) as run:
             check_backend(run, run.facts()["backend"])
             check_data(run, run.facts(), data, options.quick)
-            begun = run.config()
-            return resume(run, begun if query.quick else begun.with_epochs(query.epochs), data, options)
+            config = run.config()
+            return resume(run, config if query.quick else config.with_epochs(query.epochs), data, options)
     if isinstance(config, MlpConfig):
         return mlp.train(experiment, data, options)
     assert isinstance(config, CnnConfig)

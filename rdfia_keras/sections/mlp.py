@@ -111,7 +111,7 @@ def _train_all(
     except Diverged as error:
         save()
         reason = f"training diverged: {error}; try a smaller --lr (now {config.lr:g})"
-        note(f"error: {reason}; the weights before are kept in {run.folder}")
+        note(f"error: {reason}; the weights before it are saved in {run.folder}")
         return "failed", reason
     return "ok", None
 
@@ -137,7 +137,7 @@ class _Saver:
 
 
 def _load_states(run: Run) -> "dict[str, State]":
-    """Every implementation that had begun; none in a new run, or one that ended before its first checkpoint."""
+    """The implementations trained so far; none in a new run, or one that ended before its first checkpoint."""
     from rdfia_keras.training.perceptron import State
 
     arrays, meta = checkpoints.load_last(run.folder)

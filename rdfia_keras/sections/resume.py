@@ -32,13 +32,13 @@ def run(
 
     Args:
         folder: The run's folder; None for the latest unfinished one below `options.out`.
-        options: Its `data_dir` and `device` count if they are in `given`; the others are those of the run's beginning.
+        options: Its `data_dir` and `device` count if they are in `given`; the others are those of the run's start.
         given: Settings that the user names now: only the number of epochs may differ, and only grow.
         section: The section whose runs may be resumed; None for any.
         more: Passed to the section, such as `animate` of mlp.
 
     Raises:
-        RdfiaError: When the folder is no such run's, something differs from its beginning, or it cannot go on.
+        RdfiaError: When the folder is no such run's, or something differs from its start.
     """
     given = given or {}
     if folder is None:
@@ -46,8 +46,8 @@ def run(
     with Run.open(folder) as resumed:
         facts = resumed.facts()
         if facts["section"] not in TRAIN or section not in (None, facts["section"]):
-            wanted = f"of rdfia {section}" if section else "that can be resumed"
-            raise RdfiaError(f"cannot resume {folder}: this is a run of rdfia {facts['section']}, not {wanted}")
+            wanted = f"not of rdfia {section}" if section else "which cannot be resumed; run it again"
+            raise RdfiaError(f"cannot resume {folder}: this is a run of rdfia {facts['section']}, {wanted}")
         config = resumed.config()
         epochs = check_settings(resumed, config, given)
         check_backend(resumed, facts["backend"])
@@ -93,7 +93,7 @@ def check_backend(resumed: Run, backend: str) -> None:
     """Refuse another back end than the run's, before that is imported."""
     if backend != backend_name():
         raise RdfiaError(
-            f"cannot resume {resumed.folder}: it was begun with the {backend} back end and this is {backend_name()}; "
+            f"cannot resume {resumed.folder}: it was started with the {backend} back end and this is {backend_name()}; "
             f"set KERAS_BACKEND={backend}"
         )
 
@@ -101,11 +101,11 @@ def check_backend(resumed: Run, backend: str) -> None:
 def check_data(resumed: Run, facts: Mapping[str, Any], data: Dataset, quick: bool) -> None:
     """Refuse other data than the run's."""
     digest = (data.take(QUICK_EXAMPLES) if quick else data).digest
-    begun = facts["dataset"]["digest"]
-    if digest != begun:
+    recorded = facts["dataset"]["digest"]
+    if digest != recorded:
         raise RdfiaError(
             f"cannot resume {resumed.folder}: the data set {data.name} is another one now (digest {digest}, was "
-            f"{begun}); point --data-dir to the one it was begun with"
+            f"{recorded}); point --data-dir to the one it was started with"
         )
 
 
@@ -114,14 +114,14 @@ def _load(config: Config, data_dir: str | Path | None) -> Dataset:
     return load(config.dataset, Path(data_dir) if data_dir else None)
 
 
-def _options_of(begun: Mapping[str, Any], options: RunOptions, given: Mapping[str, Any]) -> RunOptions:
-    """The options of the run's beginning, with what the user names now."""
-    data_dir = given.get("data_dir") or begun["data_dir"]
+def _options_of(recorded: Mapping[str, Any], options: RunOptions, given: Mapping[str, Any]) -> RunOptions:
+    """The options of the run's start, with what the user names now."""
+    data_dir = given.get("data_dir") or recorded["data_dir"]
     return replace(
         options,
-        quick=begun["quick"],
-        deterministic=begun["deterministic"],
-        device=given.get("device") or begun["device"],
+        quick=recorded["quick"],
+        deterministic=recorded["deterministic"],
+        device=given.get("device") or recorded["device"],
         data_dir=Path(data_dir) if data_dir else None,
         overwrite=False,
     )

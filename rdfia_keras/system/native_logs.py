@@ -1,4 +1,4 @@
-"""What native libraries print: kept off the terminal, and shown when it is needed.
+"""What native libraries print: kept off the terminal, shown when a process fails.
 
 TensorFlow and CUDA print while they load and compile, in part before any log level is read. Their lines go to a
 temporary file; when the process dies inside native code, a watcher prints the end of it.

@@ -34,7 +34,7 @@ class EpochSeeds(keras.callbacks.Callback):
     """Make everything random in an epoch a function of (seed, epoch).
 
     Sets the states of the model's random streams (dropout, augmentation) at the start of each epoch, and gives the
-    order of the examples. A training that resumes at an epoch then goes on as if it had never stopped.
+    order of the examples. A training that resumes at an epoch then continues as if it had never stopped.
 
     Args:
         seed: Of the training.
@@ -102,7 +102,7 @@ class StopOnDivergence(keras.callbacks.Callback):
         every: Look at the loss after so many batches. On a GPU each look waits for the batch to end.
 
     Raises:
-        Diverged: From `fit`, before anything of the epoch is kept by the callbacks after this one.
+        Diverged: From `fit`, before anything of the epoch is saved by the callbacks after this one.
 
     Example:
         >>> model.fit(x, y, callbacks=[StopOnDivergence(every=10)])
@@ -246,7 +246,7 @@ class Checkpoint(keras.callbacks.Callback):
             if meta["facts"].get(fact) != value:
                 raise RdfiaError(
                     f"cannot resume {self.folder}: {fact} was {meta['facts'].get(fact)} and is {value} now, so it "
-                    "would not end with the same bits; resume it where it was begun, or start a new run"
+                    "would not end with the same bits; resume it where it was started, or start a new run"
                 )
         groups: dict[str, checkpoints.Arrays] = {"model": {}, "optimizer": {}, "best": {}}
         for name, value in arrays.items():
