@@ -231,6 +231,26 @@ def _is_a(kind: type, value: Any) -> bool:
     return isinstance(value, kind)
 
 
+# --- settings that several configs have -------------------------------------------------------------------------------
+
+
+def _batch_size(default: int) -> Any:
+    return setting(default, "Mini-batch size.", panel="Training", check=AT_LEAST_1)
+
+
+def _epochs(shown_default: str) -> Any:
+    help = "Passes over the training set."
+    return setting(None, help, panel="Training", check=AT_LEAST_1, shown_default=shown_default, identity=False)
+
+
+def _seed(what: str, panel: str = "Training") -> Any:
+    return setting(0, f"Seed of {what}.", panel=panel, check=SEED, identity=False)
+
+
+def _vectors() -> Any:
+    return setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
+
+
 # --- configs ----------------------------------------------------------------------------------------------------------
 
 
@@ -308,7 +328,7 @@ class MlpConfig(Config):
 
     section: ClassVar[str] = "mlp"
 
-    dataset: str = setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
+    dataset: str = _vectors()
     implementation: str = setting(
         "all",
         "Implementation to train: backprop by hand, GradientTape, Keras layers, Keras optimizer, or all four.",
@@ -320,17 +340,10 @@ class MlpConfig(Config):
     init_std: float = setting(
         0.3, "Standard deviation of the initial weights.", panel="Model", flag="--std", check=NOT_NEGATIVE
     )
-    batch_size: int = setting(10, "Mini-batch size.", panel="Training", check=AT_LEAST_1)
+    batch_size: int = _batch_size(10)
     lr: float = setting(0.07, "Learning rate, eta.", panel="Training", check=POSITIVE)
-    epochs: int | None = setting(
-        None,
-        "Passes over the training set.",
-        panel="Training",
-        check=AT_LEAST_1,
-        shown_default="150 on circles, 10 on mnist, 30 on digits; a registered experiment's own",
-        identity=False,
-    )
-    seed: int = setting(0, "Seed of the weights and of the order.", panel="Training", check=SEED, identity=False)
+    epochs: int | None = _epochs("150 on circles, 10 on mnist, 30 on digits; a registered experiment's own")
+    seed: int = _seed("the weights and of the order")
 
     def resolve(self) -> Self:
         return replace(self, epochs=self.epochs or EPOCHS.get(self.dataset, OTHER_EPOCHS))
@@ -352,7 +365,7 @@ class SvmConfig(Config):
     )
     epochs: ClassVar[None] = None  # type: ignore[misc]
 
-    dataset: str = setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
+    dataset: str = _vectors()
     kernel: str | None = setting(
         None,
         "Kernel to fit at one C and to sweep over C.",
@@ -371,7 +384,7 @@ class SvmConfig(Config):
     degree: int | None = setting(
         None, "Degree of the polynomial kernel.", panel="Model", check=DEGREE, shown_default="2 with --kernel poly"
     )
-    seed: int = setting(0, "Seed of linearsvc's coordinate order.", panel="Model", check=SEED, identity=False)
+    seed: int = _seed("linearsvc's coordinate order", panel="Model")
 
     def resolve(self) -> Self:
         if self.kernel is None:
@@ -446,19 +459,10 @@ class CnnConfig(Config):
         check=POSITIVE,
         shown_default="0.1; 0.001 for adam and rmsprop",
     )
-    batch_size: int = setting(128, "Mini-batch size.", panel="Training", check=AT_LEAST_1)
-    epochs: int | None = setting(
-        None,
-        "Passes over the training set.",
-        panel="Training",
-        check=AT_LEAST_1,
-        shown_default="30, 10 on mnist; a registered experiment's own",
-        identity=False,
-    )
+    batch_size: int = _batch_size(128)
+    epochs: int | None = _epochs("30, 10 on mnist; a registered experiment's own")
     precision: str = setting("float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, identity=False)
-    seed: int = setting(
-        0, "Seed of weights, order, augmentation and dropout.", panel="Training", check=SEED, identity=False
-    )
+    seed: int = _seed("weights, order, augmentation and dropout")
 
     @property
     def on_a_rung(self) -> bool:

@@ -6,7 +6,7 @@ import typer
 
 from rdfia_keras.cli.command import command
 from rdfia_keras.cli.queries import Epochs, Precision, Seed, query_for
-from rdfia_keras.config import AT_LEAST_2, AUGMENTATIONS, VECTOR_DATASETS, RunOptions, Setting
+from rdfia_keras.config import AT_LEAST_2, AUGMENTATIONS, MlpConfig, RunOptions, Setting, settings
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import FIGURES, STUDIES
 from rdfia_keras.report.result import Result
@@ -75,7 +75,7 @@ def study(
     options: RunOptions,
     name: Annotated[str, typer.Argument(help="Setting to vary.", metavar="|".join(STUDIES))],
     seeds: Annotated[int, Setting("Trainings of each value.", panel="Training", check=AT_LEAST_2)] = 20,
-    dataset: Annotated[str, Setting("Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)] = "circles",
+    dataset: Annotated[str, settings(MlpConfig)["dataset"]] = "circles",
 ) -> Result:
     """One setting of the perceptron over several values, each from many seeds: mean and standard deviation."""
     if name not in STUDIES:
