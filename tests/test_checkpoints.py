@@ -1,5 +1,6 @@
 """Checkpoints: equal when whole, never half; models from outside: ours or refused."""
 
+import io
 import json
 import zipfile
 
@@ -7,13 +8,19 @@ import keras
 import numpy as np
 import pytest
 
-from rdfia_keras import checkpoints
-from rdfia_keras.cnn import build_cnn, load_model
+from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import BATCH_NORM
-from rdfia_keras.sections.cnn import save_model
+from rdfia_keras.experiments.ladder import BATCH_NORM
+from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.models.saving import load_model, save_model
+from rdfia_keras.runs import checkpoints
 
-ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array(3, np.int64), "c": np.zeros((0, 2))}
+ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b/path": np.array(3, np.int64), "c": np.zeros((0, 2))}
+
+
+def content_of(path) -> bytes:
+    """The npz after the first line and the checksum."""
+    return path.read_bytes().partition(b"\n")[2][32:]
 
 
 def test_what_is_saved_comes_back_bit_equal(tmp_path):
@@ -21,6 +28,8 @@ def test_what_is_saved_comes_back_bit_equal(tmp_path):
     arrays, meta = checkpoints.load(tmp_path / "x.ckpt")
     assert meta == {"history": [1 / 3]}
     assert list(arrays) == list(ARRAYS)
+    with np.load(io.BytesIO(content_of(tmp_path / "x.ckpt"))) as archive:
+        assert archive.files == ["meta", *ARRAYS]
     for name, array in ARRAYS.items():
         assert arrays[name].dtype == array.dtype
         np.testing.assert_array_equal(arrays[name], array)
@@ -59,7 +68,9 @@ def test_equal_arrays_have_equal_digests():
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    model = build_cnn(BATCH_NORM, (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
+    images = np.random.default_rng(1).integers(0, 256, (10, 32, 32, 3)).astype(np.uint8)
+    split = Split(images, np.arange(10))
+    model = build_convnet(BATCH_NORM.config, Dataset("made", split, split, tuple("0123456789")))
     path = tmp_path_factory.mktemp("model") / "model.keras"
     save_model(model, path)
     return model, path
@@ -88,6 +99,7 @@ def rewrite(path, out, change) -> None:
         {"class_name": "function", "module": "builtins", "config": "system"},
         {"class_name": "Dense", "module": "os", "registered_name": None},
         {"class_name": "RandomCrop", "module": "evil", "registered_name": "evil>RandomCrop"},
+        {"class_name": "Evil", "module": None, "registered_name": "rdfia_keras>Evil"},
         {"class_name": "TorchModuleWrapper", "module": "keras.layers"},
         {"class_name": "__lambda__", "config": {"value": "..."}},
     ],
@@ -100,6 +112,20 @@ def test_a_foreign_layer_is_refused_before_it_is_made(saved, tmp_path, foreign):
 
     rewrite(saved[1], tmp_path / "foreign.keras", change)
     with pytest.raises(RdfiaError, match=f"asks for {foreign['class_name']}"):
+        load_model(tmp_path / "foreign.keras")
+
+
+def test_a_foreign_layer_among_the_transformations_is_refused(saved, tmp_path):
+    """They are a layer within a layer."""
+
+    def change(config):
+        augmentation = config["config"]["layers"][1]
+        assert augmentation["class_name"] == "Augmentation"
+        augmentation["config"]["layers"][0] = {"class_name": "Lambda", "module": "keras.layers", "config": {}}
+        return config
+
+    rewrite(saved[1], tmp_path / "foreign.keras", change)
+    with pytest.raises(RdfiaError, match="asks for Lambda"):
         load_model(tmp_path / "foreign.keras")
 
 

@@ -9,7 +9,9 @@ import pytest
 from scipy.io import loadmat
 from sklearn.datasets import load_digits, make_circles
 
-from rdfia_keras import experiments, svm
+from rdfia_keras.config import KERNELS, SvmConfig
+from rdfia_keras.models import svm
+from rdfia_keras.models.svm import SvmParameters
 
 COURSE_FILE = Path(__file__).resolve().parents[2] / "shared" / "data" / "circles.mat"
 
@@ -41,7 +43,7 @@ def digits():
 
 
 def test_only_round_kernels_separate_circles(circles):
-    rows = svm.sweep(experiments.FIGURE_4, *circles)
+    rows = svm.sweep(svm.FIGURE_4, *circles)
     linear, sigmoid, rbf, poly = (row["test_accuracy"] for row in rows)
     assert min(rbf, poly) > 0.88
     assert max(linear, sigmoid) < 0.75
@@ -62,16 +64,16 @@ def test_only_round_kernels_separate_circles(circles):
     ],
 )
 def test_course_file_gives_the_homework_numbers(course, kernel, C, degree, low, high):
-    row = svm.sweep([experiments.Setting(kernel, C, degree)], *course)[0]
+    row = svm.sweep([SvmParameters(kernel, C, degree)], *course)[0]
     assert low - 1e-9 <= row["test_accuracy"] <= high + 1e-9
 
 
 def test_figure_5_on_the_course_file(course):
     """rbf stays effective whatever C is; poly needs a C that is not too small."""
-    rows = svm.sweep(experiments.FIGURE_5, *course)
+    rows = svm.sweep(svm.FIGURE_5, *course)
     rbf = [row["test_accuracy"] for row in rows if row["kernel"] == "rbf"]
     poly = [row["test_accuracy"] for row in rows if row["kernel"] == "poly"]
-    assert len(rbf) == len(poly) == len(experiments.SWEEP_C) == 13
+    assert len(rbf) == len(poly) == len(svm.SWEEP_C) == 13
     assert min(rbf) > 0.92
     assert poly[0] < 0.6
     assert max(rbf) == pytest.approx(0.95)
@@ -79,7 +81,7 @@ def test_figure_5_on_the_course_file(course):
 
 
 def test_figure_4_declares_the_homework_panels():
-    assert [setting.label for setting in experiments.FIGURE_4] == [
+    assert [setting.label for setting in svm.FIGURE_4] == [
         "linear, C 0.01",
         "sigmoid, C 0.1",
         "rbf, C 0.01",
@@ -87,9 +89,29 @@ def test_figure_4_declares_the_homework_panels():
     ]
 
 
+def test_a_config_without_a_kernel_asks_for_the_homeworks_machines():
+    table, swept = svm.machines(SvmConfig())
+    assert table[:4] == svm.FIGURE_4 and len(table) == 10 and swept == svm.FIGURE_5
+    assert {one.kernel for one in table} == set(KERNELS)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (SvmConfig(kernel="rbf"), SvmParameters("rbf", 1.0)),
+        (SvmConfig(kernel="poly", C=10.0), SvmParameters("poly", 10.0, 2)),
+        (SvmConfig(kernel="poly", degree=4), SvmParameters("poly", 1.0, 4)),
+    ],
+)
+def test_a_kernel_is_fitted_at_one_c_and_swept_over_all(config, expected):
+    table, swept = svm.machines(config)
+    assert table == (expected,)
+    assert swept == tuple(SvmParameters(expected.kernel, C, expected.degree) for C in svm.SWEEP_C)
+
+
 def test_sweep_c_is_even_on_a_log_axis():
-    assert (experiments.SWEEP_C[0], experiments.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
-    assert np.ptp(np.diff(np.log10(experiments.SWEEP_C))) < 1e-9
+    assert (svm.SWEEP_C[0], svm.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
+    assert np.ptp(np.diff(np.log10(svm.SWEEP_C))) < 1e-9
 
 
 def test_decision_values_on_a_map_agree_with_the_prediction(circles):
@@ -104,9 +126,9 @@ def test_decision_values_on_a_map_agree_with_the_prediction(circles):
         assert (values[row, column] > 0) == (predicted == 1)
 
 
-@pytest.mark.parametrize("kernel", svm.KERNELS)
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_ten_classes(digits, kernel):
-    row = svm.sweep([experiments.Setting(kernel, 1.0, degree=2)], *digits)[0]
+    row = svm.sweep([SvmParameters(kernel, 1.0, degree=2)], *digits)[0]
     assert row["test_accuracy"] > 0.8
     model = svm.fit(kernel, 1.0, 2, *digits[:2])
     values = svm.decision_values(model, digits[2])
@@ -116,7 +138,7 @@ def test_ten_classes(digits, kernel):
 
 def test_sweep_rows(circles):
     rows = svm.sweep(
-        [experiments.Setting("poly", 1.0, 2), experiments.Setting("rbf", 10.0), experiments.Setting("linearsvc", 1.0)],
+        [SvmParameters("poly", 1.0, 2), SvmParameters("rbf", 10.0), SvmParameters("linearsvc", 1.0)],
         *circles,
     )
     assert [(row["kernel"], row["C"], row["degree"]) for row in rows] == [
@@ -132,7 +154,7 @@ def test_sweep_rows(circles):
     assert rows[1]["support_vectors"] == len(model.support_)
 
 
-@pytest.mark.parametrize("kernel", svm.KERNELS)
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_equal_fits_are_equal(circles, kernel):
     first, second = (svm.decision_values(svm.fit(kernel, 1.0, 2, *circles[:2], seed=3), circles[2]) for _ in "ab")
     np.testing.assert_array_equal(first, second)
@@ -156,5 +178,8 @@ def test_bad_arguments(kernel, C, x, y):
 
 
 def test_needs_no_tensorflow():
-    code = "import sys, rdfia_keras.svm; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    code = (
+        "import sys, rdfia_keras.sections.svm, rdfia_keras.models.svm, rdfia_keras.plots;"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

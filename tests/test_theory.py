@@ -1,19 +1,28 @@
 """Every number of `rdfia explain`, against the real Keras layer or an independent computation."""
 
 import math
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from rdfia_keras import mlp, theory
-from rdfia_keras.cnn import build_cnn
-from rdfia_keras.data import load_images
+from rdfia_keras.config import CnnConfig, RunOptions
+from rdfia_keras.data import Dataset, load_images
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import AUGMENT, BASELINE, BATCH_NORM, ZCA, replace
-from rdfia_keras.sections import explain
-from rdfia_keras.sections.cnn import build_model, save_model
+from rdfia_keras.experiments.bonus import ZCA
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM
+from rdfia_keras.models import perceptron
+from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.models.saving import save_model
+from rdfia_keras.report import network_facts, theory
+from rdfia_keras.report.explanations import EXPLANATIONS
+
+
+def explain(topic: str, *arguments, **options):
+    """What `rdfia explain` answers with."""
+    return EXPLANATIONS[topic].function(*arguments, **options)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,7 @@ def test_questions_8_and_9_give_the_sizes_they_ask_for():
 
 
 def test_question_10_counts_the_real_model():
-    rows = explain.layer_table()
+    rows = network_facts.layer_table()
     assert [row["weights"] for row in rows] == [2_432, 0, 51_264, 0, 102_464, 0, 1_025_000, 10_010]
     assert sum(row["weights"] for row in rows) == 1_191_170
 
@@ -62,7 +71,8 @@ def measured_fields() -> dict[str, int]:
 
     With all weights one, and an average for each maximum, no change can vanish on its way.
     """
-    model = build_cnn(BASELINE, (32, 32, 3), 10, [0.0] * 3, [1.0] * 3)
+    blank = theory.blank_split((32, 32, 3))
+    model = build_convnet(BASELINE.config, Dataset("blank", blank, blank, tuple("0123456789")))
     # Wide enough that the deepest field does not touch the border.
     size, sides = 96, {}
     x = image = keras.Input((size, size, 3))
@@ -113,7 +123,7 @@ def test_theory_14_is_keras_loss_and_ours_and_stays_finite():
     np.testing.assert_allclose(simplified, theory.naive_cross_entropy(logits, y), rtol=1e-12)
     expected = keras.losses.CategoricalCrossentropy(from_logits=True, reduction=None, dtype="float64")(y, logits)
     np.testing.assert_allclose(simplified, np.asarray(expected), rtol=1e-10)
-    assert float(mlp.cross_entropy(tf.constant(logits), tf.constant(y))) == pytest.approx(simplified.mean())
+    assert float(perceptron.cross_entropy(tf.constant(logits), tf.constant(y))) == pytest.approx(simplified.mean())
     small, large = theory.compare_losses((1, 1000))
     assert small["not_finite"] == 0 and small["difference"] < 1e-12
     assert large["not_finite"] > 0 and math.isfinite(large["simplified"])
@@ -162,10 +172,10 @@ def test_theory_12s_naive_way_costs_two_passes_a_weight():
 
 @pytest.mark.parametrize("experiment", [BASELINE, AUGMENT, BATCH_NORM], ids=lambda e: e.name)
 def test_questions_4_to_6_keep_the_logits_and_score_larger_images(experiment, tiny_images):
-    model = build_model(experiment, tiny_images)
-    network = explain.fully_convolutional(model)
+    model = build_convnet(experiment.config, tiny_images)
+    network = network_facts.fully_convolutional(model)
     images = tiny_images.test.x
-    seen = images[:, 2:30, 2:30] if experiment.augment else images
+    seen = images[:, 2:30, 2:30] if experiment.config.augmentations else images
     scores = np.asarray(network(seen))
     np.testing.assert_allclose(scores[:, 0, 0], np.asarray(model(images, training=False)), rtol=1e-3, atol=1e-4)
     assert not any(isinstance(layer, keras.layers.Dense) for layer in network.layers)
@@ -183,7 +193,7 @@ def test_a_place_of_the_map_is_the_model_on_its_window(tiny_images):
     x = keras.layers.Dense(7, activation="tanh")(keras.layers.Flatten()(x))
     model = keras.Model(image, keras.layers.Dense(3)(x))
     pixels = tiny_images.test.x[:1]
-    scores = np.asarray(explain.fully_convolutional(model)(pixels))
+    scores = np.asarray(network_facts.fully_convolutional(model)(pixels))
     assert scores.shape == (1, 5, 5, 3)
     for row, column in ((0, 0), (1, 3), (4, 4)):
         window = pixels[:, 2 * row : 2 * row + 24, 2 * column : 2 * column + 24]
@@ -191,8 +201,8 @@ def test_a_place_of_the_map_is_the_model_on_its_window(tiny_images):
 
 
 def test_the_map_of_a_flat_image_is_flat_away_from_its_borders(tiny_images):
-    model = build_model(replace(BASELINE, model="lenet"), tiny_images)
-    network = explain.fully_convolutional(model)
+    model = build_convnet(CnnConfig(network="lenet").resolve(), tiny_images)
+    network = network_facts.fully_convolutional(model)
     flat = np.full((1, 64, 64, 3), 80, np.uint8)
     scores = np.asarray(network(flat))
     np.testing.assert_allclose(
@@ -200,28 +210,63 @@ def test_the_map_of_a_flat_image_is_flat_away_from_its_borders(tiny_images):
     )
 
 
-def test_whitening_cannot_be_made_convolutional():
+def test_whitening_cannot_be_made_convolutional(tiny_images):
+    splits = (replace(split, x=split.x[:, :16, :16]) for split in (tiny_images.train, tiny_images.test))
+    small = Dataset("small", *splits, tiny_images.classes)
     with pytest.raises(RdfiaError, match="images of one size"):
-        explain.fully_convolutional(build_cnn(ZCA, (16, 16, 3), 3, [0.5] * 3, [0.2] * 3))
+        network_facts.fully_convolutional(build_convnet(ZCA.config, small))
+
+
+def test_a_class_map_averages_to_one_and_agrees_on_small_images(tiny_images):
+    facts, mosaic, scores = network_facts.class_map(build_convnet(BASELINE.config, tiny_images), tiny_images)
+    assert facts["difference_on_small_images"] < 1e-4 and facts["shown"] == ["dark", "grey", "bright", "dark"]
+    assert facts["scores"] == list(scores.shape) == [5, 5, 3] and facts["image"] == list(mosaic.shape) == [64, 64, 3]
+    assert sum(facts["average"].values()) == pytest.approx(1)
+    np.testing.assert_allclose(scores.sum(axis=-1), 1)
 
 
 def test_dense_as_conv_draws_a_saved_model(tiny_images, tmp_path):
-    save_model(build_model(BASELINE, tiny_images), tmp_path / "a.keras")
-    facts, path = explain.dense_as_conv(tiny_images, tmp_path / "a.keras", tmp_path / "explain")
-    assert path.exists() and facts["difference_on_small_images"] < 1e-4
-    assert facts["scores"] == [5, 5, 3] and sum(facts["average"].values()) == pytest.approx(1)
+    digits = load_images("digits")
+    save_model(build_convnet(BASELINE.config, digits), tmp_path / "a.keras")
+    options = RunOptions(out=tmp_path / "results")
+    result = explain("dense-as-conv", options, model=tmp_path / "a.keras", dataset="digits")
+    assert result.paths == [tmp_path / "results" / "explain" / "dense-as-conv.png"]
+    assert result.paths[0].stat().st_size > 5000
+    assert result.data["difference_on_small_images"] < 1e-4 and result.data["trained"] == str(tmp_path / "a.keras")
+    assert result.data["scores"] == [5, 5, 10] and sum(result.data["average"].values()) == pytest.approx(1)
+    assert not any("initial" in line for line in result.intro)
+    save_model(build_convnet(BASELINE.config, tiny_images), tmp_path / "b.keras")
     with pytest.raises(RdfiaError, match="other images"):
-        explain.dense_as_conv(load_images("digits"), tmp_path / "a.keras", tmp_path)
+        explain("dense-as-conv", options, model=tmp_path / "b.keras", dataset="digits")
 
 
 def test_question_17_starts_at_chance(tiny_images):
-    for row in explain.start(tiny_images, 2):
+    rows = network_facts.initial_scores(tiny_images, 2)
+    assert [row["seed"] for row in rows] == [0, 1] and rows[0]["train_loss"] != rows[1]["train_loss"]
+    for row in rows:
         assert row["train_loss"] == pytest.approx(math.log(3), rel=0.25)
         assert 0 <= row["test_accuracy"] <= 0.7
 
 
-def test_whitened_pictures_are_drawn(tiny_images, tmp_path):
-    path = explain.whitened(tiny_images.test.x[:2, :8, :8], tiny_images.train.x[:, :8, :8], 0.01, tmp_path)
-    assert path.stat().st_size > 1000
-    out = explain.stretch(np.random.default_rng(0).normal(size=(2, 8, 8, 3)))
+def test_whitened_pictures_are_drawn(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (12, 28, 28)).astype(np.uint8), np.arange(12) % 10
+    np.savez(tmp_path / "mnist.npz", x_train=images, y_train=labels, x_test=images[:6], y_test=labels[:6])
+    options = RunOptions(out=tmp_path / "results", data_dir=tmp_path)
+    result = explain("whitening", options, epsilon=0.05, dataset="mnist")
+    assert result.paths == [tmp_path / "results" / "explain" / "whitened.png"] and result.data["epsilon"] == 0.05
+    assert result.paths[0].stat().st_size > 5000
+
+
+def test_each_kind_of_whitening_has_pictures_of_its_own(tiny_images):
+    images, train = tiny_images.test.x[:2, :8, :8], tiny_images.train.x[:, :8, :8]
+    versions = network_facts.whitened(images, train, 0.01, ("zca", "pca"))
+    assert versions.shape == (2, 2, 8, 8, 3) and not np.allclose(versions[:, 0], versions[:, 1])
+    assert versions.min() == 0 and versions.max() == 255
+    again = network_facts.whitened(images, train, 1.0, ("zca",))
+    assert not np.allclose(again[:, 0], versions[:, 0])
+
+
+def test_stretched_images_use_all_grey_levels():
+    out = network_facts.stretch(np.random.default_rng(0).normal(size=(2, 8, 8, 3)))
     assert out.min() == 0 and out.max() == 255

@@ -79,9 +79,9 @@ def preprocess(x: keras.KerasTensor, config: CnnConfig, data: Dataset) -> keras.
         x = layers.Normalization(mean=mean, variance=[s * s for s in std], dtype="float32", name="normalize")(x)
     if config.whitening:
         whitening = Whitening(config.whitening, config.whitening_epsilon or 0.01, name="whiten")
-        size = x.shape[1]
+        _, height, width, _ = x.shape
         x = whitening(x)
-        whitening.adapt(*principal_axes(data.train.x, size))
+        whitening.adapt(*principal_axes(data.train.x, (height, width)))
     return x
 
 

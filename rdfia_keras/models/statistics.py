@@ -19,7 +19,9 @@ def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
     return mean, [s if s > 0 else 1.0 for s in std]
 
 
-def principal_axes(images: np.ndarray, size: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def principal_axes(
+    images: np.ndarray, size: tuple[int, int] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean (d,), variances (d,) and eigenvectors (d, d, in columns) of the pixels, the largest variance first.
 
     For the training set alone: question 20 again. d is 3072 on CIFAR-10, where this takes some seconds.
@@ -28,8 +30,10 @@ def principal_axes(images: np.ndarray, size: int | None = None) -> tuple[np.ndar
         images: uint8 (N, H, W, C), read as pixels in [0, 1].
         size: Height and width of the centre that is used; None for all of it.
     """
-    top = (images.shape[1] - (size or images.shape[1])) // 2
-    images = images[:, top : images.shape[1] - top, top : images.shape[2] - top] if top else images
+    height, width = size or images.shape[1:3]
+    # As a crop does in evaluation, also where there is no pixel in the middle.
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    images = images[:, top : top + height, left : left + width]
     mean = images.mean(axis=0, dtype=np.float64).ravel() / 255
     products = np.zeros((len(mean), len(mean)), np.float32)
     # A part at a time: all of CIFAR-10 as floats would be 600 MB.

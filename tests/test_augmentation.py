@@ -1,18 +1,23 @@
 """Transformations of each image by itself, and whitening: what they do to pixels, against other computations."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 from scipy import ndimage
 
-from rdfia_keras import cnn, layers
-from rdfia_keras.cnn import TRANSFORMATIONS, build_cnn, load_model
+from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
-from rdfia_keras.experiments import BASELINE, NORMALIZE, PCA, ZCA, replace
-from rdfia_keras.layers import Whitening
-from rdfia_keras.sections.cnn import build_model, save_model
-from rdfia_keras.training import principal_axes
+from rdfia_keras.experiments.bonus import PCA, ZCA
+from rdfia_keras.models import augmentation as layers
+from rdfia_keras.models.augmentation import LAYERS, Augmentation
+from rdfia_keras.models.convnet import augmentation_of, build_convnet
+from rdfia_keras.models.saving import load_model, own_classes, save_model
+from rdfia_keras.models.statistics import principal_axes
+from rdfia_keras.models.whitening import MATRICES, Whitening
+from rdfia_keras.runs.files import to_json
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(60, 190, (32, 32, 32, 3)).astype(np.float32)
@@ -25,13 +30,18 @@ def fixed(layer, value):
     return layer
 
 
+def build(config: CnnConfig, images: np.ndarray) -> keras.Model:
+    split = Split(images.astype(np.uint8), np.arange(len(images)) % 10)
+    return build_convnet(config.resolve(), Dataset("made", split, split, tuple("0123456789")))
+
+
 def run(layer, images, training=True) -> np.ndarray:
     return keras.ops.convert_to_numpy(layer(images, training=training))
 
 
-@pytest.mark.parametrize("name", TRANSFORMATIONS)
+@pytest.mark.parametrize("name", LAYERS)
 def test_images_are_changed_in_training_only_and_each_by_itself(name):
-    layer = TRANSFORMATIONS[name](32, seed=0, name="random")
+    layer = LAYERS[name](32, seed=0)
     same = np.repeat(SMOOTH[:1] + np.arange(3, dtype=np.float32), 64, axis=0)
     versions = run(layer, same)
     assert len({version.tobytes() for version in versions}) > (1 if "flip" in name else 8)
@@ -41,26 +51,26 @@ def test_images_are_changed_in_training_only_and_each_by_itself(name):
     assert versions.min() >= 0 and versions.max() <= 255
 
 
-@pytest.mark.parametrize("name", TRANSFORMATIONS)
+@pytest.mark.parametrize("name", LAYERS)
 def test_raw_pixels_are_taken_as_the_model_gives_them(name):
     pixels = SMOOTH.astype(np.uint8)
-    out = run(TRANSFORMATIONS[name](32, seed=3, name="random"), pixels).astype(np.float32)
-    expected = run(TRANSFORMATIONS[name](32, seed=3, name="random"), pixels.astype(np.float32))
+    out = run(LAYERS[name](32, seed=3), pixels).astype(np.float32)
+    expected = run(LAYERS[name](32, seed=3), pixels.astype(np.float32))
     np.testing.assert_array_equal(out, expected)
-    model = build_cnn(replace(NORMALIZE, augment=(name,)), (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
+    model = build(CnnConfig(augmentations=(name,)), pixels)
     assert model(pixels, training=True).shape == (32, 10)
 
 
-@pytest.mark.parametrize("name", TRANSFORMATIONS)
+@pytest.mark.parametrize("name", LAYERS)
 def test_one_seed_gives_equal_versions_and_another_differs(name):
-    versions = [run(TRANSFORMATIONS[name](32, seed=seed, name="random"), SMOOTH) for seed in (3, 3, 4)]
+    versions = [run(LAYERS[name](32, seed=seed), SMOOTH) for seed in (3, 3, 4)]
     np.testing.assert_array_equal(versions[0], versions[1])
     assert not np.array_equal(versions[0], versions[2])
 
 
 def test_flips_turn_the_right_way_round():
     for name, flipped in (("flip", IMAGES[:, :, ::-1]), ("vertical-flip", IMAGES[:, ::-1])):
-        out = run(TRANSFORMATIONS[name](32, seed=0, name="random"), IMAGES)
+        out = run(LAYERS[name](32, seed=0), IMAGES)
         turned = [np.array_equal(a, b) for a, b in zip(out, flipped, strict=True)]
         kept = [np.array_equal(a, b) for a, b in zip(out, IMAGES, strict=True)]
         assert all(np.logical_xor(turned, kept)) and 5 < sum(turned) < 27
@@ -156,34 +166,63 @@ def test_whitening_of_an_unknown_kind_is_refused():
         Whitening("ica")
 
 
-@pytest.mark.parametrize("experiment", [ZCA, PCA, replace(ZCA, augment=("crop", "flip"))], ids=lambda e: e.name)
-def test_the_model_whitens_with_the_training_set_and_sees_no_normalisation(experiment):
-    images = RNG.integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
+CONFIGS = {"zca": ZCA.config, "pca": PCA.config, "cropped": replace(ZCA.config, augmentations=("crop", "flip"))}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_model_whitens_with_the_training_set_and_sees_no_normalisation(name):
+    images = RNG.integers(0, 256, (40, 20, 20, 3)).astype(np.uint8)
     split = Split(images, np.arange(40) % 10)
-    model = build_model(experiment, Dataset("made", split, split, tuple("0123456789")))
+    test = Split(images // 3, split.y)
+    model = build_convnet(CONFIGS[name], Dataset("made", split, test, tuple("0123456789")))
     names = [layer.name for layer in model.layers]
     assert "whiten" in names and "normalize" not in names
-    centre = images[:, 1:15, 1:15] if experiment.augment else images
+    centre = images[:, 1:18, 1:18] if name == "cropped" else images
     mean = np.asarray(model.get_layer("whiten").mean)
     np.testing.assert_allclose(mean, centre.mean(axis=0).ravel() / 255, rtol=1e-4)
     assert model.get_layer("whiten").matrix.shape == (mean.size, mean.size) and mean.size == centre[0].size
 
 
+# --- several in turn --------------------------------------------------------------------------------------------------
+
+
+def test_transformations_are_applied_in_their_order_each_on_what_is_left_by_the_crop():
+    turned = Augmentation.from_names(("crop", "affine", "blur"), size=32, seed=3)
+    by_hand = [LAYERS["crop"](32, 3), LAYERS["affine"](28, 3), LAYERS["blur"](28, 3)]
+    expected = SMOOTH
+    for layer in by_hand:
+        expected = run(layer, expected)
+    np.testing.assert_array_equal(run(turned, SMOOTH), expected)
+    assert [type(layer).__name__ for layer in turned.layers] == ["RandomCrop", "RandomAffine", "RandomBlur"]
+    assert turned.compute_output_spec(keras.KerasTensor((None, 32, 32, 3), "uint8")).shape == (None, 28, 28, 3)
+    np.testing.assert_array_equal(run(turned, SMOOTH, training=False), SMOOTH[:, 2:30, 2:30])
+
+
+def test_without_training_nothing_is_transformed():
+    turned = Augmentation.from_names(tuple(name for name in LAYERS if name != "crop"), size=32, seed=3)
+    np.testing.assert_array_equal(np.asarray(turned(SMOOTH)), SMOOTH)
+    assert not np.array_equal(run(turned, SMOOTH), SMOOTH)
+
+
+# --- saved ------------------------------------------------------------------------------------------------------------
+
+
 def test_a_model_with_every_transformation_is_saved_and_read(tmp_path):
-    experiment = replace(NORMALIZE, name="all", augment=tuple(TRANSFORMATIONS))
-    model = build_cnn(experiment, (32, 32, 3), 10, [0.5] * 3, [0.2] * 3)
-    save_model(model, tmp_path / "model.keras")
     images = IMAGES.astype(np.uint8)
+    model = build(CnnConfig(augmentations=tuple(LAYERS), seed=4), images)
+    save_model(model, tmp_path / "model.keras")
     again = load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(np.asarray(again(images)), np.asarray(model(images)), rtol=1e-5)
-    assert {type(layer).__name__ for layer in again.layers} >= cnn._OWN_CLASSES - {"Whitening"}
+    ours, theirs = augmentation_of(model), augmentation_of(again)
+    assert to_json(ours.get_config()) == to_json(theirs.get_config())
+    found = {f"rdfia_keras>{type(layer).__name__}" for layer in (theirs, *theirs.layers)}
+    assert found >= own_classes() - {"rdfia_keras>Whitening"} and len(found) > 8
 
 
-def test_a_model_with_whitening_is_saved_and_read(tmp_path):
+@pytest.mark.parametrize("kind", MATRICES)
+def test_a_model_with_whitening_is_saved_and_read(tmp_path, kind):
     images = RNG.integers(0, 256, (20, 16, 16, 3)).astype(np.uint8)
-    model = build_cnn(replace(BASELINE, whiten="zca"), (16, 16, 3), 10, [0.5] * 3, [0.2] * 3)
-    model.get_layer("whiten").adapt(*principal_axes(images))
+    model = build(CnnConfig(whitening=kind), images)
     save_model(model, tmp_path / "model.keras")
-    np.testing.assert_allclose(
-        np.asarray(load_model(tmp_path / "model.keras")(images)), np.asarray(model(images)), rtol=1e-4, atol=1e-5
-    )
+    again = load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(np.asarray(again(images)), np.asarray(model(images)), rtol=1e-4, atol=1e-5)

@@ -1,14 +1,19 @@
 """The four perceptrons: the maths against two oracles, and against each other."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from rdfia_keras import mlp
+from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
-from rdfia_keras.experiments import CIRCLES, MlpExperiment
-from rdfia_keras.sections import mlp as section
-from rdfia_keras.training import Diverged
+from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.models import perceptron
+from rdfia_keras.sections import mlp
+from rdfia_keras.training import perceptron as training
+from rdfia_keras.training.callbacks import Diverged
 
 
 @pytest.fixture
@@ -18,34 +23,37 @@ def batch():
 
 
 def test_gradients_by_hand_equal_the_tape_and_finite_differences(batch):
-    rows = mlp.check_gradients(mlp.init_params(5, 4, 3, 0.5, seed=1), *batch)
-    assert [row["parameter"] for row in rows] == list(mlp.PARAMETERS)
+    rows = perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.5, seed=1), *batch)
+    assert [row["parameter"] for row in rows] == list(perceptron.PARAMETERS)
     assert [row["differenced"] for row in rows] == [20, 4, 12, 3]
     assert max(row["tape"] for row in rows) < 1e-12
     assert max(row["finite_differences"] for row in rows) < 1e-6
 
 
 def test_the_gradient_check_notices_a_wrong_gradient(batch, monkeypatch):
-    right = mlp.backward
+    right = perceptron.backward
 
     def wrong(params, outputs, y):
         return {**right(params, outputs, y), "b_h": right(params, outputs, y)["b_h"] * 1.001}
 
-    monkeypatch.setattr(mlp, "backward", wrong)
-    rows = {row["parameter"]: row for row in mlp.check_gradients(mlp.init_params(5, 4, 3, 0.5, seed=1), *batch)}
+    monkeypatch.setattr(perceptron, "backward", wrong)
+    rows = {
+        row["parameter"]: row
+        for row in perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.5, seed=1), *batch)
+    }
     assert rows["b_h"]["tape"] > 1e-6 < rows["b_h"]["finite_differences"]
     assert rows["W_h"]["tape"] < 1e-12
 
 
 def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
     x, y = batch
-    p = mlp.init_params(5, 4, 3, 0.5, seed=2)
+    p = perceptron.init_params(5, 4, 3, 0.5, seed=2)
     h = np.tanh(x @ p["W_h"].T + p["b_h"])
     e = np.exp(h @ p["W_y"].T + p["b_y"])
     g_y = e / e.sum(axis=1, keepdims=True) - y
     g_h = g_y @ p["W_y"] * (1 - h**2)
-    network = mlp.Manual(p, eta=0.1)
-    network.step(*mlp.tensors(x, y))
+    network = perceptron.Manual(p, eta=0.1)
+    network.step(*perceptron.tensors(x, y))
     after = network.weights()
     np.testing.assert_allclose(after["W_y"], p["W_y"] - 0.1 * g_y.T @ h / 7, rtol=1e-12)
     np.testing.assert_allclose(after["b_y"], p["b_y"] - 0.1 * g_y.mean(axis=0), rtol=1e-12)
@@ -55,32 +63,32 @@ def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
 
 def test_loss_stays_finite_where_the_naive_one_overflows():
     y_tilde, y = tf.constant([[1000.0, 0.0]], tf.float64), tf.constant([[0.0, 1.0]], tf.float64)
-    assert float(mlp.cross_entropy(y_tilde, y)) == pytest.approx(1000.0)
+    assert float(perceptron.cross_entropy(y_tilde, y)) == pytest.approx(1000.0)
     params = {"W_h": np.eye(2), "b_h": np.zeros(2), "W_y": np.array([[1e4, 0], [0, 1e4]]), "b_y": np.zeros(2)}
-    assert np.isfinite(mlp.forward(params, np.array([[5.0, -5.0]]))["y_hat"]).all()
+    assert np.isfinite(perceptron.forward(params, np.array([[5.0, -5.0]]))["y_hat"]).all()
 
 
-def train(name: str, experiment: MlpExperiment, state: section.State | None = None) -> section.State:
-    dataset = load_vectors("circles")
-    state = state or section.State(section.init(experiment, dataset))
-    section.train(name, experiment, dataset, state, False, lambda row: None)
+def train(name: str, config: MlpConfig, state: training.State | None = None) -> training.State:
+    data = load_vectors("circles")
+    state = state or training.State(training.init(config, data))
+    training.train(name, config, data, state, False, lambda row: None)
     return state
 
 
 @pytest.mark.parametrize("batch_size", [10, 16])
 def test_four_implementations_give_equal_curves(batch_size):
     """16 leaves 8 examples over at the end of an epoch: they are learnt from too."""
-    experiment = MlpExperiment("t", epochs=5, batch_size=batch_size)
-    states = [train(name, experiment) for name in mlp.IMPLEMENTATIONS]
-    assert section._largest_difference([state.history for state in states]) < 1e-6
+    config = MlpConfig(epochs=5, batch_size=batch_size)
+    states = [train(name, config) for name in perceptron.IMPLEMENTATIONS]
+    assert mlp.largest_difference([state.history for state in states]) < 1e-6
     for other in states[1:]:
-        for name in mlp.PARAMETERS:
+        for name in perceptron.PARAMETERS:
             np.testing.assert_allclose(other.weights[name], states[0].weights[name], atol=1e-6)
-    assert not np.allclose(states[0].weights["W_h"], section.init(experiment, load_vectors("circles"))["W_h"])
+    assert not np.allclose(states[0].weights["W_h"], training.init(config, load_vectors("circles"))["W_h"])
 
 
 def test_it_learns_the_circles():
-    history = train("manual", CIRCLES).history
+    history = train("manual", CIRCLES.config).history
     assert len(history) == 150
     assert history[-1]["test_accuracy"] >= 0.93
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
@@ -88,40 +96,48 @@ def test_it_learns_the_circles():
 
 @pytest.mark.parametrize("name", ["manual", "optimizer"])
 def test_a_training_that_goes_on_ends_bit_equal(name):
-    whole = train(name, MlpExperiment("t", epochs=6))
-    resumed = train(name, MlpExperiment("t", epochs=6), train(name, MlpExperiment("t", epochs=2)))
-    for parameter in mlp.PARAMETERS:
+    whole = train(name, MlpConfig(epochs=6))
+    resumed = train(name, MlpConfig(epochs=6), train(name, MlpConfig(epochs=2)))
+    for parameter in perceptron.PARAMETERS:
         np.testing.assert_array_equal(resumed.weights[parameter], whole.weights[parameter])
     assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole.history]
 
 
 def test_divergence_is_told_and_keeps_the_last_good_weights():
-    state = train("manual", MlpExperiment("t", epochs=1))
+    state = train("manual", MlpConfig(epochs=1))
     before = state.weights["W_h"].copy()
     with pytest.raises(Diverged, match=r"manual: the training loss is .* after epoch 2"):
-        train("manual", MlpExperiment("t", epochs=3, lr=1e6), state)
+        train("manual", MlpConfig(epochs=3, lr=1e6), state)
     np.testing.assert_array_equal(state.weights["W_h"], before)
     assert len(state.history) == 1
 
 
 def test_a_batch_larger_than_the_training_set_is_all_of_it():
-    one, other = (train("manual", MlpExperiment("t", epochs=2, batch_size=size)) for size in (200, 1000))
+    one, other = (train("manual", MlpConfig(epochs=2, batch_size=size)) for size in (200, 1000))
     np.testing.assert_array_equal(one.weights["W_h"], other.weights["W_h"])
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (3, 7, 5), (64, 10, 10)])
 def test_any_layer_sizes(sizes):
     n_x, n_h, n_y = sizes
-    params = mlp.init_params(n_x, n_h, n_y, 0.3, seed=0)
-    for implementation in mlp.IMPLEMENTATIONS.values():
-        y_hat = mlp.predict(implementation(params, 0.1), np.ones((4, n_x)))
+    params = perceptron.init_params(n_x, n_h, n_y, 0.3, seed=0)
+    for implementation in perceptron.IMPLEMENTATIONS.values():
+        y_hat = perceptron.predict(implementation(params, 0.1), np.ones((4, n_x)))
         assert y_hat.shape == (4, n_y)
         np.testing.assert_allclose(y_hat.sum(axis=1), 1)
 
 
 def test_initial_weights_follow_seed_and_std():
-    first, again, other = (mlp.init_params(100, 100, 10, 0.3, seed) for seed in (0, 0, 1))
+    first, again, other = (perceptron.init_params(100, 100, 10, 0.3, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first["W_h"], again["W_h"])
     assert not np.array_equal(first["W_h"], other["W_h"])
     assert first["W_h"].std() == pytest.approx(0.3, rel=0.05)
     assert not first["b_h"].any()
+
+
+def test_a_record_has_no_path_of_the_machine(tmp_path):
+    short = replace(CIRCLES, config=replace(CIRCLES.config, epochs=2, implementation="manual"))
+    finished = mlp.train(short, load_vectors("circles"), RunOptions(out=tmp_path))
+    text = (finished.folder / "metrics.json").read_text()
+    assert str(tmp_path) not in text and "source" not in json.loads(text)["dataset"]
+    assert np.isfinite(json.loads(text)["seconds"])

@@ -1,0 +1,78 @@
+"""Records of runs that nothing trained, as a repository has them: for tests of what is found, drawn and compared."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rdfia_keras.config import Config, MlpConfig
+from rdfia_keras.data import Dataset
+from rdfia_keras.experiments import Experiment
+from rdfia_keras.runs import records
+from rdfia_keras.runs.files import to_json
+from rdfia_keras.runs.store import Query
+
+
+def change(experiment: Experiment, **settings) -> Experiment:
+    """The same experiment with other settings, under the same name."""
+    return replace(experiment, config=replace(experiment.config, **settings))
+
+
+def query(experiment: Experiment, quick: bool = False, precision: str | None = None) -> Query:
+    return Query(config=experiment.config, precision=precision, quick=quick)
+
+
+def no_data(config: Config) -> Dataset:
+    raise AssertionError(f"a stored run must not load {config.dataset}")
+
+
+def history(epochs: int, best: float) -> list[dict]:
+    """Curves that rise to `best` in the last epoch but one."""
+    rows = []
+    for epoch in range(1, epochs + 1):
+        accuracy = best - 0.01 * abs(epochs - 1 - epoch)
+        rows.append(
+            {
+                "epoch": epoch,
+                "lr": 0.1,
+                "train_loss": 2 / epoch,
+                "train_accuracy": min(1, accuracy + 0.1),
+                "test_loss": 2.5 / epoch,
+                "test_accuracy": max(0, accuracy),
+                "seconds": 1.0,
+            }
+        )
+    return rows
+
+
+def store(
+    out: Path,
+    experiment: Experiment,
+    best: float = 0.7,
+    status: str = "ok",
+    quick: bool = False,
+    name: str | None = None,
+    epochs: int | None = None,
+) -> Path:
+    """Leave a record without `config.json`, checkpoint and model: the run's folder."""
+    folder = out / experiment.section / (name or experiment.name)
+    folder.mkdir(parents=True)
+    config = experiment.config
+    rows = history(epochs or config.epochs, best)
+    if isinstance(config, MlpConfig):
+        rows = [{"implementation": implementation, **row} for implementation in config.implementations for row in rows]
+    (folder / "history.csv").write_bytes(records.history_bytes(rows, tuple(rows[0])))
+    record = records.Record(
+        status=status,
+        section=experiment.section,
+        experiment=experiment.name,
+        config=config,
+        reference=asdict(experiment.reference),
+        quick=quick,
+        dataset={"name": config.dataset},
+        best=records.milestone(records.best_row(rows)),
+        final=records.milestone(rows[-1]),
+        epochs=rows[-1]["epoch"],
+        seconds=1.0,
+        device="cpu",
+    )
+    (folder / "metrics.json").write_text(to_json(record.to_dict()))
+    return folder

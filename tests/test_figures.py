@@ -1,0 +1,153 @@
+"""The report's figures: from your runs, from the reference, or trained when that is asked for."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from stored_runs import change, no_data, query, store
+
+from rdfia_keras.config import RunOptions
+from rdfia_keras.data import load_vectors
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import FIGURES, REGISTRY
+from rdfia_keras.experiments.bonus import LR_1
+from rdfia_keras.experiments.kernels import SVM_KERNELS
+from rdfia_keras.experiments.ladder import BASELINE
+from rdfia_keras.experiments.perceptron import BATCH_1, CIRCLES
+from rdfia_keras.runs.files import to_json
+from rdfia_keras.sections import figure, mlp, svm
+from rdfia_keras.sections.get_or_train import query_of
+
+
+@pytest.fixture(scope="module")
+def all_stored(tmp_path_factory):
+    """A results folder with a record for everything."""
+    out = tmp_path_factory.mktemp("results")
+    for experiment in REGISTRY.values():
+        if experiment is not SVM_KERNELS:
+            store(out, experiment, best=experiment.reference.published or 0.6)
+    svm.train(SVM_KERNELS, load_vectors("circles"), RunOptions(out=out))
+    return out
+
+
+@pytest.fixture
+def results(all_stored, tmp_path):
+    """The same for a test of its own to write into."""
+    return shutil.copytree(all_stored, tmp_path / "results")
+
+
+def usual(experiment):
+    """What `rdfia figure` asks for without options."""
+    return query_of(experiment, 0, None, None, False)
+
+
+def draw(key, out, asked=usual, **options):
+    return figure.run([FIGURES[key]], asked, RunOptions(out=out), **options)
+
+
+@pytest.mark.parametrize("key", FIGURES)
+def test_every_figure_is_drawn_from_your_records_alone(results, key):
+    drawn = draw(key, results, load=no_data)
+    (path,) = drawn.paths
+    assert drawn.exit_code == 0 and 5000 < path.stat().st_size < 150_000
+    assert len(drawn.data["figures"]) == len(FIGURES[key].panels)
+    assert all(row["source"].startswith(str(results)) and row["best"] for row in drawn.data["figures"])
+    assert path.parent == results / "figures"
+    assert path.name == (f"figure-{int(key):02d}.png" if key.isdigit() else f"figure-{key}.png")
+
+
+@pytest.mark.parametrize("key", FIGURES)
+def test_without_runs_every_figure_is_drawn_from_the_reference(tmp_path, key):
+    drawn = draw(key, tmp_path, load=no_data)
+    assert drawn.paths[0].stat().st_size > 5000
+    for row in drawn.data["figures"]:
+        assert row["source"] == "the reference" and row["best"] is None and 0.09 < row["reference"] <= 1
+    assert [path.name for path in tmp_path.iterdir()] == ["figures"]
+
+
+def test_a_row_has_yours_beside_the_published_value_and_the_reference(results):
+    (row,) = draw("12", results, load=no_data).data["figures"]
+    assert (row["published"], row["best"], row["experiment"]) == (0.80, pytest.approx(0.80), "augment")
+    assert row["reference"] not in (None, row["best"])
+
+
+def test_a_figure_is_drawn_again_byte_by_byte(results):
+    pictures = [draw("7", results, load=no_data).paths[0].read_bytes() for _ in range(2)]
+    assert pictures[0] == pictures[1]
+
+
+def test_a_run_that_is_nowhere_is_an_error_that_names_train(tmp_path):
+    with pytest.raises(RdfiaError, match=r"baseline with seed 5 and 30 epochs or more; add --train"):
+        draw("7", tmp_path, lambda experiment: query(change(experiment, seed=5)), load=no_data)
+    with pytest.raises(RdfiaError, match=r"in mixed_float16; add --train"):
+        draw("7", tmp_path, lambda experiment: query(experiment, precision="mixed_float16"), load=no_data)
+
+
+def test_a_smoke_test_trains_what_it_needs(tmp_path):
+    circles = load_vectors("circles")
+    drawn = figure.run(
+        [replace(FIGURES["3"], panels=FIGURES["3"].panels[:1])],
+        lambda experiment: query(experiment, quick=True),
+        RunOptions(out=tmp_path, quick=True),
+        load=lambda config: circles,
+    )
+    assert drawn.quick and drawn.paths[0].name == "figure-03-quick.png" and drawn.paths[0].exists()
+    assert drawn.data["figures"][0]["best"] > 0.4
+    assert json.loads((tmp_path / "mlp" / BATCH_1.name / "metrics.json").read_text())["quick"] is True
+
+
+def test_train_makes_what_is_missing_instead_of_showing_the_reference(tmp_path):
+    circles = load_vectors("circles")
+    short = lambda experiment: query(change(experiment, epochs=2, implementation="manual"))  # noqa: E731
+    (row,) = draw("2", tmp_path, short, train=True, load=lambda config: circles).data["figures"]
+    assert row["source"] == str(tmp_path / "mlp" / "lr-2") and row["best"] is not None
+    record = json.loads((tmp_path / "mlp" / "lr-2" / "metrics.json").read_text())
+    assert (record["epochs"], record["quick"]) == (2, False)
+
+
+def test_a_killed_svm_run_is_made_again(tmp_path):
+    circles = load_vectors("circles")
+    svm.train(SVM_KERNELS, circles, RunOptions(out=tmp_path))
+    (tmp_path / "svm" / "kernels" / "metrics.json").unlink()
+    drawn = draw("5", tmp_path, train=True, load=lambda config: circles)
+    assert drawn.paths[0].exists() and drawn.data["figures"][0]["source"].startswith(str(tmp_path))
+
+
+def test_figure_1_needs_all_four_implementations(tmp_path):
+    circles = load_vectors("circles")
+    mlp.train(change(CIRCLES, epochs=2, implementation="manual"), circles, RunOptions(out=tmp_path))
+    short = lambda experiment: query(change(experiment, epochs=2))  # noqa: E731
+    drawn = draw("1", tmp_path, short, train=True, load=lambda config: circles)
+    record = json.loads((tmp_path / "mlp" / "circles-2" / "metrics.json").read_text())
+    assert record["details"]["implementations"].keys() == {"manual", "tape", "layers", "optimizer"}
+    assert drawn.paths[0].exists()
+
+
+def test_a_missing_history_names_the_file(tmp_path):
+    (store(tmp_path, BASELINE) / "history.csv").unlink()
+    with pytest.raises(RdfiaError, match=r"baseline/history\.csv"):
+        draw("7", tmp_path, load=no_data)
+
+
+def test_a_diverged_run_has_its_figure(tmp_path):
+    store(tmp_path, LR_1, status="failed", epochs=3)
+    drawn = draw("10", tmp_path, load=no_data)
+    assert drawn.paths[0].exists() and drawn.data["figures"][0]["source"] == str(tmp_path / "cnn" / "lr-1")
+
+
+def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path):
+    folder = store(tmp_path, BASELINE, status="failed", epochs=1)
+    (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
+    record = json.loads((folder / "metrics.json").read_text()) | {"best": None, "final": None, "epochs": 0}
+    (folder / "metrics.json").write_text(to_json(record))
+    drawn = draw("7", tmp_path, load=no_data)
+    assert drawn.paths[0].exists()
+    assert (drawn.data["figures"][0]["best"], drawn.data["figures"][0]["source"]) == (None, str(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"x" * 100])
+def test_a_damaged_panels_file_is_named(results, content):
+    (results / "svm" / "kernels" / "panels.npz").write_bytes(content)
+    with pytest.raises(RdfiaError, match=r"panels\.npz"):
+        draw("4", results, load=no_data)

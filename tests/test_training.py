@@ -1,0 +1,643 @@
+"""Training: the callbacks in anybody's `fit`, and the convnet's own, which a cut and a resume leave bit-equal."""
+
+import importlib.util
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from rdfia_keras.config import CnnConfig, RunOptions
+from rdfia_keras.data import Dataset, Split
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import Experiment
+from rdfia_keras.experiments.ladder import BASELINE, BATCH_NORM
+from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.models.saving import load_model
+from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs.files import to_json
+from rdfia_keras.runs.records import read_history
+from rdfia_keras.sections import cnn
+from rdfia_keras.system.signals import StopRequest
+from rdfia_keras.system.terminal import Progress
+from rdfia_keras.training.batches import _Batches, batches
+from rdfia_keras.training.callbacks import (
+    Checkpoint,
+    Diverged,
+    EpochHistory,
+    EpochSeeds,
+    HistoryFile,
+    ProgressReport,
+    StopOnDivergence,
+    StopOnRequest,
+    StopTraining,
+    epoch_order,
+    set_random_streams,
+    set_variables,
+    variables_by_path,
+)
+from rdfia_keras.training.fit import compile_model, evaluate, fit, predict
+from rdfia_keras.training.optimizers import OPTIMIZERS
+from rdfia_keras.training.schedules import SCHEDULES, ExponentialDecay
+
+# --- callbacks in a plain fit of a model that is not ours -------------------------------------------------------------
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(12, 4)).astype(np.float32), np.arange(12) % 3
+X_TEST, Y_TEST = RNG.normal(size=(6, 4)).astype(np.float32), np.arange(6) % 3
+
+
+def plain_model(seed: int = 0, lr: float = 0.1, name: str = "momentum") -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, activation="relu", name="hidden"),
+            keras.layers.Dropout(0.5, seed=seed, name="dropout"),
+            keras.layers.Dense(3, name="out"),
+        ],
+        name="plain",
+    )
+    optimizer = keras.optimizers.SGD(lr, momentum=0.9, name=name)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    return model
+
+
+def plain_fit(model: keras.Model, *callbacks: keras.callbacks.Callback, epochs: int = 2, **options):
+    return model.fit(X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks), **options)
+
+
+class Doing(keras.callbacks.Callback):
+    """Call a function after a batch of an epoch, both counted from 1."""
+
+    def __init__(self, epoch: int, batch: int, function):
+        super().__init__()
+        self.when, self.function, self.now = (epoch, batch), function, (0, 0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = (epoch + 1, 0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.now = (self.now[0], batch + 1)
+        if self.now == self.when:
+            self.function()
+
+
+class Streams(keras.callbacks.Callback):
+    """Note the states of the random streams as each epoch begins."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        states = [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
+        self.seen.append([tuple(np.asarray(keras.ops.convert_to_numpy(state)).tolist()) for state in states])
+
+
+def test_epoch_seeds_make_streams_a_function_of_seed_and_epoch():
+    seen, weights = [], []
+    for advanced, seed, first in ((0, 7, 0), (3, 7, 0), (0, 8, 0), (0, 7, 1)):
+        model, streams = plain_model(), Streams()
+        for _ in range(advanced):
+            model(X, training=True)
+        plain_fit(model, EpochSeeds(seed), streams, epochs=3, initial_epoch=first)
+        seen.append(streams.seen)
+        weights.append(model.get_weights())
+    whole, advanced, other, late = seen
+    assert len(whole[0]) == 1 and len({tuple(states) for states in whole}) == 3
+    assert whole == advanced and whole[1:] == late
+    assert not set(map(tuple, whole)) & set(map(tuple, other))
+    assert all(np.array_equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
+    assert not np.array_equal(weights[0][0], weights[2][0])
+
+
+def test_epoch_seeds_give_an_order_for_each_epoch():
+    """As the docstring has it, with batches in the callback's order."""
+    seeds, seen = EpochSeeds(seed=3), []
+
+    def order(count):
+        seen.append(seeds.order(count))
+        return seen[-1]
+
+    model = plain_model()
+    model.fit(batches(Split(X, Y), 4, order), epochs=2, shuffle=False, verbose=0, callbacks=[seeds])
+    assert [list(rows) for rows in seen] == [list(epoch_order(3, 0, 12)), list(epoch_order(3, 1, 12))]
+    by_hand = plain_model()
+    for epoch in range(2):
+        set_random_streams(by_hand, 3, epoch)
+        for rows in np.split(epoch_order(3, epoch, 12), 3):
+            by_hand.train_on_batch(X[rows], Y[rows])
+    for one, other in zip(model.get_weights(), by_hand.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_a_first_epoch_can_be_given_before_fit_tells_it():
+    assert list(EpochSeeds(3, epoch=5).order(12)) == list(epoch_order(3, 5, 12))
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    orders = [tuple(epoch_order(0, epoch, 50)) for epoch in range(5)]
+    assert len(set(orders)) == 5
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert orders[3] == tuple(epoch_order(0, 3, 50))
+    assert orders[3] != tuple(epoch_order(1, 3, 50))
+
+
+def test_a_stop_ends_fit_after_the_batch_and_leaves_no_half_epoch():
+    """Asked for by Ctrl-C, in the middle of the second epoch."""
+    history, interrupt = EpochHistory(), Doing(2, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    model = plain_model()
+    with StopRequest() as stop, pytest.raises(StopTraining):
+        plain_fit(model, history, interrupt, StopOnRequest(stop), epochs=3, validation_data=(X_TEST, Y_TEST))
+    assert interrupt.now == (2, 2)
+    assert [row["epoch"] for row in history.rows] == [1]
+    assert [len(values) for values in model.history.history.values()] == [1] * 4
+
+
+def test_without_a_request_nothing_stops():
+    assert len(plain_fit(plain_model(), StopOnRequest(False)).epoch) == 2
+
+
+@pytest.mark.parametrize(("every", "batch"), [(1, 2), (2, 2), (3, 3)])
+def test_a_loss_that_is_no_number_is_told_with_epoch_and_batch(every, batch):
+    history, model = EpochHistory(), plain_model()
+    spoil = Doing(2, 1, lambda: model.layers[-1].bias.assign([math.nan] * 3))
+    with pytest.raises(Diverged, match=rf"^the loss stopped being a finite number in epoch 2, batch {batch}$"):
+        plain_fit(model, spoil, StopOnDivergence(every), history, epochs=3)
+    assert [row["epoch"] for row in history.rows] == [1]
+
+
+def test_a_weight_that_is_no_number_is_told_at_the_end_of_its_epoch():
+    """After the last batch no loss shows it any more."""
+    history, model = EpochHistory(), plain_model()
+    spoil = Doing(2, 3, lambda: model.layers[-1].bias.assign([math.inf] * 3))
+    with pytest.raises(Diverged, match="the loss or a weight stopped being a finite number in epoch 2"):
+        plain_fit(model, spoil, StopOnDivergence(), history, epochs=3)
+    assert [row["epoch"] for row in history.rows] == [1]
+
+
+def test_a_training_that_does_not_diverge_goes_on():
+    assert len(plain_fit(plain_model(), StopOnDivergence(every=10)).epoch) == 2
+
+
+def test_epoch_history_has_what_fit_returns():
+    history = EpochHistory()
+    returned = plain_fit(plain_model(), history, validation_data=(X_TEST, Y_TEST)).history
+    assert [row["epoch"] for row in history.rows] == [1, 2]
+    names = {"train_loss": "loss", "train_accuracy": "accuracy", "test_loss": "val_loss"}
+    for ours, keras_name in (names | {"test_accuracy": "val_accuracy"}).items():
+        assert [row[ours] for row in history.rows] == returned[keras_name]
+    assert all(type(value) is float for row in history.rows for key, value in row.items() if key != "epoch")
+    assert all(row["lr"] == float(np.float32(0.1)) and 0 <= row["seconds"] < 60 for row in history.rows)
+
+
+def test_epoch_history_without_test_data_has_no_test_numbers(tmp_path):
+    history = EpochHistory()
+    plain_fit(plain_model(), history, HistoryFile(tmp_path / "history.csv", history))
+    assert len(history.rows) == 2 and all(math.isnan(row["test_loss"]) for row in history.rows)
+    assert all(math.isnan(row["test_accuracy"]) and row["train_loss"] > 0 for row in history.rows)
+    assert math.isnan(read_history((tmp_path / "history.csv").read_text())[1]["test_accuracy"])
+
+
+def test_the_history_file_is_whole_after_each_epoch(tmp_path):
+    path, history, seen = tmp_path / "history.csv", EpochHistory(), []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(read_history(path.read_text())))
+    plain_fit(plain_model(), history, HistoryFile(path, history), note, validation_data=(X_TEST, Y_TEST))
+    assert path.read_text().startswith("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n1,")
+    assert seen == [history.rows[:1], history.rows]
+    assert [file.name for file in tmp_path.iterdir()] == ["history.csv"]
+
+
+def test_a_checkpoint_in_a_plain_fit_ends_bit_equal(tmp_path):
+    """With momentum and dropout; the model that goes on has other weights at first, and no optimizer variables yet."""
+
+    def train(folder, epochs, seed=0):
+        history, model = EpochHistory(), plain_model(seed)
+        checkpoint = Checkpoint(folder, history)
+        done = checkpoint.restore(model)
+        seeds = EpochSeeds(seed=0)
+        plain_fit(
+            model, seeds, history, checkpoint, epochs=epochs, initial_epoch=done, validation_data=(X_TEST, Y_TEST)
+        )
+        return done, model, history
+
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    _, whole, rows = train(tmp_path / "whole", 4)
+    assert train(tmp_path / "cut", 2)[0] == 0
+    done, resumed, again = train(tmp_path / "cut", 4, seed=1)
+    assert done == 2
+    assert_equal_training(whole, rows, resumed, again)
+    assert {path.name for path in (tmp_path / "cut" / "checkpoints").iterdir()} == {"last.ckpt", "previous.ckpt"}
+
+
+def test_a_progress_report_prints_the_epochs(capsys):
+    history = EpochHistory()
+    with Progress("plain", epochs=2, batches=3) as progress:
+        plain_fit(plain_model(), history, ProgressReport(progress, history), validation_data=(X_TEST, Y_TEST))
+    err = capsys.readouterr().err
+    assert f"plain  epoch 2/2  loss {history.rows[1]['train_loss']:.4f}" in err
+    assert f"test {history.rows[1]['test_accuracy']:6.2%}" in err
+
+
+RATES = {
+    "constant": lambda epoch: 0.1,
+    "exponential": lambda epoch: 0.1 * 0.95**epoch,
+    "step": lambda epoch: 0.1 * 0.1 ** (epoch // 10),
+    "inverse": lambda epoch: 0.1 / (1 + 0.1 * epoch),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedules_own_number_is_in_the_history_and_its_float32_in_the_optimizer(name):
+    """Exactly: the optimizer's variable would give 0.10000000149 for 0.1."""
+    schedule, history, used = SCHEDULES[name](0.1), EpochHistory(), []
+    model = plain_model(lr=0.9)
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: used.append(float(model.optimizer.learning_rate))
+    )
+    logged = plain_fit(model, schedule, history, note, epochs=12, initial_epoch=8).history["learning_rate"]
+    expected = [RATES[name](epoch) for epoch in range(8, 12)]
+    assert [row["lr"] for row in history.rows] == logged == expected
+    assert used == [float(np.float32(rate)) for rate in expected]
+    assert all(type(row["lr"]) is float for row in history.rows)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [("constant", [0.1, 0.1]), ("exponential", [0.1, 0.1 * 0.95**10]), ("step", [0.1, 0.01]), ("inverse", [0.1, 0.05])],
+)
+def test_schedules(schedule, expected):
+    assert [SCHEDULES[schedule](0.1).rate(epoch) for epoch in (0, 10)] == pytest.approx(expected)
+
+
+def test_a_schedule_also_works_alone():
+    assert plain_fit(plain_model(), ExponentialDecay(0.1)).history["learning_rate"] == [0.1, 0.1 * 0.95]
+
+
+# --- batches, evaluation ----------------------------------------------------------------------------------------------
+
+SPLIT = Split(RNG.integers(0, 256, (10, 2, 2, 3)).astype(np.uint8), np.arange(10))
+
+
+def test_batches_are_read_in_order_and_the_last_may_be_smaller():
+    data = batches(SPLIT, 4)
+    assert int(data.cardinality()) == 3
+    read = [(x.numpy(), y.numpy()) for x, y in data]
+    assert [len(y) for _, y in read] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate([x for x, _ in read]), SPLIT.x)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in read]), SPLIT.y)
+    assert read[0][0].dtype == np.uint8
+    assert int(batches(SPLIT, 100).cardinality()) == 1
+
+
+def test_batches_have_an_order_for_each_pass():
+    orders = iter([np.arange(10)[::-1], np.roll(np.arange(10), 3)])
+    data = batches(SPLIT, 4, lambda count: next(orders))
+    for expected in (np.arange(10)[::-1], np.roll(np.arange(10), 3)):
+        read = [(x.numpy(), y.numpy()) for x, y in data]
+        np.testing.assert_array_equal(np.concatenate([y for _, y in read]), expected)
+        np.testing.assert_array_equal(np.concatenate([x for x, _ in read]), SPLIT.x[expected])
+
+
+def test_other_back_ends_read_the_same_batches():
+    order = lambda count: np.roll(np.arange(count), 3)  # noqa: E731
+    ours, theirs = _Batches(SPLIT, 4, order), list(batches(SPLIT, 4, order))
+    assert len(ours) == len(theirs) == 3
+    for i, (x, y) in enumerate(theirs):
+        np.testing.assert_array_equal(ours[i][0], x.numpy())
+        np.testing.assert_array_equal(ours[i][1], y.numpy())
+
+
+def test_evaluation_is_numpys_over_all_examples():
+    """Over 1,100 of them, of which the last batch has 100."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2, 2, 3), dtype="uint8"), keras.layers.Flatten(), keras.layers.Dense(3)])
+    split = Split(RNG.integers(0, 4, (1100, 2, 2, 3)).astype(np.uint8), RNG.integers(0, 3, 1100))
+    compile_model(model, CnnConfig().resolve())
+    kernel, bias = model.get_weights()
+    logits = split.x.reshape(1100, -1) @ kernel.astype(np.float64) + bias
+    e = np.exp(logits)
+    probabilities = e / e.sum(axis=1, keepdims=True)
+    loss, accuracy = evaluate(model, split)
+    assert loss == pytest.approx(-np.log(probabilities[np.arange(1100), split.y]).mean(), rel=1e-5)
+    assert accuracy == pytest.approx(np.mean(logits.argmax(axis=1) == split.y), abs=1e-6)
+    predicted = predict(model, split)
+    np.testing.assert_allclose(predicted, probabilities, rtol=1e-4)
+    assert predicted.dtype == np.float64 and predicted.sum(axis=1) == pytest.approx(np.ones(1100))
+
+
+# --- the convnet's own fit --------------------------------------------------------------------------------------------
+
+# Augmentation, dropout, batch-norm and the schedule, whose streams and states must all be as they were.
+FULL = replace(BATCH_NORM.config, epochs=2, batch_size=16, seed=5)
+SMALL = CnnConfig(network="dense", batch_size=16, epochs=2, lr=0.01, dropout_rate=0.5, seed=5).resolve()
+HERE = {"back end": "tensorflow", "device": "cpu", "precision": "float32", "XLA": False}
+
+
+def build(config: CnnConfig, data: Dataset) -> keras.Model:
+    model = build_convnet(config, data)
+    compile_model(model, config)
+    return model
+
+
+def train(config, data, folder=None, *callbacks, facts=HERE):
+    """Train from where the folder's checkpoint stands: the model and its history."""
+    model, history = build(config, data), EpochHistory()
+    kept = []
+    if folder:
+        folder.mkdir(exist_ok=True)
+        kept = [Checkpoint(folder, history, facts)]
+        kept[0].restore(model)
+    fit(model, data, config, history, [*kept, *callbacks])
+    return model, history
+
+
+def numbers(history: EpochHistory):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in history.rows]
+
+
+def assert_equal_training(model, history, other, other_history):
+    assert numbers(history) == numbers(other_history)
+    for variables in (lambda m: m.weights, lambda m: m.optimizer.variables):
+        one, again = variables_by_path(variables(model)), variables_by_path(variables(other))
+        assert one.keys() == again.keys()
+        for path, value in one.items():
+            np.testing.assert_array_equal(again[path], value, err_msg=path)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [("sgd", "float32"), ("adam", "float32"), ("momentum", "mixed_float16")],
+)
+def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_path, optimizer, precision):
+    config = replace(FULL, optimizer=optimizer, precision=precision, lr=0.01, epochs=3)
+    whole, rows = train(config, tiny_images)
+    cut: list[int] = []
+    stop = Doing(2, 2, lambda: cut.append(1))
+    with pytest.raises(StopTraining):
+        train(config, tiny_images, tmp_path, stop, StopOnRequest(cut))
+    arrays, meta = checkpoints.load_last(tmp_path)
+    assert stop.now == (2, 2) and [row["epoch"] for row in meta["history"]] == [1]
+    assert {name.split("/")[0] for name in arrays} == {"model", "optimizer", "best"}
+    if precision == "mixed_float16":
+        assert any(name.startswith("optimizer/loss_scale/") for name in arrays)
+        assert 1 <= arrays["optimizer/loss_scale/dynamic_scale"] < np.inf
+    resumed, again = train(config, tiny_images, tmp_path)
+    assert_equal_training(whole, rows, resumed, again)
+    assert len(again.rows) == 3
+
+
+def test_a_training_that_is_made_longer_ends_bit_equal(tiny_images, tmp_path):
+    config = replace(SMALL, augmentations=("crop", "flip"), optimizer="adam", schedule="exponential")
+    whole, rows = train(config, tiny_images)
+    train(replace(config, epochs=1), tiny_images, tmp_path)
+    resumed, again = train(config, tiny_images, tmp_path)
+    assert_equal_training(whole, rows, resumed, again)
+    model, history = train(config, tiny_images, tmp_path)  # Nothing is left to do.
+    assert_equal_training(whole, rows, model, history)
+
+
+def test_one_seed_gives_equal_runs_and_another_differs(tiny_images):
+    config = replace(SMALL, augmentations=("crop", "flip"))
+    (first, rows), (again, same), (_, other) = (train(replace(config, seed=s), tiny_images) for s in (5, 5, 6))
+    assert_equal_training(first, rows, again, same)
+    assert numbers(rows) != numbers(other)
+
+
+def test_fit_sees_the_batches_streams_and_rates_of_a_loop_by_hand(tiny_images):
+    model, history = train(FULL, tiny_images)
+    by_hand, measured = build(FULL, tiny_images), []
+    for epoch in range(2):
+        streams = [variable for variable in by_hand.variables if variable.name == "seed_generator_state"]
+        assert len(streams) == 3  # Of the crop, the flip and the dropout.
+        for number, stream in enumerate(streams):
+            stream.assign(np.random.SeedSequence([5, epoch, number]).generate_state(2).astype(stream.dtype))
+        by_hand.optimizer.learning_rate = 0.1 * 0.95**epoch
+        order = np.random.default_rng([5, epoch]).permutation(48)
+        logs = [
+            by_hand.train_on_batch(tiny_images.train.x[rows], tiny_images.train.y[rows], return_dict=True)
+            for rows in np.split(order, 3)
+        ]
+        tested = by_hand.test_on_batch(tiny_images.test.x, tiny_images.test.y, return_dict=True)
+        measured.append([*(np.mean([log[key] for log in logs]) for key in ("loss", "accuracy")), *tested.values()])
+    for one, other in zip(model.weights, by_hand.weights, strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-3, atol=1e-5, err_msg=one.path)
+    for row, (train_loss, train_accuracy, accuracy, loss) in zip(history.rows, measured, strict=True):
+        assert row["train_loss"] == pytest.approx(train_loss, rel=1e-4)
+        assert row["train_accuracy"] == pytest.approx(train_accuracy, rel=1e-4)
+        assert (row["test_accuracy"], row["test_loss"]) == pytest.approx((accuracy, loss), rel=1e-4)
+
+
+def test_the_history_has_the_schedules_learning_rate_exactly(tiny_images):
+    model, history = train(replace(SMALL, schedule="exponential", lr=0.1), tiny_images)
+    assert [row["lr"] for row in history.rows] == [0.1, 0.1 * 0.95]
+    assert float(model.optimizer.learning_rate) == float(np.float32(0.1 * 0.95))
+
+
+def test_a_stop_leaves_no_half_epoch(tiny_images, tmp_path):
+    with pytest.raises(StopTraining):
+        train(SMALL, tiny_images, tmp_path, StopOnRequest(True))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_divergence_is_told_and_keeps_the_last_finite_epoch(tiny_images, tmp_path):
+    train(replace(SMALL, epochs=1), tiny_images, tmp_path)
+    wild, seen = replace(SMALL, lr=1e30, epochs=3), []
+    with pytest.raises(Diverged, match=r"epoch 2, batch [23]"):
+        train(wild, tiny_images, tmp_path, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(1)))
+    arrays, meta = checkpoints.load_last(tmp_path)
+    assert len(meta["history"]) == 1 and seen == []
+    assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_takes_finite_steps(tiny_images, precision):
+    model, history = train(replace(FULL, precision=precision, epochs=1), tiny_images)
+    assert np.isfinite(history.rows[0]["train_loss"])
+    assert not np.array_equal(model.get_weights()[0], build(FULL, tiny_images).get_weights()[0])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers_take_steps(tiny_images, optimizer):
+    before = build(SMALL, tiny_images).get_weights()[0]
+    model, _ = train(replace(SMALL, optimizer=optimizer, lr=0.001, epochs=1), tiny_images)
+    assert np.isfinite(model.get_weights()[0]).all() and not np.array_equal(before, model.get_weights()[0])
+    assert model.optimizer.name == optimizer
+
+
+def test_it_learns(tiny_images):
+    config = replace(BASELINE.config, normalize=True, lr=0.05, batch_size=8, epochs=6)
+    _, history = train(config, tiny_images)
+    assert max(row["test_accuracy"] for row in history.rows) > 0.9
+
+
+# --- what a checkpoint holds and what it refuses ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fact", "now"), [("back end", "jax"), ("device", "gpu"), ("precision", "mixed_float16"), ("XLA", True)]
+)
+def test_a_checkpoint_made_elsewhere_is_refused_with_what_differs(tiny_images, tmp_path, fact, now):
+    train(replace(SMALL, epochs=1), tiny_images, tmp_path)
+    model, history = build(SMALL, tiny_images), EpochHistory()
+    before = variables_by_path(model.weights)
+    with pytest.raises(RdfiaError, match=f"cannot resume .*: {fact} was {HERE[fact]} and is {now} now"):
+        Checkpoint(tmp_path, history, {**HERE, fact: now}).restore(model)
+    assert history.rows == []
+    for path, value in variables_by_path(model.weights).items():
+        np.testing.assert_array_equal(value, before[path])
+    assert Checkpoint(tmp_path, history, HERE).restore(model) == 1
+
+
+@pytest.mark.parametrize("other", [{"network": "lenet"}, {"optimizer": "momentum"}], ids=str)
+def test_a_checkpoint_of_another_network_or_optimizer_is_refused(tiny_images, tmp_path, other):
+    train(replace(SMALL, epochs=1), tiny_images, tmp_path)
+    with pytest.raises(RdfiaError, match="of another network than its settings give now"):
+        Checkpoint(tmp_path, EpochHistory(), HERE).restore(build(replace(SMALL, **other), tiny_images))
+
+
+def test_a_checkpoint_of_other_shapes_is_refused(tiny_images, tmp_path):
+    """The same names, for images of another size."""
+    train(replace(SMALL, epochs=1), tiny_images, tmp_path)
+    splits = (Split(split.x[:, :16, :16], split.y) for split in (tiny_images.train, tiny_images.test))
+    smaller = Dataset("smaller", *splits, tiny_images.classes)
+    with pytest.raises(RdfiaError, match="of another network than its settings give now"):
+        Checkpoint(tmp_path, EpochHistory(), HERE).restore(build(SMALL, smaller))
+
+
+def test_a_checkpoint_of_another_version_is_refused(tiny_images, tmp_path):
+    train(replace(SMALL, epochs=1), tiny_images, tmp_path)
+    arrays, meta = checkpoints.load_last(tmp_path)
+    checkpoints.save_next(tmp_path, arrays, {**meta, "schema": 0})
+    with pytest.raises(RdfiaError, match="another version of this package; start a new run"):
+        Checkpoint(tmp_path, EpochHistory(), HERE).restore(build(SMALL, tiny_images))
+
+
+def test_variables_are_stored_by_path(tiny_images, tmp_path):
+    """A model and an optimizer that are the second of their kind in the process have the same paths."""
+    config = replace(FULL, optimizer="momentum", epochs=1)
+    build(config, tiny_images)
+    model, _ = train(config, tiny_images, tmp_path)
+    arrays, meta = checkpoints.load_last(tmp_path)
+    assert {f"model/{variable.path}" for variable in model.weights} <= set(arrays)
+    assert {"model/conv1/kernel", "model/batch_norm1/moving_mean", "model/fc5/bias", "best/conv1/kernel"} <= set(arrays)
+    assert {"optimizer/momentum/learning_rate", "optimizer/momentum/conv1_kernel_momentum"} <= set(arrays)
+    assert not any("seed_generator" in name for name in arrays)
+    assert meta["facts"] == HERE
+    again = build(config, tiny_images)
+    assert Checkpoint(tmp_path, EpochHistory(), HERE).restore(again) == 1
+    np.testing.assert_array_equal(again.get_layer("conv1").kernel, arrays["model/conv1/kernel"])
+
+
+def test_values_of_other_variables_are_refused():
+    model = plain_model()
+    values = variables_by_path(model.weights)
+    set_variables(model.weights, {path: value + 1 for path, value in values.items()})
+    assert all((np.asarray(variable) == values[variable.path] + 1).all() for variable in model.weights)
+    for wrong in (
+        {},
+        {**values, "more": 0},
+        {("x" if path.endswith("bias") else path): values[path] for path in values},
+    ):
+        with pytest.raises((KeyError, ValueError)):
+            set_variables(model.weights, wrong)
+
+
+# --- a whole run ------------------------------------------------------------------------------------------------------
+
+
+def test_best_keras_holds_the_weights_of_the_best_epoch(tiny_images, tmp_path):
+    """The test labels are what the network says after two epochs, so that its accuracy is highest then."""
+    config = replace(BASELINE.config, lr=0.01, batch_size=16, epochs=4)
+    early, _ = train(replace(config, epochs=2), tiny_images)
+    test = Split(tiny_images.test.x, predict(early, tiny_images.test).argmax(axis=1))
+    data = Dataset("early", tiny_images.train, test, tiny_images.classes)
+    finished = cnn.train(Experiment(name="early", config=config), data, RunOptions(out=tmp_path))
+    record = finished.record
+    assert (record.best["epoch"], record.best["test_accuracy"]) == (2, 1.0)
+    assert record.final["epoch"] == 4 and record.final["test_accuracy"] < 1
+    for file, milestone in (("best.keras", record.best), ("model.keras", record.final)):
+        model = load_model(finished.folder / file)
+        compile_model(model, config)
+        loss, accuracy = evaluate(model, test)
+        assert (accuracy, loss) == pytest.approx((milestone["test_accuracy"], milestone["test_loss"]), rel=1e-5)
+    last = checkpoints.load_last(finished.folder)[0]
+    weights = variables_by_path(model.weights)
+    assert checkpoints.digest(weights) == record.details["weights_digest"]
+    assert not np.array_equal(last["best/conv1/kernel"], last["model/conv1/kernel"])
+
+
+def test_numbers_that_json_does_not_have_become_null():
+    assert json.loads(to_json({"a": float("nan"), "b": [float("inf"), 1.5]})) == {"a": None, "b": [None, 1.5]}
+
+
+JAX = """
+from dataclasses import replace
+from pathlib import Path
+import keras, numpy as np
+from rdfia_keras.config import RunOptions
+from rdfia_keras.data import Dataset, Split
+from rdfia_keras.experiments.ladder import BATCH_NORM
+from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.training.callbacks import *
+from rdfia_keras.training.callbacks import variables_by_path
+from rdfia_keras.training.fit import compile_model, fit, predict
+
+y = np.arange(40) % 3
+x = (np.random.default_rng(0).integers(0, 60, (40, 32, 32, 3)) + 60 * y[:, None, None, None]).astype(np.uint8)
+data = Dataset("made", Split(x, y), Split(x[:20], y[:20]), ("a", "b", "c"))
+config = replace(BATCH_NORM.config, optimizer="momentum", lr=0.01, epochs=2, batch_size=16, seed=5)
+
+def train(folder, stop=None):
+    model, history = build_convnet(config, data), EpochHistory()
+    compile_model(model, config)
+    folder.mkdir(exist_ok=True)
+    checkpoint = Checkpoint(folder, history)
+    checkpoint.restore(model)
+    cut = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: (len(history.rows), batch) == stop and cut.append(1)
+    )
+    try:
+        fit(model, data, config, history, [checkpoint, note, StopOnRequest(cut)])
+    except StopTraining:
+        # What a run does with the model after it was stopped.
+        set_variables(model.weights, checkpoint.weights)
+        assert np.isfinite(predict(model, data.test)).all()
+    return model, history
+
+assert keras.backend.backend() == "jax"
+whole, rows = train(Path("whole"))
+_, half = train(Path("cut"), stop=(1, 1))
+assert len(half.rows) == 1, half.rows
+resumed, again = train(Path("cut"))
+for row in rows.rows + again.rows:
+    del row["seconds"]
+assert rows.rows == again.rows and len(rows.rows) == 2
+for variables in (lambda m: m.weights, lambda m: m.optimizer.variables):
+    one, other = variables_by_path(variables(whole)), variables_by_path(variables(resumed))
+    assert one.keys() == other.keys() and len(one) > 2
+    assert all(np.array_equal(one[path], other[path]) for path in one)
+print("equal")
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
+def test_another_back_end_trains_is_cut_and_resumes_bit_equal(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", JAX],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["equal"], done.stderr
