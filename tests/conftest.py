@@ -19,7 +19,7 @@ REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture
 def tiny_images() -> Dataset:
-    """Three classes of 16x16 colour noise, each brighter than the one before: learnable in a few steps."""
+    """Three classes of 32x32 colour noise, each brighter than the one before: learnable in a few steps."""
     rng = np.random.default_rng(0)
 
     def split(count: int) -> Split:

@@ -1,79 +1,229 @@
-"""Run folders and files: atomic, numbered, locked, and readable again."""
+"""Run folders and files: atomic, numbered, locked, and readable again whichever version wrote them."""
 
 import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from rdfia_keras import records
+from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import AUGMENT, BASELINE, CIRCLES, LADDER, MNIST_LENET, REGISTRY, CnnExperiment, identify
+from rdfia_keras.runs import files, records
+from rdfia_keras.runs.folder import Run
+from rdfia_keras.runs.records import Record, StoredRun, read_record
+from rdfia_keras.runs.reference import reference_store
+
+FACTS = {"section": "mlp"}
+
+
+def begin(out: Path, section: str = "mlp", name: str = "circles", config=None, **more) -> Run:
+    config = config or CONFIGS[section](epochs=5)
+    return Run.create(out, section, name, {"section": section}, config, **more)
+
+
+def a_record(config=None, **changes) -> Record:
+    config = config or CnnConfig(augmentations=("crop", "flip")).resolve()
+    values = {
+        "status": "ok",
+        "section": config.section,
+        "experiment": "x",
+        "config": config,
+        "reference": {"figure": 12, "question": "22", "published": 0.8, "comment": "", "peer_range": [0.79, 0.81]},
+        "quick": False,
+        "dataset": {"name": config.dataset, "counts": {"train": 3, "test": 2}, "digest": "0123"},
+        "best": {"epoch": 4, "test_accuracy": 0.7, "test_loss": 1.0},
+        "final": {"epoch": 5, "test_accuracy": 0.6, "test_loss": 1.1},
+        "epochs": 5,
+        "seconds": 2.5,
+        "device": "cpu",
+        "details": {"parameters": 12, "weights_digest": "ab"},
+        "environment": {"python": "3.11"},
+    }
+    return Record(**{**values, **changes})
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
 
 
 def test_folders_are_numbered_when_taken(tmp_path):
-    names = [records.Run.create(tmp_path, "mlp", "circles", {}).folder.name for _ in range(3)]
+    names = [begin(tmp_path).folder.name for _ in range(3)]
     assert names == ["circles", "circles-2", "circles-3"]
 
 
 def test_runs_at_once_get_separate_folders(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        runs = list(pool.map(lambda _: records.Run.create(tmp_path, "cnn", "x", {}), range(16)))
+        runs = list(pool.map(lambda _: begin(tmp_path, "cnn", "x"), range(16)))
     assert len({run.folder for run in runs}) == 16
     assert all(json.loads((run.folder / "config.json").read_text())["versions"]["numpy"] for run in runs)
 
 
+def test_config_json_holds_what_was_typed_and_what_decides_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["rdfia", "cnn", "--augment"])
+    config = CnnConfig(augmentations=("crop", "flip")).resolve()
+    with Run.create(tmp_path, "cnn", "x", {"section": "cnn", "parameters": 3}, config) as run:
+        facts = run.facts()
+        assert (facts["argv"], facts["experiment"], facts["parameters"]) == (["cnn", "--augment"], "x", 3)
+        assert facts["config"] == config.to_dict()
+        assert run.config() == config
+
+
 def test_overwrite_replaces_a_run_and_nothing_else(tmp_path):
-    run = records.Run.create(tmp_path, "mlp", "circles", {})
-    run.write("old.txt", b"old")
-    del run
-    again = records.Run.create(tmp_path, "mlp", "circles", {}, overwrite=True)
+    with begin(tmp_path) as run:
+        run.write("old.txt", b"old")
+    again = begin(tmp_path, overwrite=True)
     assert again.folder.name == "circles" and not (again.folder / "old.txt").exists()
     (tmp_path / "mlp" / "mine").mkdir()
+    (tmp_path / "mlp" / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(RdfiaError, match="not a run's folder"):
-        records.Run.create(tmp_path, "mlp", "mine", {}, overwrite=True)
+        begin(tmp_path, name="mine", overwrite=True)
+    assert (tmp_path / "mlp" / "mine" / "thesis.txt").read_text() == "x"
 
 
-def test_overwrite_does_not_touch_a_run_that_another_process_writes(tmp_path):
+@pytest.fixture
+def held(tmp_path):
+    """A run that another process is writing, until its stdin is closed."""
     code = (
-        "import sys; from pathlib import Path; from rdfia_keras.records import Run;"
-        "run = Run.create(Path(sys.argv[1]), 'mlp', 'circles', {}); print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from rdfia_keras.config import MlpConfig;"
+        "from rdfia_keras.runs.folder import Run;"
+        "run = Run.create(Path(sys.argv[1]), 'mlp', 'circles', {'section': 'mlp'}, MlpConfig(epochs=5));"
+        "print('held', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert other.stdout.readline() == "held\n"
-    with pytest.raises(RdfiaError, match="another process"):
-        records.Run.create(tmp_path, "mlp", "circles", {}, overwrite=True)
-    other.communicate("")
-    assert records.Run.create(tmp_path, "mlp", "circles", {}, overwrite=True).folder.name == "circles"
+    try:
+        assert other.stdout.readline() == "held\n"
+        yield other
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_a_run_that_another_process_writes_is_left_alone(tmp_path, held):
+    folder = tmp_path / "mlp" / "circles"
+    assert not Run(folder).is_free()
+    with pytest.raises(RdfiaError, match="is being written by another process; wait for it to end"):
+        begin(tmp_path, overwrite=True)
+    with pytest.raises(RdfiaError, match="is being written by another process; wait for it to end"):
+        Run.open(folder)
+    assert (folder / "config.json").exists()
+    held.communicate("")
+    assert Run(folder).is_free()
+    assert begin(tmp_path, overwrite=True).folder == folder
+
+
+def test_a_process_that_is_killed_lets_go_of_its_run(tmp_path, held):
+    held.kill()
+    held.wait()
+    with Run.open(tmp_path / "mlp" / "circles") as run:
+        assert run.status() == "unfinished"
+
+
+def test_the_lock_lies_beside_the_folder_and_is_no_run(tmp_path):
+    run = begin(tmp_path)
+    assert not run.is_free() and not Run(run.folder).is_free()
+    assert [path.name for path in run.folder.iterdir()] == ["config.json"]
+    assert {path.name for path in run.folder.parent.iterdir()} == {"circles", ".circles.lock"}
+    run.close()
+    assert run.is_free()
+
+
+def test_opening_a_run_removes_what_a_killed_process_had_half_written(tmp_path):
+    with begin(tmp_path) as run:
+        (run.folder / "checkpoints").mkdir()
+        halves = [run.folder / ".metrics.json.12.part", run.folder / "checkpoints" / ".last.ckpt.12.part"]
+        for path in halves:
+            path.write_bytes(b"half")
+        whole = run.folder / "checkpoints" / "last.ckpt"
+        whole.write_bytes(b"whole")
+    Run.open(run.folder).close()
+    assert not any(path.exists() for path in halves) and whole.read_bytes() == b"whole"
+
+
+def test_a_run_that_cannot_be_begun_leaves_no_folder(tmp_path, monkeypatch):
+    def full(_fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RdfiaError, match="No space left"):
+        begin(tmp_path)
+    assert not [path for path in (tmp_path / "mlp").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", '{"config": {}}', '{"section": "mlp"}'])
+def test_a_damaged_config_is_named(tmp_path, content):
+    with begin(tmp_path) as run:
+        (run.folder / "config.json").write_text(content)
+        with pytest.raises(RdfiaError, match=r"circles is not a run's folder: config\.json is missing or damaged"):
+            run.config()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"section": "rnn"}, {"config": {"width": 3}}, {"config": {"lr": -1}}, {"config": 3}],
+    ids=str,
+)
+def test_settings_that_this_version_does_not_know_are_told_of(tmp_path, changes):
+    with begin(tmp_path) as run:
+        run.write_json("config.json", {**run.facts(), **changes})
+        with pytest.raises(RdfiaError, match=r"circles: config\.json has settings that this version does not know"):
+            run.config()
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    records.write_atomic(tmp_path / "a", b"old")
+    files.write_atomic(tmp_path / "a", b"old")
 
     def full(_fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(RdfiaError, match="No space left"):
-        records.write_atomic(tmp_path / "a", b"new")
+        files.write_atomic(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_keep_holds_the_one_before(tmp_path):
     for content in (b"1", b"2", b"3"):
-        records.write_atomic(tmp_path / "last", content, keep=tmp_path / "previous")
+        files.write_atomic(tmp_path / "last", content, keep=tmp_path / "previous")
     assert ((tmp_path / "last").read_bytes(), (tmp_path / "previous").read_bytes()) == (b"3", b"2")
 
 
-def test_history_is_written_in_full():
+def test_json_has_no_nan_which_other_languages_refuse():
+    text = files.to_json({"a": float("nan"), "b": [float("inf"), (1.5, -float("inf"))], "c": Path("é"), "d": {1: None}})
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "a": None,
+        "b": [None, [1.5, None]],
+        "c": "é",
+        "d": {"1": None},
+    }
+
+
+def test_history_is_written_in_full(tmp_path):
     row = {**dict.fromkeys(records.HISTORY_COLUMNS, 0.5), "epoch": 1, "train_loss": 1 / 3, "train_accuracy": 2e-17}
-    header, line = records.history_bytes([row]).decode().splitlines()
+    data = records.history_bytes([row])
+    header, line = data.decode().splitlines()
     assert header.split(",") == list(records.HISTORY_COLUMNS)
     assert [float(text) for text in line.split(",")] == [row[key] for key in records.HISTORY_COLUMNS]
+    (tmp_path / "history.csv").write_bytes(data)
+    assert StoredRun(tmp_path, a_record()).history() == [row]
+
+
+@pytest.mark.parametrize("content", [None, "epoch,lr\n1,x\n", "epoch,lr\n1\n", b"\xff\xfe"], ids=str)
+def test_a_history_that_cannot_be_read_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "history.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RdfiaError, match=r"history\.csv: .*; remove the folder to train it again"):
+        StoredRun(tmp_path, a_record()).history()
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
 
 
 def test_best_is_the_first_of_the_highest():
@@ -81,62 +231,152 @@ def test_best_is_the_first_of_the_highest():
     assert records.best_row(rows)["epoch"] == 1 and records.best_row([]) is None
 
 
-@pytest.mark.parametrize("known", [e for e in REGISTRY.values() if e.section != "svm"], ids=lambda e: e.name)
-def test_a_run_that_repeats_a_declaration_gets_its_figure(known):
-    published = ("name", "figure", "question", "published", "reported", "others", "base", "epochs")
-    options = type(known)("", **{key: value for key, value in vars(known).items() if key not in published})
-    assert identify(options, None) == known
-    assert identify(options, 3).epochs == 3
+def test_a_pause_does_not_count_as_training():
+    rows = [{"seconds": 2.0}, {"seconds": 7200.0}, {"seconds": 2.0}]
+    assert records.duration(rows) == 6.0 and records.duration([]) == 0.0
 
 
-def test_another_run_gets_a_name_of_its_options_and_nothing_published():
-    run = identify(CnnExperiment("", dataset="digits", augment=("crop", "flip"), dropout=0.3, lr=0.01), None)
-    assert run.name == "digits-lr-0.01-augment-dropout-0.3-no-normalize"
-    assert run.figure is run.published is None and run.epochs == 30
-    assert identify(CnnExperiment("", dataset="/data/my pictures"), None).name == "my-pictures"
+@pytest.mark.parametrize(
+    "config",
+    [
+        MlpConfig(implementation="tape").resolve(),
+        SvmConfig(kernel="poly").resolve(),
+        CnnConfig(whitening="zca", augmentations=("hue",), dropout_rate=0.3).resolve(),
+    ],
+    ids=lambda config: config.section,
+)
+def test_a_record_comes_back_as_it_was(tmp_path, config):
+    record = a_record(config, reason="why not")
+    with Run.create(tmp_path, config.section, "x", {"section": config.section}, config) as run:
+        run.write_record(record)
+    stored = read_record(run.folder)
+    assert stored == StoredRun(run.folder, record) and stored.config == config
+    values = json.loads((run.folder / "metrics.json").read_text())
+    assert values["schema"] == records.SCHEMA == 2 and values["config"] == config.to_dict()
 
 
-def test_no_name_is_that_of_another_declaration():
-    for rungs in ({"dropout": 0.5}, {"batch_norm": True}, {"augment": ("crop", "flip")}, {"schedule": "exponential"}):
-        assert identify(CnnExperiment("", **rungs), None).name.endswith("-no-normalize")
-        assert identify(CnnExperiment("", **rungs, normalize=True, batch_size=7), None).name not in REGISTRY
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", '{"schema": 2}', '{"schema": 3, "section": "mlp"}', '{"schema": 1, "section": "cnn"}'],
+)
+def test_a_damaged_record_is_none(tmp_path, content):
+    assert read_record(tmp_path) is None
+    (tmp_path / "metrics.json").write_text(content)
+    assert read_record(tmp_path) is None
 
 
-def finished(run: records.Run, status: str, epochs: int) -> None:
-    run.write_json("metrics.json", {"status": status, "final": {"epoch": epochs}})
+@pytest.mark.parametrize("changes", [{"section": "rnn"}, {"config": {"lr": -1}}, {"config": {"width": 1}}], ids=str)
+def test_a_record_that_this_version_does_not_know_is_none(tmp_path, changes):
+    (tmp_path / "metrics.json").write_text(files.to_json({**a_record().to_dict(), **changes}))
+    assert read_record(tmp_path) is None
 
 
-def test_the_latest_unfinished_run_is_one_that_can_go_on(tmp_path):
-    config = {"experiment": {"name": "x", "epochs": 5}}
-    with pytest.raises(RdfiaError, match="no unfinished run"):
-        records.latest_unfinished(tmp_path, "cnn")
-    waiting = records.Run.create(tmp_path, "cnn", "waiting", config)
-    for name, status in (("done", "ok"), ("diverged", "failed")):
-        finished(records.Run.create(tmp_path, "cnn", name, config), status, 5)
-    running = records.Run.create(tmp_path, "cnn", "running", config)
-    folder = waiting.folder
-    del waiting
-    assert records.latest_unfinished(tmp_path, "cnn") == folder
-    del running
-    assert records.latest_unfinished(tmp_path, "cnn").name == "running"
+def schema_1(section: str, settings: dict, **more) -> dict:
+    """A record as the first version wrote it: the report's claims among the settings, everything on one level."""
+    claims = {"name": "x", "figure": 12, "question": 22, "published": 0.8, "reported": "", "others": [0.79, 0.81]}
+    return {
+        "schema": 1,
+        "status": "ok",
+        "section": section,
+        "experiment": "x",
+        "figure": 12,
+        "question": 22,
+        "published": 0.8,
+        "reason": None,
+        "quick": False,
+        "dataset": {"name": settings["dataset"]},
+        "best": {"epoch": 4, "test_accuracy": 0.7, "test_loss": 1.0},
+        "final": {"epoch": 5, "test_accuracy": 0.6, "test_loss": 1.1},
+        "seed": 3,
+        "device": "cpu",
+        "seconds": 2.5,
+        "settings": {**claims, "base": None, **settings},
+        "environment": {"python": "3.11"},
+        **more,
+    }
 
 
-def test_a_longer_run_is_unfinished_until_it_is_done(tmp_path):
-    run = records.Run.create(tmp_path, "cnn", "x", {"experiment": {"name": "x", "epochs": 5}})
-    assert run.status() == "unfinished"
-    finished(run, "ok", 5)
-    assert (run.status(), run.status(6)) == ("ok", "unfinished")
-    run.update_epochs(6)
-    assert run.status() == "unfinished" and run.config()["experiment"]["epochs"] == 6
+CNN_1 = {
+    "dataset": "cifar10",
+    "model": "cifar",
+    "normalize": True,
+    "augment": ["crop", "flip"],
+    "schedule": "exponential",
+    "dropout": 0.5,
+    "batch_norm": True,
+    "whiten": "",
+    "epsilon": 0.01,
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "batch_size": 128,
+    "epochs": 5,
+    "precision": "float32",
+    "seed": 3,
+}
 
 
-def test_the_ladder_is_the_reports():
-    assert [(e.figure, e.question, e.published) for e in LADDER] == [
-        (7, 15, 0.70),
-        (11, 19, 0.758),
-        (12, 22, 0.80),
-        (18, 26, 0.81),
-        (22, 29, 0.82),
-        (23, 34, 0.85),
-    ]
-    assert (CIRCLES.figure, MNIST_LENET.figure, BASELINE.lr, AUGMENT.normalize) == (1, 6, 0.1, True)
+def test_a_convnets_record_of_the_first_version_is_read():
+    record = Record.from_dict(schema_1("cnn", CNN_1, parameters=12))
+    assert record.config == CnnConfig(
+        normalize=True,
+        augmentations=("crop", "flip"),
+        schedule="exponential",
+        dropout_rate=0.5,
+        batch_norm=True,
+        lr=0.1,
+        epochs=5,
+        seed=3,
+    )
+    assert (record.status, record.epochs, record.seconds, record.device) == ("ok", 5, 2.5, "cpu")
+    assert record.details == {"parameters": 12}
+    assert record.reference == {
+        "figure": 12,
+        "question": "22",
+        "published": 0.8,
+        "comment": "",
+        "peer_range": [0.79, 0.81],
+    }
+    whitened = Record.from_dict(schema_1("cnn", {**CNN_1, "normalize": False, "whiten": "zca", "epsilon": 0.1}))
+    assert (whitened.config.whitening, whitened.config.whitening_epsilon) == ("zca", 0.1)
+
+
+def test_other_sections_records_of_the_first_version_are_read():
+    mlp = {"dataset": "circles", "hidden": 4, "std": 0.1, "batch_size": 10, "lr": 0.07, "epochs": 5, "seed": 3}
+    record = Record.from_dict(schema_1("mlp", mlp, implementations={"tape": {}}))
+    assert record.config == MlpConfig(hidden_units=4, init_std=0.1, epochs=5, seed=3, implementation="tape")
+    all_four = {name: {} for name in ("manual", "tape", "layers", "optimizer")}
+    assert Record.from_dict(schema_1("mlp", mlp, implementations=all_four)).config.implementation == "all"
+    machine = {"kernel": "poly", "C": 3.0, "degree": 4}
+    svm = {"dataset": "circles", "seed": 3, "settings": [machine], "sweep": []}
+    one = Record.from_dict(schema_1("svm", svm, final=None, scores=[1]))
+    assert one.config == SvmConfig(kernel="poly", C=3.0, degree=4, seed=3)
+    assert one.details == {"scores": [1]} and one.epochs == 0
+    panels = Record.from_dict(schema_1("svm", {**svm, "settings": [machine, machine]}, final=None))
+    assert panels.config == SvmConfig(seed=3)
+
+
+def test_every_record_that_ships_with_the_package_is_read():
+    store = reference_store()
+    folders = sorted(path.parent for path in store.root.glob("*/*/metrics.json"))
+    read = [stored.folder for stored in store.runs()]
+    # Studies lie beside the runs of mlp and have records of their own.
+    assert [folder for folder in folders if folder not in read] == sorted((store.root / "mlp").glob("study-*"))
+    for stored in store.runs():
+        assert stored.record.status in ("ok", "failed") and not stored.record.quick
+        if stored.record.section != "svm":
+            assert len(stored.history()) >= stored.record.epochs > 0
+
+
+def test_a_run_is_finished_only_with_all_the_epochs_that_are_asked_for(tmp_path):
+    config = CnnConfig(epochs=5).resolve()
+    with Run.create(tmp_path, "cnn", "x", {"section": "cnn"}, config) as run:
+        assert run.status() == "unfinished"
+        for status in ("interrupted", "failed"):
+            run.write_record(a_record(config, status=status))
+            assert run.status() == status
+        run.write_record(a_record(config))
+        assert (run.status(), run.status(6)) == ("ok", "unfinished")
+        run.lengthen(6)
+        assert run.status() == "unfinished" and run.config() == replace(config, epochs=6)
+        run.write_record(a_record(replace(config, epochs=6), epochs=6))
+        assert run.status() == "ok"

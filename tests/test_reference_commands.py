@@ -38,7 +38,7 @@ def tiny_cifar(tmp_path):
         (["mlp", "--animate", "--check-gradients"], "--check-gradients"),
         (["list", "--section", "nonsense"], "nonsense"),
         (["mlp", "--animate", "--dataset", "digits"], "--animate"),
-        (["cnn", "--epsilon", "0.1"], "--epsilon needs --whiten"),
+        (["cnn", "--epsilon", "0.1"], "whitening_epsilon (--epsilon) needs whitening (--whiten)"),
         (["cnn", "--whiten", "zca", "--normalize"], "--whiten"),
         (["cnn", "--transform", "nonsense"], "nonsense"),
     ],
@@ -50,10 +50,10 @@ def test_a_wrong_option_is_named_and_exits_2(rdfia_here, monkeypatch, args, word
     assert done.returncode == 2 and word in done.stderr, done.stderr
 
 
-def test_list_has_all_and_only_the_section_that_is_asked_for(rdfia):
-    rows = json.loads(rdfia("list", "--json").stdout)["experiments"]
+def test_list_has_all_and_only_the_section_that_is_asked_for(rdfia_here):
+    rows = json.loads(rdfia_here("list", "--json").stdout)["experiments"]
     assert {number for row in rows for number in row["figures"]} >= {str(n) for n in range(1, 24)}
-    text = rdfia("list", "--section", "svm").stdout.splitlines()
+    text = rdfia_here("list", "--section", "svm").stdout.splitlines()
     assert len(text) == 2 and text[1].startswith("kernels")
 
 
@@ -80,24 +80,48 @@ def test_improve_on_other_images_repeats_itself_from_what_is_kept(rdfia_here, im
     assert rows[0]["published"] is None
     again = rdfia_here(*args)
     assert again.stdout == first.stdout
-    assert "kept in results/cnn/my-pictures" in again.stderr and "epoch" not in again.stderr
+    for number, name in enumerate(("my-pictures", "my-pictures-normalize"), start=1):
+        assert f"[{number}/2] {name}: finished earlier, in results/cnn/{name}" in again.stderr.splitlines()
+    assert "epoch" not in again.stderr
 
 
-def test_without_data_improve_says_what_to_do_before_anything_slow(rdfia, tmp_path):
-    done = rdfia("improve", "--data-dir", str(tmp_path / "nowhere"))
+def test_without_data_improve_says_what_to_do_before_anything_slow(rdfia_here, tmp_path):
+    done = rdfia_here("improve", "--data-dir", str(tmp_path / "nowhere"))
     assert done.returncode == 1 and "does not exist" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_svm_figures_need_no_tensorflow_and_no_retraining(rdfia, tmp_path):
     # Keras would refuse such a back end.
-    assert rdfia("figure", "4", "5", env={"KERAS_BACKEND": "none"}).returncode == 0
+    assert rdfia("figure", "4", "5", "--train", env={"KERAS_BACKEND": "none"}).returncode == 0
+    assert (tmp_path / "results" / "svm" / "kernels" / "metrics.json").exists()
     done = rdfia("figure", "4", "5", "--json", env={"KERAS_BACKEND": "none"})
+    assert "from results/svm/kernels" in done.stderr
     rows = json.loads(done.stdout)["figures"]
     assert [row["figure"] for row in rows] == ["Figure 4", "Figure 5"] and rows[0]["best"] > 0.9
     assert sorted(path.name for path in (tmp_path / "results" / "figures").iterdir()) == [
         "figure-04.png",
         "figure-05.png",
     ]
+    assert [path.name for path in (tmp_path / "results" / "svm").iterdir() if path.is_dir()] == ["kernels"]
+
+
+def test_figures_come_from_the_package_when_there_is_no_run(rdfia_here, tmp_path):
+    done = rdfia_here("figure", "4", "7", "--json", "--data-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("kernels", "baseline"):
+        assert f"{name}: from the reference results of this package" in done.stderr.splitlines()
+    assert json.loads(done.stdout)["paths"] == ["results/figures/figure-04.png", "results/figures/figure-07.png"]
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["figures"]
+
+
+@pytest.mark.parametrize(
+    "more", [["--seed", "9"], ["--epochs", "1000"], ["--precision", "mixed_float16"]], ids=" ".join
+)
+def test_a_figure_of_a_run_that_is_nowhere_names_the_way_to_train_it(rdfia_here, tmp_path, more):
+    done = rdfia_here("figure", "7", *more)
+    assert (done.returncode, done.stdout) == (1, "") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: there is no finished run of baseline") and "add --train" in done.stderr
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +158,7 @@ def test_previews(rdfia_here, tmp_path):
 
 def test_repeated_transformations_count_once(rdfia_here, image_folder):
     args = ("cnn", "--dataset", str(image_folder), "--augment", "--transform", "blur", "--transform", "blur", "--quick")
-    assert json.loads(rdfia_here(*args, "--json").stdout)["settings"]["augment"] == ["crop", "flip", "blur"]
+    assert json.loads(rdfia_here(*args, "--json").stdout)["config"]["augmentations"] == ["crop", "flip", "blur"]
 
 
 def test_cnn_takes_transformations_and_whitening(rdfia_here, tmp_path, image_folder):
@@ -142,7 +166,7 @@ def test_cnn_takes_transformations_and_whitening(rdfia_here, tmp_path, image_fol
         "cnn", "--dataset", str(image_folder), "--transform", "hue", "--transform", "blur", "--quick", "--json"
     )
     record = json.loads(done.stdout)
-    assert record["settings"]["augment"] == ["hue", "blur"] and record["settings"]["normalize"] is True
+    assert record["config"]["augmentations"] == ["hue", "blur"] and record["config"]["normalize"] is True
     # Grey images of 28 x 28, whose axes are found in no time.
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
@@ -150,15 +174,16 @@ def test_cnn_takes_transformations_and_whitening(rdfia_here, tmp_path, image_fol
     args = ("cnn", "--dataset", "mnist", "--data-dir", tmp_path, "--whiten", "pca", "--epsilon", "0.1", "--quick")
     done = rdfia_here(*args, "--json")
     record = json.loads(done.stdout)
-    assert (record["settings"]["whiten"], record["settings"]["epsilon"]) == ("pca", 0.1)
-    assert record["settings"]["normalize"] is False
+    assert (record["config"]["whitening"], record["config"]["whitening_epsilon"]) == ("pca", 0.1)
+    assert record["config"]["normalize"] is False
 
 
 def test_resume_compares_transformations(rdfia_here, tmp_path, image_folder):
     args = ("cnn", "--dataset", str(image_folder), "--transform", "hue", "--epochs", "1")
     folder = rdfia_here(*args).stdout.splitlines()[-1]
     done = rdfia_here("cnn", "--resume", folder, "--transform", "blur", "--epochs", "2")
-    assert done.returncode == 1 and "augment was ('hue',)" in done.stderr
+    assert done.returncode == 1 and "augmentations (--transform) was ('hue',)" in done.stderr
+    assert "and is now ('blur',)" in done.stderr
 
 
 def test_the_animation_is_written(rdfia_here, tmp_path):

@@ -1,0 +1,403 @@
+"""Configs refuse what cannot be run, with the same sentence from Python and from the command line.
+
+The tests follow from the declarations: a new setting or rule is tested without a line here.
+"""
+
+import itertools
+import json
+import math
+import re
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from rdfia_keras.config import (
+    CONFIGS,
+    OPTIMIZERS,
+    CnnConfig,
+    Config,
+    ConfigError,
+    Excludes,
+    MlpConfig,
+    RunOptions,
+    SvmConfig,
+    check_value,
+    flag,
+    label,
+    settings,
+    value_type,
+)
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import REGISTRY, same_identity
+
+NUMBERS = (-1, 0, 1, 1.5, 11, 2**32, math.inf, math.nan)
+WRONG_TYPES = {
+    int: (1.5, "1", True),
+    float: ("1", True, None),
+    bool: (1, "yes"),
+    str: (3, b"zca"),
+}
+KINDS = (*CONFIGS.values(), RunOptions)
+
+
+def argv(kind, values: dict) -> list[str]:
+    """What one types for some settings."""
+    words = []
+    for name, value in values.items():
+        known = settings(kind)[name]
+        typed = flag(name, known)
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            words.append(typed if value else f"--no-{typed.removeprefix('--')}")
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (typed, one)]
+        else:
+            words += [*([known.switch.flag] if known.switch else ()), typed, str(value)]
+    return words
+
+
+def a_value(kind, name: str):
+    """Any value that is not off."""
+    known, field = settings(kind)[name], kind.__dataclass_fields__[name]
+    value_kind, _, many = value_type(field.type)
+    one = known.choices[0] if known.choices else known.check.example if known.check else value_kind(True)
+    return (one,) if many else one
+
+
+def ways_to_break(kind, rule) -> list[dict]:
+    """Settings that break a rule and are each allowed by itself."""
+    mine = {rule.field: a_value(kind, rule.field)}
+    if isinstance(rule, Excludes):
+        return [{**mine, rule.other: a_value(kind, rule.other)}]
+    other = [value for value in settings(kind)[rule.other].choices if value not in rule.values] if rule.values else []
+    usual = kind.__dataclass_fields__[rule.other].default
+    return [{**mine, rule.other: value} for value in other] + ([] if usual in rule.values else [mine])
+
+
+def bad_values(kind, name: str) -> list:
+    """Values of the right type that the setting's own check or choices refuse."""
+    known = settings(kind)[name]
+    value_kind, _, many = value_type(kind.__dataclass_fields__[name].type)
+    bad = ["nonsense"] if known.choices else []
+    if known.check:
+        numbers = [value_kind(x) for x in NUMBERS if value_kind is float or isinstance(x, int)]
+        bad += [value for value in numbers if not known.check.holds(value)]
+    return [(value,) if many else value for value in bad]
+
+
+BROKEN_RULES = [
+    (kind, rule, values)
+    for kind in KINDS
+    for rule in getattr(kind, "rules", ())
+    for values in ways_to_break(kind, rule)
+]
+BAD_VALUES = [(kind, name, bad) for kind in KINDS for name in settings(kind) for bad in bad_values(kind, name)]
+
+
+def named(case) -> str:
+    return str(case) if not isinstance(case, type) else case.__name__
+
+
+def refusal(kind, values: dict) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        kind(**values)
+    assert isinstance(caught.value, ValueError) and isinstance(caught.value, RdfiaError)
+    return caught.value
+
+
+def assert_the_command_refuses(run, kind, values: dict, sentence: str) -> None:
+    section = getattr(kind, "section", "cnn")
+    done = run(section, *argv(kind, values))
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {sentence}\n")
+
+
+@pytest.mark.parametrize(("kind", "rule", "values"), BROKEN_RULES, ids=named)
+def test_a_broken_rule_is_refused_with_one_sentence_from_both_sides(rdfia_here, tmp_path, kind, rule, values):
+    error = refusal(kind, values)
+    assert error.fields == (rule.field, rule.other)
+    assert str(error) == rule.says(kind)
+    for name in error.fields:
+        assert label(kind, name) in str(error) and flag(name, settings(kind)[name]) in str(error)
+    assert_the_command_refuses(rdfia_here, kind, values, str(error))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [SvmConfig, CnnConfig], ids=named)
+def test_every_rule_has_a_broken_case(kind):
+    assert kind.rules
+    assert {rule for of, rule, _ in BROKEN_RULES if of is kind} == set(kind.rules)
+
+
+@pytest.mark.parametrize(("kind", "name", "bad"), BAD_VALUES, ids=named)
+def test_a_bad_value_is_refused_with_one_sentence_from_both_sides(rdfia_here, tmp_path, kind, name, bad):
+    error = refusal(kind, {name: bad})
+    assert error.fields == (name,)
+    assert str(error).startswith(f"{label(kind, name)} must be ")
+    assert str(error).endswith(str(bad[0] if isinstance(bad, tuple) else bad) + ("'" * isinstance(bad, str | tuple)))
+    for choice in settings(kind)[name].choices:
+        assert choice in str(error)
+    assert_the_command_refuses(rdfia_here, kind, {name: bad}, str(error))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=named)
+def test_every_check_and_every_choice_has_a_bad_value(kind):
+    limited = {name for name, known in settings(kind).items() if known.check or known.choices}
+    assert {name for of, name, _ in BAD_VALUES if of is kind} == limited != set()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=named)
+def test_the_example_of_each_check_and_every_choice_is_allowed(kind):
+    for name, known in settings(kind).items():
+        declared = kind.__dataclass_fields__[name].type
+        good = known.choices or ([known.check.example] if known.check else [])
+        for value in good:
+            check_value(name, name, declared, (value,) if value_type(declared)[2] else value, known)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=named)
+def test_a_value_of_another_type_is_refused(kind):
+    for name in settings(kind):
+        value_kind, optional, many = value_type(kind.__dataclass_fields__[name].type)
+        for wrong in WRONG_TYPES.get(value_kind, (3, "text")):
+            if wrong is None and optional:
+                continue
+            error = refusal(kind, {name: (wrong,) if many else wrong})
+            assert error.fields == (name,) and repr(wrong) in str(error), error
+
+
+@pytest.mark.parametrize("kind", CONFIGS.values(), ids=named)
+def test_a_number_that_is_none_is_refused_on_the_command_line(rdfia_here, monkeypatch, kind):
+    monkeypatch.setenv("COLUMNS", "200")
+    for name, known in settings(kind).items():
+        value_kind, _, _ = value_type(kind.__dataclass_fields__[name].type)
+        if value_kind in (int, float):
+            done = rdfia_here(kind.section, *argv(kind, {name: "three"}))
+            assert done.returncode == 2 and done.stdout == ""
+            assert f"'{flag(name, known)}'" in done.stderr
+            assert re.search(r"valid (integer|number|float)", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"network": "lenet", "batch_norm": True}, ("batch_norm", "network")),
+        ({"network": "dense", "batch_norm": True}, ("batch_norm", "network")),
+        ({"whitening": "zca", "normalize": True}, ("whitening", "normalize")),
+        ({"whitening_epsilon": 0.1}, ("whitening_epsilon", "whitening")),
+        ({"schedule": "cosine"}, ("schedule",)),
+        ({"dropout_rate": 7}, ("dropout_rate",)),
+        ({"dropout_rate": 1.0}, ("dropout_rate",)),
+        ({"lr": -1}, ("lr",)),
+        ({"lr": 0}, ("lr",)),
+        ({"lr": math.nan}, ("lr",)),
+        ({"epochs": 0}, ("epochs",)),
+        ({"augmentations": ("crop", "nonsense")}, ("augmentations",)),
+        ({"augmentations": "crop"}, ("augmentations",)),
+        ({"augmentations": None}, ("augmentations",)),
+        ({"network": "resnet"}, ("network",)),
+        ({"precision": "float64"}, ("precision",)),
+        ({"seed": 2**32}, ("seed",)),
+    ],
+    ids=str,
+)
+def test_a_convnet_that_cannot_run_cannot_be_made(values, fields):
+    assert refusal(CnnConfig, values).fields == fields
+    with pytest.raises(ConfigError):
+        CnnConfig.from_dict(values)
+    with pytest.raises(ConfigError):
+        replace(CnnConfig(), **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        ({"C": 1.0}, ("C", "kernel")),
+        ({"degree": 3, "kernel": "rbf"}, ("degree", "kernel")),
+        ({"degree": 3}, ("degree", "kernel")),
+    ],
+    ids=str,
+)
+def test_a_kernel_machine_that_cannot_be_fitted_cannot_be_made(values, fields):
+    assert refusal(SvmConfig, values).fields == fields
+
+
+def test_values_at_their_limits_are_allowed():
+    assert CnnConfig(dropout_rate=0.0, seed=2**32 - 1, epochs=1, batch_size=1).dropout_rate == 0
+    assert MlpConfig(init_std=0.0, hidden_units=1).init_std == 0
+    assert SvmConfig(kernel="poly", degree=10).degree == 10
+
+
+def test_a_config_cannot_be_changed_nor_made_by_position():
+    with pytest.raises(AttributeError):
+        CnnConfig().lr = 3.0  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        CnnConfig("mnist")  # type: ignore[misc]
+
+
+def test_numbers_of_numpy_become_plain_ones():
+    config = CnnConfig(epochs=np.int64(3), lr=np.float32(0.5), dropout_rate=0)
+    assert json.loads(json.dumps(config.to_dict()))["lr"] == 0.5
+    assert [type(value) for value in (config.epochs, config.lr, config.dropout_rate)] == [int, float, float]
+
+
+def test_lists_become_tuples():
+    config = CnnConfig(augmentations=["crop", "flip"])
+    assert config.augmentations == ("crop", "flip")
+    assert config == CnnConfig(augmentations=("crop", "flip")) and hash(config)
+
+
+# --- what is filled in ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("optimizer", "lr"), OPTIMIZERS.items())
+def test_the_learning_rate_follows_the_optimizer(optimizer, lr):
+    assert CnnConfig(optimizer=optimizer).lr is None
+    assert CnnConfig(optimizer=optimizer).resolve().lr == lr
+    assert CnnConfig(optimizer=optimizer, lr=0.3).resolve().lr == 0.3
+
+
+def test_adam_and_rmsprop_take_a_hundredth_of_the_others_rate():
+    assert OPTIMIZERS == {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
+
+
+@pytest.mark.parametrize(
+    ("values", "normalize"),
+    [
+        ({}, False),
+        ({"optimizer": "adam"}, False),
+        ({"augmentations": ("crop",)}, True),
+        ({"dropout_rate": 0.5}, True),
+        ({"batch_norm": True}, True),
+        ({"schedule": "step"}, True),
+        ({"schedule": "step", "normalize": False}, False),
+        ({"normalize": True}, True),
+        ({"schedule": "step", "whitening": "zca"}, False),
+        ({"whitening": "pca"}, False),
+    ],
+    ids=str,
+)
+def test_a_rung_of_the_ladder_turns_normalization_on(values, normalize):
+    assert CnnConfig(**values).resolve().normalize is normalize
+
+
+def test_whitening_has_an_epsilon_and_nothing_else_has():
+    assert CnnConfig().resolve().whitening_epsilon is None
+    assert CnnConfig(whitening="zca").resolve().whitening_epsilon == 0.01
+    assert CnnConfig(whitening="zca", whitening_epsilon=0.1).resolve().whitening_epsilon == 0.1
+
+
+@pytest.mark.parametrize(
+    ("config", "epochs"),
+    [
+        (MlpConfig(), 150),
+        (MlpConfig(dataset="mnist"), 10),
+        (MlpConfig(dataset="digits"), 30),
+        (CnnConfig(), 30),
+        (CnnConfig(dataset="mnist"), 10),
+        (CnnConfig(dataset="digits"), 30),
+        (CnnConfig(dataset="mnist", epochs=3), 3),
+        (SvmConfig(), None),
+    ],
+    ids=str,
+)
+def test_epochs_follow_the_data(config, epochs):
+    assert config.resolve().epochs == epochs
+
+
+def test_a_kernel_has_a_penalty_and_poly_a_degree():
+    assert SvmConfig().resolve() == SvmConfig()
+    assert SvmConfig(kernel="rbf").resolve() == SvmConfig(kernel="rbf", C=1.0)
+    assert SvmConfig(kernel="poly").resolve() == SvmConfig(kernel="poly", C=1.0, degree=2)
+    assert SvmConfig(kernel="poly", degree=4, C=3.0).resolve() == SvmConfig(kernel="poly", degree=4, C=3.0)
+
+
+@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
+def test_filling_in_twice_changes_nothing_and_breaks_no_rule(known):
+    assert known.config.resolve() == known.config
+    assert None not in {known.config.seed, getattr(known.config, "lr", 0), getattr(known.config, "normalize", 0)}
+
+
+# --- what tells experiments apart -------------------------------------------------------------------------------------
+
+TELL_RUNS_APART = {
+    MlpConfig: {"seed": 9, "epochs": 3, "implementation": "tape"},
+    SvmConfig: {"seed": 9},
+    CnnConfig: {"seed": 9, "epochs": 3, "precision": "mixed_bfloat16"},
+}
+
+
+@pytest.mark.parametrize("kind", CONFIGS.values(), ids=named)
+def test_identity_ignores_what_only_tells_runs_apart_and_nothing_else(kind):
+    ignored = {name for name, known in settings(kind).items() if not known.identity}
+    assert ignored == set(TELL_RUNS_APART[kind])
+    assert set(kind().identity()) == set(settings(kind)) - ignored
+    assert kind(**TELL_RUNS_APART[kind]).identity() == kind().identity()
+    assert same_identity(kind(**TELL_RUNS_APART[kind]), kind())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *(CnnConfig(dataset="mnist"), CnnConfig(network="dense"), CnnConfig(normalize=True)),
+        *(CnnConfig(augmentations=("crop",)), CnnConfig(augmentations=("flip", "crop")), CnnConfig(schedule="step")),
+        *(CnnConfig(dropout_rate=0.1), CnnConfig(batch_norm=True), CnnConfig(whitening="zca")),
+        *(CnnConfig(whitening="zca", whitening_epsilon=0.1), CnnConfig(optimizer="adam"), CnnConfig(lr=0.2)),
+        CnnConfig(batch_size=64),
+    ],
+    ids=str,
+)
+def test_each_other_setting_makes_another_experiment(changed):
+    assert changed.identity() != CnnConfig().identity()
+    assert not same_identity(changed, CnnConfig())
+
+
+def test_a_default_that_is_written_out_makes_no_other_experiment():
+    assert CnnConfig(lr=0.1, normalize=False).identity() == CnnConfig().identity()
+    assert CnnConfig(whitening="pca", whitening_epsilon=0.01).identity() == CnnConfig(whitening="pca").identity()
+    assert not same_identity(MlpConfig(), SvmConfig())
+
+
+# --- as JSON ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
+def test_a_config_comes_back_from_json(known):
+    config = known.config
+    again = type(config).from_dict(json.loads(json.dumps(config.to_dict())))
+    assert again == config and type(again) is type(config)
+    assert set(config.to_dict()) == {field.name for field in fields(config)}
+
+
+@pytest.mark.parametrize("kind", CONFIGS.values(), ids=named)
+def test_unknown_settings_are_refused(kind):
+    with pytest.raises(ConfigError, match=f"{kind.section} has no setting learning_rate, width") as caught:
+        kind.from_dict({"width": 3, "learning_rate": 0.1})
+    assert caught.value.fields == ("learning_rate", "width")
+    with pytest.raises(TypeError):
+        kind(width=3)
+
+
+def test_another_length_is_another_config_of_the_same_experiment():
+    longer = CnnConfig(augmentations=("crop",)).with_epochs(80)
+    assert longer == CnnConfig(augmentations=("crop",), epochs=80)
+    with pytest.raises(ConfigError):
+        longer.with_epochs(0)
+
+
+def test_every_config_is_found_by_its_section():
+    assert [(name, kind.section) for name, kind in CONFIGS.items()] == [(name, name) for name in ("mlp", "svm", "cnn")]
+    assert all(issubclass(kind, Config) for kind in CONFIGS.values())
+
+
+def test_help_texts_are_sentences_and_flags_are_unique():
+    for kind in KINDS:
+        flags = [flag(name, known) for name, known in settings(kind).items()]
+        flags += [known.switch.flag for known in settings(kind).values() if known.switch]
+        assert len(flags) == len(set(flags))
+        for known in settings(kind).values():
+            assert known.help.endswith(".") and known.help[0].isascii()
+    for one, other in itertools.product(CONFIGS.values(), [RunOptions]):
+        assert not set(settings(one)) & set(settings(other))
