@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from rdfia_keras.config import AUGMENTATIONS
+from rdfia_keras.models.warping import gather_pixels, index_dtype, inverse, project, rectangle_to
 from rdfia_keras.registry import Registry
 
 PACKAGE = "rdfia_keras"
@@ -132,13 +133,14 @@ class RandomCrop(keras.layers.Layer):
         if not training:
             top, left = slack[0] // 2, slack[1] // 2
             return images[:, top : top + self.size, left : left + self.size]
-        count, (height, width, channels) = ops.shape(images)[0], images.shape[1:]
+        count = ops.shape(images)[0]
         top, left = (keras.random.randint((count, 1, 1), 0, limit + 1, seed=self.seed_generator) for limit in slack)
-        window = ops.arange(self.size, dtype="int32")
-        rows, columns = top + window[None, :, None], left + window[None, None, :]
-        number = ops.arange(count, dtype="int32")[:, None, None]
-        # One gather of whole pixels from a flat list: ten times faster than rows first and columns then.
-        return ops.take(ops.reshape(images, (-1, channels)), (number * height + rows) * width + columns, axis=0)
+        window = ops.arange(self.size, dtype=index_dtype())
+        rows = ops.cast(top, index_dtype()) + window[None, :, None]
+        columns = ops.cast(left, index_dtype()) + window[None, None, :]
+        # TensorFlow gathers no uint8 on a GPU.
+        pixels = gather_pixels(ops.cast(images, "float32"), rows, columns)
+        return ops.cast(pixels, images.dtype)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.size, self.size, input_shape[3])
@@ -260,9 +262,8 @@ class RandomAffine(RandomPerImage):
         x, y = (width - 1) / 2, (height - 1) / 2
         right = x + width * self.uniform((count,), -self.shift, self.shift)
         down = y + height * self.uniform((count,), -self.shift, self.shift)
-        zero = ops.zeros_like(a)
-        matrix = [a, b, right - a * x - b * y, c, d, down - c * x - d * y, zero, zero]
-        return ops.image.affine_transform(images, ops.stack(matrix, axis=1), data_format="channels_last")
+        zero, one = ops.zeros_like(a), ops.ones_like(a)
+        return project(images, [[a, b, right - a * x - b * y], [c, d, down - c * x - d * y], [zero, zero, one]])
 
     def get_config(self):
         own = {"degrees": self.degrees, "shift": self.shift, "scale": self.scale, "shear": self.shear}
@@ -290,8 +291,8 @@ class RandomPerspective(RandomPerImage):
         reach = self.distortion / 2 * np.array([right, bottom], "float32")
         chosen = ops.cast(self.uniform((count, 1, 1), 0, 1) < self.probability, "float32")
         moved = corners + chosen * inwards * reach * self.uniform((count, 4, 2), 0, 1)
-        start = ops.broadcast_to(ops.convert_to_tensor(corners), ops.shape(moved))
-        return ops.image.perspective_transform(images, start, moved, data_format="channels_last")
+        # What stands at a corner moves inwards, so the output looks up the inverse.
+        return project(images, inverse(rectangle_to(moved, right, bottom)))
 
     def get_config(self):
         return {**super().get_config(), "distortion": self.distortion, "probability": self.probability}
