@@ -13,6 +13,7 @@ from rdfia_keras.config import NETWORKS, CnnConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.augmentation import Augmentation, crop_size
+from rdfia_keras.models.normalization import BatchNormalization
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.registry import Registry
@@ -92,7 +93,7 @@ def cifar_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasT
     for number, filters in enumerate((32, 64, 64), start=1):
         x = layers.Conv2D(filters, 5, padding="same", dtype=policy, name=f"conv{number}")(x)
         if config.batch_norm:
-            x = layers.BatchNormalization(dtype=policy, name=f"batch_norm{number}")(x)
+            x = BatchNormalization(dtype=policy, name=f"batch_norm{number}")(x)
         x = layers.Activation("relu", dtype=policy, name=f"relu{number}")(x)
         # Rounding up at the third pool keeps 4x4 outputs, and so the parameter count, on 28x28 crops.
         padding = "same" if number == 3 else "valid"

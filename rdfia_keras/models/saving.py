@@ -12,6 +12,7 @@ from rdfia_keras.errors import RdfiaError
 # Importing these registers the layers of ours that a model may hold.
 from rdfia_keras.models import augmentation, whitening  # noqa: F401
 from rdfia_keras.models.augmentation import PACKAGE
+from rdfia_keras.models.normalization import plain
 from rdfia_keras.runs.files import write_atomic
 
 # All of Keras that a model saved here is made of: an archive is data from outside, and layers are code.
@@ -35,7 +36,7 @@ def save_model(model: keras.Model, path: Path) -> None:
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.keras")
     try:
-        keras.Model(model.input, model.output, name=model.name).save(part)
+        _plain_model(model).save(part)
         write_atomic(path, part.read_bytes())
     except OSError as error:
         raise RdfiaError(
@@ -43,6 +44,13 @@ def save_model(model: keras.Model, path: Path) -> None:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _plain_model(model: keras.Model) -> keras.Model:
+    """The model without its optimizer, with Keras's own layers wherever ours only compute the same faster."""
+    copy = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name), clone_function=plain)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def load_model(path: str | Path) -> keras.Model:
