@@ -39,6 +39,7 @@ OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "a
 SCHEDULES = ("constant", "exponential", "step", "inverse")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DEVICES = ("auto", "cpu", "gpu")
+XLA = ("auto", "on", "off")
 EXPLANATIONS = (
     *("conv", "dense-as-conv", "receptive-field", "layers", "bow-svm", "start", "whitening", "dropout", "loss"),
     "backprop-cost",
@@ -462,6 +463,13 @@ class CnnConfig(Config):
     batch_size: int = _batch_size(128)
     epochs: int | None = _epochs("30, 10 on mnist; a registered experiment's own")
     precision: str = setting("float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, identity=False)
+    xla: str = setting(
+        "auto",
+        "Compile the training step with XLA; auto: on a GPU and on JAX.",
+        panel="Run",
+        choices=XLA,
+        identity=False,
+    )
     seed: int = _seed("weights, order, augmentation and dropout")
 
     @property

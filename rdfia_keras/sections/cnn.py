@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rdfia_keras.config import CnnConfig, RunOptions, dataset_name
+from rdfia_keras.config import CnnConfig, RunOptions, dataset_name, label
 from rdfia_keras.data import Dataset, load_images
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs import checkpoints
@@ -41,6 +41,8 @@ def run(config: CnnConfig, options: RunOptions) -> Result:
     Raises:
         RdfiaError: When the data, the device or the output folder cannot be used, or the disk fills up.
     """
+    if config.xla == "on" and options.deterministic:
+        raise ConfigError(f"{label(config, 'xla')} on and --deterministic exclude each other: leave one out", ("xla",))
     # Data first: a missing or broken file is told before the seconds that TensorFlow takes to load.
     config = replace(config, dataset=dataset_name(config.dataset))
     data = load_images(config.dataset, options.data_dir)

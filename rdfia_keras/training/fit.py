@@ -11,6 +11,7 @@ import numpy as np
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.system.backend import has_gpu
 from rdfia_keras.training.batches import batches
 from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence
@@ -60,7 +61,10 @@ def fit(
 def compile_model(model: keras.Model, config: CnnConfig) -> None:
     """Attach optimizer, loss and accuracy.
 
-    XLA is left to accelerators: on a CPU it makes convolutions two to three times slower.
+    With `auto`, XLA is left to accelerators: on a CPU it makes convolutions two to three times slower.
+
+    Raises:
+        RdfiaError: When XLA is asked for and Keras turns it off.
     """
     optimizer = OPTIMIZERS[config.optimizer](config.resolve().lr or 0.0)
     if config.precision == "mixed_float16":
@@ -69,11 +73,17 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
         optimizer,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile="auto" if has_gpu() or keras.backend.backend() == "jax" else False,
+        jit_compile={"on": True, "off": False, "auto": _xla_where_it_helps()}[config.xla],
         # It looks at the policy of the model, which is float32: only its layers have another.
         auto_scale_loss=False,
     )
     optimizer.build(model.trainable_variables)
+    if config.xla == "on" and not model.jit_compile:
+        raise RdfiaError("--xla on: a layer or a deterministic operation cannot be compiled; use --xla auto")
+
+
+def _xla_where_it_helps() -> str | bool:
+    return "auto" if has_gpu() or keras.backend.backend() == "jax" else False
 
 
 def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
