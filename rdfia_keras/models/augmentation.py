@@ -93,16 +93,6 @@ def _crop(size: int, seed: int) -> keras.layers.Layer:
     return RandomCrop(crop_size(size), seed=seed, name="random_crop")
 
 
-@LAYERS.register("flip")
-def _flip(_size: int, seed: int) -> keras.layers.Layer:
-    return keras.layers.RandomFlip("horizontal", seed=seed, dtype="float32", name="random_flip")
-
-
-@LAYERS.register("vertical-flip")
-def _vertical_flip(_size: int, seed: int) -> keras.layers.Layer:
-    return keras.layers.RandomFlip("vertical", seed=seed, dtype="float32", name="random_vertical_flip")
-
-
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomCrop(keras.layers.Layer):
     """Cut a window out of each image: at a place of its own in training, in the centre in evaluation (question 22).
@@ -127,6 +117,8 @@ class RandomCrop(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
+        if len(images.shape) == 3:
+            return self.call(images[None], training)[0]
         slack = [images.shape[axis] - self.size for axis in (1, 2)]
         if min(slack) < 0:
             raise ValueError(f"cannot cut {self.size}x{self.size} out of images of shape {images.shape[1:]}")
@@ -143,7 +135,7 @@ class RandomCrop(keras.layers.Layer):
         return ops.cast(pixels, images.dtype)
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.size, self.size, input_shape[3])
+        return (*input_shape[:-3], self.size, self.size, input_shape[-1])
 
     def compute_output_spec(self, images, training=False):
         return keras.KerasTensor(self.compute_output_shape(images.shape), dtype=images.dtype)
@@ -155,7 +147,7 @@ class RandomCrop(keras.layers.Layer):
 class RandomPerImage(keras.layers.Layer):
     """Base class of a random transformation: (N, H, W, C) in and out, a seed, and nothing done in evaluation.
 
-    A subclass implements `transform`; its own arguments go into `get_config`.
+    It takes a single image (H, W, C) as well. A subclass implements `transform`; its own arguments go into `get_config`.
     """
 
     def __init__(self, seed: int | None = None, **kwargs):
@@ -165,7 +157,11 @@ class RandomPerImage(keras.layers.Layer):
 
     def call(self, images, training=False):
         images = ops.cast(images, "float32")
-        return self.transform(images, ops.shape(images)[0]) if training else images
+        if not training:
+            return images
+        if len(images.shape) == 3:
+            return self.transform(images[None], 1)[0]
+        return self.transform(images, ops.shape(images)[0])
 
     def transform(self, images, count):
         """A random version of each of `count` images."""
@@ -179,6 +175,30 @@ class RandomPerImage(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
+
+
+@augmentation("flip", axis=2)
+@augmentation("vertical-flip", axis=1)
+@keras.saving.register_keras_serializable(PACKAGE)
+class RandomFlip(RandomPerImage):
+    """Mirror each image, one time in two (questions 22 and 25).
+
+    Keras's layer of this name draws floating-point numbers, which XLA draws differently, and needs TensorFlow on JAX.
+
+    Args:
+        axis: 2 for left and right, 1 for top and bottom.
+    """
+
+    def __init__(self, axis: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def transform(self, images, count):
+        mirrored = keras.random.randint((count, 1, 1, 1), 0, 2, seed=self.seed_generator)
+        return ops.where(mirrored == 1, ops.flip(images, axis=self.axis), images)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
 
 
 @augmentation("intensity")

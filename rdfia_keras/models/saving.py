@@ -17,7 +17,7 @@ from rdfia_keras.runs.files import write_atomic
 
 # All of Keras that a model saved here is made of: an archive is data from outside, and layers are code.
 _KERAS_CLASSES = {
-    *("Functional", "InputLayer", "Rescaling", "Normalization", "RandomFlip", "Conv2D", "Activation"),
+    *("Functional", "InputLayer", "Rescaling", "Normalization", "Conv2D", "Activation"),
     *("MaxPooling2D", "BatchNormalization", "Flatten", "Dense", "Dropout", "DTypePolicy", "Zeros", "Ones"),
     *("GlorotUniform", "__keras_tensor__", "__tensor__"),
 }
