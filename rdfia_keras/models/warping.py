@@ -4,11 +4,14 @@ Keras's own `affine_transform` and `perspective_transform` call an operation of 
 XLA is what Keras uses on a GPU.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-Tensor = keras.KerasTensor
+# A tensor of whichever back end.
+Tensor = Any
 
 
 def index_dtype() -> str:
