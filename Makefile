@@ -6,7 +6,7 @@ BIN := .venv/bin
 # A process of TensorFlow for each; more than four gain nothing on this suite.
 WORKERS := -n auto --maxprocesses 4
 
-.PHONY: demo test faults docs bench test-lowest test-pythons clean
+.PHONY: demo test faults xla docs bench test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -21,6 +21,10 @@ test: .venv/installed-test
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(WORKERS) tests/faults
+
+# Every experiment in every precision, compiled by XLA as on a GPU: some twenty minutes.
+xla: .venv/installed-test
+	RDFIA_ALL_GRAPHS=1 $(BIN)/python -m pytest $(WORKERS) tests/test_gpu_path.py
 
 # Tables and pictures of the documentation, from the reference results.
 docs: .venv/installed

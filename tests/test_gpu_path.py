@@ -4,6 +4,7 @@ TensorFlow's Linux wheel has the GPU's kernels and XLA, though no GPU is there t
 chooses, memory, speed, or a driver that does not fit.
 """
 
+import os
 from dataclasses import replace
 
 import keras
@@ -26,19 +27,30 @@ from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.training.fit import compile_model
 
 RNG = np.random.default_rng(0)
-IMAGES = RNG.integers(0, 256, (8, 20, 20, 3)).astype(np.uint8)
+SIZE = 20
+IMAGES = RNG.integers(0, 256, (8, SIZE, SIZE, 3)).astype(np.uint8)
 LABELS = np.arange(8) % 10
-# One of each graph: a layer, a network, an optimizer or a precision that no other has.
+# Every layer, network, optimizer and precision once, with as few compilations as that takes; `make xla` compiles every
+# experiment by itself, in every precision.
 GRAPHS = [
-    *(CnnConfig(network="dense", augmentations=(name,)) for name in config.AUGMENTATIONS),
+    CnnConfig(network="dense", augmentations=config.AUGMENTATIONS),
     *(CnnConfig(network="dense", whitening=name) for name in config.WHITENINGS),
     *(CnnConfig(network="dense", optimizer=name) for name in config.OPTIMIZERS),
-    CnnConfig(network="lenet", dropout_rate=0.5),
-    *(
-        CnnConfig(augmentations=("crop", "flip"), dropout_rate=0.5, batch_norm=True, precision=precision)
-        for precision in config.PRECISIONS
-    ),
+    CnnConfig(network="lenet", dropout_rate=0.5, precision="mixed_float16"),
+    CnnConfig(augmentations=("crop", "flip"), dropout_rate=0.5, batch_norm=True),
+    CnnConfig(network="lenet", augmentations=("crop", "flip"), precision="mixed_bfloat16"),
 ]
+if os.environ.get("RDFIA_ALL_GRAPHS"):
+    GRAPHS = [
+        *GRAPHS,
+        *(CnnConfig(network="dense", augmentations=(name,)) for name in config.AUGMENTATIONS),
+        *(
+            replace(experiment.config, precision=precision, dataset="cifar10")
+            for experiment in REGISTRY.values()
+            if experiment.section == "cnn"
+            for precision in config.PRECISIONS
+        ),
+    ]
 
 
 def words(graph: CnnConfig) -> str:

@@ -147,7 +147,7 @@ class RandomCrop(keras.layers.Layer):
 class RandomPerImage(keras.layers.Layer):
     """Base class of a random transformation: (N, H, W, C) in and out, a seed, and nothing done in evaluation.
 
-    It takes a single image (H, W, C) as well. A subclass implements `transform`, with its own arguments in `get_config`.
+    It takes a single image (H, W, C) as well. A subclass implements `transform`; its own arguments go to `get_config`.
     """
 
     def __init__(self, seed: int | None = None, **kwargs):
