@@ -46,8 +46,8 @@ def draw(key, out, asked=usual, **options):
     return figure.run([FIGURES[key]], asked, RunOptions(out=out), **options)
 
 
-@pytest.mark.parametrize("key", FIGURES)
-def test_every_figure_is_drawn_from_your_records_alone(results, key):
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7", "10", "23", "flips"])
+def test_every_kind_of_figure_is_drawn_from_your_records_alone(results, key):
     drawn = draw(key, results, load=no_data)
     (path,) = drawn.paths
     assert drawn.exit_code == 0 and 5000 < path.stat().st_size < 150_000
