@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # A process of TensorFlow for each; more than four gain nothing on this suite.
 WORKERS := -n auto --maxprocesses 4
+# Workers that share the cores gain nothing from threads of their own.
+ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 
 .PHONY: demo test faults xla docs bench test-lowest test-pythons clean
 
@@ -17,7 +19,7 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
 	@$(BIN)/ruff check --quiet --exit-zero --statistics --select C901,PLR0913,ANN001,ANN201 rdfia_keras
-	$(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults
+	$(ONE_THREAD) $(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(WORKERS) tests/faults

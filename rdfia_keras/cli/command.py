@@ -19,7 +19,7 @@ ALL_OPTIONS = tuple(field.name for field in fields(RunOptions))
 # What --resume without a folder becomes; no run's folder is called so.
 LATEST = "<latest>"
 # Decided when a run starts.
-FIXED_AT_THE_BEGINNING = ("quick", "overwrite", "deterministic", "check_gradients")
+FIXED_AT_THE_START = ("quick", "overwrite", "deterministic", "check_gradients")
 
 
 def command(
@@ -49,7 +49,7 @@ def command(
             resume = values.pop("resume", None)
             given_options, given = collect(RunOptions, values, typed)
             if resume is not None:
-                show(_resume(resume, ctx, config, RunOptions(**given_options), given, values, typed), json)
+                show(_resume(resume, config, RunOptions(**given_options), given, values, typed), json)
             arguments: dict[str, Any] = {}
             if config:
                 taken, _ = collect(config, values, typed)
@@ -110,15 +110,14 @@ def _is_typed(ctx: typer.Context, name: str) -> bool:
 
 def _resume(
     resume: str,
-    ctx: typer.Context,
     config: type[Config] | None,
     options: RunOptions,
     given: dict[str, Any],
     values: dict[str, Any],
     typed: set[str],
 ) -> Result:
-    """Resume a run of the command's section."""
-    for name in FIXED_AT_THE_BEGINNING:
+    """Resume a run of the command's section; `typed` names the parameters that were given."""
+    for name in FIXED_AT_THE_START:
         if name in typed:
             raise ConfigError(
                 f"--{name.replace('_', '-')} cannot go with --resume: a run continues as it was started", (name,)
