@@ -24,7 +24,7 @@ COMMAND = r"(?:^|`)(?:\.venv/bin/)?(rdfia (?:[a-z-]+|--\w+)[^`\n#]*)"
 
 def commands() -> list[str]:
     """Every command that stands in backquotes or at the start of a line of a code block."""
-    # tests/test_extending.py runs what extending.md adds.
+    # tests/faults/test_extending.py runs what extending.md adds.
     texts = [text for name, text in TEXTS.items() if name != "extending.md"]
     found = {match.strip() for text in texts for match in re.findall(COMMAND, text, flags=re.MULTILINE)}
     return sorted(found)

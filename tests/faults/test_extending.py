@@ -12,7 +12,7 @@ import pytest
 
 import rdfia_keras
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"```(python|diff)\n# (rdfia_keras/[\w/]+\.py)(?:: (\w+))?\n(.*?)```", re.DOTALL)
 
 
