@@ -1,6 +1,6 @@
 """The commands go on doing what they did: exit codes, what they print, leave and record.
 
-After an intended change write `tests/expected/commands.json` anew with `python tests/test_commands_stay.py`, and read
+After an intended change write `tests/expected/commands.json` anew with `python tests/faults/test_commands_stay.py`, and read
 the difference.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-EXPECTED = Path(__file__).parent / "expected" / "commands.json"
+EXPECTED = Path(__file__).resolve().parents[1] / "expected" / "commands.json"
 COMMANDS = [
     ["mlp", "--epochs", "3"],
     ["mlp", "--implementation", "tape", "--epochs", "3", "--seed", "2", "--lr", "0.03", "--hidden", "4"],
