@@ -71,6 +71,7 @@ def test_version(rdfia):
         (["cnn", "--model", "lenet", "--batch-norm"], "--batch-norm"),
         (["cnn", "--schedule", "cosine"], "cosine"),
         (["cnn", "--precision", "float64"], "float64"),
+        (["cnn", "--dataset", "digits", "--xla", "on", "--deterministic"], "exclude each other"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

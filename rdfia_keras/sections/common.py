@@ -1,5 +1,6 @@
 """What the sections share: smoke tests, results, and small computations on predictions."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,7 +40,7 @@ class Finished:
 
     def result(self) -> Result:
         """What the command answers with."""
-        hint = f"interrupted; resume it with: rdfia resume {_quoted(self.folder)}"
+        hint = f"interrupted; resume it with: rdfia resume {shlex.quote(str(self.folder))}"
         return Result(
             data=self.record.to_dict(),
             table=tables.run_table(self.record),
@@ -48,12 +49,6 @@ class Finished:
             quick=self.record.quick,
             exit_code=self.exit_code,
         )
-
-
-def _quoted(folder: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(folder))
 
 
 def shorten(experiment: Experiment) -> Experiment:
