@@ -24,7 +24,7 @@ from rdfia_keras.sections.common import (
     shorten,
 )
 from rdfia_keras.sections.predictions import confusion
-from rdfia_keras.system.backend import check_device, require_tensorflow, set_up_backend
+from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on, require_tensorflow, set_up_backend
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress, note
 
@@ -48,7 +48,7 @@ def run(config: MlpConfig, options: RunOptions, animate: bool = False) -> Result
     check_animation(config, animate)
     require_tensorflow("rdfia mlp")
     data = load_vectors(config.dataset, options.data_dir)
-    set_up_backend(options.device, options.deterministic)
+    set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     return train(match_registered(config), data, options, animate=animate).result()
 
 
@@ -73,9 +73,9 @@ def train(
         experiment = experiment if resumed else shorten(experiment)
     config = experiment.config
     assert isinstance(config, MlpConfig)
-    device = check_device(options.device)
+    device = check_device(cpu_unless_asked(options.device))
     run = resumed or create_run(experiment, data, options, device)
-    with run:
+    with run, placed_on(device):
         states = _load_states(run)
         if resumed:
             run.lengthen(config.epochs or 0)
@@ -152,12 +152,13 @@ def check_gradients(config: MlpConfig, options: RunOptions) -> Result:
     """Compare the gradients by hand with GradientTape and finite differences, on the data set's first examples."""
     require_tensorflow("rdfia mlp")
     data = load_vectors(config.dataset, options.data_dir)
-    set_up_backend(options.device, options.deterministic)
+    set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     from rdfia_keras.models import perceptron
     from rdfia_keras.training.perceptron import init
 
     batch = data.train.take(50)
-    rows = perceptron.check_gradients(init(config, data), batch.x, one_hot(batch.y, len(data.classes)))
+    with placed_on(check_device(cpu_unless_asked(options.device))):
+        rows = perceptron.check_gradients(init(config, data), batch.x, one_hot(batch.y, len(data.classes)))
     largest = max(max(row["tape"], row["finite_differences"]) for row in rows)
     table = [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
     return Result(

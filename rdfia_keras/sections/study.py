@@ -15,7 +15,7 @@ from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import SCHEMA, environment, scores
 from rdfia_keras.sections.common import QUICK_EXAMPLES, create_run, save_figure
-from rdfia_keras.system.backend import check_device, require_tensorflow, set_up_backend
+from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on, require_tensorflow, set_up_backend
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import note
 
@@ -35,7 +35,7 @@ def run(study: Study, dataset: str, seeds: int, options: RunOptions) -> Result:
     """
     require_tensorflow("rdfia study")
     data = load_vectors(dataset, options.data_dir)
-    set_up_backend(options.device, options.deterministic)
+    set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     return train(study, data, seeds, options)
 
 
@@ -47,10 +47,10 @@ def train(study: Study, data: Dataset, seeds: int, options: RunOptions) -> Resul
         seeds, config = min(seeds, QUICK_SEEDS), replace(config, epochs=QUICK_EPOCHS)
     name = f"study-{study.name}" if data.name == "circles" else f"{data.name}-study-{study.name}"
     experiment = Experiment(name=name, config=config, reference=Reference(question=study.question))
-    device = check_device(options.device)
+    device = check_device(cpu_unless_asked(options.device))
     facts = {"study": study.name, "seeds": seeds}
     with create_run(experiment, data, options, device, **facts, section="study") as run:
-        with StopRequest() as stop:
+        with StopRequest() as stop, placed_on(device):
             curves = _measure(study, config, data, seeds, stop)
         rows = [summary(value, measured) for value, measured in curves.items()]
         record = {

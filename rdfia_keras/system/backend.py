@@ -2,7 +2,8 @@
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rdfia_keras.errors import RdfiaError
@@ -27,6 +28,28 @@ def set_up_backend(device: str, deterministic: bool = False) -> None:
         os.environ["JAX_PLATFORMS"] = "cpu"
     with exit_on_interrupt():
         import keras  # noqa: F401
+
+
+def cpu_unless_asked(device: str) -> str:
+    """The device for what is too small for a GPU, whose start costs more than such a step: a GPU only by name.
+
+    Args:
+        device: `auto`, `cpu` or `gpu`.
+    """
+    return "gpu" if device == "gpu" else "cpu"
+
+
+@contextmanager
+def placed_on(device: str) -> Iterator[None]:
+    """Keep what is made and computed inside on a device; a GPU, where there is one, is the default otherwise.
+
+    Args:
+        device: As `check_device` gives it.
+    """
+    import keras
+
+    with keras.device(f"{device_kind(device)}:0"):
+        yield
 
 
 def backend_name() -> str:
