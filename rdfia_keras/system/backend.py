@@ -26,8 +26,29 @@ def set_up_backend(device: str, deterministic: bool = False) -> None:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
+    _let_gpu_memory_grow()
     with exit_on_interrupt():
+        if device != "cpu" and backend_name() != "tensorflow":
+            _hide_gpus_from_tensorflow()
         import keras  # noqa: F401
+
+
+def _let_gpu_memory_grow() -> None:
+    """Take a GPU's memory as it is needed: both back ends take most of a card at once, which others may share.
+
+    What the user has set stands; a fraction of the memory asks JAX for just that part at once.
+    """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if "XLA_CLIENT_MEM_FRACTION" not in os.environ and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def _hide_gpus_from_tensorflow() -> None:
+    """Leave the GPUs to another back end: `keras.utils.set_random_seed` imports TensorFlow beside it."""
+    with suppress(ImportError, RuntimeError):  # Not installed, or in use already.
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")
 
 
 def cpu_unless_asked(device: str) -> str:

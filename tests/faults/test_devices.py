@@ -9,11 +9,12 @@ import textwrap
 import pytest
 
 NO_JAX = importlib.util.find_spec("jax") is None
+GROWTH = ("TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE")
 
 
 def python(text: str, *, cwd, **env) -> str:
     """Run some Python in a new process; what it prints."""
-    unset = ("CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE", "RDFIA_DATA")
+    unset = ("CUDA_VISIBLE_DEVICES", "RDFIA_DATA", *GROWTH)
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(text)],
         cwd=cwd,
@@ -104,3 +105,64 @@ def test_mlp_hides_the_gpu_from_the_back_end_unless_it_is_asked_for(tmp_path, de
     )
     refused = "--device gpu: the tensorflow back end sees no GPU\n" if device == "gpu" else ""
     assert printed == f"{refused}{hidden}\n"
+
+
+@pytest.mark.parametrize(
+    ("set_before", "set_then"),
+    [
+        ({}, ("true", "false")),
+        ({"TF_FORCE_GPU_ALLOW_GROWTH": "false"}, ("false", "false")),
+        ({"XLA_PYTHON_CLIENT_PREALLOCATE": "true"}, ("true", "true")),
+        ({"XLA_PYTHON_CLIENT_MEM_FRACTION": ".5"}, ("true", None)),
+        ({"XLA_CLIENT_MEM_FRACTION": ".5"}, ("true", None)),
+    ],
+    ids=str,
+)
+def test_gpu_memory_grows_as_needed_unless_the_user_says_otherwise(tmp_path, set_before, set_then):
+    printed = python(
+        f"""
+    import os, sys
+
+    class Watch:
+        def find_spec(self, name, path=None, target=None):
+            if name == "keras":
+                print(tuple(os.environ.get(name) for name in {GROWTH}))
+                os._exit(0)
+
+    sys.meta_path.insert(0, Watch())
+    from rdfia_keras.system.backend import set_up_backend
+
+    sys.stdout.reconfigure(line_buffering=True)
+    set_up_backend("auto")
+    """,
+        cwd=tmp_path,
+        **set_before,
+    )
+    assert printed == f"{set_then}\n"
+
+
+@pytest.mark.skipif(NO_JAX, reason="JAX is not installed")
+def test_tensorflow_does_not_take_the_gpu_beside_jax(tmp_path):
+    """Keras imports TensorFlow beside JAX, to seed it. The GPU that TensorFlow is told of here is none."""
+    printed = python(
+        """
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    context.context()._initialize_physical_devices()
+    gpu = context.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    context.context()._physical_devices.append(gpu)
+    context.context()._visible_device_list.append(gpu)
+    assert tf.config.get_visible_devices("GPU") == [gpu]
+
+    from rdfia_keras.config import CnnConfig, RunOptions
+    from rdfia_keras.sections import cnn
+
+    config = CnnConfig(network="dense", dataset="digits", epochs=1, augmentations=("crop",), dropout_rate=0.5)
+    print(cnn.run(config, RunOptions(quick=True)).data["status"])
+    print(tf.config.get_visible_devices("GPU"), [device.device_type for device in tf.config.list_logical_devices()])
+    """,
+        cwd=tmp_path,
+        KERAS_BACKEND="jax",
+    )
+    assert printed == "ok\n[] ['CPU']\n"
