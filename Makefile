@@ -8,7 +8,7 @@ WORKERS := -n auto --maxprocesses 4
 # Workers that share the cores gain nothing from threads of their own.
 ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: demo test faults xla docs bench test-lowest test-pythons clean
+.PHONY: demo test faults xla docs bench bench-gpu test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -33,7 +33,12 @@ docs: .venv/installed
 	$(BIN)/python -m rdfia_keras.report.docs README.md docs/results.md --pictures results
 
 bench: .venv/installed-bench
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run --page docs/performance.md
+
+# On a machine with a GPU: check the installation, then measure; see docs/gpu.md.
+bench-gpu: .venv/installed
+	@! command -v nvidia-smi > /dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu]'
+	$(BIN)/python benchmarks/gpu.py
 
 # The lowest versions that pyproject.toml allows, in an environment of their own.
 test-lowest: .venv/installed-test

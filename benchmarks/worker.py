@@ -1,31 +1,31 @@
-"""One contender in a process of its own: `worker.py GROUP NAME` times its work once for each line on stdin.
+"""One contender in a process of its own: `python -m benchmarks.worker GROUP MATCH CONTENDER`.
 
-Answers each line with a line of JSON: seconds, units, and the process's peak resident memory in MB.
+It says `ready` and its facts when it is set up, then times its work once for each line on stdin, and answers each with
+a line of JSON: seconds and units.
 """
 
 import json
 import os
-import resource
 import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+WARM_UPS = 2  # tracing, compiling, caches
 
 
 def main() -> None:
-    from contenders import CONTENDERS
+    from benchmarks.groups import GROUPS
 
-    function, arguments, *named = CONTENDERS[sys.argv[1]][sys.argv[2]]
-    work, units = function(*arguments, **dict(*named))
-    for _ in range(2):  # tracing, compiling, caches
-        work()
-    print("ready", flush=True)
+    group, match, contender = sys.argv[1:]
+    contenders = next(known for known in GROUPS[group].matches if known.name == match).contenders
+    work = contenders[contender]()
+    for _ in range(WARM_UPS):
+        work.run()
+    print("ready", json.dumps(dict(work.facts)), flush=True)
     for _ in sys.stdin:
         begin = time.perf_counter()
-        work()
-        seconds = time.perf_counter() - begin
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"seconds": seconds, "units": units, "peak_mb": round(peak)}), flush=True)
+        work.run()
+        print(json.dumps({"seconds": time.perf_counter() - begin, "units": work.units}), flush=True)
     # The convnet's `fit` waits in a thread for its next epoch.
     os._exit(0)
 
