@@ -33,7 +33,7 @@ docs: .venv/installed
 	$(BIN)/python -m rdfia_keras.report.docs README.md docs/results.md --pictures results
 
 bench: .venv/installed-bench
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run --page docs/performance.md
 
 # On a machine with a GPU: check the installation, then measure; see docs/gpu.md.
 bench-gpu: .venv/installed
