@@ -11,9 +11,11 @@ import typer
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report.result import Result, Table
 from rdfia_keras.runs.files import to_json
+from rdfia_keras.system.device_errors import device_error
 from rdfia_keras.system.native_logs import native_log_tail
 
 QUICK_LINE = "QUICK: smoke test, not a result"
+NO_MEMORY = "not enough memory; try a smaller --batch-size or --quick"
 
 
 def show(result: Result, json: bool) -> None:
@@ -59,13 +61,16 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
         except MemoryError:
-            _fail("not enough memory; try a smaller --batch-size or --quick", 1)
+            _fail(NO_MEMORY, 1)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
             if debug:
                 raise
-            text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            failed = device_error(error)
+            if failed and failed.out_of_memory:
+                _fail(f"{NO_MEMORY} ({failed.said})", 1)
+            text = failed.said if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
             said = "".join(f"\n  native library: {line}" for line in native_log_tail())
             _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it){said}", 1)
 

@@ -1,6 +1,7 @@
 """Section cnn: one network on one image data set, with any rungs of the ladder."""
 
 import math
+import shlex
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from rdfia_keras.sections.common import (
 )
 from rdfia_keras.sections.predictions import confusion, worst_mistakes
 from rdfia_keras.system.backend import check_device, device_kind, precision_warning, set_up_backend
+from rdfia_keras.system.device_errors import DeviceError, device_error
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress, note
 
@@ -80,9 +82,35 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
             run.lengthen(config.epochs or done)
         where = f"resuming after epoch {done} in {run.folder}" if resumed else f"into {run.folder}"
         note(f"{experiment.name}: {settings_line(config)}; {len(data.train):,} training images; {where}")
-        outcome, exit_code = _fit(model, data, experiment, run, checkpoint, options)
+        try:
+            outcome, exit_code = _fit(model, data, experiment, run, checkpoint, options)
+        except Exception as error:
+            failed = device_error(error)
+            if failed is None:
+                raise
+            reason, remedy = explain(failed, model, config)
+            # Nothing is computed any more, not even predictions for a plot: the device may be of no use.
+            run.write_history(history.rows)
+            outcome = {"status": "failed", "reason": reason}
+            run.write_record(_record(model, data, experiment, checkpoint, options, **outcome, device=device))
+            again = f"rdfia resume {shlex.quote(str(run.folder))} tries again from epoch {len(history.rows) + 1}"
+            raise RdfiaError(f"{reason}; {remedy}; {again}") from error
         record = _conclude(model, data, experiment, run, checkpoint, options, **outcome, device=device)
     return Finished(record, run.folder, exit_code)
+
+
+def explain(failed: DeviceError, model: "keras.Model", config: CnnConfig) -> tuple[str, str]:
+    """Why a training failed on its device, and what to try instead."""
+    layer = failed.layer([layer.name for layer in model.layers])
+    where = f" in the layer {layer}" if layer else ""
+    what = "there was not enough memory" if failed.out_of_memory else "a training step failed"
+    reason = f"{what}{where} (batch size {config.batch_size}, {config.precision}): {failed.said}"
+    if failed.out_of_memory:
+        return reason, "start a new run with a smaller --batch-size"
+    compiled = model.jit_compile or any(getattr(layer, "jit_compile", False) for layer in model.layers)
+    other = ["--xla off"] if compiled else []
+    other += ["--precision float32"] if config.precision != "float32" else []
+    return reason, f"start a new run with {' or '.join(other)}" if other else "--debug shows all of it"
 
 
 def _where(model: "keras.Model", config: CnnConfig, device: str) -> dict[str, Any]:
@@ -171,7 +199,29 @@ def _conclude(
     from rdfia_keras.training.callbacks import set_variables
 
     rows = checkpoint.history.rows
-    record = make_record(
+    record = _record(model, data, experiment, checkpoint, options, **outcome)
+    run.write_history(rows)
+    if rows:
+        set_variables(model.weights, checkpoint.best_weights)
+        save_model(model, run.folder / "best.keras")
+        set_variables(model.weights, checkpoint.weights)
+        save_model(model, run.folder / "model.keras")
+        _draw(model, data, run, record, rows)
+    run.write_record(record)
+    return record
+
+
+def _record(
+    model: "keras.Model",
+    data: Dataset,
+    experiment: Experiment,
+    checkpoint: "Checkpoint",
+    options: RunOptions,
+    **outcome: Any,
+) -> Record:
+    """The record of whatever has been trained."""
+    rows = checkpoint.history.rows
+    return make_record(
         experiment,
         data,
         options,
@@ -186,15 +236,6 @@ def _conclude(
             "weights_digest": checkpoints.digest(checkpoint.weights) if rows else None,
         },
     )
-    run.write_history(rows)
-    if rows:
-        set_variables(model.weights, checkpoint.best_weights)
-        save_model(model, run.folder / "best.keras")
-        set_variables(model.weights, checkpoint.weights)
-        save_model(model, run.folder / "model.keras")
-        _draw(model, data, run, record, rows)
-    run.write_record(record)
-    return record
 
 
 def _draw(model: "keras.Model", data: Dataset, run: Run, record: Record, rows: list[Any]) -> None:

@@ -166,3 +166,37 @@ def test_tensorflow_does_not_take_the_gpu_beside_jax(tmp_path):
         KERAS_BACKEND="jax",
     )
     assert printed == "ok\n[] ['CPU']\n"
+
+
+@pytest.mark.skipif(NO_JAX, reason="JAX is not installed")
+def test_a_step_that_fails_under_jax_is_told_in_a_sentence(tmp_path):
+    printed = python(
+        """
+    import json, pathlib
+    from keras import layers, ops
+    from rdfia_keras.config import CnnConfig, RunOptions
+    from rdfia_keras.errors import RdfiaError
+    from rdfia_keras.models import convnet
+    from rdfia_keras.sections import cnn
+
+    class Large(layers.Layer):
+        def call(self, x):
+            row = ops.sin(x[:1, :1] + ops.reshape(ops.arange(2**23, dtype="float32"), (1, -1)))
+            return x + ops.stop_gradient(ops.sum(ops.sort(ops.matmul(ops.transpose(row), row))))
+
+    dense = convnet.LAYERS["dense"]
+    convnet.LAYERS._objects["dense"] = lambda x, *more: dense(Large()(layers.Flatten(name="rows")(x)), *more)
+    try:
+        cnn.run(CnnConfig(network="dense", dataset="digits", epochs=1), RunOptions(quick=True))
+    except RdfiaError as error:
+        print(error)
+    (record,) = pathlib.Path().glob("results/cnn/*/metrics.json")
+    print(json.loads(record.read_text())["status"])
+    """,
+        cwd=tmp_path,
+        KERAS_BACKEND="jax",
+    )
+    sentence, status = printed.splitlines()
+    assert sentence.startswith("there was not enough memory (batch size 128, float32): Out of memory allocating ")
+    assert "; start a new run with a smaller --batch-size; rdfia resume results/cnn/" in sentence
+    assert status == "failed"
