@@ -1,6 +1,7 @@
 """What a user is told of the device, and of a computation that fails on it."""
 
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from rdfia_keras.models import convnet
+from rdfia_keras.system.terminal import Progress
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -120,3 +122,72 @@ def test_an_error_that_is_none_of_the_devices_stays_unexpected(rdfia_here, image
     faulty("any")
     done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense")
     assert done.returncode == 1 and "error: unexpected ValueError: " in done.stderr
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+ROW = {"train_loss": 1.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5}
+
+
+def lines_of(capsys, epochs, batches, *, done=0, compilation=60.0, batch=1.0, evaluation=0.0):
+    """The lines of a training whose first batch is compiled first, and whose every batch takes as long."""
+    clock = Clock()
+    with Progress("made", epochs, batches, done, clock=clock) as progress:
+        clock.now += compilation
+        for epoch in range(done, epochs):
+            for count in range(batches):
+                clock.now += batch
+                progress.batch(count + 1)
+            clock.now += evaluation
+            progress.epoch({**ROW, "epoch": epoch + 1})
+    return [line.split("  ")[-1] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_the_time_left_does_not_count_the_compilation_of_the_first_step(capsys):
+    assert lines_of(capsys, 3, 10) == [
+        "10.0 s an epoch, 20 s left",
+        "10.0 s an epoch, 10 s left",
+        "10.0 s an epoch, 0 s left",
+    ]
+
+
+def test_nor_does_it_in_a_resumed_training(capsys):
+    assert lines_of(capsys, 5, 10, done=3) == ["10.0 s an epoch, 10 s left", "10.0 s an epoch, 0 s left"]
+
+
+def test_the_evaluation_belongs_to_an_epoch(capsys):
+    # After the first epoch two batches are missing, so the evaluation weighs a little more.
+    assert lines_of(capsys, 3, 100, evaluation=20)[:2] == [
+        "120.4 s an epoch, 4 min left",
+        "120.0 s an epoch, 2 min left",
+    ]
+
+
+def test_without_batches_the_first_epoch_tells_no_time_that_is_left(capsys):
+    clock = Clock()
+    with Progress("made", 3, clock=clock) as progress:
+        for epoch, seconds in enumerate((60, 2, 2)):
+            clock.now += seconds
+            progress.epoch({**ROW, "epoch": epoch + 1})
+    lines = [line.rsplit("%", 1)[1].strip() for line in capsys.readouterr().err.splitlines()]
+    assert lines == ["", "2.0 s an epoch, 2 s left", "2.0 s an epoch, 0 s left"]
+
+
+def test_the_bars_time_left_does_not_count_it_either(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Progress("made", 3, 10, clock=clock) as progress:
+        clock.now += 60
+        for count in range(10):
+            clock.now += 1
+            progress.batch(count + 1)
+        (task,) = progress.bar.tasks
+        assert task.time_remaining == 20

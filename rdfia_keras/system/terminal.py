@@ -2,11 +2,13 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 # Rich is imported where a bar is shown: it costs as much as the rest of a light command.
 SECONDS_BETWEEN_LINES = 1.0
+# The first calls of a training step trace and compile it.
+REPORTS_OF_A_START = 2
 
 
 class Progress:
@@ -17,23 +19,25 @@ class Progress:
         epochs: Number of epochs in all.
         batches: Batches an epoch; 1 when nothing smaller than an epoch is reported.
         done: Epochs that were finished before, in a resumed run.
+        clock: Gives seconds.
 
     Example:
         >>> with Progress("baseline", epochs=2, batches=10) as progress:
         ...     progress.epoch({"epoch": 1, "train_loss": 2.0, "train_accuracy": 0.2, "test_accuracy": 0.3})
     """
 
-    def __init__(self, label: str, epochs: int, batches: int = 1, done: int = 0):
+    def __init__(
+        self, label: str, epochs: int, batches: int = 1, done: int = 0, clock: Callable[[], float] = time.monotonic
+    ):
         self.label = label
         self.epochs = epochs
         self.batches = batches
         self.done = done
         self.bar: Any = None
-        self._first = done
-        self._begin = self._last_line = -float("inf")
+        self._pace = _Pace(batches, done, clock)
+        self._last_line = -float("inf")
 
     def __enter__(self) -> "Progress":
-        self._begin = time.monotonic()
         if sys.stderr.isatty():
             self._start_bar()
         return self
@@ -48,6 +52,7 @@ class Progress:
             TextColumn("{task.fields[last]}"),
             console=Console(file=sys.stderr),
             speed_estimate_period=120,
+            get_time=self._pace.clock,
         )
         total, completed = self.epochs * self.batches, self.done * self.batches
         self.task = self.bar.add_task(self.label, total=total, completed=completed, last="")
@@ -59,12 +64,14 @@ class Progress:
 
     def batch(self, count: int) -> None:
         """Report that `count` batches of the current epoch are done."""
+        self._pace.batch(count)
         if self.bar:
             self.bar.update(self.task, completed=self.done * self.batches + count)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Report a finished epoch by its row of the history."""
         self.done = row["epoch"]
+        seconds = self._pace.epoch(self.done)
         text = (
             f"epoch {self.done}/{self.epochs}  loss {row['train_loss']:.4f}  train {row['train_accuracy']:6.2%}  "
             f"test {row['test_accuracy']:6.2%}"
@@ -72,14 +79,49 @@ class Progress:
         if self.bar:
             self.bar.update(self.task, completed=self.done * self.batches, last=text)
             return
-        now = time.monotonic()
+        now = self._pace.clock()
         # A log file would fill with the hundreds of epochs that the perceptron takes in a second.
         if now - self._last_line < SECONDS_BETWEEN_LINES and self.done < self.epochs:
             return
         self._last_line = now
-        seconds = (now - self._begin) / max(1, self.done - self._first)
-        left = _duration(seconds * (self.epochs - self.done))
-        note(f"{self.label}  {text}  {seconds:.1f} s an epoch, {left} left")
+        if seconds is not None:
+            text += f"  {seconds:.1f} s an epoch, {_duration(seconds * (self.epochs - self.done))} left"
+        note(f"{self.label}  {text}")
+
+
+class _Pace:
+    """Seconds an epoch, without what a training does only once: tracing and compiling its steps.
+
+    Args:
+        batches: Batches an epoch.
+        done: Epochs that were finished before.
+        clock: Gives seconds.
+    """
+
+    def __init__(self, batches: int, done: int, clock: Callable[[], float]):
+        self.clock = clock
+        self._batches = batches
+        self._done = self._first = done
+        self._reports = 0
+        # From when on it is measured: seconds, and epochs done by then; first after some batches, then after an epoch.
+        self._from: tuple[float, float] | None = None
+
+    def batch(self, count: int) -> None:
+        """`count` batches of an epoch are done."""
+        self._reports += 1
+        if self._reports == REPORTS_OF_A_START and self._done == self._first and count < self._batches:
+            self._from = self.clock(), self._done + count / self._batches
+
+    def epoch(self, number: int) -> float | None:
+        """Seconds an epoch once epoch `number` is finished; None where all there was is the start."""
+        now, measured = self.clock(), None
+        if self._from:
+            begin, done = self._from
+            measured = (now - begin) / (number - done)
+        if self._done == self._first:
+            self._from = now, number
+        self._done = number
+        return measured
 
 
 def _duration(seconds: float) -> str:
