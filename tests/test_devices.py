@@ -10,6 +10,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 from rdfia_keras.models import convnet
+from rdfia_keras.sections import cnn
+from rdfia_keras.system.backend import capability_of, compute_capability, precision_warning
 from rdfia_keras.system.terminal import Progress
 
 
@@ -191,3 +193,45 @@ def test_the_bars_time_left_does_not_count_it_either(monkeypatch):
             progress.batch(count + 1)
         (task,) = progress.bar.tasks
         assert task.time_remaining == 20
+
+
+GPU = "gpu (tensorflow: gpu:0)"
+NO_INSTRUCTIONS = (
+    "this GPU (compute capability {}) has no instructions for mixed_bfloat16: expect it to be slower than float32, not "
+    "faster; mixed_float16 suits it"
+)
+
+
+@pytest.mark.parametrize("capability", [(6, 1), (7, 0), (7, 5)], ids=str)
+def test_bfloat16_on_a_gpu_without_it_is_warned_of(capability):
+    written = ".".join(map(str, capability))
+    assert precision_warning("mixed_bfloat16", GPU, capability) == NO_INSTRUCTIONS.format(written)
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability"),
+    [
+        *(("mixed_bfloat16", capability) for capability in ((8, 0), (9, 0), (12, 0), None)),
+        *(("mixed_float16", (7, 5)), ("float32", (7, 5)), ("float32", None)),
+    ],
+)
+def test_other_gpus_and_precisions_are_not(precision, capability):
+    assert precision_warning(precision, GPU, capability) is None
+
+
+@pytest.mark.parametrize(
+    ("described", "capability"), [((7, 5), (7, 5)), ("8.9", (8, 9)), ("gfx90a", None), (None, None)], ids=str
+)
+def test_the_capability_is_read_as_either_back_end_writes_it(described, capability):
+    assert capability_of(described) == capability
+
+
+def test_there_is_no_capability_without_a_gpu():
+    assert tf.config.list_physical_devices("GPU") or compute_capability() is None
+
+
+def test_the_warning_is_shown_before_training(rdfia_here, image_folder, monkeypatch):
+    monkeypatch.setattr(cnn, "check_device", lambda device: GPU)
+    monkeypatch.setattr(cnn, "compute_capability", lambda: (7, 5))
+    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--precision", "mixed_bfloat16", "--quick")
+    assert done.stderr.splitlines()[0] == f"warning: {NO_INSTRUCTIONS.format('7.5')}"

@@ -26,7 +26,13 @@ from rdfia_keras.sections.common import (
     shorten,
 )
 from rdfia_keras.sections.predictions import confusion, worst_mistakes
-from rdfia_keras.system.backend import check_device, device_kind, precision_warning, set_up_backend
+from rdfia_keras.system.backend import (
+    check_device,
+    compute_capability,
+    device_kind,
+    precision_warning,
+    set_up_backend,
+)
 from rdfia_keras.system.device_errors import DeviceError, device_error
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress, note
@@ -69,7 +75,7 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
     config = experiment.config
     assert isinstance(config, CnnConfig)
     device = check_device(options.device)
-    if warning := precision_warning(config.precision, device):
+    if warning := precision_warning(config.precision, device, compute_capability()):
         note(f"warning: {warning}")
     model = build_convnet(config, data)
     compile_model(model, config)

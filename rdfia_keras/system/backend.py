@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.system.native_logs import native_log_tail
 from rdfia_keras.system.signals import exit_on_interrupt
+
+# Ampere's compute capability: the first GPUs that multiply bfloat16, and TF32.
+AMPERE = (8, 0)
 
 
 def set_up_backend(device: str, deterministic: bool = False) -> None:
@@ -131,10 +135,48 @@ def device_kind(device: str) -> str:
     return device.split(" ", 1)[0]
 
 
-def precision_warning(precision: str, device: str) -> str | None:
-    """What to tell someone whose device has no fast path for this precision, or None."""
-    if not device.startswith("cpu") or precision == "float32":
+def compute_capability() -> tuple[int, int] | None:
+    """What NVIDIA calls so, of the first GPU: (7, 5) for a T4; None without a GPU, and for one of another maker."""
+    import keras
+
+    if not has_gpu():
         return None
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return capability_of(getattr(jax.devices("gpu")[0], "compute_capability", None))
+    import tensorflow as tf
+
+    gpu = tf.config.get_visible_devices("GPU")[0]
+    return capability_of(tf.config.experimental.get_device_details(gpu).get("compute_capability"))
+
+
+def capability_of(described: object) -> tuple[int, int] | None:
+    """A compute capability from how a back end writes it, (7, 5) or "7.5"; None for anything else."""
+    numbers = re.fullmatch(r"(\d+)\.(\d+)", described if isinstance(described, str) else "")
+    if numbers:
+        return int(numbers[1]), int(numbers[2])
+    return (described[0], described[1]) if isinstance(described, tuple) else None
+
+
+def precision_warning(precision: str, device: str, capability: tuple[int, int] | None = None) -> str | None:
+    """What to tell someone whose device has no fast path for this precision, or None.
+
+    Args:
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+        device: As `check_device` gives it.
+        capability: As `compute_capability` gives it.
+    """
+    if precision == "float32":
+        return None
+    if not device.startswith("cpu"):
+        if precision != "mixed_bfloat16" or capability is None or capability >= AMPERE:
+            return None
+        written = ".".join(map(str, capability))
+        return (
+            f"this GPU (compute capability {written}) has no instructions for {precision}: expect it to be slower than "
+            "float32, not faster; mixed_float16 suits it"
+        )
     with suppress(OSError):
         flags = Path("/proc/cpuinfo").read_text()
         if precision == "mixed_bfloat16" and ("avx512_bf16" in flags or "amx_bf16" in flags):
