@@ -247,7 +247,8 @@ def judge(whole: list[dict[str, Any]], card: Card | None, epochs: int) -> list[d
     print()
     for target in targets:
         words = {True: "met", False: "missed", None: "not judged on this device or with these epochs"}[target["met"]]
-        print(f"{target['target']}: {target['value']:.2f}, {words}")
+        value = "" if target["met"] is None else f"{target['value']:.2f}, "
+        print(f"{target['target']}: {value}{words}")
     return targets
 
 
@@ -277,7 +278,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options.data = None
     if options.data_dir:
         try:
-            options.data = load_images("cifar10", options.data_dir)
+            data = load_images("cifar10", options.data_dir)
+            options.data = data.take(500) if options.quick else data
         except RdfiaError as error:
             parser.error(f"--data-dir: {error}")
     return options
@@ -345,6 +347,7 @@ def main() -> int:
         "device": options.device,
         "card": asdict(card) if card else None,
         "quick": options.quick,
+        "whole_data": "cifar10" if options.data else "noise",
         "checks": checks,
         "left_out": left_out,
         "peak_tflops": speeds,
