@@ -5,12 +5,16 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers, ops
+from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from rdfia_keras.models import convnet
+from rdfia_keras.models.whitening import Whitening, two_parts
 from rdfia_keras.sections import cnn
+from rdfia_keras.system import backend
 from rdfia_keras.system.backend import capability_of, compute_capability, precision_warning
 from rdfia_keras.system.terminal import Progress
 
@@ -235,3 +239,106 @@ def test_the_warning_is_shown_before_training(rdfia_here, image_folder, monkeypa
     monkeypatch.setattr(cnn, "compute_capability", lambda: (7, 5))
     done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--precision", "mixed_bfloat16", "--quick")
     assert done.stderr.splitlines()[0] == f"warning: {NO_INSTRUCTIONS.format('7.5')}"
+
+
+def rounded_to_tf32(x):
+    """What a GPU's tensor cores read of float32: a significand of 11 bits, to the nearest, ties to even."""
+    bits = np.asarray(x, np.float32).view(np.uint32)
+    return ((bits + 0xFFF + (bits >> 13 & 1)) & 0xFFFFE000).view(np.float32)
+
+
+def tf32_product(x, y):
+    """A product of float32 as a GPU computes it by TF32: factors rounded, sums not."""
+    return ops.convert_to_tensor(rounded_to_tf32(x).astype(np.float64) @ rounded_to_tf32(y), "float32")
+
+
+def whitening(kind):
+    """A layer for smooth images, as photographs are, the images, and what float64 makes of them."""
+    rng = np.random.default_rng(0)
+    waves = np.exp(-0.35 * np.abs(np.subtract.outer(np.arange(16), np.arange(16))))
+    x = rng.normal(size=(2000, 16, 16, 1)).astype(np.float32)
+    x = 0.5 + 0.2 * np.einsum("ij,njkc,kl->nilc", waves, x, waves).astype(np.float32) / 6
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    mean = flat.mean(axis=0)
+    variances, vectors = np.linalg.eigh(np.cov(flat.T))
+    layer = Whitening(kind, epsilon=1e-5)
+    layer.build(x.shape)
+    layer.adapt(mean, variances, vectors)
+    matrix = np.asarray(layer.matrix, np.float64)
+    centred = np.asarray(ops.reshape(x, (len(x), -1)) - layer.mean, np.float64)
+    return layer, x, (centred @ matrix).reshape(x.shape)
+
+
+@pytest.mark.parametrize("kind", ["zca", "pca"])
+def test_whitening_keeps_float32s_digits_where_products_are_tf32(monkeypatch, kind):
+    layer, x, exact = whitening(kind)
+    monkeypatch.setattr(ops, "matmul", tf32_product)
+    centred = ops.reshape(x, (len(x), -1)) - layer.mean
+    plain = np.asarray(tf32_product(centred, layer.matrix)).reshape(x.shape)
+    assert np.abs(plain - exact).max() > 1e-2
+    monkeypatch.setattr("rdfia_keras.models.whitening.uses_tf32", lambda: True)
+    assert np.abs(np.asarray(layer(x)) - exact).max() < 1e-4
+
+
+def test_whitening_is_the_plain_product_elsewhere():
+    layer, x, _ = whitening("zca")
+    plain = (ops.reshape(x, (len(x), -1)) - layer.mean) @ layer.matrix
+    np.testing.assert_array_equal(layer(x), np.asarray(plain).reshape(x.shape))
+
+
+def test_the_parts_of_a_factor_are_exact_with_and_without_xla():
+    x = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    for split in (two_parts, tf.function(two_parts), tf.function(two_parts, jit_compile=True)):
+        high, low = (np.asarray(part) for part in split(tf.constant(x)))
+        np.testing.assert_array_equal(rounded_to_tf32(high), high)
+        np.testing.assert_array_equal(high + low, x)
+        assert np.abs(rounded_to_tf32(low) - low).max() < 1e-6 and np.abs(low).max() > 1e-4
+
+
+def test_the_parts_are_made_on_the_gpu():
+    """Each operation has a kernel of a GPU for its type that keeps nothing in the host's memory."""
+    graph = tf.function(two_parts).get_concrete_function(tf.TensorSpec((None, 3), "float32")).graph
+    made = {op for op in graph.get_operations() if op.type in ("Bitcast", "BitwiseAnd", "Sub")}
+    assert {op.type for op in made} == {"Bitcast", "BitwiseAnd", "Sub"}
+    for op in made:
+        kernels = [
+            kernel
+            for kernel in get_registered_kernels_for_op(op.type).kernel
+            if kernel.device_type == "GPU"
+            and all(op.node_def.attr[rule.name].type in rule.allowed_values.list.type for rule in kernel.constraint)
+        ]
+        assert kernels and not any(kernel.host_memory_arg for kernel in kernels), op
+
+
+@pytest.mark.parametrize(
+    ("gpu", "capability", "enabled", "override", "used"),
+    [
+        (False, None, True, None, None),
+        (True, (8, 0), True, None, True),
+        (True, (9, 0), True, "1", True),
+        (True, (7, 5), True, None, False),
+        (True, None, True, None, False),
+        (True, (8, 0), False, None, False),
+        (True, (8, 0), True, "0", False),
+    ],
+)
+def test_tf32_is_used_on_a_gpu_that_has_it_unless_it_is_turned_off(
+    monkeypatch, gpu, capability, enabled, override, used
+):
+    monkeypatch.setattr(backend, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(backend, "compute_capability", lambda: capability)
+    if override is not None:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(enabled)
+    try:
+        assert backend.uses_tf32() is used
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+@pytest.mark.parametrize("used", [None, True, False])
+def test_the_record_says_whether_tf32_was_used(rdfia_here, image_folder, monkeypatch, used):
+    monkeypatch.setattr(cnn, "uses_tf32", lambda: used)
+    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--quick", "--json")
+    assert json.loads(done.stdout)["details"]["tf32"] is used

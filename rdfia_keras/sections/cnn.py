@@ -32,6 +32,7 @@ from rdfia_keras.system.backend import (
     device_kind,
     precision_warning,
     set_up_backend,
+    uses_tf32,
 )
 from rdfia_keras.system.device_errors import DeviceError, device_error
 from rdfia_keras.system.signals import StopRequest
@@ -238,6 +239,7 @@ def _record(
         seconds=duration(rows),
         details={
             "parameters": model.count_params(),
+            "tf32": uses_tf32(),
             "jit_compile": bool(model.jit_compile),
             "weights_digest": checkpoints.digest(checkpoint.weights) if rows else None,
         },

@@ -159,6 +159,26 @@ def capability_of(described: object) -> tuple[int, int] | None:
     return (described[0], described[1]) if isinstance(described, tuple) else None
 
 
+def uses_tf32() -> bool | None:
+    """Whether a GPU multiplies float32 by TF32, which reads 11 of its 24 digits; None without a GPU.
+
+    GPUs since Ampere do, unless TensorFlow, JAX or NVIDIA's libraries are told not to.
+    """
+    import keras
+
+    if not has_gpu():
+        return None
+    if (compute_capability() or (0, 0)) < AMPERE or os.environ.get("NVIDIA_TF32_OVERRIDE") == "0":
+        return False
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.config.jax_default_matmul_precision not in ("float32", "highest")
+    import tensorflow as tf
+
+    return bool(tf.config.experimental.tensor_float_32_execution_enabled())
+
+
 def precision_warning(precision: str, device: str, capability: tuple[int, int] | None = None) -> str | None:
     """What to tell someone whose device has no fast path for this precision, or None.
 
