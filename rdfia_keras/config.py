@@ -465,9 +465,17 @@ class CnnConfig(Config):
     precision: str = setting("float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, identity=False)
     xla: str = setting(
         "auto",
-        "Compile the training step with XLA; auto: on a GPU and on JAX.",
+        "Compile the training step with XLA; auto: on a GPU and on JAX, and only the augmentation on a CPU.",
         panel="Run",
         choices=XLA,
+        identity=False,
+    )
+    steps_per_execution: int | None = setting(
+        None,
+        "Training steps in one call; the loss and Ctrl-C are looked at after each call.",
+        panel="Run",
+        check=AT_LEAST_1,
+        shown_default="32 on a GPU, else 1",
         identity=False,
     )
     seed: int = _seed("weights, order, augmentation and dropout")

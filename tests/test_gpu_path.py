@@ -18,13 +18,13 @@ from rdfia_keras import config
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.experiments import REGISTRY, describe
-from rdfia_keras.models.augmentation import LAYERS
+from rdfia_keras.models.augmentation import LAYERS, Augmentation
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.normalization import BatchNormalization
 from rdfia_keras.models.saving import load_model, save_model
 from rdfia_keras.models.warping import inverse, project, rectangle_to
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.training.fit import compile_model
+from rdfia_keras.training.fit import compile_model, compiled_by_xla
 
 RNG = np.random.default_rng(0)
 SIZE = 20
@@ -139,36 +139,50 @@ def test_no_index_map_is_computed_on_the_host(name):
     assert "int32" not in {tensor.dtype.name for tensor in maps}
 
 
-def fixed(layer, seed):
-    """Draw given numbers instead of random ones."""
-    rng = np.random.default_rng(seed)
-    layer.uniform = lambda shape, low, high: ops.convert_to_tensor(rng.uniform(low, high, _static(shape)), "float32")
-    return layer
-
-
-def _static(shape):
-    return tuple(8 if not isinstance(size, int) else size for size in shape)
-
-
-@pytest.mark.parametrize("name", [name for name in config.AUGMENTATIONS if "flip" not in name and name != "crop"])
-def test_a_layer_gives_the_same_with_and_without_xla(name):
-    pixels = tf.constant(IMAGES.astype(np.float32))
-
-    def transformed(compiled):
-        layer = fixed(LAYERS[name](20, 3), 7)
-        return tf.function(lambda images: layer(images, training=True), jit_compile=compiled)(pixels)
-
-    np.testing.assert_allclose(transformed(True), transformed(False), atol=0.05)
-
-
-@pytest.mark.parametrize("name", ["crop", "flip", "vertical-flip"])
-def test_layers_that_draw_whole_numbers_draw_the_same_with_and_without_xla(name):
+@pytest.mark.parametrize("name", config.AUGMENTATIONS)
+def test_a_layer_draws_and_gives_the_same_with_and_without_xla(name):
     results = []
     for compiled in (True, False):
-        layer = LAYERS[name](20, 3)
-        run = tf.function(lambda images, layer=layer: layer(images, training=True), jit_compile=compiled)
-        results.append(run(tf.constant(IMAGES)).numpy())
-    np.testing.assert_array_equal(*results)
+        augmentation = Augmentation.from_names((name,), SIZE, seed=3)
+        augmentation.jit_compile = compiled
+        step = tf.function(lambda images, layer=augmentation: layer(images, training=True))
+        results.append([np.array(step(IMAGES), np.float32) for _ in range(2)])
+        assert compiled == any(
+            op.type == "StatefulPartitionedCall" for op in step.get_concrete_function(IMAGES).graph.get_operations()
+        )
+    for with_xla, without in zip(*results, strict=True):
+        np.testing.assert_allclose(with_xla, without, atol=0.255)
+    assert not np.array_equal(*results[0])  # A batch has random numbers of its own.
+
+
+def test_random_numbers_are_kerass():
+    """Layers draw what they drew when the reference results were trained."""
+    layer, seed = LAYERS["hue"](SIZE, 5), keras.random.SeedGenerator(5)
+    for low, high in ((0, 1), (-0.3, 0.3), (0.5, 1.5), (-30, 30)):
+        expected = keras.random.uniform((500,), low, high, seed=seed)
+        np.testing.assert_array_equal(layer.uniform((500,), low, high), expected)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("flip", "horizontal"), ("vertical-flip", "vertical")])
+def test_flips_are_kerass(name, mode):
+    ours, kerass = LAYERS[name](SIZE, 5), keras.layers.RandomFlip(mode, seed=5)
+    for _ in range(3):
+        np.testing.assert_array_equal(ours(IMAGES, training=True), kerass(IMAGES, training=True))
+
+
+def test_a_step_compiles_its_augmentation_on_a_cpu_unless_xla_is_off():
+    for xla, compiled in (("auto", "the augmentation"), ("off", "nothing"), ("on", "the whole step")):
+        assert compiled_by_xla(built(CnnConfig(network="dense", augmentations=("flip",), xla=xla))) == compiled
+    assert compiled_by_xla(built(CnnConfig(network="dense"))) == "nothing"
+
+
+def test_a_step_with_compiled_augmentation_is_one_without():
+    weights = []
+    for xla in ("auto", "off"):
+        model = built(CnnConfig(network="dense", augmentations=config.AUGMENTATIONS, lr=0.01, xla=xla))
+        model.train_on_batch(IMAGES, LABELS)
+        weights.append(np.array(model.weights[0]))
+    np.testing.assert_allclose(*weights, atol=1e-4)
 
 
 def test_one_step_gives_the_same_with_and_without_xla():

@@ -53,7 +53,7 @@ X, Y = RNG.normal(size=(12, 4)).astype(np.float32), np.arange(12) % 3
 X_TEST, Y_TEST = RNG.normal(size=(6, 4)).astype(np.float32), np.arange(6) % 3
 
 
-def plain_model(seed: int = 0, lr: float = 0.1, name: str = "momentum") -> keras.Model:
+def plain_model(seed: int = 0, lr: float = 0.1, name: str = "momentum", steps: int = 1) -> keras.Model:
     keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [
@@ -66,7 +66,7 @@ def plain_model(seed: int = 0, lr: float = 0.1, name: str = "momentum") -> keras
     )
     optimizer = keras.optimizers.SGD(lr, momentum=0.9, name=name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=steps)
     return model
 
 
@@ -166,12 +166,13 @@ def test_without_a_request_nothing_stops():
     assert len(plain_fit(plain_model(), StopOnRequest(False)).epoch) == 2
 
 
-@pytest.mark.parametrize(("every", "batch"), [(1, 2), (2, 2), (3, 3)])
-def test_a_loss_that_is_no_number_is_told_with_epoch_and_batch(every, batch):
-    history, model = EpochHistory(), plain_model()
-    spoil = Doing(2, 1, lambda: model.layers[-1].bias.assign([math.nan] * 3))
-    with pytest.raises(Diverged, match=rf"^the loss stopped being a finite number in epoch 2, batch {batch}$"):
-        plain_fit(model, spoil, StopOnDivergence(every), history, epochs=3)
+@pytest.mark.parametrize(("steps", "batch", "told"), [(1, 1, 2), (2, 2, 3)])
+def test_a_loss_that_is_no_number_is_told_with_epoch_and_batch(steps, batch, told):
+    """With several steps a call, at the end of the call; the last one is shorter here."""
+    history, model = EpochHistory(), plain_model(steps=steps)
+    spoil = Doing(2, batch, lambda: model.layers[-1].bias.assign([math.nan] * 3))
+    with pytest.raises(Diverged, match=rf"^the loss stopped being a finite number in epoch 2, batch {told}$"):
+        plain_fit(model, spoil, StopOnDivergence(), history, epochs=3)
     assert [row["epoch"] for row in history.rows] == [1]
 
 
@@ -185,7 +186,7 @@ def test_a_weight_that_is_no_number_is_told_at_the_end_of_its_epoch():
 
 
 def test_a_training_that_does_not_diverge_goes_on():
-    assert len(plain_fit(plain_model(), StopOnDivergence(every=10)).epoch) == 2
+    assert len(plain_fit(plain_model(), StopOnDivergence()).epoch) == 2
 
 
 def test_epoch_history_has_what_fit_returns():
@@ -340,7 +341,7 @@ def test_evaluation_is_numpys_over_all_examples():
 # Augmentation, dropout, batch-norm and the schedule, whose streams and states must all be as they were.
 FULL = replace(BATCH_NORM.config, epochs=2, batch_size=16, seed=5)
 SMALL = CnnConfig(network="dense", batch_size=16, epochs=2, lr=0.01, dropout_rate=0.5, seed=5).resolve()
-HERE = {"back end": "tensorflow", "device": "cpu", "precision": "float32", "XLA": False}
+HERE = {"back end": "tensorflow", "device": "cpu", "precision": "float32", "what XLA compiles": "nothing"}
 
 
 def build(config: CnnConfig, data: Dataset) -> keras.Model:
@@ -394,6 +395,39 @@ def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_pa
     resumed, again = train(config, tiny_images, tmp_path)
     assert_equal_training(whole, rows, resumed, again)
     assert len(again.rows) == 3
+
+
+# What a GPU gets: the whole step compiled by XLA, several steps a call.
+ACCELERATED = {"xla": "on", "steps_per_execution": 2}
+
+
+def test_on_the_path_of_a_gpu_a_cut_training_ends_bit_equal(tiny_images, tmp_path):
+    """Three batches of 16 are a call of two steps and one of a single step."""
+    config = replace(SMALL, augmentations=("crop", "flip"), optimizer="momentum", epochs=3, **ACCELERATED)
+    whole, rows = train(config, tiny_images)
+    assert whole.jit_compile is True and whole.steps_per_execution == 2
+    cut: list[int] = []
+    stop = Doing(2, 2, lambda: cut.append(1))
+    with pytest.raises(StopTraining):
+        train(config, tiny_images, tmp_path, stop, StopOnRequest(cut))
+    assert stop.now == (2, 2)  # The request was answered at the end of its call.
+    resumed, again = train(config, tiny_images, tmp_path)
+    assert_equal_training(whole, rows, resumed, again)
+    assert len(again.rows) == 3
+
+
+def test_several_steps_a_call_take_the_steps_of_single_ones(tiny_images):
+    config = replace(SMALL, augmentations=("crop", "flip"), dropout_rate=0.0)
+    (one, rows), (several, same) = (train(replace(config, steps_per_execution=steps), tiny_images) for steps in (1, 2))
+    assert_equal_training(one, rows, several, same)
+
+
+def test_several_steps_a_call_measure_and_predict_the_same(tiny_images):
+    one, several = (build(replace(SMALL, steps_per_execution=steps), tiny_images) for steps in (1, 7))
+    split = Split(np.tile(tiny_images.train.x, (25, 1, 1, 1)), np.tile(tiny_images.train.y, 25))
+    assert evaluate(one, split) == pytest.approx(evaluate(several, split))
+    np.testing.assert_allclose(predict(one, split), predict(several, split), atol=1e-6)
+    assert predict(several, split).shape == (1200, 3)
 
 
 def test_a_training_that_is_made_longer_ends_bit_equal(tiny_images, tmp_path):
@@ -484,7 +518,11 @@ def test_it_learns(tiny_images):
 
 
 @pytest.mark.parametrize(
-    ("fact", "now"), [("back end", "jax"), ("device", "gpu"), ("precision", "mixed_float16"), ("XLA", True)]
+    ("fact", "now"),
+    [
+        *(("back end", "jax"), ("device", "gpu"), ("precision", "mixed_float16")),
+        ("what XLA compiles", "the whole step"),
+    ],
 )
 def test_a_checkpoint_made_elsewhere_is_refused_with_what_differs(tiny_images, tmp_path, fact, now):
     train(replace(SMALL, epochs=1), tiny_images, tmp_path)

@@ -124,11 +124,13 @@ def _where(model: "keras.Model", config: CnnConfig, device: str) -> dict[str, An
     """What a resumed training must share with its beginning to end with the same bits."""
     import keras
 
+    from rdfia_keras.training.fit import compiled_by_xla
+
     return {
         "back end": keras.backend.backend(),
         "device": device_kind(device),
         "precision": config.precision,
-        "XLA": bool(model.jit_compile),
+        "what XLA compiles": compiled_by_xla(model),
     }
 
 
@@ -227,6 +229,8 @@ def _record(
     **outcome: Any,
 ) -> Record:
     """The record of whatever has been trained."""
+    from rdfia_keras.training.fit import compiled_by_xla
+
     rows = checkpoint.history.rows
     return make_record(
         experiment,
@@ -240,7 +244,7 @@ def _record(
         details={
             "parameters": model.count_params(),
             "tf32": uses_tf32(),
-            "jit_compile": bool(model.jit_compile),
+            "compiled_by_xla": compiled_by_xla(model),
             "weights_digest": checkpoints.digest(checkpoint.weights) if rows else None,
         },
     )

@@ -73,7 +73,7 @@ def set_random_streams(model: keras.Model, seed: int, epoch: int) -> None:
 
 
 class StopOnRequest(keras.callbacks.Callback):
-    """End the training after the batch in which a stop was asked for.
+    """End the training after the batch, or the call of several, in which a stop was asked for.
 
     Args:
         stop: Anything that becomes true, such as `StopRequest`, which notes Ctrl-C.
@@ -98,19 +98,17 @@ class StopOnRequest(keras.callbacks.Callback):
 class StopOnDivergence(keras.callbacks.Callback):
     """End the training when the loss or a weight stops being a finite number.
 
-    Args:
-        every: Look at the loss after so many batches. On a GPU each look waits for the batch to end.
+    Each look at the loss waits for a GPU: compile the model with `steps_per_execution` there.
 
     Raises:
         Diverged: From `fit`, before anything of the epoch is saved by the callbacks after this one.
 
     Example:
-        >>> model.fit(x, y, callbacks=[StopOnDivergence(every=10)])
+        >>> model.fit(x, y, callbacks=[StopOnDivergence()])
     """
 
-    def __init__(self, every: int = 1):
+    def __init__(self) -> None:
         super().__init__()
-        self.every = every
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -118,8 +116,10 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # The loss in the logs is the epoch's running mean: once it is not finite it stays so.
-        if logs and (batch + 1) % self.every == 0 and not math.isfinite(float(logs["loss"])):
-            raise Diverged(f"the loss stopped being a finite number in epoch {self._epoch + 1}, batch {batch + 1}")
+        if logs and not math.isfinite(float(logs["loss"])):
+            # The last call of an epoch may hold fewer batches than Keras counts.
+            last = min(batch + 1, self.params.get("steps") or batch + 1)
+            raise Diverged(f"the loss stopped being a finite number in epoch {self._epoch + 1}, batch {last}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         finite = math.isfinite(float((logs or {}).get("loss", 0.0)))
@@ -303,7 +303,7 @@ class ProgressReport(keras.callbacks.Callback):
         self.history = history
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        self.progress.batch(batch + 1)
+        self.progress.batch(min(batch + 1, self.progress.batches))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self.progress.epoch(self.history.rows[-1])

@@ -12,6 +12,7 @@ import numpy as np
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.models.convnet import augmentation_of
 from rdfia_keras.system.backend import has_gpu
 from rdfia_keras.training.batches import batches
 from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence
@@ -19,8 +20,8 @@ from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES
 
 EVALUATION_BATCH = 500
-# A look at the loss costs nothing on a CPU; a GPU must finish its batch for it.
-BATCHES_BETWEEN_LOOKS_ON_GPU = 20
+# Callbacks look at the loss after each call: nothing lost on a CPU, but a GPU stands still for it.
+STEPS_PER_EXECUTION_ON_GPU = 32
 
 
 def fit(
@@ -46,7 +47,6 @@ def fit(
     if config.epochs is None or config.lr is None or done >= config.epochs:
         return
     seeds = EpochSeeds(config.seed, done)
-    divergence = StopOnDivergence(BATCHES_BETWEEN_LOOKS_ON_GPU if has_gpu() else 1)
     model.fit(
         batches(data.train, config.batch_size, seeds.order),
         validation_data=batches(data.test, EVALUATION_BATCH),
@@ -54,14 +54,15 @@ def fit(
         epochs=config.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[seeds, SCHEDULES[config.schedule](config.lr), divergence, history, *callbacks],
+        callbacks=[seeds, SCHEDULES[config.schedule](config.lr), StopOnDivergence(), history, *callbacks],
     )
 
 
 def compile_model(model: keras.Model, config: CnnConfig) -> None:
-    """Attach optimizer, loss and accuracy.
+    """Attach optimizer, loss and accuracy, and choose what XLA compiles.
 
-    With `auto`, XLA is left to accelerators: on a CPU it makes convolutions two to three times slower.
+    With `auto` that is the whole step on accelerators and, on a CPU, the augmentation only: convolutions are two to
+    three times slower with it there.
 
     Raises:
         RdfiaError: When XLA is asked for and Keras turns it off.
@@ -73,13 +74,25 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
         optimizer,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
+        steps_per_execution=config.steps_per_execution or (STEPS_PER_EXECUTION_ON_GPU if has_gpu() else 1),
         jit_compile={"on": True, "off": False, "auto": _xla_where_it_helps()}[config.xla],
         # It looks at the policy of the model, which is float32: only its layers have another.
         auto_scale_loss=False,
     )
     optimizer.build(model.trainable_variables)
+    augmentation = augmentation_of(model)
+    if augmentation and config.xla != "off" and not has_gpu():
+        augmentation.jit_compile = keras.backend.backend() == "tensorflow"
     if config.xla == "on" and not model.jit_compile:
         raise RdfiaError("--xla on: a layer or a deterministic operation cannot be compiled; use --xla auto")
+
+
+def compiled_by_xla(model: keras.Model) -> str:
+    """What XLA compiles of a training step: `the whole step`, `the augmentation` or `nothing`."""
+    if model.jit_compile:
+        return "the whole step"
+    augmentation = augmentation_of(model)
+    return "the augmentation" if augmentation and augmentation.jit_compile else "nothing"
 
 
 def _xla_where_it_helps() -> str | bool:

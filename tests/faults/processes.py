@@ -18,6 +18,8 @@ from pathlib import Path
 TRAIN = ("--augment", "--dropout", "--batch-norm", "--optimizer", "momentum", "--lr", "0.01", "--batch-size", "8")
 # The same of what a network without convolutions can have: less to compile in each process.
 DENSE = ("--model", "dense", "--augment", "--dropout", "--optimizer", "momentum", "--lr", "0.01", "--batch-size", "8")
+# What a GPU gets, on a CPU: the whole step compiled by XLA, several steps a call.
+GPU_PATH = (*DENSE, "--xla", "on", "--steps-per-execution", "4")
 ENV = {key: value for key, value in os.environ.items() if key != "RDFIA_DATA"}
 
 

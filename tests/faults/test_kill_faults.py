@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from processes import (
     DENSE,
+    GPU_PATH,
     TRAIN,
     digest,
     ends,
@@ -70,7 +71,9 @@ def test_improve_killed_in_its_second_run_resumes_there_when_it_is_called_again(
         assert digest(tmp_path / "whole" / "cnn" / name) == digest(tmp_path / "cut" / "cnn" / name)
 
 
-@pytest.mark.parametrize(("kills", "network"), [(6, TRAIN), (14, DENSE)], ids=["convnet", "dense"])
+@pytest.mark.parametrize(
+    ("kills", "network"), [(6, TRAIN), (14, DENSE), (4, GPU_PATH)], ids=["convnet", "dense", "gpu-path"]
+)
 def test_kill_9_at_random_moments_always_resumes(pictures, tmp_path, kills, network):
     """The moments count from the first epoch of each process, so that most fall into training and saving."""
     chance = random.Random(20)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from processes import (
+    GPU_PATH,
     TRAIN,
     assert_one_sentence,
     ends_here,
@@ -19,9 +20,13 @@ from processes import (
 )
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_first_signal_saves_and_draws_and_names_the_resume_command(pictures, tmp_path, signum, code):
-    process = start("cnn", "--dataset", pictures, *TRAIN, "--epochs", 300, cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("signum", "code", "network"),
+    [(signal.SIGINT, 130, TRAIN), (signal.SIGTERM, 143, TRAIN), (signal.SIGINT, 130, GPU_PATH)],
+    ids=["ctrl-c", "sigterm", "ctrl-c-gpu-path"],
+)
+def test_the_first_signal_saves_and_draws_and_names_the_resume_command(pictures, tmp_path, signum, code, network):
+    process = start("cnn", "--dataset", pictures, *network, "--epochs", 3000, cwd=tmp_path)
     wait_for_epochs(process, tmp_path / "results" / "cnn", 2)
     process.send_signal(signum)
     out, err = process.communicate(timeout=60)
