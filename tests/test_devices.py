@@ -13,6 +13,7 @@ from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from rdfia_keras.models import convnet
 from rdfia_keras.models.whitening import Whitening, two_parts
+from rdfia_keras.runs import checkpoints
 from rdfia_keras.sections import cnn
 from rdfia_keras.system import backend
 from rdfia_keras.system.backend import capability_of, compute_capability, precision_warning
@@ -342,3 +343,19 @@ def test_the_record_says_whether_tf32_was_used(rdfia_here, image_folder, monkeyp
     monkeypatch.setattr(cnn, "uses_tf32", lambda: used)
     done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--quick", "--json")
     assert json.loads(done.stdout)["details"]["tf32"] is used
+
+
+def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder):
+    assert rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", 1).returncode == 0
+    (folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
+    arrays, meta = checkpoints.load_last(folder)
+    checkpoints.save_next(folder, arrays, {**meta, "facts": {**meta["facts"], "device": "gpu"}})
+    kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    sentence = (
+        f"error: cannot resume {folder}: device was gpu and is cpu now, so it would not end with the same bits; resume "
+        "it where it was started, or start a new run\n"
+    )
+    for command in (("resume", folder), ("cnn", "--resume", folder)):
+        done = rdfia_here(*command, "--epochs", 2)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
