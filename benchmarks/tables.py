@@ -50,7 +50,7 @@ def verdict(groups: Mapping[str, Any]) -> str:
 
 def sentence(row: Mapping[str, Any]) -> str:
     """One ratio with its target."""
-    what = f"{row['ratio']:.3g} of {row['to']}" if row["to"] else f"{row['ratio']:,.0f} MB"
+    what = f"{number(row['ratio'])} of {row['to']}" if row["to"] else f"{number(row['ratio'])} MB"
     if row["target"] is None:
         return f"{row['of']}: {what}"
     return f"{row['of']}: {what} (target {row['target']}: {'met' if row['met'] else 'missed'})"
@@ -71,7 +71,7 @@ def _wide(group: Mapping[str, Any]) -> list[Row]:
             {
                 f"{group['unit']}, median (min to max)": match,
                 **cells,
-                "ratio": "; ".join(f"{row['ratio']:.2f} of {row['to']}" for row in ratios),
+                "ratio": "; ".join(f"{number(row['ratio'])} of {row['to']}" for row in ratios),
                 **_target([row for row in ratios if row["target"]]),
             }
         )
@@ -87,7 +87,7 @@ def _long(group: Mapping[str, Any]) -> list[Row]:
             {
                 match: name,
                 f"{group['unit']}, median (min to max)": _spread(known),
-                "ratio": "; ".join(f"{row['ratio']:.3g} of {row['to']}" for row in ratios if row["to"]) or "-",
+                "ratio": "; ".join(f"{number(row['ratio'])} of {row['to']}" for row in ratios if row["to"]) or "-",
                 **_target([row for row in ratios if row["target"]]),
             }
         )

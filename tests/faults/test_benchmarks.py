@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from benchmarks import record, tables  # noqa: E402
-from benchmarks.groups import GROUPS  # noqa: E402
 from benchmarks.registry import Group, Match, Ratio  # noqa: E402
 
 # Runs a module with arguments, and prints what is set when Keras is imported and what `fit` is called with.
@@ -84,49 +83,51 @@ def test_a_contender_trains_with_the_settings_of_the_command(rung, tmp_path):
     assert worker["environment"]["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
-def work(group: str, match: str, contender: str) -> list[str]:
-    """Sets a contender up, lets it work twice, and returns what it printed: its units and the modules of interest."""
+def work(contender: str) -> list[str]:
+    """Sets a contender up, lets it work, and returns what it printed: its units and the modules of interest."""
     code = (
-        "import os, sys; from benchmarks.groups import GROUPS\n"
-        f"matches = {{match.name: match for match in GROUPS[{group!r}].matches}}\n"
-        f"work = matches[{match!r}].contenders[{contender!r}]()\n"
-        "work.run(), work.run()\n"
+        "import os, sys\n"
+        "from benchmarks import augmentation, convnet, perceptron, pytorch\n"
+        "from benchmarks.groups import REGISTRY\n"
+        f"work = {contender}\n"
+        "work.run()\n"
         "print(int(work.units), *sorted({'tensorflow', 'torch'} & set(sys.modules)), flush=True)\n"
         "os._exit(0)"  # As the worker does: `fit` waits in a thread for its next epoch.
     )
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=280)
+    # PyTorch's threads wait in loops for each other, which takes minutes where other tests run on the same cores.
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1].split()
 
 
 @pytest.mark.parametrize(
-    ("group", "match", "contender"),
+    "contender",
     [
-        ("networks", "mnist-dense, float32", "ours"),
-        ("perceptron", "circles", "ours: manual"),
-        ("augmentation", "blur", "Keras"),
+        "convnet.ours_as_the_command(REGISTRY['baseline'].config, 256, 256)",
+        "convnet.ours_in_a_loop(REGISTRY['baseline'].config, 256, 256)",
+        "perceptron.ours('manual')",
+        "augmentation.keras_layer('blur')",
     ],
 )
-def test_contenders_of_tensorflow_work_without_pytorch(group, match, contender):
-    units, *modules = work(group, match, contender)
+def test_contenders_of_tensorflow_work_without_pytorch(contender):
+    units, *modules = work(contender)
     assert int(units) > 0
     assert modules == ["tensorflow"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is only in the extra 'bench'")
 @pytest.mark.parametrize(
-    ("group", "match", "contender"),
+    "contender",
     [
-        ("ladder", "batch-norm, float32", "PyTorch eager"),
-        ("networks", "mnist-lenet, float32", "PyTorch eager"),
-        ("optimizers", None, "PyTorch eager"),
-        ("augmentation", "crop", "torchvision, batch"),
+        "pytorch.training(REGISTRY['batch-norm'].config, 256)",
+        "pytorch.training(REGISTRY['mnist-lenet'].config, 256, (28, 28, 1))",
+        "pytorch.training(REGISTRY['adam'].config, 256)",
+        "augmentation.torchvision('crop')",
     ],
 )
-def test_contenders_of_pytorch_work_without_tensorflow(group, match, contender):
-    match = match or GROUPS[group].matches[-1].name
-    units, *modules = work(group, match, contender)
+def test_contenders_of_pytorch_work_without_tensorflow(contender):
+    units, *modules = work(contender)
     assert int(units) > 0
     assert modules == ["torch"]
 
