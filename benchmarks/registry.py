@@ -21,7 +21,7 @@ class Work:
     """What a contender makes in its own process.
 
     Attributes:
-        run: Does the same amount of work every time.
+        run: Does the same amount of work every time. Where it returns a float, that is the seconds that count.
         units: How many steps or images that is.
         facts: What else was measured, for the tables.
     """
