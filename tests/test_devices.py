@@ -359,3 +359,13 @@ def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder):
         done = rdfia_here(*command, "--epochs", 2)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
+
+
+def test_improve_trains_a_run_that_failed_on_the_device_on(rdfia_here, image_folder, faulty):
+    improve = ("improve", "mnist-dense", "--dataset", image_folder, "--epochs", 1)
+    faulty("shape")
+    fails(rdfia_here(*improve), "a training step failed in the layer faulty", "tries again from epoch 1")
+    faulty(None)
+    assert rdfia_here(*improve).returncode == 0
+    (metrics,) = Path("results").glob("cnn/*/metrics.json")
+    assert json.loads(metrics.read_text())["status"] == "ok"

@@ -24,7 +24,7 @@ from rdfia_keras.models.normalization import BatchNormalization
 from rdfia_keras.models.saving import load_model, save_model
 from rdfia_keras.models.warping import inverse, project, rectangle_to
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.training.fit import compile_model, compiled_by_xla
+from rdfia_keras.training.fit import compile_model, what_xla_compiles
 
 RNG = np.random.default_rng(0)
 SIZE = 20
@@ -172,8 +172,8 @@ def test_flips_are_kerass(name, mode):
 
 def test_a_step_compiles_its_augmentation_on_a_cpu_unless_xla_is_off():
     for xla, compiled in (("auto", "the augmentation"), ("off", "nothing"), ("on", "the whole step")):
-        assert compiled_by_xla(built(CnnConfig(network="dense", augmentations=("flip",), xla=xla))) == compiled
-    assert compiled_by_xla(built(CnnConfig(network="dense"))) == "nothing"
+        assert what_xla_compiles(built(CnnConfig(network="dense", augmentations=("flip",), xla=xla))) == compiled
+    assert what_xla_compiles(built(CnnConfig(network="dense"))) == "nothing"
 
 
 def test_a_step_with_compiled_augmentation_is_one_without():

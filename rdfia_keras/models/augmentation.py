@@ -16,6 +16,7 @@ from keras import ops
 from rdfia_keras.config import AUGMENTATIONS
 from rdfia_keras.models.warping import gather_pixels, index_dtype, inverse, project, rectangle_to
 from rdfia_keras.registry import Registry
+from rdfia_keras.system.backend import compiled_by_xla
 
 PACKAGE = "rdfia_keras"
 # By name: makes the layer for images of a height, with a seed.
@@ -88,9 +89,7 @@ class Augmentation(keras.layers.Layer):
 
     @functools.cached_property
     def _compiled(self):
-        import tensorflow as tf
-
-        return tf.function(lambda images: self._transform(images, True), jit_compile=True, autograph=False)
+        return compiled_by_xla(lambda images: self._transform(images, True))
 
     def compute_output_spec(self, images, training=False):
         for layer in self.layers:

@@ -177,7 +177,9 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
     def train(x, y, x_test, y_test, orders, count):
         measured = tf.TensorArray(tf.float64, size=orders.shape[0], element_shape=(4,))
         steps = orders.shape[1] // batch_size
-        for epoch in tf.range(count):
+        epoch = tf.constant(0)
+        # A loop over `tf.range(count)` would be compiled anew for each count.
+        while epoch < count:
             batches = tf.reshape(orders[epoch, : steps * batch_size], (steps, batch_size))
             for i in tf.range(steps):
                 take(x, y, batches[i])
@@ -185,6 +187,7 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
                 take(x, y, orders[epoch, steps * batch_size :])
             row = tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
             measured = measured.write(epoch, row)
+            epoch += 1
         return measured.stack()
 
     return train

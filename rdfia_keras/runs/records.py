@@ -74,6 +74,11 @@ class Record:
     details: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def diverged(self) -> bool:
+        """Whether it would fail again; a device that failed may do better another time."""
+        return self.status == "failed" and not self.details.get("failed_on_device", False)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}

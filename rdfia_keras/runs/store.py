@@ -81,7 +81,7 @@ class RunStore:
             whole = record.status == "ok" and (record.epochs >= query.epochs or query.quick)
             # In another precision it might not diverge.
             asked = query.precision or getattr(query.config, "precision", None)
-            diverged = record.status == "failed" and getattr(record.config, "precision", None) == asked
+            diverged = record.diverged and getattr(record.config, "precision", None) == asked
             if whole or diverged:
                 found.append(stored)
         return max(found, key=lambda run: (run.record.status == "ok", run.record.epochs), default=None)

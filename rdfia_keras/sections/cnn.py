@@ -99,7 +99,7 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
             # Nothing is computed any more, not even predictions for a plot: the device may be of no use.
             run.write_history(history.rows)
             outcome = {"status": "failed", "reason": reason}
-            run.write_record(_record(model, data, experiment, checkpoint, options, **outcome, device=device))
+            run.write_record(_record(model, data, experiment, checkpoint, options, True, **outcome, device=device))
             again = f"rdfia resume {shlex.quote(str(run.folder))} tries again from epoch {len(history.rows) + 1}"
             raise RdfiaError(f"{reason}; {remedy}; {again}") from error
         record = _conclude(model, data, experiment, run, checkpoint, options, **outcome, device=device)
@@ -124,13 +124,13 @@ def _where(model: "keras.Model", config: CnnConfig, device: str) -> dict[str, An
     """What a resumed training must share with its beginning to end with the same bits."""
     import keras
 
-    from rdfia_keras.training.fit import compiled_by_xla
+    from rdfia_keras.training.fit import what_xla_compiles
 
     return {
         "back end": keras.backend.backend(),
         "device": device_kind(device),
         "precision": config.precision,
-        "what XLA compiles": compiled_by_xla(model),
+        "what XLA compiles": what_xla_compiles(model),
     }
 
 
@@ -226,10 +226,11 @@ def _record(
     experiment: Experiment,
     checkpoint: "Checkpoint",
     options: RunOptions,
+    failed_on_device: bool = False,
     **outcome: Any,
 ) -> Record:
     """The record of whatever has been trained."""
-    from rdfia_keras.training.fit import compiled_by_xla
+    from rdfia_keras.training.fit import what_xla_compiles
 
     rows = checkpoint.history.rows
     return make_record(
@@ -244,7 +245,8 @@ def _record(
         details={
             "parameters": model.count_params(),
             "tf32": uses_tf32(),
-            "compiled_by_xla": compiled_by_xla(model),
+            "failed_on_device": failed_on_device,
+            "compiled_by_xla": what_xla_compiles(model),
             "weights_digest": checkpoints.digest(checkpoint.weights) if rows else None,
         },
     )

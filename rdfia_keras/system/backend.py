@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -75,6 +75,13 @@ def placed_on(device: str) -> Iterator[None]:
 
     with keras.device(f"{device_kind(device)}:0"):
         yield
+
+
+def compiled_by_xla(function: Callable) -> Callable:
+    """A function of tensors as XLA compiles it, for TensorFlow: other back ends compile whole steps only."""
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)
 
 
 def backend_name() -> str:

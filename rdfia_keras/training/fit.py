@@ -87,7 +87,7 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
         raise RdfiaError("--xla on: a layer or a deterministic operation cannot be compiled; use --xla auto")
 
 
-def compiled_by_xla(model: keras.Model) -> str:
+def what_xla_compiles(model: keras.Model) -> str:
     """What XLA compiles of a training step: `the whole step`, `the augmentation` or `nothing`."""
     if model.jit_compile:
         return "the whole step"

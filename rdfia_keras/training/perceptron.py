@@ -1,10 +1,12 @@
 """How the perceptron is trained: many epochs in one compiled call, since a call costs more than their steps."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
+import tensorflow as tf
 
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.data import Dataset, one_hot
@@ -36,28 +38,44 @@ def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
     )
 
 
+def tensors_of(data: Dataset) -> tuple[tf.Tensor, ...]:
+    """Training examples and one-hot targets, then the test set's, float64: what trainers may share."""
+    n_y = len(data.classes)
+    return perceptron.tensors(data.train.x, one_hot(data.train.y, n_y), data.test.x, one_hot(data.test.y, n_y))
+
+
 class Trainer:
     """One implementation with its compiled function and its data.
 
     Args:
         implementation: A name of `config.IMPLEMENTATIONS`.
         weights: Where it begins, as `init` gives them.
+        tensors: What `tensors_of(data)` gives, if it is at hand.
     """
 
     # Epochs in one compiled call, and the most examples for which that is worth while.
     CHUNK = 10
     CHUNKED_EXAMPLES = 5000
 
-    def __init__(self, implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]):
+    def __init__(
+        self,
+        implementation: str,
+        config: MlpConfig,
+        data: Dataset,
+        weights: dict[str, np.ndarray],
+        tensors: tuple[tf.Tensor, ...] | None = None,
+    ):
         self.implementation = implementation
         self.config = config
         self.network = perceptron.IMPLEMENTATIONS[implementation](weights, config.lr)
-        n_y = len(data.classes)
-        train = perceptron.tensors(data.train.x, one_hot(data.train.y, n_y))
-        self.data = (*train, *perceptron.tensors(data.test.x, one_hot(data.test.y, n_y)))
+        self.data = tensors or tensors_of(data)
         self.examples = len(data.train)
         self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
         self.compiled = perceptron.compile_epochs(self.network, min(config.batch_size, self.examples))
+
+    def compile(self) -> None:
+        """Compile the function, in whichever thread, by training for no epoch."""
+        self._call(np.zeros((self.chunk, self.examples), np.int32), 0)
 
     def restart(self, config: MlpConfig, weights: dict[str, np.ndarray]) -> None:
         """Begin again from other weights and in another order, with the function compiled already."""
@@ -74,7 +92,7 @@ class Trainer:
         orders = np.zeros((self.chunk, self.examples), np.int32)
         for i in range(count):
             orders[i] = epoch_order(self.config.seed, first + i, self.examples)
-        measured = self.compiled(*self.data, *perceptron.tensors(orders, np.array(count, np.int32))).numpy()[:count]
+        measured = self._call(orders, count)
         seconds = round((time.perf_counter() - begin) / count, 6)
         return [
             {
@@ -90,6 +108,22 @@ class Trainer:
             for i, (train_loss, train_accuracy, test_loss, test_accuracy) in enumerate(measured.tolist())
         ]
 
+    def _call(self, orders: np.ndarray, count: int) -> np.ndarray:
+        # A thread of its own knows nothing of the device that was chosen.
+        with tf.device(self.data[0].device):
+            return self.compiled(*self.data, *perceptron.tensors(orders, np.array(count, np.int32))).numpy()[:count]
+
+
+def compile_trainers(
+    config: MlpConfig, data: Dataset, weights: Mapping[str, dict[str, np.ndarray]]
+) -> dict[str, Trainer]:
+    """A trainer for each implementation's weights. XLA compiles their functions side by side, on a core for each."""
+    tensors = tensors_of(data)
+    trainers = {name: Trainer(name, config, data, start, tensors) for name, start in weights.items()}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Trainer.compile, trainers.values()))
+    return trainers
+
 
 def train(
     implementation: str,
@@ -98,6 +132,7 @@ def train(
     state: State,
     stop: object,
     on_epoch: Callable[[EpochRow], None],
+    trainer: Trainer | None = None,
 ) -> None:
     """Train one implementation from where `state` stands, which is brought up to date as epochs are finished.
 
@@ -105,12 +140,13 @@ def train(
         config: With every default filled in.
         stop: Truth-tested between compiled calls.
         on_epoch: Called with each finished epoch.
+        trainer: Its trainer with the weights of `state`, if it is at hand.
 
     Raises:
         Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
     """
     epochs = config.epochs or 0
-    trainer = Trainer(implementation, config, data, state.weights)
+    trainer = trainer or Trainer(implementation, config, data, state.weights)
     limit = trainer.chunk
     while len(state.history) < epochs and not stop:
         done = len(state.history)
