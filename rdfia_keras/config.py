@@ -475,7 +475,7 @@ class CnnConfig(Config):
         "Training steps in one call; the loss and Ctrl-C are looked at after each call.",
         panel="Run",
         check=AT_LEAST_1,
-        shown_default="32 on a GPU, else 1",
+        shown_default="32 on a GPU, else 8",
         identity=False,
     )
     seed: int = _seed("weights, order, augmentation and dropout")

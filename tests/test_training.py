@@ -339,8 +339,10 @@ def test_evaluation_is_numpys_over_all_examples():
 # --- the convnet's own fit --------------------------------------------------------------------------------------------
 
 # Augmentation, dropout, batch-norm and the schedule, whose streams and states must all be as they were.
-FULL = replace(BATCH_NORM.config, epochs=2, batch_size=16, seed=5)
-SMALL = CnnConfig(network="dense", batch_size=16, epochs=2, lr=0.01, dropout_rate=0.5, seed=5).resolve()
+FULL = replace(BATCH_NORM.config, epochs=2, batch_size=16, seed=5, steps_per_execution=1)
+SMALL = CnnConfig(
+    network="dense", batch_size=16, epochs=2, lr=0.01, dropout_rate=0.5, seed=5, steps_per_execution=1
+).resolve()
 HERE = {"back end": "tensorflow", "device": "cpu", "precision": "float32", "what XLA compiles": "nothing"}
 
 
