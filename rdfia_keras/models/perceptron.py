@@ -88,8 +88,8 @@ class Manual:
     def logits(self, x: tf.Tensor) -> tf.Tensor:
         return forward(self.params, x)["y_tilde"]
 
-    def loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        return cross_entropy(self.logits(x), y)
+    def loss(self, y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return cross_entropy(y_tilde, y)
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         outputs = forward(self.params, x)
@@ -105,7 +105,7 @@ class Tape(Manual):
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            loss = self.loss(x, y)
+            loss = self.loss(self.logits(x), y)
         sgd(self.params, tape.gradient(loss, self.params), self.eta)
 
 
@@ -131,12 +131,12 @@ class Layers:
     def logits(self, x: tf.Tensor) -> tf.Tensor:
         return self.model(x)
 
-    def loss(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        return self.cross_entropy(y, self.logits(x))
+    def loss(self, y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return self.cross_entropy(y, y_tilde)
 
     def gradients(self, x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            loss = self.loss(x, y)
+            loss = self.loss(self.logits(x), y)
         return tape.gradient(loss, [variable.value for variable in self.model.trainable_variables])
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
@@ -162,10 +162,10 @@ class Optimizer(Layers):
 
 
 def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
-    """A function (x, y, x_test, y_test, orders, count) that trains for `count` epochs in one compiled call.
+    """A function (x, y, orders, count) that trains for `count` epochs in one compiled call.
 
-    `orders`, (at least count, N), has a permutation of the examples for each epoch; the result, of as many rows, has
-    train loss, train accuracy, test loss and test accuracy after each. No Python runs between the steps, and XLA makes
+    The first N rows of x and y are for training, the rest for testing. `orders`, (at least count, N), has a
+    permutation of the training examples for each epoch; the result, of as many rows, has train loss, train accuracy, test loss and test accuracy after each. No Python runs between the steps, and XLA makes
     one loop of them: a call costs more than the hundred steps of five epochs on the circles. Examples left over after
     an epoch's last full batch make a smaller batch of their own.
     """
@@ -174,19 +174,19 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
         network.step(tf.gather(x, batch), tf.gather(y, batch))
 
     @tf.function(jit_compile=True)
-    def train(x, y, x_test, y_test, orders, count):
+    def train(x, y, orders, count):
         measured = tf.TensorArray(tf.float64, size=orders.shape[0], element_shape=(4,))
-        steps = orders.shape[1] // batch_size
+        examples = orders.shape[1]
+        steps = examples // batch_size
         epoch = tf.constant(0)
         # A loop over `tf.range(count)` would be compiled anew for each count.
         while epoch < count:
             batches = tf.reshape(orders[epoch, : steps * batch_size], (steps, batch_size))
             for i in tf.range(steps):
                 take(x, y, batches[i])
-            if orders.shape[1] > steps * batch_size:
+            if examples > steps * batch_size:
                 take(x, y, orders[epoch, steps * batch_size :])
-            row = tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
-            measured = measured.write(epoch, row)
+            measured = measured.write(epoch, measure(network, x, y, examples))
             epoch += 1
         return measured.stack()
 
@@ -215,16 +215,19 @@ def lbfgs(
     from scipy.optimize import minimize
 
     network = Manual(params, eta=0.0)
-    data, rows = tensors(x, y, x_test, y_test), []
+    data, rows = tensors(x, y), []
+    both = tensors(np.concatenate([x, x_test]), np.concatenate([y, y_test]))
 
     @tf.function(jit_compile=True)
     def loss_and_gradients(x, y):
         grads = backward(network.params, forward(network.params, x), y)
-        return network.loss(x, y), tf.concat([tf.reshape(grads[name], [-1]) for name in PARAMETERS], axis=0)
+        return network.loss(network.logits(x), y), tf.concat(
+            [tf.reshape(grads[name], [-1]) for name in PARAMETERS], axis=0
+        )
 
     @tf.function(jit_compile=True)
-    def measured(x, y, x_test, y_test):
-        return tf.stack([*measure(network, x, y), *measure(network, x_test, y_test)])
+    def measured(x, y):
+        return measure(network, x, y, data[0].shape[0])
 
     def assign(flat: np.ndarray) -> None:
         ends = np.cumsum([params[name].size for name in PARAMETERS])
@@ -233,23 +236,25 @@ def lbfgs(
 
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
         assign(flat)
-        loss, gradient = loss_and_gradients(*data[:2])
+        loss, gradient = loss_and_gradients(*data)
         return float(loss), gradient.numpy()
 
     def after_iteration(flat: np.ndarray) -> None:
         assign(flat)
-        rows.append(measured(*data).numpy())
+        rows.append(measured(*both).numpy())
 
     start = np.concatenate([params[name].ravel() for name in PARAMETERS])
     minimize(function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations})
-    rows = rows or [measured(*data).numpy()]
+    rows = rows or [measured(*both).numpy()]
     return np.array(rows + [rows[-1]] * (iterations - len(rows)))
 
 
-def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Loss and accuracy over all examples at once."""
-    right = tf.argmax(network.logits(x), axis=1) == tf.argmax(y, axis=1)
-    return network.loss(x, y), tf.reduce_mean(tf.cast(right, tf.float64))
+def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor, examples: int) -> tf.Tensor:
+    """Loss and accuracy over the first `examples` rows, then over the rest: (4,). One forward pass serves both."""
+    y_tilde = network.logits(x)
+    right = tf.cast(tf.argmax(y_tilde, axis=1) == tf.argmax(y, axis=1), tf.float64)
+    parts = (slice(examples), slice(examples, None))
+    return tf.stack([f for part in parts for f in (network.loss(y_tilde[part], y[part]), tf.reduce_mean(right[part]))])
 
 
 def predict(network: Manual | Layers, x: np.ndarray) -> np.ndarray:
@@ -273,7 +278,7 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
     x, y = tf.constant(x), tf.constant(y)
     by_hand = backward(network.params, forward(network.params, x), y)
     with tf.GradientTape() as tape:
-        loss = network.loss(x, y)
+        loss = network.loss(network.logits(x), y)
     by_tape = tape.gradient(loss, network.params)
     rows = []
     for name, value in params.items():

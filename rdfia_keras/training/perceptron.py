@@ -39,9 +39,9 @@ def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
 
 
 def tensors_of(data: Dataset) -> tuple[tf.Tensor, ...]:
-    """Training examples and one-hot targets, then the test set's, float64: what trainers may share."""
-    n_y = len(data.classes)
-    return perceptron.tensors(data.train.x, one_hot(data.train.y, n_y), data.test.x, one_hot(data.test.y, n_y))
+    """Examples and one-hot targets, of the training set and then of the test set, float64: what trainers may share."""
+    x, y = np.concatenate([data.train.x, data.test.x]), np.concatenate([data.train.y, data.test.y])
+    return perceptron.tensors(x, one_hot(y, len(data.classes)))
 
 
 class Trainer:
@@ -117,10 +117,10 @@ class Trainer:
 def compile_trainers(
     config: MlpConfig, data: Dataset, weights: Mapping[str, dict[str, np.ndarray]]
 ) -> dict[str, Trainer]:
-    """A trainer for each implementation's weights. XLA compiles their functions side by side, on a core for each."""
+    """A trainer for each implementation's weights. One function is traced while XLA compiles another."""
     tensors = tensors_of(data)
     trainers = {name: Trainer(name, config, data, start, tensors) for name, start in weights.items()}
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(Trainer.compile, trainers.values()))
     return trainers
 
