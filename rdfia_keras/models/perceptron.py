@@ -165,8 +165,9 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
     """A function (x, y, orders, count) that trains for `count` epochs in one compiled call.
 
     The first N rows of x and y are for training, the rest for testing. `orders`, (at least count, N), has a
-    permutation of the training examples for each epoch; the result, of as many rows, has train loss, train accuracy, test loss and test accuracy after each. No Python runs between the steps, and XLA makes
-    one loop of them: a call costs more than the hundred steps of five epochs on the circles. Examples left over after
+    permutation of the training examples for each epoch; the result, of as many rows, has train loss, train accuracy,
+    test loss and test accuracy after each. No Python runs between the steps, and XLA makes one loop of them: a call
+    costs more than the hundred steps of five epochs on the circles. Examples left over after
     an epoch's last full batch make a smaller batch of their own.
     """
 

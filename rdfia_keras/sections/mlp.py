@@ -94,21 +94,19 @@ def _train_all(
 ) -> tuple[str, str | None]:
     """Train one implementation after the other: the status, and the reason of a failure."""
     from rdfia_keras.training.callbacks import Diverged
-    from rdfia_keras.training.perceptron import State, compile_trainers, init, train
+    from rdfia_keras.training.perceptron import State, init, train
 
     save = _Saver(run, states)
-    todo = {name: states.setdefault(name, State(init(config, data))) for name in config.implementations}
-    todo = {name: state for name, state in todo.items() if len(state.history) < (config.epochs or 0)}
     try:
-        trainers = compile_trainers(config, data, {name: state.weights for name, state in todo.items()})
-        for name, state in todo.items():
+        for name in config.implementations:
+            state = states.setdefault(name, State(init(config, data)))
             with Progress(name, config.epochs or 0, done=len(state.history)) as progress:
 
                 def on_epoch(row: EpochRow, progress: Progress = progress) -> None:
                     save.now_and_then()
                     progress.epoch(row)
 
-                train(name, config, data, state, stop, on_epoch, trainers[name])
+                train(name, config, data, state, stop, on_epoch)
             save()
     except Diverged as error:
         save()
@@ -226,7 +224,7 @@ def _conclude(
         },
     )
     if histories:
-        _draw(run, record, {name: states[name] for name in histories}, data)
+        _draw(run, record, states, data)
     run.write_record(record)
     return record
 

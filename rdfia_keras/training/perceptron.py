@@ -1,12 +1,10 @@
 """How the perceptron is trained: many epochs in one compiled call, since a call costs more than their steps."""
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import tensorflow as tf
 
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.data import Dataset, one_hot
@@ -38,44 +36,27 @@ def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
     )
 
 
-def tensors_of(data: Dataset) -> tuple[tf.Tensor, ...]:
-    """Examples and one-hot targets, of the training set and then of the test set, float64: what trainers may share."""
-    x, y = np.concatenate([data.train.x, data.test.x]), np.concatenate([data.train.y, data.test.y])
-    return perceptron.tensors(x, one_hot(y, len(data.classes)))
-
-
 class Trainer:
     """One implementation with its compiled function and its data.
 
     Args:
         implementation: A name of `config.IMPLEMENTATIONS`.
         weights: Where it begins, as `init` gives them.
-        tensors: What `tensors_of(data)` gives, if it is at hand.
     """
 
     # Epochs in one compiled call, and the most examples for which that is worth while.
     CHUNK = 10
     CHUNKED_EXAMPLES = 5000
 
-    def __init__(
-        self,
-        implementation: str,
-        config: MlpConfig,
-        data: Dataset,
-        weights: dict[str, np.ndarray],
-        tensors: tuple[tf.Tensor, ...] | None = None,
-    ):
+    def __init__(self, implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]):
         self.implementation = implementation
         self.config = config
         self.network = perceptron.IMPLEMENTATIONS[implementation](weights, config.lr)
-        self.data = tensors or tensors_of(data)
+        x, y = np.concatenate([data.train.x, data.test.x]), np.concatenate([data.train.y, data.test.y])
+        self.data = perceptron.tensors(x, one_hot(y, len(data.classes)))
         self.examples = len(data.train)
         self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
         self.compiled = perceptron.compile_epochs(self.network, min(config.batch_size, self.examples))
-
-    def compile(self) -> None:
-        """Compile the function, in whichever thread, by training for no epoch."""
-        self._call(np.zeros((self.chunk, self.examples), np.int32), 0)
 
     def restart(self, config: MlpConfig, weights: dict[str, np.ndarray]) -> None:
         """Begin again from other weights and in another order, with the function compiled already."""
@@ -92,7 +73,7 @@ class Trainer:
         orders = np.zeros((self.chunk, self.examples), np.int32)
         for i in range(count):
             orders[i] = epoch_order(self.config.seed, first + i, self.examples)
-        measured = self._call(orders, count)
+        measured = self.compiled(*self.data, *perceptron.tensors(orders, np.array(count, np.int32))).numpy()[:count]
         seconds = round((time.perf_counter() - begin) / count, 6)
         return [
             {
@@ -108,22 +89,6 @@ class Trainer:
             for i, (train_loss, train_accuracy, test_loss, test_accuracy) in enumerate(measured.tolist())
         ]
 
-    def _call(self, orders: np.ndarray, count: int) -> np.ndarray:
-        # A thread of its own knows nothing of the device that was chosen.
-        with tf.device(self.data[0].device):
-            return self.compiled(*self.data, *perceptron.tensors(orders, np.array(count, np.int32))).numpy()[:count]
-
-
-def compile_trainers(
-    config: MlpConfig, data: Dataset, weights: Mapping[str, dict[str, np.ndarray]]
-) -> dict[str, Trainer]:
-    """A trainer for each implementation's weights. One function is traced while XLA compiles another."""
-    tensors = tensors_of(data)
-    trainers = {name: Trainer(name, config, data, start, tensors) for name, start in weights.items()}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(Trainer.compile, trainers.values()))
-    return trainers
-
 
 def train(
     implementation: str,
@@ -132,7 +97,6 @@ def train(
     state: State,
     stop: object,
     on_epoch: Callable[[EpochRow], None],
-    trainer: Trainer | None = None,
 ) -> None:
     """Train one implementation from where `state` stands, which is brought up to date as epochs are finished.
 
@@ -140,13 +104,12 @@ def train(
         config: With every default filled in.
         stop: Truth-tested between compiled calls.
         on_epoch: Called with each finished epoch.
-        trainer: Its trainer with the weights of `state`, if it is at hand.
 
     Raises:
         Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
     """
     epochs = config.epochs or 0
-    trainer = trainer or Trainer(implementation, config, data, state.weights)
+    trainer = Trainer(implementation, config, data, state.weights)
     limit = trainer.chunk
     while len(state.history) < epochs and not stop:
         done = len(state.history)
