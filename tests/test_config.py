@@ -325,7 +325,7 @@ def test_filling_in_twice_changes_nothing_and_breaks_no_rule(known):
 TELL_RUNS_APART = {
     MlpConfig: {"seed": 9, "epochs": 3, "implementation": "tape"},
     SvmConfig: {"seed": 9},
-    CnnConfig: {"seed": 9, "epochs": 3, "precision": "mixed_bfloat16", "xla": "off"},
+    CnnConfig: {"seed": 9, "epochs": 3, "precision": "mixed_bfloat16", "xla": "off", "steps_per_execution": 4},
 }
 
 

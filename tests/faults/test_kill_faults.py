@@ -72,7 +72,7 @@ def test_improve_killed_in_its_second_run_resumes_there_when_it_is_called_again(
 
 
 @pytest.mark.parametrize(
-    ("kills", "network"), [(6, TRAIN), (14, DENSE), (4, GPU_PATH)], ids=["convnet", "dense", "gpu-path"]
+    ("kills", "network"), [(5, TRAIN), (11, DENSE), (4, GPU_PATH)], ids=["convnet", "dense", "gpu-path"]
 )
 def test_kill_9_at_random_moments_always_resumes(pictures, tmp_path, kills, network):
     """The moments count from the first epoch of each process, so that most fall into training and saving."""
