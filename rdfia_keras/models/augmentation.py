@@ -49,7 +49,7 @@ class Augmentation(keras.layers.Layer):
 
     Attributes:
         jit_compile: Compile the transformations with XLA inside a step that is not, on TensorFlow: on a CPU they run
-            two to eight times faster, where convolutions run slower. Off in a new layer, and not saved.
+            up to ten times faster, where convolutions run slower. Off in a new layer, and not saved.
 
     Example:
         >>> augmentation = Augmentation.from_names(("crop", "flip"), size=32, seed=0)

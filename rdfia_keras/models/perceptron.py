@@ -167,8 +167,8 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
     The first N rows of x and y are for training, the rest for testing. `orders`, (at least count, N), has a
     permutation of the training examples for each epoch; the result, of as many rows, has train loss, train accuracy,
     test loss and test accuracy after each. No Python runs between the steps, and XLA makes one loop of them: a call
-    costs more than the hundred steps of five epochs on the circles. Examples left over after
-    an epoch's last full batch make a smaller batch of their own.
+    costs more than the hundred steps of five epochs on the circles. Examples left over after an epoch's last full
+    batch make a smaller batch of their own.
     """
 
     def take(x: tf.Tensor, y: tf.Tensor, batch: tf.Tensor) -> None:
@@ -221,33 +221,35 @@ def lbfgs(
 
     @tf.function(jit_compile=True)
     def loss_and_gradients(x, y):
-        grads = backward(network.params, forward(network.params, x), y)
-        return network.loss(network.logits(x), y), tf.concat(
-            [tf.reshape(grads[name], [-1]) for name in PARAMETERS], axis=0
-        )
+        outputs = forward(network.params, x)
+        grads = backward(network.params, outputs, y)
+        flat = tf.concat([tf.reshape(grads[name], [-1]) for name in PARAMETERS], axis=0)
+        return cross_entropy(outputs["y_tilde"], y), flat
 
     @tf.function(jit_compile=True)
     def measured(x, y):
         return measure(network, x, y, data[0].shape[0])
 
-    def assign(flat: np.ndarray) -> None:
-        ends = np.cumsum([params[name].size for name in PARAMETERS])
-        for name, part in zip(PARAMETERS, np.split(flat, ends[:-1]), strict=True):
-            network.params[name].assign(part.reshape(params[name].shape))
-
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        assign(flat)
+        _assign(network.params, flat)
         loss, gradient = loss_and_gradients(*data)
         return float(loss), gradient.numpy()
 
     def after_iteration(flat: np.ndarray) -> None:
-        assign(flat)
+        _assign(network.params, flat)
         rows.append(measured(*both).numpy())
 
     start = np.concatenate([params[name].ravel() for name in PARAMETERS])
     minimize(function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations})
     rows = rows or [measured(*both).numpy()]
     return np.array(rows + [rows[-1]] * (iterations - len(rows)))
+
+
+def _assign(params: dict[str, tf.Variable], flat: np.ndarray) -> None:
+    """Set the parameters from one vector that holds them one after the other."""
+    ends = np.cumsum([np.prod(params[name].shape) for name in PARAMETERS])
+    for name, part in zip(PARAMETERS, np.split(flat, ends[:-1]), strict=True):
+        params[name].assign(part.reshape(params[name].shape))
 
 
 def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor, examples: int) -> tf.Tensor:
