@@ -6,6 +6,7 @@ checks of a resume follow from their fields. Only the standard library is import
 """
 
 import dataclasses
+import difflib
 import math
 import numbers
 import types
@@ -230,6 +231,84 @@ def _is_a(kind: type, value: Any) -> bool:
     if kind in (int, float):
         return isinstance(value, numbers.Integral if kind is int else numbers.Real) and not isinstance(value, bool)
     return isinstance(value, kind)
+
+
+# --- settings as text -------------------------------------------------------------------------------------------------
+
+
+def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
+    """A field and its value from `FIELD=VALUE`: `("lr", 0.1)` from `lr=0.1`.
+
+    Args:
+        config: The class that has the field.
+        text: FIELD as in `parse_field`, VALUE as in `parse_value`.
+
+    Raises:
+        ConfigError: When it is no such text, no such field, or a value that the field does not take.
+    """
+    typed, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"{text!r} gives no value: write FIELD=VALUE, such as seed=1")
+    name = parse_field(config, typed)
+    return name, parse_value(config, name, value)
+
+
+def parse_field(config: "type[Config]", text: str) -> str:
+    """The field that people mean by its own name, its flag or its switch: `hidden_units`, `hidden`, `--dropout`.
+
+    Raises:
+        ConfigError: With the closest name when there is no such field.
+    """
+    names: dict[str, str] = {}
+    for name, known in settings(config).items():
+        flags = (flag(name, known), known.switch.flag if known.switch else name)
+        names |= {_plain_name(typed): name for typed in (name, *flags)}
+    if (wanted := _plain_name(text)) in names:
+        return names[wanted]
+    near = difflib.get_close_matches(wanted, names, n=1)
+    help = f"did you mean {names[near[0]]}?" if near else f"choose from {', '.join(settings(config))}"
+    raise ConfigError(f"{config.section} has no setting {text.strip()!r}: {help}", (text.strip(),))
+
+
+def parse_value(config: "type[Config]", name: str, text: str) -> Any:
+    """The value of a field from text, in the type of its annotation, checked by itself.
+
+    Args:
+        name: The field.
+        text: `true` or `false` for a bool; `none` where None or an empty tuple may stand; `crop+flip` for a tuple.
+
+    Raises:
+        ConfigError: When the field does not take it.
+    """
+    known, annotation = settings(config)[name], config.__dataclass_fields__[name].type
+    kind, optional, many = value_type(annotation)
+    named, text = label(config, name), text.strip()
+    if not text:
+        raise ConfigError(f"{named} needs a value, as in {name}=VALUE", (name,))
+    value: Any
+    if text.lower() == "none" and (optional or many):
+        value = () if many else None
+    elif many:
+        value = tuple(_parse_one(kind, one.strip()) for one in text.split("+"))
+    else:
+        value = _parse_one(kind, text)
+    check_value(named, name, annotation, value, known)
+    return value
+
+
+def _plain_name(text: str) -> str:
+    """A field or flag, however it is written."""
+    return text.strip().removeprefix("--").replace("-", "_").lower()
+
+
+def _parse_one(kind: type, text: str) -> Any:
+    """A text as one value; what is no such value stays as it is, for `check_value` to refuse."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
 
 
 # --- settings that several configs have -------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from rdfia_keras.config import (
     check_value,
     flag,
     label,
+    parse_field,
+    parse_setting,
     settings,
     value_type,
 )
@@ -247,6 +249,83 @@ def test_lists_become_tuples():
     config = CnnConfig(augmentations=["crop", "flip"])
     assert config.augmentations == ("crop", "flip")
     assert config == CnnConfig(augmentations=("crop", "flip")) and hash(config)
+
+
+# --- settings as text -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "name", "value"),
+    [
+        (MlpConfig, "lr=0.2", "lr", 0.2),
+        (MlpConfig, "hidden_units=30", "hidden_units", 30),
+        (MlpConfig, "hidden=30", "hidden_units", 30),
+        (MlpConfig, "std=1", "init_std", 1.0),
+        (MlpConfig, " batch-size = 5 ", "batch_size", 5),
+        (SvmConfig, "C=1e-3", "C", 0.001),
+        (SvmConfig, "kernel=none", "kernel", None),
+        (SvmConfig, "degree=None", "degree", None),
+        (CnnConfig, "dataset=a=b c", "dataset", "a=b c"),
+        (CnnConfig, "--model=lenet", "network", "lenet"),
+        (CnnConfig, "dropout-rate=0.5", "dropout_rate", 0.5),
+        (CnnConfig, "dropout=0.3", "dropout_rate", 0.3),
+        (CnnConfig, "augment=crop+flip", "augmentations", ("crop", "flip")),
+        (CnnConfig, "transform=hue", "augmentations", ("hue",)),
+        (CnnConfig, "augmentations=none", "augmentations", ()),
+        (CnnConfig, "batch_norm=True", "batch_norm", True),
+        (CnnConfig, "normalize=false", "normalize", False),
+        (CnnConfig, "normalize=none", "normalize", None),
+    ],
+    ids=str,
+)
+def test_a_setting_is_read_from_text_in_its_own_type(kind, text, name, value):
+    assert parse_setting(kind, text) == (name, value)
+    assert type(parse_setting(kind, text)[1]) is type(value)
+
+
+@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
+def test_every_setting_of_every_experiment_comes_back_from_text(known):
+    config = known.config
+    for name, said in settings(config).items():
+        value = getattr(config, name)
+        text = "+".join(value) or "none" if isinstance(value, tuple) else str(value)
+        for typed in (name, flag(name, said)):
+            assert parse_setting(type(config), f"{typed}={text}") == (name, value)
+
+
+@pytest.mark.parametrize("kind", CONFIGS.values(), ids=named)
+def test_no_two_settings_share_a_name(kind):
+    for name, known in settings(kind).items():
+        for typed in (name, flag(name, known), known.switch.flag if known.switch else name):
+            assert parse_field(kind, typed) == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sentence"),
+    [
+        (CnnConfig, "lr", "'lr' gives no value: write FIELD=VALUE, such as seed=1"),
+        (CnnConfig, "lr=", "lr (--lr) needs a value, as in lr=VALUE"),
+        (CnnConfig, "lr=fast", "lr (--lr) must be a number, not 'fast'"),
+        (CnnConfig, "lr=-1", "lr (--lr) must be a finite number above 0, not -1.0"),
+        (CnnConfig, "epochs=1.5", "epochs (--epochs) must be a whole number, not '1.5'"),
+        (CnnConfig, "batch_norm=yes", "batch_norm (--batch-norm) must be true or false, not 'yes'"),
+        (CnnConfig, "batch_norm=none", "batch_norm (--batch-norm) must be true or false, not 'none'"),
+        (CnnConfig, "lr=none,1", "lr (--lr) must be a number, not 'none,1'"),
+        (CnnConfig, "droput=0.5", "cnn has no setting 'droput': did you mean dropout_rate?"),
+        (MlpConfig, "hiden=3", "mlp has no setting 'hiden': did you mean hidden_units?"),
+        (SvmConfig, "lr=3", "svm has no setting 'lr': choose from dataset, kernel, C, degree, seed"),
+    ],
+    ids=str,
+)
+def test_a_text_that_is_no_setting_is_refused_with_one_sentence(kind, text, sentence):
+    with pytest.raises(ConfigError) as caught:
+        parse_setting(kind, text)
+    assert str(caught.value) == sentence
+
+
+def test_a_value_that_is_no_choice_is_refused_with_the_choices():
+    with pytest.raises(ConfigError, match=r"--transform\) must be one of crop, flip, .*, not 'hu'"):
+        parse_setting(CnnConfig, "augmentations=crop+hu")
 
 
 # --- what is filled in ------------------------------------------------------------------------------------------------
