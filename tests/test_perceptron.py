@@ -45,6 +45,14 @@ def test_the_gradient_check_notices_a_wrong_gradient(batch, monkeypatch):
     assert rows["W_h"]["tape"] < 1e-12
 
 
+def test_the_gradient_check_of_weights_that_are_all_zero_is_zero(batch):
+    """W_y = 0 lets no gradient through to the hidden layer, and tanh(0) = 0 none to W_y."""
+    rows = perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.0, seed=1), *batch)
+    errors = {row["parameter"]: (row["tape"], row["finite_differences"]) for row in rows}
+    assert errors["W_h"] == errors["b_h"] == errors["W_y"] == (0.0, 0.0)
+    assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-6
+
+
 def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
     x, y = batch
     p = perceptron.init_params(5, 4, 3, 0.5, seed=2)

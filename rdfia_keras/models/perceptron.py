@@ -275,7 +275,8 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
 
     Returns:
         A row a parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`, each the
-        largest absolute difference divided by the gradient's largest absolute entry.
+        largest absolute difference divided by the largest absolute entry of either gradient; 0 where both are zero,
+        as they are for W_h and b_h when W_y is.
     """
     network = Manual(params, eta=0.0)
     x, y = tf.constant(x), tf.constant(y)
@@ -288,17 +289,22 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
         hand = by_hand[name].numpy()
         entries = np.unique(np.linspace(0, value.size - 1, min(limit, value.size)).astype(int))
         differences = _central_differences(params, name, entries, x, y)
-        scale = np.abs(hand).max()
         rows.append(
             {
                 "parameter": name,
                 "shape": list(value.shape),
                 "differenced": len(entries),
-                "tape": float(np.abs(hand - by_tape[name].numpy()).max() / scale),
-                "finite_differences": float(np.abs(hand.ravel()[entries] - differences).max() / scale),
+                "tape": _relative_error(hand, by_tape[name].numpy()),
+                "finite_differences": _relative_error(hand.ravel()[entries], differences),
             }
         )
     return rows
+
+
+def _relative_error(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest absolute difference of two arrays divided by the largest absolute entry of both; 0 for two zeros."""
+    scale = max(np.abs(one).max(), np.abs(other).max())
+    return float(np.abs(one - other).max() / scale) if scale else 0.0
 
 
 def _central_differences(
