@@ -116,7 +116,7 @@ def study_curves(*values):
 
 
 def layers():
-    return [{"layer": f"conv{i}", "side": 5 * i} for i in range(1, 6)]
+    return [{"layer": f"conv{i}", "side": 5 * i, "begin": 16 - 2 * i} for i in range(1, 6)]
 
 
 def score_grid():

@@ -66,15 +66,14 @@ def test_question_10_counts_the_real_model():
     assert sum(row["weights"] for row in rows) == 1_191_170
 
 
-def measured_fields() -> dict[str, int]:
-    """Question 7 by trying: the rows of an image that change one neuron in the middle, for the real layers.
+def measured_fields(size: int) -> dict[str, list[int]]:
+    """Question 7 by trying: the rows of an image that change each neuron of a column, for the real layers.
 
     With all weights one, and an average for each maximum, no change can vanish on its way.
     """
     blank = theory.blank_split((32, 32, 3))
     model = build_convnet(BASELINE.config, Dataset("blank", blank, blank, tuple("0123456789")))
-    # Wide enough that the deepest field does not touch the border.
-    size, sides = 96, {}
+    sides = {}
     x = image = keras.Input((size, size, 3))
     for stage in theory.CIFAR_STAGES:
         layer = model.get_layer(stage.name)
@@ -82,28 +81,46 @@ def measured_fields() -> dict[str, int]:
             x = keras.layers.AveragePooling2D(layer.pool_size, layer.strides, padding="valid")(x)
         else:
             x = keras.layers.Conv2D(1, layer.kernel_size, layer.strides, padding="same", kernel_initializer="ones")(x)
-        sides[stage.name] = _side(keras.Model(image, x), size)
+        sides[stage.name] = _sides(keras.Model(image, x), size)
     return sides
 
 
-def _side(model: keras.Model, size: int) -> int:
-    """Rows of the image that change the middle output when they change: counted one by one."""
+def _sides(model: keras.Model, size: int) -> list[int]:
+    """For each output of the middle column, the rows of the image that change it when they change."""
     grey = np.ones((1, size, size, 3), np.float32)
     rows = np.repeat(grey, size, axis=0)
     rows[np.arange(size), np.arange(size)] += 1
     middle = model.output.shape[1] // 2
-    before = model.predict(grey, verbose=0)[0, middle, middle, 0]
-    after = model.predict(rows, verbose=0)[:, middle, middle, 0]
-    return int((after != before).sum())
+    before = model.predict(grey, verbose=0)[0, :, middle, 0]
+    after = model.predict(rows, verbose=0)[:, :, middle, 0]
+    return (after != before).sum(axis=0).tolist()
 
 
 def test_question_7_is_what_changes_a_neuron():
+    # Wide enough that the deepest field in the middle does not touch the border.
+    wide = measured_fields(96)
     rows = theory.receptive_fields(theory.CIFAR_STAGES)
-    assert {row["layer"]: row["side"] for row in rows} == measured_fields()
-    assert [row["side"] for row in theory.receptive_fields((theory.Stage("a", 3, 1), theory.Stage("b", 3, 1)))] == [
-        3,
-        5,
-    ]
+    assert {row["layer"]: row["side"] for row in rows} == {name: max(sides) for name, sides in wide.items()}
+    two = (theory.Stage("a", 3, 1), theory.Stage("b", 3, 1))
+    assert [row["side"] for row in theory.receptive_fields(two)] == [3, 5]
+
+
+def test_question_7s_fields_end_at_the_border_of_the_image():
+    measured = measured_fields(32)
+    rows = theory.receptive_fields(theory.CIFAR_STAGES, 32)
+    assert {row["layer"]: (row["least"], row["most"]) for row in rows} == {
+        name: (min(sides) ** 2, max(sides) ** 2) for name, sides in measured.items()
+    }
+    conv3 = rows[4]
+    assert (conv3["side"], conv3["most"], conv3["least"]) == (32, 900, 324)
+    assert max(row["most"] for row in rows) < 32 * 32
+
+
+def test_the_receptive_fields_are_told_and_drawn(tmp_path):
+    result = explain("receptive-field", RunOptions(out=tmp_path), dataset="digits")
+    assert result.table[4]["inside the image"] == "324 to 900"
+    assert "sees all of the image's 1,024 pixels" in result.lines[0]
+    assert result.paths[0].stat().st_size > 5000
 
 
 def test_question_12_counts_scikit_learns_machines():

@@ -127,11 +127,11 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
 
 
 def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
-    """Draw the pixels that one neuron of each layer depends on, on an image (question 7's subject).
+    """Draw the pixels that the middle neuron of each layer depends on, on an image (question 7's subject).
 
     Args:
         image: uint8 (height, width, 1 or 3).
-        rows: From the first layer to the last, each with layer and side (pixels).
+        rows: From the first layer to the last, each with layer, side (pixels) and begin (the first of them).
 
     Returns:
         The figure: a square for each layer.
@@ -139,19 +139,19 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
     Raises:
         ValueError: On an image of another shape.
     """
-    title = f"What one neuron sees of an image of {image.shape[0]}x{image.shape[1]} (outside it: padding)"
+    title = f"Seen by each layer's middle neuron, {image.shape[0]}x{image.shape[1]} and padding"
     figure = new_figure(6.2, 5.2, title)
     axes = figure.subplots()
     _draw_image(axes, _check_images(image[None], 4)[0])
-    centre = (image.shape[1] - 1) / 2
     for row, colour in zip(rows, SHADES(np.linspace(0.05, 0.95, len(rows))), strict=True):
-        corner = centre - row["side"] / 2
+        corner = row["begin"] - 0.5
         label = f"{row['layer']}: {row['side']} x {row['side']}"
         square = Rectangle((corner, corner), row["side"], row["side"], fill=False, edgecolor=colour, linewidth=2.5)
         square.set_label(label)
         axes.add_patch(square)
-    reach = max(image.shape[1], *(row["side"] for row in rows)) / 2 + 1
-    axes.set(xlim=(centre - reach, centre + reach), ylim=(centre + reach, centre - reach))
+    low = min(0, *(row["begin"] for row in rows)) - 1
+    high = max(image.shape[1], *(row["begin"] + row["side"] for row in rows))
+    axes.set(xlim=(low, high), ylim=(high, low))
     axes.set_axis_off()
     figure.legend(loc="outside right center", fontsize=TEXT, frameon=False)
     return figure

@@ -126,7 +126,8 @@ def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
     from rdfia_keras.report import theory
 
     image = _images(dataset, options).test.x[0]
-    rows = theory.receptive_fields(theory.CIFAR_STAGES)
+    size = len(image)
+    rows = theory.receptive_fields(theory.CIFAR_STAGES, size)
     path = _folder(options) / "receptive-fields.png"
     plots.save(plots.receptive_fields(image, rows), path)
     table = [
@@ -135,10 +136,17 @@ def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
             "sees": f"{row['side']} x {row['side']}",
             "pixels": f"{row['pixels']:,}",
             "apart": str(row["apart"]),
+            "inside the image": f"{row['least']:,} to {row['most']:,}",
         }
         for row in rows
     ]
-    return Result(data={"rows": rows, "path": str(path)}, table=table, paths=[path])
+    line = f"No neuron of a convolution or a pooling sees all of the image's {size**2:,} pixels: the rest is padding."
+    return Result(
+        data={"rows": rows, "path": str(path)},
+        table=table,
+        lines=[line] if max(row["most"] for row in rows) < size**2 else (),
+        paths=[path],
+    )
 
 
 @explanation(

@@ -55,34 +55,57 @@ def conv_against_dense(shape: tuple[int, int, int], kernel: int, stride: int, pa
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution or a pooling: how far it looks, and how far apart its outputs are."""
+    """A convolution or a pooling: how far it looks, how far apart its outputs are, and the zeros around its input."""
 
     name: str
     kernel: int
     stride: int
+    padding: int = 0
 
 
 # The homework's network as far as it keeps a place for everything it sees.
 CIFAR_STAGES = (
-    Stage("conv1", 5, 1),
+    Stage("conv1", 5, 1, 2),
     Stage("pool1", 2, 2),
-    Stage("conv2", 5, 1),
+    Stage("conv2", 5, 1, 2),
     Stage("pool2", 2, 2),
-    Stage("conv3", 5, 1),
+    Stage("conv3", 5, 1, 2),
     Stage("pool3", 2, 2),
 )
 
 
-def receptive_fields(stages: tuple[Stage, ...]) -> list[dict[str, Any]]:
-    """For each stage, `side`: the pixels that a neuron depends on in one direction; `apart`: between two neighbours.
+def receptive_fields(stages: tuple[Stage, ...], size: int = 32) -> list[dict[str, Any]]:
+    """What a neuron of each stage depends on: question 7.
 
-    A kernel of k looks at k outputs of the stage before, which are `apart` pixels from each other: question 7.
+    A kernel of k looks at k outputs of the stage before, which are `apart` pixels from each other.
+
+    Args:
+        size: Height and width of the image.
+
+    Returns:
+        For each stage `side`, the pixels in one direction, padding included; `pixels`, its square; `apart`, the pixels
+        between two neighbours; `begin`, the first row in the field of the neuron in the middle, negative in the
+        padding; `least` and `most`, the pixels of the image in the fields of its neurons.
     """
-    side, apart, rows = 1, 1, []
+    side, apart, first, count, rows = 1, 1, 0, size, []
     for stage in stages:
         side += (stage.kernel - 1) * apart
+        first -= stage.padding * apart
         apart *= stage.stride
-        rows.append({"layer": stage.name, "side": side, "pixels": side * side, "apart": apart})
+        count = -(-(count + 2 * stage.padding - stage.kernel + 1) // stage.stride)
+        begins = [first + i * apart for i in range(count)]
+        inside = [min(begin + side, size) - max(begin, 0) for begin in begins]
+        rows.append(
+            {
+                "layer": stage.name,
+                "side": side,
+                "pixels": side**2,
+                "apart": apart,
+                "begin": begins[count // 2],
+                "least": min(inside) ** 2,
+                "most": max(inside) ** 2,
+            }
+        )
     return rows
 
 
