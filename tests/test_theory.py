@@ -16,6 +16,8 @@ from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM
 from rdfia_keras.models import perceptron
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import save_model
+from rdfia_keras.models.statistics import principal_axes
+from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.report import network_facts, theory
 from rdfia_keras.report.explanations import EXPLANATIONS
 
@@ -273,14 +275,30 @@ def test_whitened_pictures_are_drawn(tmp_path):
     result = explain("whitening", options, epsilon=0.05, dataset="mnist")
     assert result.paths == [tmp_path / "results" / "explain" / "whitened.png"] and result.data["epsilon"] == 0.05
     assert result.paths[0].stat().st_size > 5000
+    assert result.data["directions"] == 784 and "variance λ" in result.lines[0]
+    assert result.table[0]["directions"] == f"{result.data['at_least']['0.5']:,} of 784"
+
+
+def test_variances_after_whitening_are_those_of_whitened_pixels(tiny_images):
+    train = tiny_images.train.x[:, :8, :8]
+    axes = principal_axes(train)
+    layer = Whitening("pca", 0.01)
+    layer.build((None, 8, 8, 3))
+    layer.adapt(*axes)
+    measured = np.asarray(layer(train.astype(np.float32) / 255)).reshape(len(train), -1).var(axis=0)
+    facts = theory.whitened_variances(axes[1], 0.01, reach=(0.25, 0.75))
+    assert facts["mean"] == pytest.approx(measured.mean(), rel=1e-3)
+    assert facts["at_least"] == {str(least): (measured >= least).sum() for least in (0.25, 0.75)}
+    assert 0 < facts["at_least"]["0.75"] < facts["at_least"]["0.25"] < facts["directions"] == 192
 
 
 def test_each_kind_of_whitening_has_pictures_of_its_own(tiny_images):
     images, train = tiny_images.test.x[:2, :8, :8], tiny_images.train.x[:, :8, :8]
-    versions = network_facts.whitened(images, train, 0.01, ("zca", "pca"))
+    axes = principal_axes(train)
+    versions = network_facts.whitened(images, axes, 0.01, ("zca", "pca"))
     assert versions.shape == (2, 2, 8, 8, 3) and not np.allclose(versions[:, 0], versions[:, 1])
     assert versions.min() == 0 and versions.max() == 255
-    again = network_facts.whitened(images, train, 1.0, ("zca",))
+    again = network_facts.whitened(images, axes, 1.0, ("zca",))
     assert not np.allclose(again[:, 0], versions[:, 0])
 
 

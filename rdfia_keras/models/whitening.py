@@ -30,17 +30,18 @@ def _pca(scaled: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Whitening(keras.layers.Layer):
-    """Make the pixels of the training set uncorrelated, with variance λ / (λ + epsilon) ≈ 1 each (question 21).
+    """Whitening: along each eigenvector of the training set, a variance λ becomes λ / (λ + ε) (question 21).
 
-    With the covariance U diag(λ) Uᵀ, PCA gives diag(λ + ε)^-½ Uᵀ (x - mean): coordinates along the eigenvectors, in
-    which no neighbourhood is left. ZCA turns them back, U diag(λ + ε)^-½ Uᵀ (x - mean): of all white images the ones
-    nearest to the original.
+    With the covariance U diag(λ) Uᵀ, PCA gives diag(λ + ε)^-½ Uᵀ (x - mean): uncorrelated coordinates along the
+    eigenvectors, in which no neighbourhood is left. ZCA turns them back, U diag(λ + ε)^-½ Uᵀ (x - mean). For ε = 0 all
+    variances are 1, and ZCA gives of all white images the ones nearest to the original; where λ is far below ε, a
+    direction stays small.
 
     Input and output (N, H, W, C), float32.
 
     Args:
         kind: `zca` or `pca`.
-        epsilon: Added to the variances λ, of pixels in [0, 1]: directions of less variance are not blown up.
+        epsilon: ε, added to the variances λ, of pixels in [0, 1]: directions of less variance are not blown up.
     """
 
     def __init__(self, kind: str = "zca", epsilon: float = 0.01, **kwargs):

@@ -233,15 +233,24 @@ def whitening(
     """Question 21: what ZCA and PCA make of images, with statistics of the training set alone."""
     data = _images(dataset, options)
     from rdfia_keras import plots
+    from rdfia_keras.models.statistics import principal_axes
     from rdfia_keras.report.network_facts import whitened
+    from rdfia_keras.report.theory import whitened_variances
 
-    images = data.test.x[:6]
-    versions = whitened(images, data.train.x, epsilon, config.WHITENINGS)
+    images, axes = data.test.x[:6], principal_axes(data.train.x)
+    versions = whitened(images, axes, epsilon, config.WHITENINGS)
+    facts = whitened_variances(axes[1], epsilon)
     path = _folder(options) / "whitened.png"
     title = f"Whitening with epsilon {epsilon:g}: original, ZCA, PCA"
     names = tuple(kind.upper() for kind in config.WHITENINGS)
     plots.save(plots.augmentation_grid(images, versions, title, names=names), path)
-    return Result(data={"epsilon": epsilon, "path": str(path)}, paths=[path])
+    table = [
+        {"variance after whitening": f"at least {least}", "directions": f"{count:,} of {facts['directions']:,}"}
+        for least, count in facts["at_least"].items()
+    ]
+    line = f"A direction of variance λ comes out with λ / (λ + {epsilon:g}): {facts['mean']:.2f} on average, not 1."
+    answer = {"epsilon": epsilon, **facts, "path": str(path)}
+    return Result(data=answer, table=table, lines=[line], paths=[path])
 
 
 @explanation("dropout", question="33", shows="dropout in training and in test")

@@ -13,7 +13,6 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments.ladder import BASELINE
 from rdfia_keras.models.augmentation import Augmentation
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
-from rdfia_keras.models.statistics import principal_axes
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.report import theory
 from rdfia_keras.training.fit import compile_model, evaluate
@@ -143,9 +142,16 @@ def stretch(images: np.ndarray) -> np.ndarray:
     return np.clip(255 * (images - low) / np.maximum(high - low, 1e-9), 0, 255)
 
 
-def whitened(images: np.ndarray, train: np.ndarray, epsilon: float, kinds: tuple[str, ...]) -> np.ndarray:
-    """What each kind of whitening makes of images (N, H, W, C), stretched to 0..255: (N, kinds, H, W, C)."""
-    pixels, axes, versions = images.astype(np.float32) / 255, principal_axes(train), []
+Axes = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def whitened(images: np.ndarray, axes: Axes, epsilon: float, kinds: tuple[str, ...]) -> np.ndarray:
+    """What each kind of whitening makes of images (N, H, W, C), stretched to 0..255: (N, kinds, H, W, C).
+
+    Args:
+        axes: Of the training set, as `principal_axes` gives them.
+    """
+    pixels, versions = images.astype(np.float32) / 255, []
     for kind in kinds:
         layer = Whitening(kind, epsilon)
         layer.build(pixels.shape)

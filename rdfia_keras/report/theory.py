@@ -178,6 +178,26 @@ def compare_losses(
     return rows
 
 
+# --- question 21 ------------------------------------------------------------------------------------------------------
+
+
+def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float, ...] = (0.5, 0.9)) -> dict[str, Any]:
+    """How white whitening makes images: a direction of variance λ comes out with λ / (λ + epsilon).
+
+    Args:
+        variances: λ of each direction, (d,).
+
+    Returns:
+        `directions` d, `mean` of the variances that come out, and `at_least`: how many of them reach each of `reach`.
+    """
+    after = np.maximum(variances, 0) / (np.maximum(variances, 0) + epsilon)
+    return {
+        "directions": len(after),
+        "mean": float(after.mean()),
+        "at_least": {str(least): int((after >= least).sum()) for least in reach},
+    }
+
+
 # --- question 33 ------------------------------------------------------------------------------------------------------
 
 
