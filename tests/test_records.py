@@ -31,7 +31,7 @@ def a_record(config=None, **changes) -> Record:
         "section": config.section,
         "experiment": "x",
         "config": config,
-        "reference": {"figure": 12, "question": "22", "published": 0.8, "comment": "", "peer_range": [0.79, 0.81]},
+        "reference": {"figure": 12, "question": "22", "published": 0.8, "comment": ""},
         "quick": False,
         "dataset": {"name": config.dataset, "counts": {"train": 3, "test": 2}, "digest": "0123"},
         "best": {"epoch": 4, "test_accuracy": 0.7, "test_loss": 1.0},
@@ -334,7 +334,6 @@ def test_a_convnets_record_of_the_first_version_is_read():
         "question": "22",
         "published": 0.8,
         "comment": "",
-        "peer_range": [0.79, 0.81],
     }
     whitened = Record.from_dict(schema_1("cnn", {**CNN_1, "normalize": False, "whiten": "zca", "epsilon": 0.1}))
     assert (whitened.config.whitening, whitened.config.whitening_epsilon) == ("zca", 0.1)

@@ -15,14 +15,12 @@ class Reference:
         question: Of the report: a number of its parts 3 to 5, `T11` of its theory, `2.1` and `2.2` of those parts.
         published: Best test accuracy in the report, as a fraction.
         comment: What the report says of it in words, where it gives no number.
-        peer_range: Lowest and highest best test accuracy of other students' public runs.
     """
 
     figure: int | None = None
     question: str = ""
     published: float | None = None
     comment: str = ""
-    peer_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,8 @@
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.experiments.base import declare, on
 
-BASELINE = declare("baseline", CnnConfig(), figure=7, question="15", published=0.70, peer_range=(0.66, 0.73))
-NORMALIZE = on(
-    BASELINE, "normalize", {"normalize": True}, figure=11, question="19", published=0.758, peer_range=(0.73, 0.76)
-)
+BASELINE = declare("baseline", CnnConfig(), figure=7, question="15", published=0.70)
+NORMALIZE = on(BASELINE, "normalize", {"normalize": True}, figure=11, question="19", published=0.758)
 AUGMENT = on(
     NORMALIZE,
     "augment",
@@ -14,15 +12,8 @@ AUGMENT = on(
     figure=12,
     question="22",
     published=0.80,
-    peer_range=(0.79, 0.81),
 )
-SCHEDULE = on(
-    AUGMENT, "schedule", {"schedule": "exponential"}, figure=18, question="26", published=0.81, peer_range=(0.76, 0.82)
-)
-DROPOUT = on(
-    SCHEDULE, "dropout", {"dropout_rate": 0.5}, figure=22, question="29", published=0.82, peer_range=(0.82, 0.84)
-)
-BATCH_NORM = on(
-    DROPOUT, "batch-norm", {"batch_norm": True}, figure=23, question="34", published=0.85, peer_range=(0.83, 0.85)
-)
+SCHEDULE = on(AUGMENT, "schedule", {"schedule": "exponential"}, figure=18, question="26", published=0.81)
+DROPOUT = on(SCHEDULE, "dropout", {"dropout_rate": 0.5}, figure=22, question="29", published=0.82)
+BATCH_NORM = on(DROPOUT, "batch-norm", {"batch_norm": True}, figure=23, question="34", published=0.85)
 LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT, BATCH_NORM)

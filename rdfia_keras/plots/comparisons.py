@@ -13,7 +13,6 @@ from rdfia_keras.plots.style import (
     GREY,
     MAGENTA,
     ORANGE,
-    PALE_GREY,
     RED,
     SHADES,
     SMALL,
@@ -37,8 +36,7 @@ def comparison(rows: Rows, title: str) -> Figure:
 
     Args:
         rows: From top to bottom, each with experiment and, or None: best (yours, a fraction), reference (that of the
-            package's results), figure (its number), published, peer_range (lowest and highest of other students) and
-            base_best (the best without the change).
+            package's results), figure (its number), published and base_best (the best without the change).
         title: Data set and setting.
 
     Returns:
@@ -68,9 +66,6 @@ def comparison(rows: Rows, title: str) -> Figure:
 
 def _draw_experiment(axes: Axes, height: int, row: Mapping[str, Any]) -> None:
     """Draw one row of `comparison` at a height in data coordinates."""
-    if row["peer_range"]:
-        low, high = (100 * value for value in row["peer_range"])
-        axes.barh(height, high - low, left=low, height=0.62, color=PALE_GREY, label="other students")
     if row["base_best"] is not None:
         axes.plot([100 * row["base_best"]] * 2, [height - 0.34, height + 0.34], color=TEAL, label="without the change")
     if row["published"] is not None:

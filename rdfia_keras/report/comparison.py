@@ -41,7 +41,6 @@ def compare(
         "base": experiment.base,
         "published": reference.published,
         "comment": reference.comment,
-        "peer_range": reference.peer_range,
         "reference": shipped and test_accuracy(shipped.record.best),
         "best": test_accuracy(record.best),
         "best_epoch": record.best and record.best["epoch"],

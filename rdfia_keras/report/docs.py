@@ -23,7 +23,7 @@ Row = Mapping[str, str]
 
 
 def ladder() -> list[Row]:
-    """The six rungs: published, reference, and what other students reached."""
+    """The six rungs: published, and the reference."""
     rows: list[Row] = []
     for experiment in LADDER:
         run = reference_run(experiment)
@@ -33,7 +33,6 @@ def ladder() -> list[Row]:
                 "published": percent(experiment.reference.published),
                 "reference, best epoch": _best(run),
                 "reference, last epoch": _last(run),
-                "other students": _peers(experiment),
                 "epochs": str(run.record.epochs) if run else "-",
             }
         )
@@ -83,7 +82,6 @@ def _row(experiment: Experiment, run: StoredRun, label: str, published: str, bes
         "published": published,
         "reference, best (epoch)": best,
         "reference, last": last,
-        "other students": _peers(experiment),
         "epochs": str(record.epochs or "-"),
         "seed": str(record.config.seed),
         "precision": getattr(record.config, "precision", "float64"),
@@ -99,11 +97,6 @@ def _best(run: StoredRun | None) -> str:
 
 def _last(run: StoredRun | None) -> str:
     return percent(run.record.final["test_accuracy"]) if run and run.record.final else "-"
-
-
-def _peers(experiment: Experiment) -> str:
-    peers = experiment.reference.peer_range
-    return "{:.0%} to {:.0%}".format(*peers) if peers else "-"
 
 
 TABLES: dict[str, Callable[[], list[Row]]] = {"ladder": ladder, "results": results}

@@ -110,7 +110,6 @@ def comparison(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
             "at epoch": dash(row["best_epoch"]),
             "last": percent(row["final"]),
             "without": percent(row["base_best"]),
-            "other students": "-" if not row["peer_range"] else "{:.0%} to {:.0%}".format(*row["peer_range"]),
             "epochs": str(row["epochs"]),
             "seed": str(row["seed"]),
             "precision": row["precision"],

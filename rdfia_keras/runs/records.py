@@ -137,7 +137,6 @@ def _from_schema_1(values: dict[str, Any]) -> dict[str, Any]:
         "question": str(old["question"] or ""),
         "published": old["published"],
         "comment": old.get("reported", ""),
-        "peer_range": old.get("others"),
     }
     return {**values, "config": config, "reference": reference, "details": details, "epochs": epochs}
 
