@@ -6,7 +6,6 @@ checks of a resume follow from their fields. Only the standard library is import
 """
 
 import dataclasses
-import difflib
 import math
 import numbers
 import types
@@ -16,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from rdfia_keras.errors import ConfigError
+from rdfia_keras.errors import ConfigError, did_you_mean
 
 # --- names ------------------------------------------------------------------------------------------------------------
 # What implements a name registers itself under it; a name without an implementation fails a test.
@@ -41,6 +40,8 @@ SCHEDULES = ("constant", "exponential", "step", "inverse")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DEVICES = ("auto", "cpu", "gpu")
 XLA = ("auto", "on", "off")
+# How a run ended; unfinished: its process died or still trains; unreadable: its record is damaged.
+STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 EXPLANATIONS = (
     *("conv", "dense-as-conv", "receptive-field", "layers", "bow-svm", "start", "whitening", "dropout", "loss"),
     "backprop-cost",
@@ -265,9 +266,8 @@ def parse_field(config: "type[Config]", text: str) -> str:
         names |= {_plain_name(typed): name for typed in (name, *flags)}
     if (wanted := _plain_name(text)) in names:
         return names[wanted]
-    near = difflib.get_close_matches(wanted, names, n=1)
-    help = f"did you mean {names[near[0]]}?" if near else f"choose from {', '.join(settings(config))}"
-    raise ConfigError(f"{config.section} has no setting {text.strip()!r}: {help}", (text.strip(),))
+    typed = text.strip()
+    raise ConfigError(f"{config.section} has no setting {typed!r}: {did_you_mean(wanted, settings(config))}", (typed,))
 
 
 def parse_value(config: "type[Config]", name: str, text: str) -> Any:
@@ -294,6 +294,16 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
         value = _parse_one(kind, text)
     check_value(named, name, annotation, value, known)
     return value
+
+
+def setting_text(value: Any) -> str:
+    """A value as `parse_value` reads it."""
+    if isinstance(value, tuple | list):
+        return "+".join(map(str, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else str(value)
 
 
 def _plain_name(text: str) -> str:

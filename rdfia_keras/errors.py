@@ -1,5 +1,8 @@
 """The exceptions that a user is meant to read."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class RdfiaError(Exception):
     """Something the user can mend; the message is one plain sentence that names the fix.
@@ -20,3 +23,16 @@ class ConfigError(RdfiaError, ValueError):
     def __init__(self, message: str, fields: tuple[str, ...] = ()):
         super().__init__(message)
         self.fields = fields
+
+
+def did_you_mean(typed: str, names: Iterable[str], otherwise: str = "") -> str:
+    """How an error on a name that there is not goes on: the closest of those that there are, or else all of them.
+
+    Args:
+        typed: The name.
+        names: Those that there are.
+        otherwise: Said instead of all names.
+    """
+    names = list(dict.fromkeys(names))
+    near = difflib.get_close_matches(typed, names, n=1, cutoff=0.55)
+    return f"did you mean {near[0]}?" if near else otherwise or f"choose from {', '.join(names)}"

@@ -21,6 +21,7 @@ LIGHT = [
     (["cnn", "--lr", "nonsense"], HEAVY),
     (["cnn", "--dropout", "--dropout-rate", "7"], HEAVY),
     (["svm", "--kernel", "rbf", "--quick"], BACK_ENDS),
+    (["runs", "--reference"], (*BACK_ENDS, "matplotlib", "sklearn", "scipy")),
 ]
 
 

@@ -27,6 +27,7 @@ from rdfia_keras.config import (
     label,
     parse_field,
     parse_setting,
+    setting_text,
     settings,
     value_type,
 )
@@ -288,9 +289,15 @@ def test_every_setting_of_every_experiment_comes_back_from_text(known):
     config = known.config
     for name, said in settings(config).items():
         value = getattr(config, name)
-        text = "+".join(value) or "none" if isinstance(value, tuple) else str(value)
+        text = setting_text(value)
         for typed in (name, flag(name, said)):
             assert parse_setting(type(config), f"{typed}={text}") == (name, value)
+
+
+@pytest.mark.parametrize("value", [0.1, 1.0, 1e-7, 0.1234567890123, 1 / 3, 1e20])
+def test_a_number_comes_back_from_its_text(value):
+    assert parse_setting(MlpConfig, f"lr={setting_text(value)}") == ("lr", value)
+    assert setting_text(0.1) == "0.1" and setting_text(1.0) == "1"
 
 
 @pytest.mark.parametrize("kind", CONFIGS.values(), ids=named)

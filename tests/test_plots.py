@@ -159,6 +159,10 @@ FIGURES = {
     "augmentation": lambda: plots.augmentation_grid(
         pictures(6, 32, 32, 3), pictures(6, 8, 28, 28, 3), "CIFAR-10, crop 28 × 28 and flip"
     ),
+    "runs-2": lambda: plots.runs_side_by_side({"cnn/a": history(1), "cnn/b": history(1, 0.4)}, "2 runs on cifar10"),
+    "runs-10": lambda: plots.runs_side_by_side(
+        {f"cnn/{'augment-' * 3 * i}{i}": diverged() for i in range(10)}, LONG_TITLE
+    ),
     "notice": lambda: plots.notice(LONG_TITLE, "The training diverged in its first epoch: there is no curve to draw."),
     "comparison": lambda: plots.comparison(ladder(), "ladder on CIFAR-10: best test accuracy, ours and published"),
     "study": lambda: plots.study("hidden units", study_curves(2, 10, 50, 200), "hidden units on Circles, 5 seeds"),
@@ -415,6 +419,28 @@ def test_learning_curves_without_a_published_value():
 def test_published_value_is_in_view(published):
     low, high = plots.learning_curves(history(3, top=0.5), "CIFAR-10", published).axes[1].get_ylim()
     assert low < 100 * published < high <= 101
+
+
+def test_runs_side_by_side_have_a_colour_each():
+    histories = {"_cnn/a": history(5), "cnn/$b$": history(7, top=0.4), "c": history(6)}
+    figure = plots.runs_side_by_side(histories, "3 runs on cifar10")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [*histories, "test", "train"]
+    named = [line.get_color() for line in legend.get_lines()][:3]
+    assert len(set(named)) == 3
+    for axes, quantity, scale in zip(figure.axes, ("accuracy", "loss"), (100, 1), strict=True):
+        assert quantity in axes.get_ylabel() and len(axes.get_lines()) == 6
+        for i, (rows, colour) in enumerate(zip(histories.values(), named, strict=True)):
+            for line, split in zip(axes.get_lines()[2 * i : 2 * i + 2], ("test", "train"), strict=True):
+                assert line.get_color() == colour and line.get_linestyle() == {"test": "-", "train": "--"}[split]
+                np.testing.assert_array_equal(line.get_xdata(), np.arange(1, len(rows) + 1))
+                np.testing.assert_allclose(line.get_ydata(), [scale * row[f"{split}_{quantity}"] for row in rows])
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_runs_side_by_side_refuses_more_than_can_be_told_apart(count):
+    with pytest.raises(ValueError, match="1 to 10"):
+        plots.runs_side_by_side({str(i): history(2) for i in range(count)}, "cifar10")
 
 
 def test_one_epoch_is_a_visible_point():

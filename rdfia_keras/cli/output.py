@@ -19,11 +19,15 @@ NO_MEMORY = "not enough memory; try a smaller --batch-size or --quick"
 
 
 def show(result: Result, json: bool) -> None:
-    """Print a result and end with its exit code: the table and what was written, or the data as JSON."""
+    """Print a result and end with its exit code: the table and what was written, or the data as JSON or CSV."""
+    if json and result.csv:
+        raise ConfigError("--csv and --json exclude each other: leave one out")
     if result.hint:
         print(result.hint, file=sys.stderr)
     if json:
         print(to_json(dict(result.data)), end="")
+    elif result.csv:
+        print(result.csv, end="")
     else:
         lines = [QUICK_LINE] if result.quick else []
         for line in [*lines, *result.intro, *table_lines(result.table), *result.lines, *result.paths]:

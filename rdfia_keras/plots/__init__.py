@@ -5,7 +5,7 @@ and are drawn in percent.
 """
 
 from rdfia_keras.plots.comparisons import backprop_cost, comparison, number, study, svm_sweep
-from rdfia_keras.plots.curves import implementations, learning_curves, notice
+from rdfia_keras.plots.curves import implementations, learning_curves, notice, runs_side_by_side
 from rdfia_keras.plots.images import augmentation_grid, confusion_matrix, image_grid, receptive_fields, score_maps
 from rdfia_keras.plots.maps import decision_animation, decision_map, svm_panels
 from rdfia_keras.plots.saving import MAX_BYTES, SMOKE_TEST_MARK, mark_smoke_test, save
@@ -26,6 +26,7 @@ __all__ = [
     "notice",
     "number",
     "receptive_fields",
+    "runs_side_by_side",
     "save",
     "score_maps",
     "study",

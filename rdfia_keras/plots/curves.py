@@ -5,12 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from rdfia_keras.plots.style import (
     BLUE,
+    CHARACTER,
     GREY,
+    NAMED,
     RED,
+    SMALL,
     TEXT,
     TITLE,
     WIDTH,
@@ -21,10 +25,12 @@ from rdfia_keras.plots.style import (
     new_figure,
     plain_log_ticks,
     style_axes,
+    wrap,
     wrap_lines,
 )
 
 CURVES = {"train": (BLUE, "--"), "test": (RED, "-")}
+LOSS = "loss (cross-entropy, nats)"
 MAX_MARKED = 30  # epochs; with more, markers would hide their own line
 
 
@@ -92,6 +98,59 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
     return figure
 
 
+def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
+    """Draw the curves of several runs in one panel of accuracies and one of losses, a colour a run.
+
+    Args:
+        histories: By the runs' names, at most as many as there are colours in `NAMED`, their rows: epoch, train_loss,
+            test_loss (nats), train_accuracy, test_accuracy (fractions). None, NaN and infinities leave a gap.
+        title: What they are runs of.
+
+    Returns:
+        The figure, with the test set solid and the training set thin and dashed, and the names below.
+
+    Raises:
+        ValueError: On no or too many histories, an empty one, or one without these columns.
+    """
+    if not 1 <= len(histories) <= len(NAMED):
+        raise ValueError(f"expected 1 to {len(NAMED)} histories, got {len(histories)}")
+    columns = _legend_columns(max(map(len, histories)))
+    labels = [wrap(name, WIDTH / columns - 0.6, SMALL) for name in (*histories, "test", "train")]
+    lines = sum(label.count("\n") + 1 for label in labels)
+    figure = new_figure(WIDTH, 4.0 + 0.2 * -(-lines // columns), title)
+    panels = figure.subplots(1, 2, sharex=True)
+    for axes, quantity, label in zip(panels, ("accuracy", "loss"), ("accuracy (%)", LOSS), strict=True):
+        for history, colour in zip(histories.values(), NAMED, strict=False):
+            _draw_run(axes, history, quantity, colour)
+        axes.set_ylabel(label, fontsize=TEXT)
+        axes.set_xlabel("epoch", fontsize=TEXT)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+        style_axes(axes)
+    keep_to_percents(panels[0])
+    _use_log_scale_if_pressed_flat(panels[1])
+    handles = [Line2D([], [], color=colour, linewidth=1.6) for colour in (*NAMED[: len(histories)], GREY)]
+    handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle="--"))
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _legend_columns(longest: int) -> int:
+    """How many names of so many characters stand side by side below a figure."""
+    return max(1, min(4, int(WIDTH / (0.6 + longest * CHARACTER * SMALL / 72))))
+
+
+def _draw_run(axes: Axes, history: Rows, quantity: str, colour: str) -> None:
+    """Draw one run's columns train_`quantity` and test_`quantity` over the epochs."""
+    epochs, scale = _column(history, "epoch"), 100 if quantity == "accuracy" else 1
+    test, train = (scale * _column(history, f"{split}_{quantity}") for split in ("test", "train"))
+    # A single epoch makes no line.
+    marker = "o" if np.isfinite(test).sum() == 1 else None
+    axes.plot(epochs, test, "-", color=colour, linewidth=1.6, marker=marker, markersize=4)
+    axes.plot(epochs, train, "--", color=colour, linewidth=0.8, alpha=0.8)
+
+
 def notice(title: str, text: str) -> Figure:
     """Draw a text in place of curves, where there is nothing to draw.
 
@@ -110,7 +169,12 @@ def notice(title: str, text: str) -> Figure:
 def _draw_loss(axes: Axes, history: Rows) -> None:
     """Draw the losses of train and test, on a log axis where one epoch would press the others flat."""
     _draw_curves(axes, history, "loss", scale=1)
-    axes.set_ylabel("loss (cross-entropy, nats)", fontsize=TEXT)
+    axes.set_ylabel(LOSS, fontsize=TEXT)
+    _use_log_scale_if_pressed_flat(axes)
+
+
+def _use_log_scale_if_pressed_flat(axes: Axes) -> None:
+    """Use a log axis where a few values would leave no height for all others."""
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()])
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 50 * np.median(values):

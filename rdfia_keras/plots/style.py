@@ -22,6 +22,8 @@ CHARACTER = 0.62  # the width of one, in font sizes
 # Paul Tol's "vibrant" scheme, which colour-blind readers can tell apart.
 BLUE, RED, ORANGE, TEAL, MAGENTA, GREY = "#0077BB", "#CC3311", "#EE7733", "#009988", "#EE3377", "#555555"
 PALE_GREY = "#DDDDDD"
+# For lines that stand for names: those of that scheme, then three of Tol's "muted" one, and black.
+NAMED = (BLUE, RED, TEAL, ORANGE, MAGENTA, "#33BBEE", "#882255", "#999933", "#332288", "#000000")
 # From one end to the other in lightness as well, so that an order can be read without colours.
 SHADES = colormaps["viridis"]
 

@@ -18,6 +18,7 @@ class Result:
         intro: Lines above the table.
         lines: Lines below it.
         paths: What was written, printed last.
+        csv: A text for programs, printed instead of all the above.
         hint: A line on stderr: how to continue.
         quick: Whether it comes of a smoke test.
         exit_code: What the process should exit with.
@@ -28,6 +29,7 @@ class Result:
     intro: Sequence[str] = ()
     lines: Sequence[str] = ()
     paths: Sequence[Path] = ()
+    csv: str = ""
     hint: str = ""
     quick: bool = False
     exit_code: int = 0

@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.report.result import Table
 from rdfia_keras.runs.records import Record, test_accuracy
 
 Row = dict[str, str]
+# More settings than this share one column: terminals are not as wide.
+MAX_SETTINGS = 5
+# Names of runs that are longer together are replaced by numbers in headings.
+MAX_HEADING = 90
 # What the report reached with the two kernels that can draw a circle (part 2.2), over all C.
 PUBLISHED_KERNELS = {("rbf", None): 0.95, ("poly", 2): 0.955}
 
@@ -163,3 +168,74 @@ def study(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def runs(rows: Sequence[Mapping[str, Any]], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
+    """The rows of `report.runs.row` as text, with the settings that differ among them and what they are sorted by."""
+    left_out = {"final test loss", "parameters", *_without_values(rows)}
+    left_out -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
+    return [
+        {
+            "run": row["run"],
+            "experiment": dash(row["experiment"]),
+            "seed": dash(row["seed"]),
+            **{name: text for name, text in _outcome(row).items() if name not in left_out},
+            **_settings(row, differing),
+        }
+        for row in rows
+    ]
+
+
+def run_comparison(rows: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> list[Row]:
+    """A column for each of `report.runs.row`: the settings that differ, then what came of the runs."""
+    headings = [str(number) for number in range(1, len(rows) + 1)] if numbered(rows) else [row["run"] for row in rows]
+    outcomes = [{**_outcome(row), "weights": dash(row["weights_digest"])[:8]} for row in rows]
+    lines = {name: [_setting(row, name) for row in rows] for name in differing}
+    lines |= {name: [one[name] for one in outcomes] for name in outcomes[0] if name not in _without_values(rows)}
+    return [{"": name, **dict(zip(headings, texts, strict=True))} for name, texts in lines.items()]
+
+
+def numbered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of runs with a number before each, where they are too long to be headings."""
+    if sum(len(row["run"]) for row in rows) <= MAX_HEADING:
+        return []
+    return [f"{number}  {row['run']}" for number, row in enumerate(rows, start=1)]
+
+
+def _outcome(row: Mapping[str, Any]) -> Row:
+    """What came of a run; a smoke test is marked."""
+    done, asked = row["epochs"], row["epochs_asked"]
+    return {
+        "status": f"{row['status']} (quick)" if row["quick"] else row["status"],
+        "epochs": "-" if not asked else str(done) if done >= asked else f"{done}/{asked}",
+        "best": _at_epoch(row["best"], row["best_epoch"]),
+        "selected": _at_epoch(row["selected"], row["selected_epoch"]),
+        "final": percent(row["final"]),
+        "final test loss": "-" if row["loss"] is None else f"{row['loss']:.4f}",
+        "seconds": "-" if row["seconds"] is None else f"{row['seconds']:.1f}",
+        "parameters": "-" if row["parameters"] is None else f"{row['parameters']:,}",
+    }
+
+
+def _without_values(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """What is only shown where a run has it: the epoch chosen on held-out images."""
+    return {"selected"} if all(row["selected"] is None for row in rows) else set()
+
+
+def _at_epoch(accuracy: float | None, epoch: int | None) -> str:
+    """An accuracy, and the epoch of it where there is one: `81.10% (36)`."""
+    return percent(accuracy) + (f" ({epoch})" if epoch is not None else "")
+
+
+def _settings(row: Mapping[str, Any], names: Sequence[str]) -> Row:
+    """A column for each setting; of many one for all, without those that are at their default."""
+    if len(names) <= MAX_SETTINGS:
+        return {name: _setting(row, name) for name in names}
+    own = row["settings"]
+    usual = CONFIGS[row["section"]]().resolve().to_dict() if own else {}
+    shown = [f"{name}={_setting(row, name)}" for name in names if name in own and own[name] != usual[name]]
+    return {"settings": " ".join(shown) or "-"}
+
+
+def _setting(row: Mapping[str, Any], name: str) -> str:
+    return setting_text(row["settings"][name]) if name in row["settings"] else "-"

@@ -71,6 +71,11 @@ class RunStore:
             if stored := read_record(path.parent):
                 yield stored
 
+    def folders(self) -> list[Path]:
+        """Every run's folder, with a record or without, by section and name."""
+        files = (path for name in ("config.json", "metrics.json") for path in self.root.glob(f"*/*/{name}"))
+        return sorted({path.parent for path in files})
+
     def find_finished(self, query: Query) -> StoredRun | None:
         """The whole run of most epochs; without one a run that diverged, since it would diverge again."""
         found = []
