@@ -417,6 +417,7 @@ class MlpConfig(Config):
     """A perceptron with one hidden layer, trained by plain SGD (homework part 2.1)."""
 
     section: ClassVar[str] = "mlp"
+    rules: ClassVar[tuple[Requires | Excludes, ...]] = (Requires("lbfgs", "implementation", ("manual", "all")),)
 
     dataset: str = _vectors()
     implementation: str = setting(
@@ -432,6 +433,11 @@ class MlpConfig(Config):
     )
     batch_size: int = _batch_size(10)
     lr: float = setting(0.07, "Learning rate, eta.", panel="Training", check=POSITIVE)
+    lbfgs: bool = setting(
+        False,
+        "Train with SciPy's L-BFGS, on the gradients by hand, in place of SGD: an iteration for each epoch.",
+        panel="Training",
+    )
     epochs: int | None = _epochs("150 on circles, 10 on mnist, 30 on digits; a registered experiment's own")
     seed: int = _seed("the weights and of the order")
 
@@ -441,6 +447,8 @@ class MlpConfig(Config):
     @property
     def implementations(self) -> tuple[str, ...]:
         """Names of what is trained, in order."""
+        if self.lbfgs:
+            return ("manual",)
         return IMPLEMENTATIONS if self.implementation == "all" else (self.implementation,)
 
 

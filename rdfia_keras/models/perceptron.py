@@ -83,7 +83,14 @@ class Manual:
 
     def __init__(self, params: dict[str, np.ndarray], eta: float):
         self.params = {name: tf.Variable(value, name=name) for name, value in params.items()}
-        self.eta = eta
+        # A variable, so that one compiled function serves every learning rate.
+        self.eta = tf.Variable(eta, dtype=tf.float64)
+
+    def restart(self, params: dict[str, np.ndarray], eta: float) -> None:
+        """Begin again from other weights of the same shapes, with another learning rate."""
+        for name, value in params.items():
+            self.params[name].assign(value)
+        self.eta.assign(eta)
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
         return forward(self.params, x)["y_tilde"]
@@ -123,10 +130,17 @@ class Layers:
                 keras.layers.Dense(n_y, dtype="float64"),
             ]
         )
+        self.cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True, dtype="float64")
+        self.eta = tf.Variable(eta, dtype=tf.float64)
+        self._set_weights(params)
+
+    def _set_weights(self, params: dict[str, np.ndarray]) -> None:
         # Keras keeps a layer's weights as (inputs, units): the transpose of the homework's.
         self.model.set_weights([params["W_h"].T, params["b_h"], params["W_y"].T, params["b_y"]])
-        self.cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True, dtype="float64")
-        self.eta = eta
+
+    def restart(self, params: dict[str, np.ndarray], eta: float) -> None:
+        self._set_weights(params)
+        self.eta.assign(eta)
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
         return self.model(x)
@@ -156,6 +170,10 @@ class Optimizer(Layers):
         super().__init__(params, eta)
         self.sgd = keras.optimizers.SGD(eta)
         self.sgd.build(self.model.trainable_variables)
+
+    def restart(self, params: dict[str, np.ndarray], eta: float) -> None:
+        self._set_weights(params)
+        self.sgd.learning_rate = eta
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         self.sgd.apply(self.gradients(x, y), self.model.trainable_variables)
@@ -201,7 +219,7 @@ def lbfgs(
     x_test: np.ndarray,
     y_test: np.ndarray,
     iterations: int,
-) -> np.ndarray:
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Question 28: SciPy's L-BFGS on the whole training set at once, with the gradients by hand.
 
     Args:
@@ -210,8 +228,8 @@ def lbfgs(
         iterations: At most so many; fewer when the line search finds nothing better.
 
     Returns:
-        (iterations, 4): train loss, train accuracy, test loss, test accuracy after each; after its end the last row
-        stands on.
+        The weights after the last iteration; and (iterations, 4): train loss, train accuracy, test loss, test accuracy
+        after each, the last row again for those that were not needed.
     """
     from scipy.optimize import minimize
 
@@ -240,9 +258,12 @@ def lbfgs(
         rows.append(measured(*both).numpy())
 
     start = np.concatenate([params[name].ravel() for name in PARAMETERS])
-    minimize(function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations})
+    found = minimize(
+        function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations}
+    )
+    _assign(network.params, found.x)
     rows = rows or [measured(*both).numpy()]
-    return np.array(rows + [rows[-1]] * (iterations - len(rows)))
+    return network.weights(), np.array(rows + [rows[-1]] * (iterations - len(rows)))
 
 
 def _assign(params: dict[str, tf.Variable], flat: np.ndarray) -> None:

@@ -4,10 +4,12 @@ A run is found by its settings, not by its folder's name, so that a record which
 package for example, serves as well.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.errors import RdfiaError
@@ -27,11 +29,13 @@ class Query:
         config: Of the experiment; its seed is that of the run, its epochs are the least.
         precision: None for any.
         quick: Whether smoke tests are asked for, which never stand for real runs.
+        exact: Settings that must be equal although they make no other experiment, `epochs` for example.
     """
 
     config: Config
     precision: str | None = None
     quick: bool = False
+    exact: tuple[str, ...] = ()
 
     def fits(self, config: Config, quick: bool) -> bool:
         """Whether a run of `config` may stand for the experiment, whatever its number of epochs."""
@@ -41,6 +45,7 @@ class Query:
             and config.identity() == self.config.identity()
             and config.seed == self.config.seed
             and quick == self.quick
+            and all(getattr(config, name) == getattr(self.config, name) for name in self.exact)
             and self._has_implementations(config)
             and (self.precision is None or precision is None or precision == self.precision)
         )
@@ -54,20 +59,34 @@ class Query:
     def epochs(self) -> int:
         return self.config.epochs or 0
 
+    def key(self) -> dict[str, Any]:
+        """What two queries have in common exactly when one run will do for both; JSON."""
+        config = self.config
+        chosen = {name: getattr(config, name) for name in ("seed", "implementation", *self.exact) if hasattr(config, name)}
+        precision = self.precision or getattr(config, "precision", None)
+        return {**group(config, self.quick), **chosen, "precision": precision}
+
+
+def group(config: Config, quick: bool) -> dict[str, Any]:
+    """What all runs of an experiment from one seed have in common; JSON."""
+    return {"section": config.section, "identity": config.identity(), "seed": config.seed, "quick": quick}
+
 
 class RunStore:
     """The runs of a results folder.
 
     Args:
         root: The folder, with a folder for each section.
+        names: A pattern of the runs' folder names, where few of many are of interest.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, names: str = "*"):
         self.root = root
+        self.names = names
 
     def runs(self, section: str = "*") -> Iterator[StoredRun]:
         """Every run with a whole record, by section and name."""
-        for path in sorted(self.root.glob(f"{section}/*/metrics.json")):
+        for path in sorted(self.root.glob(f"{section}/{self.names}/metrics.json")):
             if stored := read_record(path.parent):
                 yield stored
 
@@ -76,10 +95,14 @@ class RunStore:
         files = (path for name in ("config.json", "metrics.json") for path in self.root.glob(f"*/*/{name}"))
         return sorted({path.parent for path in files})
 
+    def candidates(self, query: Query) -> Iterable[StoredRun]:
+        """Runs with a whole record among which `find_finished` looks."""
+        return self.runs(query.config.section)
+
     def find_finished(self, query: Query) -> StoredRun | None:
         """The whole run of most epochs; without one a run that diverged, since it would diverge again."""
         found = []
-        for stored in self.runs(query.config.section):
+        for stored in self.candidates(query):
             record = stored.record
             if not query.fits(record.config, record.quick):
                 continue
@@ -134,8 +157,25 @@ class RunStore:
                     remove_run(run.folder)
 
     def _folders(self, section: str) -> Iterator[Run]:
-        for path in sorted(self.root.glob(f"{section}/*/config.json")):
+        for path in sorted(self.root.glob(f"{section}/{self.names}/config.json")):
             yield Run(path.parent)
+
+
+class Snapshot(RunStore):
+    """The finished runs of a results folder as they are now, read once: for many queries."""
+
+    def __init__(self, root: Path):
+        super().__init__(root)
+        self._groups: dict[str, list[StoredRun]] = {}
+        for stored in self.runs():
+            self._groups.setdefault(_group_key(stored.config, stored.record.quick), []).append(stored)
+
+    def candidates(self, query: Query) -> Iterable[StoredRun]:
+        return self._groups.get(_group_key(query.config, query.quick), [])
+
+
+def _group_key(config: Config, quick: bool) -> str:
+    return json.dumps(group(config, quick), sort_keys=True)
 
 
 def _is_resumable(run: Run) -> bool:

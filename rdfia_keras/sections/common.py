@@ -74,10 +74,14 @@ def create_run(experiment: Experiment, data: "Dataset", options: RunOptions, dev
         },
         **more,
     }
-    # A study lies beside the runs of its section.
-    return Run.create(
-        options.out, experiment.section, experiment.name, facts, experiment.config, overwrite=options.overwrite
-    )
+    name = run_name(experiment)
+    return Run.create(options.out, experiment.section, name, facts, experiment.config, overwrite=options.overwrite)
+
+
+def run_name(experiment: Experiment) -> str:
+    """What the folder of an experiment's run is called: `augment`, and `augment-seed-2` with another seed than 0."""
+    seed = experiment.config.seed
+    return f"{experiment.name}-seed-{seed}" if seed else experiment.name
 
 
 def make_record(

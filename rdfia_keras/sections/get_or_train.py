@@ -9,6 +9,7 @@ from rdfia_keras.config import CnnConfig, Config, MlpConfig, RunOptions, SvmConf
 from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import StoredRun, read_record
 from rdfia_keras.runs.store import FINISHED, Query, RunStore
@@ -56,25 +57,43 @@ def query_of(experiment: Experiment, seed: int, epochs: int | None, precision: s
 
 
 def get_or_train(
-    experiment: Experiment, query: Query, options: RunOptions, load: Load
+    experiment: Experiment,
+    query: Query,
+    options: RunOptions,
+    load: Load,
+    *,
+    store: RunStore | None = None,
+    wait: bool = True,
+    brief: bool = False,
 ) -> tuple[StoredRun | None, Finished | None]:
     """The finished run of an experiment, trained now as far as it is not there yet.
 
+    Args:
+        store: Where to look for it; by default all of `options.out`.
+        wait: While another process trains it.
+        brief: Leave out what takes longer than the training of a perceptron: its progress and its pictures.
+
     Returns:
         The run, None when the training was cut short; and how the training ended, None when there was none.
+
+    Raises:
+        Busy: When another process trains it, without `wait`.
     """
-    store = RunStore(options.out)
+    store = store or RunStore(options.out)
     experiment = replace(experiment, config=query.config)
-    if options.overwrite:
-        store.delete(query)
-        options = replace(options, overwrite=False)
-    elif found := store.find_finished(query):
-        return found, None
-    finished = _train(experiment, query, options, load, store.find_resumable(query))
+    with claimed(options.out, query, wait):
+        if options.overwrite:
+            store.delete(query)
+            options = replace(options, overwrite=False)
+        elif found := store.find_finished(query):
+            return found, None
+        finished = _train(experiment, query, options, load, store.find_resumable(query), brief)
     return read_record(finished.folder) if finished.record.status in FINISHED else None, finished
 
 
-def _train(experiment: Experiment, query: Query, options: RunOptions, load: Load, resumable: Path | None) -> Finished:
+def _train(
+    experiment: Experiment, query: Query, options: RunOptions, load: Load, resumable: Path | None, brief: bool
+) -> Finished:
     config = experiment.config
     data = load(config)
     if isinstance(config, SvmConfig):  # Fitted in a moment: there is nothing to resume.
@@ -83,10 +102,11 @@ def _train(experiment: Experiment, query: Query, options: RunOptions, load: Load
         with Run.open(resumable) as run:
             check_backend(run, run.facts()["backend"])
             check_data(run, run.facts(), data, options.quick)
+            more = {"brief": brief} if isinstance(config, MlpConfig) else {}
             config = run.config()
-            return resume(run, config if query.quick else config.with_epochs(query.epochs), data, options)
+            return resume(run, config if query.quick else config.with_epochs(query.epochs), data, options, **more)
     if isinstance(config, MlpConfig):
-        return mlp.train(experiment, data, options)
+        return mlp.train(experiment, data, options, brief=brief)
     assert isinstance(config, CnnConfig)
     import keras
 

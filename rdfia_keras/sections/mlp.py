@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,13 +54,21 @@ def run(config: MlpConfig, options: RunOptions, animate: bool = False) -> Result
 
 
 def check_animation(config: MlpConfig, animate: bool) -> None:
-    """Refuse to draw a decision map of data that are no points of a plane."""
+    """Refuse to draw a decision map of data that are no points of a plane, or of a training without epochs."""
+    if animate and config.lbfgs:
+        raise ConfigError("animate (--animate) draws a map for each epoch of SGD: leave lbfgs (--lbfgs) out")
     if animate and config.dataset != "circles":
         raise ConfigError("animate (--animate) draws points of a plane: it needs dataset (--dataset) circles")
 
 
 def train(
-    experiment: Experiment, data: Dataset, options: RunOptions, resumed: Run | None = None, animate: bool = False
+    experiment: Experiment,
+    data: Dataset,
+    options: RunOptions,
+    resumed: Run | None = None,
+    *,
+    animate: bool = False,
+    brief: bool = False,
 ) -> Finished:
     """Train an experiment's implementations from the beginning, or from where a run was cut off, and conclude them.
 
@@ -67,6 +76,7 @@ def train(
         experiment: With the epochs that are asked for.
         resumed: The run to resume.
         animate: As of `run`.
+        brief: Leave out progress and pictures: on the circles they take longer than the training.
     """
     if options.quick:
         data = data.take(QUICK_EXAMPLES)
@@ -80,31 +90,39 @@ def train(
         if resumed:
             run.lengthen(config.epochs or 0)
         with StopRequest() as stop:
-            status, reason = _train_all(config, data, states, run, stop)
+            status, reason = _train_all(config, data, states, run, stop, brief)
             if animate and status == "ok":
                 note("drawing the decision map epoch by epoch")
                 _animate(config, data, run, stop, options.quick)
         status = "interrupted" if stop else status
-        record = _conclude(experiment, data, states, run, options, status=status, reason=reason, device=device)
+        record = _record(experiment, data, states, options, status=status, reason=reason, device=device)
+        if record.epochs and not brief:
+            _draw(run, record, states, data)
+        run.write_record(record)
     return Finished(record, run.folder, stop.exit_code(1 if status == "failed" else 0))
 
 
 def _train_all(
-    config: MlpConfig, data: Dataset, states: "dict[str, State]", run: Run, stop: StopRequest
+    config: MlpConfig, data: Dataset, states: "dict[str, State]", run: Run, stop: StopRequest, brief: bool
 ) -> tuple[str, str | None]:
     """Train one implementation after the other: the status, and the reason of a failure."""
     from rdfia_keras.training.callbacks import Diverged
-    from rdfia_keras.training.perceptron import State, init, train
+    from rdfia_keras.training.perceptron import State, init, train, train_lbfgs
 
     save = _Saver(run, states)
     try:
         for name in config.implementations:
+            if config.lbfgs:
+                states[name] = train_lbfgs(config, data)
+                save()
+                continue
             state = states.setdefault(name, State(init(config, data)))
-            with Progress(name, config.epochs or 0, done=len(state.history)) as progress:
+            with nullcontext() if brief else Progress(name, config.epochs or 0, done=len(state.history)) as progress:
 
-                def on_epoch(row: EpochRow, progress: Progress = progress) -> None:
+                def on_epoch(row: EpochRow, progress: Progress | None = progress) -> None:
                     save.now_and_then()
-                    progress.epoch(row)
+                    if progress:
+                        progress.epoch(row)
 
                 train(name, config, data, state, stop, on_epoch)
             save()
@@ -195,21 +213,20 @@ def animation_frames(implementation: str, config: MlpConfig, data: Dataset, stop
     return frames
 
 
-def _conclude(
+def _record(
     experiment: Experiment,
     data: Dataset,
     states: "dict[str, State]",
-    run: Run,
     options: RunOptions,
     **outcome: Any,
 ) -> Record:
-    """Draw what has been trained and, last, write the record."""
+    """The record of what has been trained."""
     histories = {name: state.history for name, state in states.items() if state.history}
     by_name = {
         name: {"best": milestone(best_row(rows)), "final": milestone(rows[-1])} for name, rows in histories.items()
     }
     first: dict[str, Any] = next(iter(by_name.values()), {"best": None, "final": None})
-    record = make_record(
+    return make_record(
         experiment,
         data,
         options,
@@ -223,10 +240,6 @@ def _conclude(
             "weights_digest": {name: checkpoints.digest(states[name].weights) for name in histories},
         },
     )
-    if histories:
-        _draw(run, record, states, data)
-    run.write_record(record)
-    return record
 
 
 def largest_difference(histories: Sequence[Sequence[EpochRow]]) -> float | None:

@@ -59,10 +59,9 @@ class Trainer:
         self.compiled = perceptron.compile_epochs(self.network, min(config.batch_size, self.examples))
 
     def restart(self, config: MlpConfig, weights: dict[str, np.ndarray]) -> None:
-        """Begin again from other weights and in another order, with the function compiled already."""
+        """Begin again from other weights, in another order and with another learning rate, without compiling anew."""
         self.config = config
-        for name, value in weights.items():
-            self.network.params[name].assign(value)
+        self.network.restart(weights, config.lr)
 
     def epochs(self, first: int, count: int) -> list[EpochRow]:
         """Train from epoch `first`, counted from 0, for `count` epochs, at most `chunk`: their rows of the history.
@@ -76,18 +75,40 @@ class Trainer:
         measured = self.compiled(*self.data, *perceptron.tensors(orders, np.array(count, np.int32))).numpy()[:count]
         seconds = round((time.perf_counter() - begin) / count, 6)
         return [
-            {
-                "implementation": self.implementation,
-                "epoch": first + i + 1,
-                "lr": self.config.lr,
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                "test_loss": test_loss,
-                "test_accuracy": test_accuracy,
-                "seconds": seconds,
-            }
-            for i, (train_loss, train_accuracy, test_loss, test_accuracy) in enumerate(measured.tolist())
+            _row(self.implementation, first + i + 1, self.config.lr, scores, seconds)
+            for i, scores in enumerate(measured.tolist())
         ]
+
+
+def _row(implementation: str, epoch: int, lr: float, scores: list[float], seconds: float) -> EpochRow:
+    train_loss, train_accuracy, test_loss, test_accuracy = scores
+    return {
+        "implementation": implementation,
+        "epoch": epoch,
+        "lr": lr,
+        "train_loss": train_loss,
+        "train_accuracy": train_accuracy,
+        "test_loss": test_loss,
+        "test_accuracy": test_accuracy,
+        "seconds": seconds,
+    }
+
+
+# The latest one only: it holds a copy of its data.
+_LATEST: dict[tuple[object, ...], Trainer] = {}
+
+
+def trainer_from(
+    implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]
+) -> Trainer:
+    """A trainer that begins from some weights; the latest one if its compiled function fits."""
+    key = (implementation, config.hidden_units, config.batch_size, data.digest)
+    if key in _LATEST:
+        _LATEST[key].restart(config, weights)
+    else:
+        _LATEST.clear()
+        _LATEST[key] = Trainer(implementation, config, data, weights)
+    return _LATEST[key]
 
 
 def train(
@@ -109,7 +130,7 @@ def train(
         Diverged: When the loss is no number, or so large that the steps can only overshoot; the state stays before it.
     """
     epochs = config.epochs or 0
-    trainer = Trainer(implementation, config, data, state.weights)
+    trainer = trainer_from(implementation, config, data, state.weights)
     limit = trainer.chunk
     while len(state.history) < epochs and not stop:
         done = len(state.history)
@@ -117,7 +138,8 @@ def train(
         wrong = next((row for row in rows if not row["train_loss"] < DIVERGED_LOSS), None)
         if wrong and len(rows) > 1:
             # Once more from before, epoch by epoch, to keep the weights of the last good one.
-            trainer, limit = Trainer(implementation, config, data, state.weights), 1
+            trainer.restart(config, state.weights)
+            limit = 1
             continue
         if wrong:
             loss, epoch = wrong["train_loss"], wrong["epoch"]
@@ -126,3 +148,17 @@ def train(
         state.history += rows
         for row in rows:
             on_epoch(row)
+
+
+def train_lbfgs(config: MlpConfig, data: Dataset) -> State:
+    """Question 28: an iteration of L-BFGS for each epoch; both see the whole training set in it.
+
+    It is done in one go, from the initial weights: what the method remembers of earlier steps is in no checkpoint.
+    """
+    begin = time.perf_counter()
+    n_y, epochs = len(data.classes), config.epochs or 0
+    arrays = (data.train.x, one_hot(data.train.y, n_y), data.test.x, one_hot(data.test.y, n_y))
+    weights, measured = perceptron.lbfgs(init(config, data), *arrays, epochs)
+    seconds = round((time.perf_counter() - begin) / epochs, 6)
+    return State(weights, [_row("manual", i + 1, config.lr, scores, seconds) for i, scores in enumerate(measured.tolist())])
+
