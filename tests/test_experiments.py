@@ -259,12 +259,12 @@ def test_on_other_data_nothing_published_stands_beside_an_experiment():
 # --- studies and lists ------------------------------------------------------------------------------------------------
 
 
-def test_studies_vary_fields_that_are_there_over_values_that_are_allowed():
+def test_studies_vary_one_setting_of_the_perceptron_over_values_that_are_allowed():
     for name, study in STUDIES.items():
-        assert study.name == name and len(set(study.values)) == len(study.values) > 1
-        if study.field != "method":
-            for value in study.values:
-                assert getattr(replace(MlpConfig(), **{study.field: value}), study.field) == value
+        ((field, values),) = study.grid
+        configurations = study.configurations()
+        assert study.name == f"study-{name}" and [getattr(one.config, field) for one in configurations] == list(values)
+        assert {one.config.implementation for one in configurations} == {"manual"}
 
 
 def test_list_has_a_command_for_everything():

@@ -374,15 +374,12 @@ def test_without_an_unfinished_run_resume_says_so(rdfia_here, words):
     assert done.stderr.startswith("error: there is no unfinished run in results") and done.stderr.count("\n") == 1
 
 
-def test_a_study_or_a_kernel_machine_is_refused_and_not_the_latest_run(rdfia_here, tmp_path):
-    circles = load_vectors("circles")
-    for section, name, config in (("study", "study-hidden", MlpConfig()), ("svm", "kernels", SvmConfig())):
-        experiment = replace(match_registered(config), name=name)
-        create_run(experiment, circles, RunOptions(), "cpu", section=section).close()
-        folder = "results/svm/kernels" if section == "svm" else "results/mlp/study-hidden"
-        done = rdfia_here("resume", folder)
-        sentence = f"cannot resume {folder}: this is a run of rdfia {section}, which cannot be resumed; run it again"
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {sentence}\n")
+def test_a_kernel_machine_is_refused_and_not_the_latest_run(rdfia_here, tmp_path):
+    experiment = replace(match_registered(SvmConfig()), name="kernels")
+    create_run(experiment, load_vectors("circles"), RunOptions(), "cpu").close()
+    done = rdfia_here("resume", "results/svm/kernels")
+    sentence = "cannot resume results/svm/kernels: this is a run of rdfia svm, which cannot be resumed; run it again"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"error: {sentence}\n")
     assert "there is no unfinished run in results;" in rdfia_here("resume").stderr
 
 

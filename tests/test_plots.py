@@ -110,9 +110,21 @@ def ladder():
     return [(full if i else row) | {"experiment": name, "best": 0.68 + 0.04 * i} for i, name in enumerate(names)]
 
 
-def study_curves(*values):
+def seeds_of(*labels, seeds=5, epochs=20):
+    """Configurations whose final accuracy rises from one to the next."""
     rng = np.random.default_rng(0)
-    return {value: rng.uniform(0.3, 0.9, (5, 20, 4)) for value in values}
+    rows = []
+    for i, label in enumerate(labels):
+        final, best = rng.uniform(0.5, 0.6, seeds) + 0.01 * i, rng.uniform(0.7, 0.8, seeds)
+        spreads = [
+            {"n": seeds, "mean": v.mean(), "std": v.std(ddof=1) if seeds > 1 else None, "values": v.tolist()}
+            for v in (final, best)
+        ]
+        row = {"label": str(label), "n": seeds, "published": 0.6 if i == 0 else None}
+        rows.append(
+            row | {"final": spreads[0], "best": spreads[1], "curves": rng.uniform(0.3, 0.9, (seeds, epochs, 4))}
+        )
+    return rows
 
 
 def layers():
@@ -165,7 +177,8 @@ FIGURES = {
     ),
     "notice": lambda: plots.notice(LONG_TITLE, "The training diverged in its first epoch: there is no curve to draw."),
     "comparison": lambda: plots.comparison(ladder(), "ladder on CIFAR-10: best test accuracy, ours and published"),
-    "study": lambda: plots.study("hidden units", study_curves(2, 10, 50, 200), "hidden units on Circles, 5 seeds"),
+    "sweep points": lambda: plots.sweep_points(seeds_of(2, 10, 50, 200), "hidden units on circles, 5 seeds"),
+    "sweep curves": lambda: plots.sweep_curves(seeds_of(2, 10, 50, 200), "hidden units on circles, 5 seeds"),
     "receptive-fields": lambda: plots.receptive_fields(pictures(32, 32, 3), layers()),
     "score-maps": lambda: plots.score_maps(pictures(64, 64, 3), score_grid(), CIFAR, "CIFAR-10, baseline, on a mosaic"),
     "backprop-cost": lambda: plots.backprop_cost(costs()),
@@ -542,11 +555,29 @@ def test_comparison_without_a_run_of_yours_draws_and_prints_the_reference():
     assert [text.get_text() for text in axes.texts] == ["71.0"]
 
 
-def test_comparison_and_study_refuse_nothing():
+@pytest.mark.parametrize("draw", [plots.comparison, plots.sweep_points, plots.sweep_curves])
+def test_comparisons_refuse_nothing(draw):
     with pytest.raises(ValueError, match="no row"):
-        plots.comparison([], "ladder")
-    with pytest.raises(ValueError, match="no curve"):
-        plots.study("hidden units", {}, "Circles")
+        draw([], "ladder")
+
+
+def test_a_sweep_shows_every_run_mean_and_deviation():
+    rows = seeds_of("lr 0.1", "lr 0.2")
+    (axes,) = plots.sweep_points(rows, "lr").axes
+    points = [line.get_xdata() for line in axes.get_lines() if len(line.get_xdata()) == 5]
+    np.testing.assert_allclose(points[0], 100 * np.array(rows[0]["final"]["values"]))
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == [f"{100 * row['final']['mean']:.1f}  (n = 5)" for row in rows]
+    loss, accuracy = plots.sweep_curves(rows, "lr").axes
+    np.testing.assert_allclose(accuracy.get_lines()[1].get_ydata(), 100 * rows[1]["curves"][:, :, 3].mean(axis=0))
+    np.testing.assert_allclose(loss.get_lines()[0].get_ydata(), rows[0]["curves"][:, :, 2].mean(axis=0))
+    assert len(plots.sweep_curves(seeds_of("one", seeds=1), "one run").axes[0].collections) == 0
+
+
+def test_of_too_many_configurations_the_best_are_drawn_and_the_title_says_so():
+    figure = plots.sweep_points(seeds_of(*range(70)), "hidden units")
+    (axes,) = figure.axes
+    assert len(axes.texts) == 60 and "the best 60 of 70" in figure.get_suptitle().replace("\n", " ")
 
 
 # Maps

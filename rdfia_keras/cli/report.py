@@ -6,9 +6,9 @@ import typer
 
 from rdfia_keras.cli.command import command
 from rdfia_keras.cli.queries import Epochs, Precision, Seed, query_for
-from rdfia_keras.config import AT_LEAST_2, AUGMENTATIONS, MlpConfig, RunOptions, Setting, settings
+from rdfia_keras.config import AT_LEAST_1, AUGMENTATIONS, MlpConfig, RunOptions, Setting, settings
 from rdfia_keras.errors import ConfigError
-from rdfia_keras.experiments import FIGURES, STUDIES
+from rdfia_keras.experiments import FIGURES, STUDIES, study_of
 from rdfia_keras.report.result import Result
 
 SECTIONS = ("mlp", "svm", "cnn", "improve", "explain")
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     )(figure)
     command(
         app,
-        options=("out", "data_dir", "quick", "overwrite", "device"),
+        options=("out", "data_dir", "quick", "device"),
         examples=("rdfia study learning-rate", "rdfia study batch-size --seeds 5"),
     )(study)
     command(
@@ -74,15 +74,18 @@ def figure(
 def study(
     options: RunOptions,
     name: Annotated[str, typer.Argument(help="Setting to vary.", metavar="|".join(STUDIES))],
-    seeds: Annotated[int, Setting("Trainings of each value.", panel="Training", check=AT_LEAST_2)] = 20,
+    seeds: Annotated[int, Setting("Trainings of each value.", panel="Training", check=AT_LEAST_1)] = 20,
     dataset: Annotated[str, settings(MlpConfig)["dataset"]] = "circles",
 ) -> Result:
-    """One setting of the perceptron over several values, each from many seeds: mean and standard deviation."""
+    """One setting of the perceptron over several values, each from many seeds: mean and standard deviation.
+
+    A study is a sweep with a name: see rdfia sweep.
+    """
     if name not in STUDIES:
         raise ConfigError(f"there is no study {name}; choose from {', '.join(STUDIES)}")
-    from rdfia_keras.sections import study
+    from rdfia_keras.sections import sweep
 
-    return study.run(STUDIES[name], dataset, seeds, options)
+    return sweep.run(study_of(name, dataset, seeds), options)
 
 
 def augment_preview(

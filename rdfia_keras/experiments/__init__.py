@@ -2,11 +2,12 @@
 
 # ruff: noqa: I001  (in the order of the report, which is that of every list)
 from rdfia_keras.experiments import perceptron, kernels, ladder, bonus
+from rdfia_keras.experiments.bonus import bonus_experiments
 from rdfia_keras.experiments.base import REGISTRY, Experiment, Reference, declare, on, same_identity
 from rdfia_keras.experiments.figures import FIGURES, ReportFigure, figures_of
 from rdfia_keras.experiments.ladder import LADDER
 from rdfia_keras.experiments.matching import describe, match_registered, on_dataset
-from rdfia_keras.experiments.studies import STUDIES, Study
+from rdfia_keras.experiments.sweeps import STUDIES, Sweep, declare_sweep, study_of
 
 __all__ = [
     "FIGURES",
@@ -16,10 +17,11 @@ __all__ = [
     "Experiment",
     "Reference",
     "ReportFigure",
-    "Study",
+    "Sweep",
     "bonus",
     "bonus_experiments",
     "declare",
+    "declare_sweep",
     "describe",
     "figures_of",
     "kernels",
@@ -29,9 +31,5 @@ __all__ = [
     "on_dataset",
     "perceptron",
     "same_identity",
+    "study_of",
 ]
-
-
-def bonus_experiments() -> tuple[Experiment, ...]:
-    """Every registered convnet that is not a rung of the ladder."""
-    return tuple(known for known in REGISTRY.values() if known.section == "cnn" and known not in LADDER)

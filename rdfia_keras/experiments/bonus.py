@@ -7,8 +7,8 @@ repeat it takes its name and stands beside its published value.
 from typing import Any
 
 from rdfia_keras.config import CnnConfig
-from rdfia_keras.experiments.base import Experiment, declare, on
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, NORMALIZE
+from rdfia_keras.experiments.base import REGISTRY, Experiment, declare, on
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, LADDER, NORMALIZE
 
 # Part 4: the two networks of figure 6, and the settings of question 16.
 MNIST_DENSE = declare(
@@ -63,3 +63,8 @@ ADAM = _optimized("adam", {"optimizer": "adam", "lr": 0.001}, figure=21, publish
 _optimized("momentum-lr-0.1", {"optimizer": "momentum"})
 _optimized("momentum", {"optimizer": "momentum", "lr": 0.01})
 _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
+
+
+def bonus_experiments() -> tuple[Experiment, ...]:
+    """Every registered convnet that is not a rung of the ladder."""
+    return tuple(known for known in REGISTRY.values() if known.section == "cnn" and known not in LADDER)

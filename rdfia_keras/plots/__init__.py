@@ -4,11 +4,12 @@ Every function but `decision_animation` returns a `matplotlib.figure.Figure` for
 and are drawn in percent.
 """
 
-from rdfia_keras.plots.comparisons import backprop_cost, comparison, number, study, svm_sweep
+from rdfia_keras.plots.comparisons import backprop_cost, comparison, number, svm_sweep
 from rdfia_keras.plots.curves import implementations, learning_curves, notice, runs_side_by_side
 from rdfia_keras.plots.images import augmentation_grid, confusion_matrix, image_grid, receptive_fields, score_maps
 from rdfia_keras.plots.maps import decision_animation, decision_map, svm_panels
 from rdfia_keras.plots.saving import MAX_BYTES, SMOKE_TEST_MARK, mark_smoke_test, save
+from rdfia_keras.plots.sweeps import sweep_curves, sweep_points
 
 __all__ = [
     "MAX_BYTES",
@@ -29,7 +30,8 @@ __all__ = [
     "runs_side_by_side",
     "save",
     "score_maps",
-    "study",
     "svm_panels",
     "svm_sweep",
+    "sweep_curves",
+    "sweep_points",
 ]

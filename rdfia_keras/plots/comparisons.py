@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from rdfia_keras.plots.style import (
     BLUE,
@@ -14,7 +14,6 @@ from rdfia_keras.plots.style import (
     MAGENTA,
     ORANGE,
     RED,
-    SHADES,
     SMALL,
     TEAL,
     TEXT,
@@ -81,59 +80,6 @@ def _draw_experiment(axes: Axes, height: int, row: Mapping[str, Any]) -> None:
     if shown is not None:
         text = f"{100 * shown:.1f}"
         axes.annotate(text, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
-
-
-def study(label: str, curves: Mapping[float | str, np.ndarray], title: str) -> Figure:
-    """Draw a setting over its values: the last epoch against the value, then loss and accuracy over the epochs.
-
-    Args:
-        label: The name of the setting.
-        curves: By value, (seeds, epochs, 4): train loss (nats), train accuracy (a fraction), test loss, test accuracy.
-            NaN leaves a gap.
-        title: Data set and setting.
-
-    Returns:
-        The figure of three panels: means, and standard deviations over the seeds as bars and bands.
-
-    Raises:
-        ValueError: On no curves.
-    """
-    if not curves:
-        raise ValueError("there is no curve to draw")
-    figure = new_figure(WIDTH, 4.4, title)
-    against, loss, accuracy = figure.subplots(1, 3)
-    _draw_last_epochs(against, label, {value: 100 * measured[:, -1, 3] for value, measured in curves.items()})
-    shades = SHADES(np.linspace(0.05, 0.95, len(curves)))
-    for (value, measured), colour in zip(curves.items(), shades, strict=True):
-        epochs = np.arange(1, measured.shape[1] + 1)
-        for axes, column, scale in ((loss, 2, 1), (accuracy, 3, 100)):
-            mean, std = scale * measured[:, :, column].mean(axis=0), scale * measured[:, :, column].std(axis=0)
-            axes.plot(epochs, mean, color=colour, linewidth=1.4, label=number(value))
-            axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
-    loss.set_ylabel("test loss (cross-entropy, nats)", fontsize=TEXT)
-    accuracy.set_ylabel("test accuracy (%)", fontsize=TEXT)
-    for axes in (loss, accuracy):
-        axes.set_xlabel("epoch", fontsize=TEXT)
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        style_axes(axes)
-    top = max(float(np.nanquantile(measured[:, :, 2], 0.98)) for measured in curves.values())
-    loss.set_ylim(0, min(top, 3.0))
-    handles, labels = accuracy.get_legend_handles_labels()
-    figure.legend(handles, labels, title=label, loc="outside lower center", ncols=9, fontsize=SMALL, frameon=False)
-    return figure
-
-
-def _draw_last_epochs(axes: Axes, label: str, last: Mapping[float | str, np.ndarray]) -> None:
-    """Draw mean, standard deviation and every seed of the last epochs' test accuracies (seeds,) in percent."""
-    positions = range(len(last))
-    means, stds = [np.mean(a) for a in last.values()], [np.std(a) for a in last.values()]
-    axes.errorbar(positions, means, stds, fmt="o", color=RED, capsize=3)
-    for position, values in zip(positions, last.values(), strict=True):
-        axes.plot([position] * len(values), values, ".", color=GREY, markersize=3, alpha=0.6)
-    axes.set_xticks(positions, [number(value) for value in last], rotation=45)
-    axes.set_xlabel(label, fontsize=TEXT)
-    axes.set_ylabel("test accuracy after the last epoch (%)", fontsize=TEXT)
-    style_axes(axes)
 
 
 def number(value: float | str) -> str:

@@ -13,8 +13,8 @@ def list_experiments() -> list[dict[str, Any]]:
     """A row for each, in the order of the report."""
     rows = [_experiment(experiment) for experiment in REGISTRY.values()]
     rows += [
-        _row(f"study-{study.name}", "mlp", question=study.question, command=f"rdfia study {study.name}")
-        for study in STUDIES.values()
+        _row(study.name, "mlp", question=study.question, command=f"rdfia study {name}")
+        for name, study in STUDIES.items()
     ]
     rows += [
         _row(topic, "explain", question=known.question, shows=known.shows, command=f"rdfia explain {topic}")

@@ -157,19 +157,6 @@ def figure_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
     ]
 
 
-def study(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Mean and standard deviation over the seeds of a study's record."""
-    return [
-        {
-            "value": f"{row['value']:g}" if isinstance(row["value"], int | float) else row["value"],
-            "test, last epoch": f"{100 * row['last_mean']:.2f} ± {100 * row['last_std']:.2f} %",
-            "test, best epoch": f"{100 * row['best_mean']:.2f} ± {100 * row['best_std']:.2f} %",
-            "epochs to 90 %": dash(row["epochs_to_90"]),
-        }
-        for row in rows
-    ]
-
-
 def runs(rows: Sequence[Mapping[str, Any]], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
     """The rows of `report.runs.row` as text, with the settings that differ among them and what they are sorted by."""
     left_out = {"final test loss", "parameters", *_without_values(rows)}

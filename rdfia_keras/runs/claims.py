@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.store import Query
+from rdfia_keras.system.terminal import note
 
 FOLDER = ".claims"
 
@@ -37,9 +38,13 @@ def claimed(out: Path, query: Query, wait: bool = True) -> Iterator[None]:
     name = hashlib.sha256(json.dumps(query.key(), sort_keys=True, default=str).encode()).hexdigest()[:16]
     lock = FileLock(make_folder(out / FOLDER) / f"{name}.lock")
     try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout as error:
-        raise Busy("another process trains it") from error
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            if not wait:
+                raise Busy("another process trains it") from error
+            note("another process trains the same; waiting for it to end")
+            lock.acquire()
     except OSError as error:
         raise RdfiaError(f"cannot write into {out / FOLDER}: {error.strerror}; choose another --out") from error
     try:

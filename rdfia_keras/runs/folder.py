@@ -36,7 +36,7 @@ class Run:
 
         Args:
             out: The results folder; made when absent.
-            section: `mlp`, `svm`, `cnn` or `study`'s parent.
+            section: `mlp`, `svm` or `cnn`.
             name: The experiment's name.
             facts: What else to keep: options, data set, device; argv, versions and machine are added.
             config: What decides the run.

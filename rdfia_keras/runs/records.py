@@ -1,6 +1,7 @@
 """The results of a run: `metrics.json` and `history.csv`, typed, and readable whichever version wrote them."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -228,7 +229,8 @@ def duration(rows: Sequence[EpochRow]) -> float:
     return round(median(row["seconds"] for row in rows) * len(rows), 3) if rows else 0.0
 
 
-def environment() -> dict[str, Any]:
+@functools.cache
+def environment() -> Mapping[str, Any]:
     """Versions and machine: what one needs to understand a number later."""
     versions = {}
     for package in PACKAGES:

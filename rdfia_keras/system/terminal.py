@@ -85,7 +85,7 @@ class Progress:
             return
         self._last_line = now
         if seconds is not None:
-            text += f"  {seconds:.1f} s an epoch, {_duration(seconds * (self.epochs - self.done))} left"
+            text += f"  {seconds:.1f} s an epoch, {duration_in_words(seconds * (self.epochs - self.done))} left"
         note(f"{self.label}  {text}")
 
 
@@ -124,7 +124,8 @@ class _Pace:
         return measured
 
 
-def _duration(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
+    """Seconds or minutes, rounded."""
     return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
 
 

@@ -98,9 +98,7 @@ def _row(implementation: str, epoch: int, lr: float, scores: list[float], second
 _LATEST: dict[tuple[object, ...], Trainer] = {}
 
 
-def trainer_from(
-    implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]
-) -> Trainer:
+def trainer_from(implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]) -> Trainer:
     """A trainer that begins from some weights; the latest one if its compiled function fits."""
     key = (implementation, config.hidden_units, config.batch_size, data.digest)
     if key in _LATEST:
@@ -160,5 +158,6 @@ def train_lbfgs(config: MlpConfig, data: Dataset) -> State:
     arrays = (data.train.x, one_hot(data.train.y, n_y), data.test.x, one_hot(data.test.y, n_y))
     weights, measured = perceptron.lbfgs(init(config, data), *arrays, epochs)
     seconds = round((time.perf_counter() - begin) / epochs, 6)
-    return State(weights, [_row("manual", i + 1, config.lr, scores, seconds) for i, scores in enumerate(measured.tolist())])
-
+    return State(
+        weights, [_row("manual", i + 1, config.lr, scores, seconds) for i, scores in enumerate(measured.tolist())]
+    )

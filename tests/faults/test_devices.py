@@ -74,11 +74,11 @@ def test_a_study_trains_on_the_cpu_though_another_device_is_the_default(tmp_path
     printed = python(
         SECOND_DEVICE
         + """
-    from rdfia_keras.experiments import STUDIES
-    from rdfia_keras.sections import study
+    from rdfia_keras.experiments import study_of
+    from rdfia_keras.sections import sweep
 
     with tf.device("CPU:1"):
-        study.run(STUDIES["lbfgs"], "circles", 1, options)
+        sweep.run(study_of("lbfgs", "circles", 1), options)
     print(used)
     """,
         cwd=tmp_path,

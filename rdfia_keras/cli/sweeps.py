@@ -1,0 +1,60 @@
+"""Commands on many runs: sweep."""
+
+from typing import Annotated
+
+import typer
+
+from rdfia_keras.cli.command import command
+from rdfia_keras.config import AT_LEAST_1, RunOptions, Setting
+from rdfia_keras.errors import ConfigError
+from rdfia_keras.experiments import declare_sweep
+from rdfia_keras.report.result import Result
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    command(
+        app,
+        options=("out", "data_dir", "quick", "device", "deterministic"),
+        examples=(
+            "rdfia sweep circles --set lr=0.03,0.07,0.2 --seeds 20",
+            "rdfia sweep ladder --seeds 3",
+            "rdfia sweep cnn --set dataset=digits --set dropout_rate=0,0.25,0.5 --dry-run",
+        ),
+    )(sweep)
+
+
+def sweep(
+    options: RunOptions,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Experiments by name (see rdfia list), ladder, bonus, or a bare section: mlp, cnn.", metavar="NAME..."
+        ),
+    ],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=V1,V2,...",
+            help="Values of a setting, by its option's name; repeat it for a grid. crop+flip is one value.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, Setting("Trainings of each configuration, from seeds 0, 1, ...", check=AT_LEAST_1)] = 3,
+    name: Annotated[
+        str | None, Setting("Name of the sweep's folder.", shown_default="made of the names and fields")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the trials and what is already there.")] = False,
+) -> Result:
+    """Train experiments with every combination of some settings, from several seeds: means with their spread.
+
+    Finished trials are not trained again, and interrupted ones resume: run the same command again. More seeds add
+    trials, more epochs lengthen them.
+    """
+    if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
+        raise ConfigError(f"--name {name!r} cannot be a folder's name: leave out slashes and a leading dot")
+    declared = declare_sweep(names, assignments or (), seeds, name)
+    from rdfia_keras.sections import sweep as section
+
+    return section.run(declared, options, dry_run)

@@ -1,0 +1,226 @@
+"""The results of a sweep: a row for each configuration, as JSON, CSV, table and pictures. Nothing is trained here."""
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rdfia_keras import plots
+from rdfia_keras.config import MlpConfig, settings
+from rdfia_keras.experiments import Experiment, Sweep
+from rdfia_keras.report.result import Table
+from rdfia_keras.report.spread import Spread
+from rdfia_keras.report.tables import dash, percent
+from rdfia_keras.runs.files import to_json, write_atomic
+from rdfia_keras.runs.records import EpochRow, StoredRun, best_row, duration, environment, scores
+
+# Measures of a run, in the order of tables.
+MEASURES = ("final", "best", "selected")
+STATISTICS = ("mean", "std", "min", "max")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished training of a sweep.
+
+    Attributes:
+        run: It may be longer than the configuration asks for.
+        rows: Its epochs, as many as the configuration asks for.
+    """
+
+    run: StoredRun
+    rows: tuple[EpochRow, ...]
+
+    @classmethod
+    def of(cls, run: StoredRun, config: Any) -> "Trial":
+        rows = run.history()
+        if isinstance(config, MlpConfig):
+            rows = [row for row in rows if row.get("implementation") == config.implementations[0]]
+        return cls(run, tuple(rows[: config.epochs]))
+
+    @property
+    def ok(self) -> bool:
+        return self.run.record.status == "ok"
+
+    def measures(self) -> dict[str, float | None]:
+        """Test accuracies: of the last epoch, of the best one, and of the one that the validation set selects."""
+        best = best_row(self.rows)
+        validated = [row for row in self.rows if "validation_accuracy" in row]
+        selected = max(validated, key=lambda row: row["validation_accuracy"], default=None)  # type: ignore[typeddict-item]
+        rows = {"final": self.rows[-1] if self.rows else None, "best": best, "selected": selected}
+        return {name: row and row["test_accuracy"] for name, row in rows.items()}
+
+
+def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
+    """Names of the settings in which configurations differ, the seed aside."""
+    names = dict.fromkeys(name for one in configurations for name in settings(one.config) if name != "seed")
+    return [name for name in names if len({_setting(one, name) for one in configurations}) > 1]
+
+
+def _setting(experiment: Experiment, name: str) -> Any:
+    return getattr(experiment.config, name, None)
+
+
+def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
+    """A configuration's row. What failed is counted, and is in no mean."""
+    ok = [trial for trial in trials if trial.ok]
+    measured = [trial.measures() for trial in ok]
+    row: dict[str, Any] = {
+        "experiment": experiment.name,
+        "settings": {name: value for name in varied if (value := _setting(experiment, name)) is not None},
+        "epochs": experiment.config.epochs,
+        "published": experiment.reference.published,
+        "n": len(ok),
+        "failed": len(trials) - len(ok),
+        "seeds": [trial.run.config.seed for trial in ok],
+    }
+    for name in MEASURES:
+        values = [one[name] for one in measured]
+        spread = Spread.of(values)
+        row[name] = spread and {**spread.to_dict(), "values": values}
+    seconds = Spread.of(duration(trial.rows) for trial in ok)
+    row["seconds"] = seconds and seconds.mean
+    row["epochs_to_90"] = _epochs_to_90(ok)
+    row["runs"] = [str(trial.run.folder) for trial in trials]
+    return row
+
+
+def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
+    """The median number of epochs to a test accuracy of 90 %; None when half of the runs or more never get there."""
+    reached = [
+        next((row["epoch"] for row in trial.rows if row["test_accuracy"] >= 0.9), float("inf")) for trial in trials
+    ]
+    median = statistics.median(reached) if reached else float("inf")
+    return None if median == float("inf") else median
+
+
+def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
+    """The rows as text: only the settings that differ, unless the experiment's name stands for them."""
+    by_name = len({row["experiment"] for row in rows}) == len(rows)
+    shown = [] if by_name and not _is_grid(varied) else varied
+    lines = []
+    for row in rows:
+        line = {"experiment": row["experiment"], **{name: text_of(row["settings"].get(name)) for name in shown}}
+        line |= {"n": str(row["n"])}
+        line |= {f"{name} test": _percents(row[name]) for name in MEASURES if any(one[name] for one in rows)}
+        line |= {"min to max, final": _range(row["final"])}
+        line |= {"epochs to 90 %": dash(row["epochs_to_90"])} if any(one["epochs_to_90"] for one in rows) else {}
+        line |= {"published": percent(row["published"])} if any(one["published"] for one in rows) else {}
+        line |= {"failed": str(row["failed"])} if any(one["failed"] for one in rows) else {}
+        lines.append(line)
+    return lines
+
+
+def _is_grid(varied: Sequence[str]) -> bool:
+    """Whether few settings vary: those of a ladder all do, and its rungs have names."""
+    return len(varied) <= 3
+
+
+def text_of(value: Any) -> str:
+    """A setting's value as people type it."""
+    if isinstance(value, tuple | list):
+        return "+".join(value) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else dash(value)
+
+
+def _percents(spread: Mapping[str, Any] | None) -> str:
+    return "-" if spread is None else Spread(*(spread[key] for key in ("n", *STATISTICS))).percents()
+
+
+def _range(spread: Mapping[str, Any] | None) -> str:
+    return "-" if spread is None else f"{spread['min']:.2%} to {spread['max']:.2%}"
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:
+    """A line for each configuration."""
+    columns = ["experiment", *varied, "n", "failed"]
+    columns += [f"{name}_{statistic}" for name in MEASURES for statistic in STATISTICS] + ["seconds", "runs"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    for row in rows:
+        flat = {**row, **{name: text_of(row["settings"].get(name)) for name in varied}, "runs": ";".join(row["runs"])}
+        flat |= {f"{name}_{key}": row[name][key] for name in MEASURES if row[name] for key in STATISTICS}
+        writer.writerow(flat)
+    return text.getvalue().encode()
+
+
+def write(
+    sweep: Sweep, configurations: Sequence[Experiment], trials: Sequence[Sequence[Trial]], folder: Path, quick: bool
+) -> dict[str, Any]:
+    """Write sweep.json, sweep.csv, sweep.png and curves.png.
+
+    Args:
+        trials: The finished ones of each configuration.
+        folder: It exists.
+
+    Returns:
+        The content of sweep.json.
+    """
+    varied = varied_settings(configurations)
+    rows = [summarize(*pair, varied) for pair in zip(configurations, trials, strict=True)]
+    content = {
+        "schema": 1,
+        "name": sweep.name,
+        "question": sweep.question,
+        "quick": quick,
+        "seeds": sweep.seeds,
+        "trials": sweep.trials,
+        "varied": varied,
+        "rows": rows,
+        "environment": environment(),
+    }
+    write_atomic(folder / "sweep.json", to_json(content).encode())
+    write_atomic(folder / "sweep.csv", to_csv(rows, varied))
+    _draw(sweep, rows, trials, varied, folder, quick)
+    return content
+
+
+def _draw(
+    sweep: Sweep,
+    rows: Sequence[Mapping[str, Any]],
+    trials: Sequence[Sequence[Trial]],
+    varied: Sequence[str],
+    folder: Path,
+    quick: bool,
+) -> None:
+    named = bool(sweep.label)
+    drawn = [
+        {**row, "label": label(row, varied, rows, named), "curves": _curves([trial for trial in some if trial.ok])}
+        for row, some in zip(rows, trials, strict=True)
+        if row["n"]
+    ]
+    if not drawn:
+        return
+    title = sweep.label or sweep.name
+    plots.save(plots.sweep_points(drawn, title), folder / "sweep.png", smoke_test=quick)
+    plots.save(plots.sweep_curves(drawn, title), folder / "curves.png", smoke_test=quick)
+
+
+def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[str, Any]], is_titled: bool) -> str:
+    """What tells a configuration from the others, in few words.
+
+    Args:
+        is_titled: Whether the picture's title says already what is varied.
+    """
+    if len({one["experiment"] for one in rows}) == len(rows) and not _is_grid(varied):
+        return str(row["experiment"])
+    values = {name: text_of(row["settings"].get(name)) for name in varied}
+    if len(values) == 1 and is_titled:
+        return values[varied[0]]
+    return ", ".join(f"{name} {value}" for name, value in values.items()) or str(row["experiment"])
+
+
+def _curves(trials: Sequence[Trial]) -> np.ndarray:
+    """(trials, epochs, 4): train loss, train accuracy, test loss, test accuracy; NaN where a run is shorter."""
+    curves = np.full((len(trials), max(len(trial.rows) for trial in trials), 4), np.nan)
+    for curve, trial in zip(curves, trials, strict=True):
+        curve[: len(trial.rows)] = [scores(row) for row in trial.rows]
+    return curves

@@ -1,0 +1,119 @@
+"""L-BFGS, what all seeds of a configuration share, and the animated map."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdfia_keras import plots
+from rdfia_keras.config import MlpConfig, RunOptions
+from rdfia_keras.data import load_vectors, one_hot
+from rdfia_keras.errors import ConfigError
+from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.models import perceptron
+from rdfia_keras.runs.records import scores
+from rdfia_keras.sections import mlp
+from rdfia_keras.training.perceptron import State, Trainer, init, train, train_lbfgs
+
+SHORT = replace(CIRCLES.config, epochs=12)
+
+
+@pytest.fixture(scope="module")
+def circles():
+    return load_vectors("circles")
+
+
+def trained(implementation, config, data):
+    state = State(init(config, data))
+    train(implementation, config, data, state, False, lambda row: None)
+    return state
+
+
+@pytest.mark.parametrize("implementation", perceptron.IMPLEMENTATIONS)
+def test_one_compiled_function_serves_every_seed_and_learning_rate(circles, implementation):
+    """Nothing of one training may stay for the next."""
+    configs = [replace(SHORT, seed=seed, lr=lr) for seed, lr in ((0, 0.07), (1, 0.5), (0, 0.07))]
+    first, other, again = (trained(implementation, config, circles) for config in configs)
+    alone = Trainer(implementation, configs[1], circles, init(configs[1], circles))
+    rows = [row for start in (0, 10) for row in alone.epochs(start, 2 if start else 10)]
+    np.testing.assert_array_equal([scores(row) for row in other.history], [scores(row) for row in rows])
+    np.testing.assert_array_equal([scores(row) for row in again.history], [scores(row) for row in first.history])
+    assert other.history[0]["lr"] == 0.5 and scores(first.history[0]) != scores(other.history[0])
+
+
+def test_weights_that_all_start_at_zero_learn_nothing(circles):
+    """Every hidden unit gets the same gradient, here none: why weights are drawn."""
+    history = trained("manual", replace(CIRCLES.config, init_std=0.0, epochs=30), circles).history
+    assert {row["test_accuracy"] for row in history} == {0.5}
+
+
+def test_lbfgs_goes_down_and_ends_where_the_gradient_is_small(circles):
+    config = replace(CIRCLES.config, lbfgs=True, epochs=60)
+    state = train_lbfgs(config, circles)
+    rows = np.array([scores(row) for row in state.history])
+    assert rows.shape == (60, 4) and (np.diff(rows[:, 0]) <= 1e-9).all()
+    assert rows[-1, 0] < 0.2 and rows[-1, 1] > 0.93
+    sgd = trained("manual", replace(config, lbfgs=False), circles)
+    assert rows[-1, 0] < sgd.history[-1]["train_loss"]
+    x, y = circles.train.x, one_hot(circles.train.y, 2)
+    loss = perceptron.cross_entropy(perceptron.forward(state.weights, x)["y_tilde"], y)
+    assert float(loss) == pytest.approx(rows[-1, 0], abs=1e-12), "the weights are those of the last row"
+
+
+def test_lbfgs_is_a_run_of_its_own_kind(circles, tmp_path):
+    result = mlp.run(MlpConfig(lbfgs=True, epochs=5), RunOptions(out=tmp_path))
+    assert result.paths == [tmp_path / "mlp" / "lbfgs"] and result.data["epochs"] == 5
+    assert list(result.data["details"]["implementations"]) == ["manual"]
+    with pytest.raises(ConfigError, match="lbfgs \\(--lbfgs\\) needs implementation"):
+        MlpConfig(lbfgs=True, implementation="tape")
+    with pytest.raises(ConfigError, match="leave lbfgs"):
+        mlp.run(MlpConfig(lbfgs=True), RunOptions(out=tmp_path), animate=True)
+
+
+def test_the_animation_ends_with_the_map_of_the_finished_run(circles, tmp_path):
+    short = replace(SHORT, implementation="manual")
+    result = mlp.run(short, RunOptions(out=tmp_path), animate=True)
+    with Image.open(result.paths[0] / "decision-map.gif") as picture:
+        assert picture.n_frames == SHORT.epochs + 1
+        assert picture.format == "GIF" and picture.info["loop"] == 0
+    frames = mlp.animation_frames("manual", short, circles, stop=False)
+    state = State(init(short, circles))
+    train("manual", short, circles, state, False, lambda row: None)
+    assert [frame["title"] for frame in (frames[0], frames[-1])] == [
+        "before training",
+        f"epoch 12: test {100 * state.history[-1]['test_accuracy']:.1f} %",
+    ]
+    axis = frames[-1]["grid_x"]
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    network = perceptron.IMPLEMENTATIONS["manual"](state.weights, short.lr)
+    np.testing.assert_allclose(frames[-1]["probability"].ravel(), perceptron.predict(network, grid)[:, 1], atol=1e-9)
+
+
+def test_a_stopped_animation_has_no_further_frame(circles):
+    assert len(mlp.animation_frames("manual", SHORT, circles, stop=True)) == 1
+
+
+def test_an_animation_of_anything_but_points_of_a_plane_is_refused_before_training(tmp_path):
+    with pytest.raises(ConfigError, match="points of a plane"):
+        mlp.run(replace(SHORT, dataset="digits"), RunOptions(out=tmp_path), animate=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_frame_is_in_the_file(circles):
+    frames = [
+        {
+            "title": f"epoch {i}",
+            "grid_x": np.linspace(-2, 2, 5),
+            "grid_y": np.linspace(-2, 2, 5),
+            "probability": np.full((5, 5), i / 3),
+            "points": circles.test.x,
+            "labels": circles.test.y,
+        }
+        for i in range(4)
+    ]
+    with Image.open(io.BytesIO(plots.decision_animation(frames, ("0", "1"), "made"))) as picture:
+        assert picture.n_frames == 4
+    with pytest.raises(ValueError, match="no frame"):
+        plots.decision_animation([], ("0", "1"), "made")

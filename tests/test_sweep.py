@@ -1,0 +1,258 @@
+"""Sweeps: what is planned, what is trained, and what the seeds say together."""
+
+import csv
+import json
+import math
+import signal
+import statistics
+import threading
+from dataclasses import replace
+
+import pytest
+from stored_runs import change, no_data, store
+
+from rdfia_keras.config import RunOptions
+from rdfia_keras.errors import ConfigError
+from rdfia_keras.experiments import LADDER, declare_sweep, study_of
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE
+from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.report.spread import Spread, paired_gain
+from rdfia_keras.runs.claims import claimed
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.sections import sweep
+from rdfia_keras.sections.get_or_train import loader
+
+
+def names(declared):
+    return [one.name for one in declared.configurations()]
+
+
+# --- what is declared -------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_is_every_combination_in_the_order_of_the_words():
+    declared = declare_sweep(["circles", "batch-1"], ["lr=0.03,0.07", "hidden=3,10"], seeds=2)
+    assert declared.trials == 16 and declared.name == "circles-batch-1-lr-hidden-units"
+    configs = [one.config for one in declared.configurations()]
+    assert [(c.batch_size, c.lr, c.hidden_units) for c in configs] == [
+        (batch, lr, hidden) for batch in (10, 1) for lr in (0.03, 0.07) for hidden in (3, 10)
+    ]
+    assert names(declared)[3] == "circles"
+
+
+def test_groups_sections_and_registered_names():
+    assert names(declare_sweep(["ladder"], [], 1)) == [rung.name for rung in LADDER]
+    assert names(declare_sweep(["cnn"], ["dataset=digits", "augmentations=none,crop+flip"], 1)) == [
+        "digits",
+        "digits-augment",
+    ]
+    assert names(declare_sweep(["augment", "augment"], [], 1)) == ["augment"]
+
+
+def test_what_was_left_to_its_default_follows_the_change():
+    configs = [one.config for one in declare_sweep(["augment"], ["optimizer=sgd,adam"], 1).configurations()]
+    assert [(config.lr, config.epochs, config.normalize) for config in configs] == [(0.1, 50, True), (0.001, 50, True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "assignments", "said"),
+    [
+        (["nonsense"], [], "no experiment is called 'nonsense'"),
+        (["kernels"], [], "see rdfia svm"),
+        (["circles"], ["learning=1"], "no setting 'learning'"),
+        (["circles"], ["lr="], "give one value or several"),
+        (["circles"], ["lr"], "give one value or several"),
+        (["circles"], ["lr=0.1,,0.2"], "needs a value"),
+        (["circles"], ["lr=-1"], "must be a finite number above 0"),
+        (["circles"], ["seed=1,2"], "--seeds"),
+        (["circles"], ["lr=1", "lr=2"], "given twice"),
+        (["lenet"], [], "no experiment"),
+        (["mnist-lenet"], ["batch_norm=true"], "needs network"),
+        (["circles", "baseline"], ["dropout=0.5"], "mlp has no setting"),
+    ],
+)
+def test_what_cannot_be_swept_is_one_sentence(rdfia_here, tmp_path, words, assignments, said):
+    done = rdfia_here("sweep", *words, *(f"--set={text}" for text in assignments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_many_trials_are_refused():
+    lrs = ",".join(f"{i / 1000}" for i in range(1, 102))
+    with pytest.raises(ConfigError, match="10,100 trials; at most 10,000"):
+        declare_sweep(["circles"], [f"lr={lrs}"], seeds=100)
+
+
+# --- what is trained --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def options(tmp_path):
+    return RunOptions(out=tmp_path)
+
+
+def short(seeds, *assignments, epochs=3):
+    return declare_sweep(["circles"], [f"epochs={epochs}", *assignments], seeds)
+
+
+def test_a_sweep_trains_ordinary_runs_once_and_more_seeds_add_to_it(options, tmp_path):
+    load = loader(options)
+    first = sweep.run(short(1, "lr=0.03,0.07"), options, load=load)
+    before = {path: path.read_bytes() for path in tmp_path.glob("mlp/*/*.*")}
+    second = sweep.run(short(3, "lr=0.03,0.07"), options, load=load)
+    folders = ["circles", "circles-seed-1", "circles-seed-2", "lr-0.03", "lr-0.03-seed-1", "lr-0.03-seed-2"]
+    assert sorted(path.parent.name for path in tmp_path.glob("mlp/*/metrics.json")) == folders
+    assert all(path.read_bytes() == content for path, content in before.items()), (
+        "what is finished is not trained again"
+    )
+    assert [row["n"] for row in first.data["rows"]] == [1, 1] and [row["n"] for row in second.data["rows"]] == [3, 3]
+    alone = read_record(tmp_path / "mlp" / "lr-0.03-seed-2").record
+    assert alone.config == replace(CIRCLES.config, lr=0.03, seed=2, epochs=3, implementation="manual")
+    assert alone.details["weights_digest"]["manual"]
+
+
+def test_the_files_of_a_sweep_say_what_its_runs_say(options, tmp_path):
+    result = sweep.run(short(3, "lr=0.03,2"), options)
+    folder = tmp_path / "sweeps" / "circles-epochs-lr"
+    assert result.paths == [folder] and result.exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["curves.png", "sweep.csv", "sweep.json", "sweep.png"]
+    row = json.loads((folder / "sweep.json").read_text())["rows"][1]
+    runs = [read_record(tmp_path / "mlp" / f"lr-2{suffix}") for suffix in ("", "-seed-1", "-seed-2")]
+    finals = [run.record.final["test_accuracy"] for run in runs]
+    assert row["final"]["values"] == finals and row["settings"] == {"lr": 2.0}
+    assert row["final"]["mean"] == pytest.approx(statistics.fmean(finals))
+    assert row["final"]["std"] == pytest.approx(statistics.stdev(finals)), "the sample standard deviation"
+    assert row["runs"] == [str(run.folder) for run in runs]
+    with (folder / "sweep.csv").open() as file:
+        line = list(csv.DictReader(file))[1]
+    assert line["lr"] == "2" and float(line["best_max"]) == max(run.record.best["test_accuracy"] for run in runs)
+    assert [column for column in result.table[0] if column in ("lr", "epochs")] == ["lr"], "only what differs"
+
+
+def test_longer_epochs_lengthen_and_shorter_ones_are_cut_from_the_longer_run(options, tmp_path):
+    load = loader(options)
+    sweep.run(short(1), options, load=load)
+    longer = sweep.run(short(1, epochs=5), options, load=load)
+    again = sweep.run(short(1), options, load=no_data)
+    (run,) = RunStore(tmp_path).runs("mlp")
+    assert run.record.epochs == 5
+    rows = [row["test_accuracy"] for row in run.history()]
+    assert longer.data["rows"][0]["final"]["values"] == [rows[4]]
+    assert again.data["rows"][0]["final"]["values"] == [rows[2]]
+
+
+def test_settings_that_make_no_other_experiment_are_swept_in_runs_of_their_own(options, tmp_path):
+    result = sweep.run(declare_sweep(["circles"], ["epochs=2,3", "implementation=manual,tape"], 1), options)
+    assert [(row["settings"], row["n"]) for row in result.data["rows"]] == [
+        ({"epochs": epochs, "implementation": name}, 1) for epochs in (2, 3) for name in ("manual", "tape")
+    ]
+    configs = [run.config for run in RunStore(tmp_path).runs("mlp")]
+    assert sorted((c.epochs, c.implementation) for c in configs) == [
+        (2, "manual"), (2, "tape"), (3, "manual"), (3, "tape"),
+    ]  # fmt: skip
+
+
+def test_a_trial_that_diverges_is_a_row_and_the_others_go_on(rdfia_here, tmp_path):
+    words = ("sweep", "circles", "--set", "lr=1000000,0.07", "--set", "epochs=3", "--seeds", "2")
+    done = rdfia_here(*words)
+    assert done.returncode == 1 and "2 trials failed" in done.stderr
+    rows = json.loads((tmp_path / "results" / "sweeps" / "circles-lr-epochs" / "sweep.json").read_text())["rows"]
+    assert [(row["n"], row["failed"]) for row in rows] == [(0, 2), (2, 0)] and rows[0]["final"] is None
+    assert rdfia_here(*words).returncode == 1
+
+
+def test_a_dry_run_lists_and_trains_nothing(rdfia_here, tmp_path):
+    store(tmp_path / "results", change(CIRCLES, seed=1), name="elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    done = rdfia_here("sweep", "circles", "--set", "lr=0.07,0.5", "--seeds", "2", "--dry-run")
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "4 trials: 1 finished, 3 missing"
+    assert "results/mlp/elsewhere" in done.stdout and sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_stop_between_two_trials_keeps_what_is_finished(options, monkeypatch):
+    finished = sweep.train_trial
+
+    def then_stop(*args):
+        ended = finished(*args)
+        signal.raise_signal(signal.SIGINT)
+        return ended
+
+    monkeypatch.setattr(sweep, "train_trial", then_stop)
+    result = sweep.run(short(3), options)
+    assert result.exit_code == 130 and result.data["rows"][0]["n"] == 1 and "2 of 3 trials are left" in result.hint
+
+
+def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice(options, tmp_path):
+    """The other process claims the first trial, and has finished it when it lets go."""
+    load, declared = loader(options), short(2)
+    first, second = sweep.plan(declared, quick=False)
+    holds, may_end = threading.Event(), threading.Event()
+
+    def other():
+        with claimed(tmp_path, first.query):
+            holds.set()
+            may_end.wait(20)
+            store(tmp_path, first.experiment, best=0.9)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    holds.wait(20)
+    turn = sweep.train_in_turn([first, second], options, load)
+    assert next(turn).trial == second
+    may_end.set()
+    (last,) = turn
+    thread.join()
+    assert last.trial == first and last.run.record.best["test_accuracy"] == 0.9
+    assert len(list(tmp_path.glob("mlp/*/metrics.json"))) == 2
+
+
+def test_a_quick_sweep_is_marked_and_short(options, tmp_path):
+    result = sweep.run(study_of("lbfgs", "circles", 20), replace(options, quick=True))
+    assert result.quick and result.paths == [tmp_path / "sweeps" / "study-lbfgs-quick"]
+    rows = result.data["rows"]
+    assert [(row["settings"]["lbfgs"], row["n"]) for row in rows] == [(False, 3), (True, 3)]
+    assert rows[1]["final"]["mean"] > rows[0]["final"]["mean"] > 0.4
+
+
+def test_a_sweep_of_convnets_reads_the_runs_that_are_there(options, tmp_path):
+    for seed in range(2):
+        store(tmp_path, change(BASELINE, seed=seed), best=0.7 + 0.02 * seed, name=f"baseline-{seed}")
+        store(tmp_path, change(AUGMENT, seed=seed), best=0.8 + 0.02 * seed, epochs=60, name=f"augment-{seed}")
+    result = sweep.run(declare_sweep(["baseline", "augment"], [], 2), options, load=no_data)
+    best = {row["experiment"]: row["best"] for row in result.data["rows"]}
+    assert best["baseline"]["mean"] == pytest.approx(0.71)
+    assert best["augment"]["max"] == pytest.approx(0.82 - 0.01 * 9), "the best of the 50 epochs that are asked for"
+    assert result.data["rows"][0]["published"] == 0.70
+
+
+# --- statistics -------------------------------------------------------------------------------------------------------
+
+
+def test_a_spread_leaves_out_what_is_missing():
+    spread = Spread.of([0.5, None, 0.7, math.nan])
+    assert (spread.n, spread.mean, spread.min, spread.max) == (2, pytest.approx(0.6), 0.5, 0.7)
+    assert spread.std == pytest.approx(math.sqrt(2) / 10) and spread.percents() == "60.00 ± 14.14 %"
+    assert Spread.of([None]) is None and Spread.of([0.5]).std is None and Spread.of([0.5]).percents() == "50.00%"
+
+
+def test_a_gain_is_paired_by_seed():
+    before, after = {0: 0.70, 1: 0.72, 2: 0.71}, {2: 0.74, 0: 0.73, 1: 0.755, 9: 0.1}
+    gain = paired_gain(before, after)
+    assert gain.n == 3 and gain.mean == pytest.approx(0.095 / 3)
+    half = 4.302652729911275 * statistics.stdev([0.03, 0.035, 0.03]) / math.sqrt(3)
+    assert (gain.low, gain.high) == (pytest.approx(gain.mean - half), pytest.approx(gain.mean + half)) and gain.is_clear
+    assert (
+        paired_gain({0: 0.7}, {0: 0.8}) == paired_gain({0: 0.7, 5: 0.1}, {0: 0.8})
+        and not paired_gain({0: 1}, {0: 2}).is_clear
+    )
+    assert paired_gain({0: 0.7}, {1: 0.8}) is None
+
+
+def test_two_queries_that_one_run_answers_have_one_key():
+    query = Query(config=CIRCLES.config)
+    assert query.key() == Query(config=replace(CIRCLES.config, epochs=7)).key()
+    assert query.key() != replace(query, config=CIRCLES.config.with_seed(1)).key()
+    assert query.key() != replace(query, config=replace(CIRCLES.config, epochs=7), exact=("epochs",)).key()
+    assert query.key() != replace(query, quick=True).key()
