@@ -132,7 +132,7 @@ def test_a_finished_run_is_taken_without_loading_its_data(tmp_path):
 def test_what_is_missing_is_trained_with_the_queries_settings(tmp_path, tiny_images):
     asked = query(small(BASELINE, seed=3), precision="mixed_bfloat16")
     found, finished = get_or_train(BASELINE, asked, RunOptions(out=tmp_path), lambda config: tiny_images)
-    assert found.folder == finished.folder == tmp_path / "cnn" / "baseline"
+    assert found.folder == finished.folder == tmp_path / "cnn" / "baseline-seed-3"
     assert (found.config.seed, found.config.precision, found.record.epochs) == (3, "mixed_bfloat16", 1)
     assert get_or_train(BASELINE, asked, RunOptions(out=tmp_path), no_data)[0].folder == found.folder
 

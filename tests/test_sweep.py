@@ -124,7 +124,7 @@ def test_the_files_of_a_sweep_say_what_its_runs_say(options, tmp_path):
     assert row["final"]["values"] == finals and row["settings"] == {"lr": 2.0}
     assert row["final"]["mean"] == pytest.approx(statistics.fmean(finals))
     assert row["final"]["std"] == pytest.approx(statistics.stdev(finals)), "the sample standard deviation"
-    assert row["runs"] == [str(run.folder) for run in runs]
+    assert row["runs"] == ["mlp/lr-2", "mlp/lr-2-seed-1", "mlp/lr-2-seed-2"], "within the results folder"
     with (folder / "sweep.csv").open() as file:
         line = list(csv.DictReader(file))[1]
     assert line["lr"] == "2" and float(line["best_max"]) == max(run.record.best["test_accuracy"] for run in runs)

@@ -86,7 +86,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
     seconds = Spread.of(duration(trial.rows) for trial in ok)
     row["seconds"] = seconds and seconds.mean
     row["epochs_to_90"] = _epochs_to_90(ok)
-    row["runs"] = [str(trial.run.folder) for trial in trials]
+    row["runs"] = [f"{trial.run.folder.parent.name}/{trial.run.folder.name}" for trial in trials]
     return row
 
 
@@ -199,7 +199,7 @@ def _draw(
     ]
     if not drawn:
         return
-    title = sweep.label or sweep.name
+    title = f"{sweep.label or sweep.name}: mean and standard deviation over the seeds"
     plots.save(plots.sweep_points(drawn, title), folder / "sweep.png", smoke_test=quick)
     plots.save(plots.sweep_curves(drawn, title), folder / "curves.png", smoke_test=quick)
 
