@@ -121,6 +121,12 @@ def test_every_reference_run_is_of_a_registered_experiment():
     assert all(run.record.experiment in REGISTRY for run in runs)
 
 
+def test_reference_runs_say_of_the_report_what_the_registry_says():
+    for run in reference_store().runs():
+        claims, reference = run.record.reference, REGISTRY[run.record.experiment].reference
+        assert (claims["published"], claims["comment"]) == (reference.published, reference.comment), run.folder
+
+
 def test_a_pause_of_the_machine_counts_in_no_duration():
     """One epoch of the batch-norm run lasted two hours: the machine was asleep."""
     run = reference_store().find_finished(Query(config=REGISTRY["batch-norm"].config))

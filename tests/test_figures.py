@@ -15,6 +15,8 @@ from rdfia_keras.experiments.bonus import LR_1
 from rdfia_keras.experiments.kernels import SVM_KERNELS
 from rdfia_keras.experiments.ladder import BASELINE
 from rdfia_keras.experiments.perceptron import BATCH_1, CIRCLES
+from rdfia_keras.report import figures, tables
+from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.sections import figure, mlp, svm
 from rdfia_keras.sections.get_or_train import query_of
@@ -70,6 +72,27 @@ def test_a_row_has_yours_beside_the_published_value_and_the_reference(results):
     (row,) = draw("12", results, load=no_data).data["figures"]
     assert (row["published"], row["best"], row["experiment"]) == (0.80, pytest.approx(0.80), "augment")
     assert row["reference"] not in (None, row["best"])
+
+
+def test_the_final_accuracy_that_the_report_gives_stands_beside_ours_of_the_last_epoch():
+    run = reference_run(CIRCLES)
+    best, last = (100 * milestone["test_accuracy"] for milestone in (run.record.best, run.record.final))
+    assert best != last
+    panel = figures.Panel("a", CIRCLES, run, is_reference=True)
+    title = figures.KINDS["implementations"](FIGURES["1"], [panel]).get_suptitle()
+    assert f"reference {last:.1f} % in the last epoch, published 94.0 %" in " ".join(title.split())
+    table = tables.run_table(run.record)
+    assert {row["published"] for row in table} == {"94.00% (last epoch)"}
+
+
+def test_only_the_figure_that_the_report_numbers_shows_its_number():
+    """The 94 % of figure 1 is no number of figure 3, which shows the same experiment."""
+    panels = [
+        figures.Panel(label, one, reference_run(one), True) for one, label in figures.experiments_of(FIGURES["3"])
+    ]
+    drawn = figures.KINDS["curves"](FIGURES["3"], panels)
+    titles = [" ".join(axes.get_title().split()) for axes in drawn.axes]
+    assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)
 
 
 def test_a_figure_is_drawn_again_byte_by_byte(results):

@@ -13,13 +13,15 @@ class Reference:
     Attributes:
         figure: Of the report.
         question: Of the report: a number of its parts 3 to 5, `T11` of its theory, `2.1` and `2.2` of those parts.
-        published: Best test accuracy in the report, as a fraction.
+        published: Test accuracy in the report, as a fraction: the best one, or the one at the end of the training.
+        published_at_end: Whether `published` is the one at the end.
         comment: What the report says of it in words, where it gives no number.
     """
 
     figure: int | None = None
     question: str = ""
     published: float | None = None
+    published_at_end: bool = False
     comment: str = ""
 
 

@@ -17,8 +17,8 @@ MNIST_DENSE = declare(
 MNIST_LENET = declare(
     "mnist-lenet", CnnConfig(dataset="mnist", network="lenet"), figure=6, question="13", published=0.989
 )
-on(BASELINE, "batch-32", {"batch_size": 32}, figure=8, question="16", comment="unstable, accuracy stays bad")
-on(BASELINE, "batch-512", {"batch_size": 512}, figure=9, question="16", comment="far too slow to converge")
+on(BASELINE, "batch-32", {"batch_size": 32}, figure=8, question="16", comment="unstable, accuracy stays pretty bad")
+on(BASELINE, "batch-512", {"batch_size": 512}, figure=9, question="16", comment="takes way too long to converge")
 LR_1 = on(BASELINE, "lr-1", {"lr": 1.0}, figure=10, question="16", comment="does not converge")
 
 # Question 21: other ways of normalizing.
@@ -36,17 +36,17 @@ def _augmented(name: str, *augmentations: str, **reference: Any) -> Experiment:
     return on(AUGMENT, name, changes, question="25", **reference)
 
 
-_augmented("intensity-hue", "intensity", "hue", figure=13, comment="poor, hue worst of all")
+_augmented("intensity-hue", "intensity", "hue", figure=13, comment="poor performance")
 _augmented(
     "intensity-contrast",
     *("intensity", "contrast"),
     figure=14,
     comment="better than hue, much worse than crop and flip",
 )
-_augmented("affine", "affine", figure=15, comment="pretty bad")
-_augmented("perspective", "perspective", figure=16, comment="best of these, similar to crop and flip")
+_augmented("affine", "affine", figure=15, comment="performs pretty badly")
+_augmented("perspective", "perspective", figure=16, comment="the best one tested, similar to crop and flip")
 BLUR = _augmented("blur", "blur", figure=17, published=0.74)
-_augmented("rotation", "rotation", comment="part of affine")
+_augmented("rotation", "rotation", comment="can be done in affine")
 _augmented("vertical-flip", "vertical-flip", comment="similar to the horizontal flip")
 
 
@@ -57,7 +57,7 @@ def _optimized(name: str, changes: dict[str, Any], **reference: Any) -> Experime
 
 _optimized("step", {"schedule": "step"}, figure=19, comment="decreases too fast")
 _optimized("inverse", {"schedule": "inverse"})
-_optimized("rmsprop", {"optimizer": "rmsprop", "lr": 0.001}, figure=20, comment="worse than SGD")
+_optimized("rmsprop", {"optimizer": "rmsprop", "lr": 0.001}, figure=20, comment="less efficient than SGD")
 ADAM = _optimized("adam", {"optimizer": "adam", "lr": 0.001}, figure=21, published=0.81)
 # At the ladder's learning rate a momentum of 0.9 makes steps ten times as long; at a tenth of it, equally long ones.
 _optimized("momentum-lr-0.1", {"optimizer": "momentum"})

@@ -37,6 +37,7 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
         figures=figures,
         question=reference.question,
         published=reference.published,
+        published_at_end=reference.published_at_end,
         comment=reference.comment,
         epochs=experiment.config.epochs,
         dataset=experiment.config.dataset,
@@ -46,5 +47,5 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
 
 def _row(name: str, section: str, **rest: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"figures": [], "question": "", "published": None, "comment": "", "epochs": None}
-    empty |= {"dataset": "", "shows": ""}
+    empty |= {"published_at_end": False, "dataset": "", "shows": ""}
     return {"name": name, "section": section, **empty, **rest}

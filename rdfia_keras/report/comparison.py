@@ -40,6 +40,7 @@ def compare(
         "experiment": experiment.name,
         "base": experiment.base,
         "published": reference.published,
+        "published_at_end": reference.published_at_end,
         "comment": reference.comment,
         "reference": shipped and test_accuracy(shipped.record.best),
         "best": test_accuracy(record.best),

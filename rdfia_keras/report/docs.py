@@ -7,13 +7,14 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
 from rdfia_keras.report import tables
 from rdfia_keras.report.comparison import compare, reference_run
-from rdfia_keras.report.tables import dash, percent
+from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.records import StoredRun
 from rdfia_keras.runs.reference import reference_store
@@ -55,7 +56,7 @@ def _result_rows(experiment: Experiment) -> list[Row]:
             experiment,
             run,
             f"`{experiment.name}`",
-            percent(reference.published) if reference.published is not None else dash(reference.comment),
+            tables.published(asdict(reference)),
             _best(run),
             _last(run),
         )

@@ -68,6 +68,7 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
         "panel": panel.label,
         "experiment": panel.experiment.name,
         "published": reference.published,
+        "published_at_end": reference.published_at_end,
         "comment": reference.comment,
         "reference": shipped and test_accuracy(shipped.record.best),
         "best": test_accuracy(best),
@@ -100,18 +101,21 @@ def _against_published(panel: Panel) -> str:
     if record.best is None:
         ours = f"{panel.whose}: diverged at once"
     else:
-        ours = f"{panel.whose} {100 * record.best['test_accuracy']:.1f} %"
+        shown, when = (record.final, " in the last epoch") if reference.published_at_end else (record.best, "")
+        ours = f"{panel.whose} {100 * (test_accuracy(shown) or 0):.1f} %{when}"
         ours += f", diverged after epoch {record.epochs}" if record.status == "failed" else ""
     if reference.published is not None:
         return f"{ours}, published {100 * reference.published:.1f} %"
     return f"{ours}; the report: {reference.comment}" if reference.comment else ours
 
 
-def _numbers(panel: Panel) -> str:
-    """The result and the published value, short enough for a narrow panel."""
-    best, published = panel.run.record.best, panel.experiment.reference.published
+def _numbers(figure: ReportFigure, panel: Panel) -> str:
+    """The result and what the report gives for this very figure, short enough for a narrow panel."""
+    best, reference = panel.run.record.best, panel.experiment.reference
     ours = f"best test {100 * best['test_accuracy']:.1f} %" if best else "diverged"
-    return f"{ours}\n(published {100 * published:.1f} %)" if published is not None else ours
+    if reference.published is None or str(reference.figure) != figure.key:
+        return ours
+    return f"{ours}\n(published {100 * reference.published:.1f} %)"
 
 
 def _first_history(run: StoredRun) -> list[EpochRow]:
@@ -129,7 +133,7 @@ def _curves(figure: ReportFigure, panels: Sequence[Panel]) -> matplotlib.figure.
     if len(panels) == 1:
         published = panels[0].experiment.reference.published
         return plots.learning_curves(histories[panels[0].label], title, published=published)
-    with_numbers = {f"{panel.label}\n{_numbers(panel)}": histories[panel.label] for panel in panels}
+    with_numbers = {f"{panel.label}\n{_numbers(figure, panel)}": histories[panel.label] for panel in panels}
     return plots.implementations(with_numbers, title)
 
 

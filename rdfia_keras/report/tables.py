@@ -26,9 +26,20 @@ def dash(value: object) -> str:
     return "-" if value in (None, "") else str(value)
 
 
-def published(row: Mapping[str, Any]) -> str:
-    """The published value, or what the report says in its place."""
-    return percent(row["published"]) if row["published"] is not None else dash(row["comment"])
+def published(reference: Mapping[str, Any]) -> str:
+    """The published value, or what the report says in its place.
+
+    Args:
+        reference: The fields of a `Reference`, or a row that has them.
+    """
+    return _published_value(reference) if reference["published"] is not None else dash(reference["comment"])
+
+
+def _published_value(reference: Mapping[str, Any]) -> str:
+    """The published value, with the word that it is not the best one; a dash where there is none."""
+    # Records of earlier versions do not have the field.
+    at_end = " (last epoch)" if reference.get("published_at_end") else ""
+    return percent(reference["published"]) + at_end
 
 
 def run_table(record: Record) -> Table:
@@ -44,7 +55,7 @@ def summary(record: Record) -> Row:
         "data": record.dataset["name"],
         "status": record.status,
         "best test": percent(test_accuracy(record.best)),
-        "published": percent(record.reference["published"]),
+        "published": _published_value(record.reference),
         "seconds": f"{record.seconds:.1f}",
     }
 
@@ -57,7 +68,7 @@ def _mlp(record: Record) -> list[Row]:
             "at epoch": str(score["best"]["epoch"]),
             "final test": percent(score["final"]["test_accuracy"]),
             "test loss": f"{score['final']['test_loss']:.4f}",
-            "published": percent(record.reference["published"]),
+            "published": _published_value(record.reference),
         }
         for name, score in record.details["implementations"].items()
     ]
@@ -98,7 +109,7 @@ def _cnn(record: Record) -> list[Row]:
             "best test": percent(test_accuracy(best)),
             "at epoch": str(best["epoch"]) if best else "-",
             "final test": percent(test_accuracy(final)),
-            "published": percent(record.reference["published"]),
+            "published": _published_value(record.reference),
         }
     ]
 
