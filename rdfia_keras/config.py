@@ -36,7 +36,8 @@ AUGMENTATIONS = (
 WHITENINGS = ("zca", "pca")
 # With the learning rate of each where none is given.
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
-SCHEDULES = ("constant", "exponential", "step", "inverse")
+SCHEDULES = ("constant", "exponential", "step", "step-iteration", "inverse")
+FRAMEWORKS = ("keras", "pytorch")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DEVICES = ("auto", "cpu", "gpu")
 XLA = ("auto", "on", "off")
@@ -548,6 +549,13 @@ class CnnConfig(Config):
         flag="--epsilon",
         check=POSITIVE,
         shown_default="0.01 with --whiten",
+    )
+    framework_defaults: str = setting(
+        "keras",
+        "Whose defaults initial weights, batch normalization, RMSprop and Adam have; the report used PyTorch.",
+        panel="Model",
+        flag="--defaults",
+        choices=FRAMEWORKS,
     )
     optimizer: str = setting("sgd", "Optimizer.", panel="Training", choices=tuple(OPTIMIZERS))
     lr: float | None = setting(

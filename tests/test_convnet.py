@@ -1,6 +1,7 @@
 """The convnets from raw pixels to logits: their layers, what they do in evaluation, and what a saved one needs."""
 
 import inspect
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,8 +9,9 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 
-from rdfia_keras.config import CnnConfig
+from rdfia_keras.config import NETWORKS, CnnConfig
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import LADDER
@@ -46,6 +48,53 @@ def test_every_rung_has_the_homeworks_parameters(experiment):
     model = build(experiment.config)
     batch_norm = 2 * (32 + 64 + 64) if experiment.config.batch_norm else 0
     assert sum(int(np.prod(w.shape)) for w in model.trainable_weights) == 1_191_170 + batch_norm
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_with_kerass_defaults_weights_are_those_of_kerass_own_layers(network):
+    """To the bit: plain layers, made in the same order after the same seed."""
+    model = build(CnnConfig(network=network, batch_norm=network == "cifar", seed=3))
+    keras.utils.set_random_seed(3)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            *inside, inputs, outputs = layer.kernel.shape
+            plain = keras.layers.Conv2D(outputs, inside) if inside else keras.layers.Dense(outputs)
+            plain.build((None, *[32] * len(inside), inputs))
+            assert all(map(np.array_equal, layer.get_weights(), plain.get_weights()))
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            assert (layer.momentum, layer.epsilon) == (0.99, 0.001)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_with_pytorchs_defaults_weights_are_drawn_as_pytorch_draws_them(network):
+    """Each kernel and bias is uniform up to 1 / √inputs, by Kolmogorov and Smirnov."""
+    model = build(CnnConfig(network=network, framework_defaults="pytorch"))
+    drawn = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
+    assert len(drawn) == {"cifar": 5, "lenet": 5, "dense": 2}[network]
+    for layer in drawn:
+        bound = math.prod(layer.kernel.shape[:-1]) ** -0.5
+        for values in map(np.ravel, layer.get_weights()):
+            assert 0 < np.abs(values).max() <= bound
+            assert scipy.stats.kstest(values, "uniform", (-bound, 2 * bound)).pvalue > 1e-3
+
+
+def test_pytorchs_weights_follow_from_the_seed_alone():
+    config = CnnConfig(network="dense", framework_defaults="pytorch")
+    one, again, other = (build(replace(config, seed=seed)).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(*pair) for pair in zip(one, again, strict=True))
+    assert not any(np.array_equal(*pair) for pair in zip(one, other, strict=True))
+
+
+def test_with_pytorchs_defaults_batch_norm_does_what_pytorchs_does():
+    """Outputs and moving averages after one step: a tenth of the batch's, and an epsilon of 1e-5."""
+    layer = build(replace(BATCH_NORM.config, framework_defaults="pytorch")).get_layer("batch_norm1")
+    # Of so small a variance that the epsilon shows.
+    x = (1 + 0.003 * RNG.normal(size=(6, 8, 8, 32))).astype(np.float32)
+    mean, variance = x.mean((0, 1, 2), np.float64), x.var((0, 1, 2), np.float64)
+    expected = (x - mean) / np.sqrt(variance + 1e-5)
+    np.testing.assert_allclose(np.asarray(layer(x, training=True)), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(layer.moving_mean), 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(layer.moving_variance), 0.9 + 0.1 * variance, rtol=1e-5)
 
 
 def test_layers_are_question_10s_table():
@@ -185,8 +234,9 @@ def test_calling_a_model_without_training_is_evaluation():
 
 
 def test_a_saved_model_takes_raw_images_in_another_process(tmp_path):
+    """With PyTorch's defaults, which a saved model must keep."""
     data = images_of(32, 32, 3)
-    model = build_convnet(BATCH_NORM.config, data)
+    model = build_convnet(replace(BATCH_NORM.config, framework_defaults="pytorch"), data)
     save_model(model, tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", data.test.x)
     code = (

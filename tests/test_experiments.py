@@ -24,9 +24,9 @@ from rdfia_keras.experiments import (
     on_dataset,
     same_identity,
 )
-from rdfia_keras.experiments.bonus import ADAM, BLUR, LR_1, MNIST_LENET, ZCA
+from rdfia_keras.experiments.bonus import ADAM, BATCH_NORM_PYTORCH, BLUR, DROPOUT_PYTORCH, LR_1, MNIST_LENET, ZCA
 from rdfia_keras.experiments.figures import FIGURE_KINDS
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM, DROPOUT
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import augmentation, convnet
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
@@ -96,6 +96,8 @@ def test_published_values_are_the_reports():
         "adam": 0.81,
         "dropout": 0.82,
         "batch-norm": 0.85,
+        "dropout-pytorch": 0.82,
+        "batch-norm-pytorch": 0.85,
     }
 
 
@@ -110,6 +112,12 @@ def test_the_ladder_is_the_reports():
     ]
     assert (CIRCLES.reference.figure, MNIST_LENET.reference.figure) == (1, 6)
     assert (BASELINE.config.lr, AUGMENT.config.normalize) == (0.1, True)
+
+
+def test_the_last_two_rungs_have_variants_with_pytorchs_defaults():
+    for base, variant in ((DROPOUT, DROPOUT_PYTORCH), (BATCH_NORM, BATCH_NORM_PYTORCH)):
+        assert variant.config == replace(base.config, framework_defaults="pytorch")
+        assert (variant.base, variant.reference.question) == (base.name, base.reference.question)
 
 
 def test_names_are_unique_and_no_two_experiments_are_the_same():
@@ -133,7 +141,9 @@ def test_every_network_can_be_built_as_it_is_declared(known):
     assert config.network in convnet.LAYERS and set(config.augmentations) <= set(augmentation.LAYERS)
     optimizer = OPTIMIZERS[config.optimizer](config.lr)
     assert float(optimizer.learning_rate) == pytest.approx(config.lr)
-    assert 0 < SCHEDULES[config.schedule](config.lr).rate(1) <= config.lr
+    schedule = SCHEDULES[config.schedule](config.lr)
+    schedule.set_params({"steps": 391})
+    assert 0 < schedule.rate(1) <= config.lr
     assert known.base is None or known.base in REGISTRY
 
 
@@ -212,6 +222,8 @@ def test_another_run_gets_a_name_of_its_settings_and_nothing_published():
         (CnnConfig(dataset="mnist", network="dense", batch_size=7), "mnist-dense-batch-size-7"),
         (CnnConfig(whitening="pca", whitening_epsilon=0.5), "pca-epsilon-0.5"),
         (CnnConfig(whitening="pca", schedule="step"), "step-pca"),
+        (CnnConfig(dataset="digits", batch_norm=True, framework_defaults="pytorch"), "digits-batch-norm-pytorch"),
+        (CnnConfig(schedule="step-iteration", dropout_rate=0.5), "step-iteration-dropout"),
         (CnnConfig(optimizer="adam"), "adam-other"),
         (CnnConfig(optimizer="adam", lr=0.01), "adam-lr-0.01"),
         (CnnConfig(optimizer="adam", lr=0.001, seed=4, precision="mixed_bfloat16", epochs=2), "adam-other"),

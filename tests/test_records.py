@@ -255,6 +255,12 @@ def test_a_record_comes_back_as_it_was(tmp_path, config):
     assert values["schema"] == records.SCHEMA == 2 and values["config"] == config.to_dict()
 
 
+def test_a_record_from_before_frameworks_defaults_were_a_setting_has_kerass():
+    values = a_record(CnnConfig().resolve()).to_dict()
+    del values["config"]["framework_defaults"]
+    assert Record.from_dict(values).config.framework_defaults == "keras"
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", "null", '{"schema": 2}', '{"schema": 3, "section": "mlp"}', '{"schema": 1, "section": "cnn"}'],

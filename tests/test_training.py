@@ -43,8 +43,8 @@ from rdfia_keras.training.callbacks import (
     variables_by_path,
 )
 from rdfia_keras.training.fit import compile_model, evaluate, fit, predict
-from rdfia_keras.training.optimizers import OPTIMIZERS
-from rdfia_keras.training.schedules import SCHEDULES, ExponentialDecay
+from rdfia_keras.training.optimizers import OPTIMIZERS, make_optimizer
+from rdfia_keras.training.schedules import SCHEDULES, ExponentialDecay, IterationDecay
 
 # --- callbacks in a plain fit of a model that is not ours -------------------------------------------------------------
 
@@ -253,11 +253,14 @@ RATES = {
     "constant": lambda epoch: 0.1,
     "exponential": lambda epoch: 0.1 * 0.95**epoch,
     "step": lambda epoch: 0.1 * 0.1 ** (epoch // 10),
+    # Three batches an epoch.
+    "step-iteration": lambda epoch: 0.1 * 0.998 ** (3 * epoch),
     "inverse": lambda epoch: 0.1 / (1 + 0.1 * epoch),
 }
+WITHIN_EPOCHS = ("step-iteration",)
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name not in WITHIN_EPOCHS])
 def test_a_schedules_own_number_is_in_the_history_and_its_float32_in_the_optimizer(name):
     """Exactly: the optimizer's variable would give 0.10000000149 for 0.1."""
     schedule, history, used = SCHEDULES[name](0.1), EpochHistory(), []
@@ -278,6 +281,37 @@ def test_a_schedules_own_number_is_in_the_history_and_its_float32_in_the_optimiz
 )
 def test_schedules(schedule, expected):
     assert [SCHEDULES[schedule](0.1).rate(epoch) for epoch in (0, 10)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_decay_by_iterations_is_followed_within_epochs_however_many_steps_a_call_has(steps):
+    schedule, history, used = IterationDecay(0.1), EpochHistory(), []
+    model = plain_model(lr=schedule.initial, steps=steps)
+    note = Doing(2, 2, lambda: used.append(float(model.optimizer.learning_rate)))
+    plain_fit(model, schedule, history, note, epochs=3)
+    assert [row["lr"] for row in history.rows] == [RATES["step-iteration"](epoch) for epoch in range(3)]
+    # Three batches of the first epoch and two of the second.
+    assert used == [pytest.approx(0.1 * 0.998**5, rel=1e-6)]
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1 * 0.998**9, rel=1e-6)
+
+
+def test_a_decay_by_iterations_takes_the_steps_of_its_rates():
+    """Plain SGD on one weight whose gradient is 1 moves it by the sum of the rates."""
+    schedule = IterationDecay(0.1)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(schedule.initial), loss=lambda y, out: out)
+    model.fit(np.ones((4, 1)), np.ones((4, 1)), batch_size=1, epochs=2, verbose=0, callbacks=[schedule])
+    moved = -float(model.get_weights()[0][0, 0])
+    assert moved == pytest.approx(sum(0.1 * 0.998**t for t in range(8)), rel=1e-5)
+
+
+def test_a_training_with_a_decay_by_iterations_resumes_bit_equal(tiny_images, tmp_path):
+    config = replace(SMALL, schedule="step-iteration", epochs=3)
+    whole, rows = train(config, tiny_images)
+    train(replace(config, epochs=1), tiny_images, tmp_path)
+    resumed, again = train(config, tiny_images, tmp_path)
+    assert_equal_training(whole, rows, resumed, again)
+    assert [row["lr"] for row in again.rows] == [0.01 * 0.998 ** (3 * epoch) for epoch in range(3)]
 
 
 def test_a_schedule_also_works_alone():
@@ -508,6 +542,43 @@ def test_optimizers_take_steps(tiny_images, optimizer):
     model, _ = train(replace(SMALL, optimizer=optimizer, lr=0.001, epochs=1), tiny_images)
     assert np.isfinite(model.get_weights()[0]).all() and not np.array_equal(before, model.get_weights()[0])
     assert model.optimizer.name == optimizer
+
+
+def torch_rmsprop(gradients: list[np.ndarray]) -> np.ndarray:
+    """`torch.optim.RMSprop(lr=0.01)` from 0, as its documentation has it: epsilon outside the root."""
+    w = v = np.zeros_like(gradients[0])
+    for g in gradients:
+        v = 0.99 * v + 0.01 * g * g
+        w = w - 0.01 * g / (np.sqrt(v) + 1e-8)
+    return w
+
+
+def torch_adam(gradients: list[np.ndarray]) -> np.ndarray:
+    """`torch.optim.Adam(lr=0.01)` from 0."""
+    w = m = v = np.zeros_like(gradients[0])
+    for t, g in enumerate(gradients, start=1):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        w = w - 0.01 * m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    return w
+
+
+@pytest.mark.parametrize(("name", "expected"), [("rmsprop", torch_rmsprop), ("adam", torch_adam)])
+def test_with_pytorchs_defaults_an_optimizer_takes_pytorchs_steps(name, expected):
+    """A large gradient, one at which Keras's epsilon would show, and none. (PyTorch beside TensorFlow may crash.)"""
+    gradients = [np.array([0.5 / step, 1e-5 * step, 0.0]) for step in range(1, 4)]
+    weight = keras.Variable(np.zeros(3, np.float32))
+    optimizer = make_optimizer(CnnConfig(optimizer=name, framework_defaults="pytorch"), 0.01)
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))], [weight])
+    np.testing.assert_allclose(np.asarray(weight), expected(gradients), rtol=0.04)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_with_kerass_defaults_an_optimizer_is_kerass_own(name):
+    optimizer = make_optimizer(CnnConfig(optimizer=name), 0.01)
+    usual = type(optimizer)(0.01, name=name).get_config()
+    own = {"momentum", "nesterov"} if name in ("momentum", "nesterov") else set()
+    assert {key: value for key, value in optimizer.get_config().items() if usual[key] != value}.keys() <= own
 
 
 def test_it_learns(tiny_images):

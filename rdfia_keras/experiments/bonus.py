@@ -8,7 +8,7 @@ from typing import Any
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.experiments.base import REGISTRY, Experiment, declare, on
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, LADDER, NORMALIZE
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM, DROPOUT, LADDER, NORMALIZE
 
 # Part 4: the two networks of figure 6, and the settings of question 16.
 MNIST_DENSE = declare(
@@ -55,7 +55,9 @@ def _optimized(name: str, changes: dict[str, Any], **reference: Any) -> Experime
     return on(AUGMENT, name, {"epochs": 30, **changes}, question="28", **reference)
 
 
-_optimized("step", {"schedule": "step"}, figure=19, comment="decreases too fast")
+# The report's "learning rate 0.1 and step size 0.002"; a tenth every 10 epochs is ours.
+_optimized("step-iteration", {"schedule": "step-iteration"}, figure=19, comment="decreases too fast")
+_optimized("step", {"schedule": "step"})
 _optimized("inverse", {"schedule": "inverse"})
 _optimized("rmsprop", {"optimizer": "rmsprop", "lr": 0.001}, figure=20, comment="less efficient than SGD")
 ADAM = _optimized("adam", {"optimizer": "adam", "lr": 0.001}, figure=21, published=0.81)
@@ -63,6 +65,18 @@ ADAM = _optimized("adam", {"optimizer": "adam", "lr": 0.001}, figure=21, publish
 _optimized("momentum-lr-0.1", {"optimizer": "momentum"})
 _optimized("momentum", {"optimizer": "momentum", "lr": 0.01})
 _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
+
+# The report was written in PyTorch: the last two rungs with its defaults.
+DROPOUT_PYTORCH = on(
+    DROPOUT, "dropout-pytorch", {"framework_defaults": "pytorch"}, question="29", published=DROPOUT.reference.published
+)
+BATCH_NORM_PYTORCH = on(
+    BATCH_NORM,
+    "batch-norm-pytorch",
+    {"framework_defaults": "pytorch"},
+    question="34",
+    published=BATCH_NORM.reference.published,
+)
 
 
 def bonus_experiments() -> tuple[Experiment, ...]:

@@ -14,6 +14,7 @@ from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.augmentation import Augmentation, crop_size
 from rdfia_keras.models.normalization import BatchNormalization
+from rdfia_keras.models.pytorch_defaults import use_pytorch_defaults
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.registry import Registry
@@ -47,7 +48,10 @@ def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
     if config.augmentations:
         x = Augmentation.from_names(config.augmentations, image_shape[0], config.seed)(x)
     x = preprocess(x, config, data)
-    return keras.Model(images, LAYERS[config.network](x, len(data.classes), config), name=config.network)
+    model = keras.Model(images, LAYERS[config.network](x, len(data.classes), config), name=config.network)
+    if config.framework_defaults == "pytorch":
+        use_pytorch_defaults(model, config.seed)
+    return model
 
 
 def augmentation_of(model: keras.Model) -> Augmentation | None:

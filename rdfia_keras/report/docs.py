@@ -124,12 +124,15 @@ def draw_pictures(out: Path) -> None:
     from rdfia_keras.report import figures
 
     for figure in FIGURES.values():
-        panels = []
-        for experiment, label in figures.experiments_of(figure):
-            run = reference_run(experiment)
-            assert run is not None, f"{experiment.name} claims figure {figure.key} and has no reference run"
-            panels.append(figures.Panel(label, experiment, run, is_reference=True))
-        figures.draw(figure, panels, out)
+        panels = [
+            figures.Panel(label, experiment, run, is_reference=True)
+            for experiment, label in figures.experiments_of(figure)
+            if (run := reference_run(experiment))
+        ]
+        if len(panels) == len(figure.panels):
+            figures.draw(figure, panels, out)
+        else:
+            print(f"{figure.title} is not drawn: it shows an experiment without a reference run", file=sys.stderr)
     folder = make_folder(out / "improve")
     for name, experiments in (("ladder", LADDER), ("bonus", bonus_experiments())):
         rows = [

@@ -142,6 +142,7 @@ def settings_line(config: CnnConfig) -> str:
     words += ["+".join(config.augmentations)] if config.augmentations else []
     words += [f"dropout {config.dropout_rate:g}"] if config.dropout_rate else []
     words += ["batch-norm"] if config.batch_norm else []
+    words += [f"{config.framework_defaults}'s defaults"] if config.framework_defaults != "keras" else []
     return ", ".join([*words, config.precision, f"seed {config.seed}"])
 
 

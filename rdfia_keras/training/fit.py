@@ -16,7 +16,7 @@ from rdfia_keras.models.convnet import augmentation_of
 from rdfia_keras.system.backend import has_gpu
 from rdfia_keras.training.batches import batches
 from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence
-from rdfia_keras.training.optimizers import OPTIMIZERS
+from rdfia_keras.training.optimizers import make_optimizer
 from rdfia_keras.training.schedules import SCHEDULES
 
 EVALUATION_BATCH = 500
@@ -68,7 +68,7 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
     Raises:
         RdfiaError: When XLA is asked for and Keras turns it off.
     """
-    optimizer = OPTIMIZERS[config.optimizer](config.resolve().lr or 0.0)
+    optimizer = make_optimizer(config, SCHEDULES[config.schedule](config.resolve().lr or 0.0).initial)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     steps = STEPS_PER_EXECUTION_ON_GPU if has_gpu() else STEPS_PER_EXECUTION_ON_CPU
