@@ -76,7 +76,7 @@ class ListedRun:
 
 
 def list_run(folder: Path, name: str) -> ListedRun | None:
-    """The run of a folder that has a `config.json` or a `metrics.json`; None for a study, which is no run."""
+    """The run of a folder that has a `config.json` or a `metrics.json`; None for an earlier version's study."""
     started, ended = _read_json(folder / "config.json"), _read_json(folder / "metrics.json")
     if any(facts and facts.get("section") == "study" for facts in (started, ended)):
         return None
