@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
-from rdfia_keras.report import tables
+from rdfia_keras.report import seeds, tables
 from rdfia_keras.report.comparison import compare, reference_run
 from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.files import make_folder
@@ -24,17 +24,41 @@ Row = Mapping[str, str]
 
 
 def ladder() -> list[Row]:
-    """The six rungs: published, and the reference."""
+    """The six rungs: published, and mean and sample standard deviation of the reference's seeds."""
     rows: list[Row] = []
     for experiment in LADDER:
-        run = reference_run(experiment)
+        final, best = seeds.spread_of(experiment, "final"), seeds.spread_of(experiment, "best")
         rows.append(
             {
                 "rung": f"`{experiment.name}`",
                 "published": percent(experiment.reference.published),
-                "reference, best epoch": _best(run),
-                "reference, last epoch": _last(run),
-                "epochs": str(run.record.epochs) if run else "-",
+                "reference, last epoch": final.percents() if final else "-",
+                "reference, best epoch": best.percents() if best else "-",
+                "n": str(final.n if final else 0),
+                "epochs": str(experiment.config.epochs),
+            }
+        )
+    return rows
+
+
+def gains() -> list[Row]:
+    """What each rung adds to the one before, paired by seed."""
+    rows: list[Row] = []
+    for experiment in LADDER[1:]:
+        compared = seeds.compare_with_base(experiment)
+        if compared is None or compared.gain is None:
+            continue
+        gain = compared.gain
+        interval = f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}" if gain.low is not None else "-"
+        rows.append(
+            {
+                "rung": f"`{experiment.name}`",
+                "over": f"`{experiment.base}`",
+                "epochs": str(compared.epochs),
+                "gain, points": f"{100 * gain.mean:+.2f}",
+                "95 % interval": interval,
+                "n": str(gain.n),
+                "larger than the noise": "yes" if gain.is_clear else "not shown",
             }
         )
     return rows
@@ -100,7 +124,7 @@ def _last(run: StoredRun | None) -> str:
     return percent(run.record.final["test_accuracy"]) if run and run.record.final else "-"
 
 
-TABLES: dict[str, Callable[[], list[Row]]] = {"ladder": ladder, "results": results}
+TABLES: dict[str, Callable[[], list[Row]]] = {"ladder": ladder, "gains": gains, "results": results}
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -134,15 +158,15 @@ def draw_pictures(out: Path) -> None:
         else:
             print(f"{figure.title} is not drawn: it shows an experiment without a reference run", file=sys.stderr)
     folder = make_folder(out / "improve")
-    for name, experiments in (("ladder", LADDER), ("bonus", bonus_experiments())):
-        rows = [
-            {**_compared(experiment, run), "best": None}
-            for experiment in experiments
-            if (run := reference_run(experiment))
-        ]
-        plots.save(
-            plots.comparison(rows, f"{name}: best test accuracy, reference and published"), folder / f"{name}.png"
-        )
+    rungs = plots.sweep_points(seeds.spread_rows(LADDER), "The ladder on CIFAR-10: reference and published")
+    plots.save(rungs, folder / "ladder.png")
+    rows = [
+        {**_compared(experiment, run), "best": None}
+        for experiment in bonus_experiments()
+        if (run := reference_run(experiment))
+    ]
+    bonus = plots.comparison(rows, "bonus: best test accuracy, reference and published")
+    plots.save(bonus, folder / "bonus.png")
 
 
 def _compared(experiment: Experiment, run: StoredRun) -> dict[str, Any]:
