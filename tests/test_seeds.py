@@ -1,13 +1,16 @@
 """Means over the seeds that ship with the package, held against the histories themselves."""
 
 import csv
+import json
 import statistics
 
 import pytest
 
 from rdfia_keras.experiments import LADDER
-from rdfia_keras.report.docs import gains, ladder
-from rdfia_keras.report.seeds import compare_with_base, mean_of_last, reference_trials
+from rdfia_keras.experiments.perceptron import BATCH_1, BATCH_50, CIRCLES, LR_2
+from rdfia_keras.report.comparison import reference_run
+from rdfia_keras.report.docs import gains, ladder, results
+from rdfia_keras.report.seeds import compare_with_base, mean_of_last, reference_trials, spread_of
 from rdfia_keras.runs.reference import FOLDER
 
 SEEDS = 3
@@ -45,7 +48,21 @@ def test_a_gain_is_over_the_epochs_that_both_have(rung):
     )
     row = next(row for row in gains() if row["rung"] == f"`{rung.name}`")
     assert row["gain, points"] == f"{100 * compared.gain.mean:+.2f}"
-    assert (row["larger than the noise"] == "yes") == (compared.gain.low > 0 or compared.gain.high < 0)
+    assert (row["larger than the noise"] == "yes") == (compared.gain.interval[0] > 0 or compared.gain.interval[1] < 0)
+
+
+@pytest.mark.parametrize("experiment", [CIRCLES, LR_2, BATCH_1, BATCH_50], ids=lambda one: one.name)
+def test_the_circles_are_means_over_twenty_seeds(experiment):
+    row = next(row for row in results() if row["experiment"] == f"`{experiment.name}`")
+    spread = spread_of(experiment, "final")
+    assert spread.n == 20 and (row["reference, last"], row["seeds"]) == (spread.percents(), "0 to 19")
+    rows = reference_run(experiment).history()
+    swept = [one for one in _rows() if one["experiment"] == experiment.name]
+    assert swept and all(one["final"]["values"][0] == rows[-1]["test_accuracy"] for one in swept), "seed 0 is the run"
+
+
+def _rows():
+    return [row for path in FOLDER.glob("sweeps/*/sweep.json") for row in json.loads(path.read_text())["rows"]]
 
 
 def test_the_mean_of_the_last_epochs_takes_no_more_than_there_are():

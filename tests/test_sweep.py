@@ -242,7 +242,7 @@ def test_a_gain_is_paired_by_seed():
     gain = paired_gain(before, after)
     assert gain.n == 3 and gain.mean == pytest.approx(0.095 / 3)
     half = 4.302652729911275 * statistics.stdev([0.03, 0.035, 0.03]) / math.sqrt(3)
-    assert (gain.low, gain.high) == (pytest.approx(gain.mean - half), pytest.approx(gain.mean + half)) and gain.is_clear
+    assert gain.interval == pytest.approx((gain.mean - half, gain.mean + half)) and gain.is_clear
     assert (
         paired_gain({0: 0.7}, {0: 0.8}) == paired_gain({0: 0.7, 5: 0.1}, {0: 0.8})
         and not paired_gain({0: 1}, {0: 2}).is_clear

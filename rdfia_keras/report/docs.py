@@ -49,7 +49,7 @@ def gains() -> list[Row]:
         if compared is None or compared.gain is None:
             continue
         gain = compared.gain
-        interval = f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}" if gain.low is not None else "-"
+        interval = "-" if gain.interval is None else "{:+.2f} to {:+.2f}".format(*(100 * end for end in gain.interval))
         rows.append(
             {
                 "rung": f"`{experiment.name}`",
@@ -75,16 +75,12 @@ def _result_rows(experiment: Experiment) -> list[Row]:
         return []
     if experiment.section == "svm":
         return _kernel_rows(experiment, run)
-    return [
-        _row(
-            experiment,
-            run,
-            f"`{experiment.name}`",
-            tables.published(asdict(reference)),
-            _best(run),
-            _last(run),
-        )
-    ]
+    label, published = f"`{experiment.name}`", tables.published(asdict(reference))
+    final, best = (seeds.spread_of(experiment, measure) for measure in ("final", "best"))
+    if final and best and final.n > 1:
+        row = _row(experiment, run, label, published, best.percents(), final.percents(), f"0 to {final.n - 1}")
+        return [{**row, "epochs": str(experiment.config.epochs)}]
+    return [_row(experiment, run, label, published, _best(run), _last(run), str(run.config.seed))]
 
 
 def _kernel_rows(experiment: Experiment, run: StoredRun) -> list[Row]:
@@ -95,11 +91,11 @@ def _kernel_rows(experiment: Experiment, run: StoredRun) -> list[Row]:
         best = max(machines, key=lambda machine: machine["test_accuracy"])
         name = f"polynomial of degree {degree}" if degree else kernel.upper()
         label = f"`{experiment.name}`: {name}, best C {best['C']:.2g}"
-        rows.append(_row(experiment, run, label, percent(published), percent(best["test_accuracy"]), "-"))
+        rows.append(_row(experiment, run, label, percent(published), percent(best["test_accuracy"]), "-", "0"))
     return rows
 
 
-def _row(experiment: Experiment, run: StoredRun, label: str, published: str, best: str, last: str) -> Row:
+def _row(experiment: Experiment, run: StoredRun, label: str, published: str, best: str, last: str, seeds: str) -> Row:
     record = run.record
     return {
         "figure": ", ".join(figures_of(experiment.name)) or "-",
@@ -108,7 +104,7 @@ def _row(experiment: Experiment, run: StoredRun, label: str, published: str, bes
         "reference, best (epoch)": best,
         "reference, last": last,
         "epochs": str(record.epochs or "-"),
-        "seed": str(record.config.seed),
+        "seeds": seeds,
         "precision": getattr(record.config, "precision", "float64"),
         "data": record.dataset["name"],
     }

@@ -1,5 +1,6 @@
 """The reference's runs from several seeds: means with their spread, and gains that are paired by seed."""
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from rdfia_keras.experiments import REGISTRY, Experiment, same_identity
 from rdfia_keras.report.spread import Gain, Spread, paired_gain
 from rdfia_keras.report.sweeps import Trial, summarize
 from rdfia_keras.runs.records import EpochRow
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.reference import FOLDER, reference_store
 
 # How many of the last epochs an average is taken over, where a single epoch may be a lucky one.
 LAST = 5
@@ -62,5 +63,19 @@ def spread_rows(experiments: Sequence[Experiment]) -> list[dict]:
 
 
 def spread_of(experiment: Experiment, measure: str) -> Spread | None:
-    """A measure of `Trial.measures` over the reference's seeds."""
+    """A measure of `Trial.measures` over the reference's seeds.
+
+    The perceptron's many runs are in the reference's sweeps only.
+    """
+    if experiment.section == "mlp":
+        return Spread.of(_swept(experiment, measure))
     return Spread.of(trial.measures()[measure] for trial in reference_trials(experiment).values())
+
+
+def _swept(experiment: Experiment, measure: str) -> list[float]:
+    """The values of an experiment in the first of the reference's sweeps that has it."""
+    for path in sorted(FOLDER.glob("sweeps/*/sweep.json")):
+        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+            if row["experiment"] == experiment.name and row["epochs"] == experiment.config.epochs:
+                return list(row[measure]["values"])
+    return []

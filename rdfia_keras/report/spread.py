@@ -49,18 +49,17 @@ class Gain:
     Attributes:
         n: Pairs.
         mean: Of the differences.
-        low, high: Ends of the 95 % confidence interval of the mean, by Student's t; None of a single pair.
+        interval: The ends of the 95 % confidence interval of the mean, by Student's t; None of a single pair.
     """
 
     n: int
     mean: float
-    low: float | None
-    high: float | None
+    interval: tuple[float, float] | None
 
     @property
     def is_clear(self) -> bool:
         """Whether the interval leaves 0 out."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
 
 def paired_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Gain | None:
@@ -72,6 +71,6 @@ def paired_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Gain
         return None
     n, mean = differences.n, differences.mean
     if differences.std is None:
-        return Gain(n, mean, None, None)
+        return Gain(n, mean, None)
     half = float(t.ppf(0.975, n - 1)) * differences.std / math.sqrt(n)
-    return Gain(n, mean, mean - half, mean + half)
+    return Gain(n, mean, (mean - half, mean + half))
