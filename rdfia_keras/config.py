@@ -45,7 +45,7 @@ XLA = ("auto", "on", "off")
 STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 EXPLANATIONS = (
     *("conv", "dense-as-conv", "receptive-field", "layers", "bow-svm", "start", "whitening", "dropout", "loss"),
-    "backprop-cost",
+    *("backprop-cost", "softmax", "likelihood"),
 )
 
 # --- one setting ------------------------------------------------------------------------------------------------------

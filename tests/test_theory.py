@@ -135,6 +135,32 @@ def test_question_12_counts_scikit_learns_machines():
     assert theory.bow_svm(1000, 10, 1_191_170)["ratio"] == pytest.approx(119, abs=0.1)
 
 
+def test_theory_6s_sums_are_one_and_only_softmax_is_positive():
+    rows = explain("softmax").data["rows"]
+    outputs = np.array([row["output"] for row in rows])
+    np.testing.assert_allclose([row["softmax"] for row in rows], keras.ops.softmax(outputs), rtol=1e-6)
+    for column in ("by_sum", "softmax"):
+        assert sum(row[column] for row in rows) == pytest.approx(1)
+    assert min(row["by_sum"] for row in rows) < 0 < min(row["softmax"] for row in rows)
+
+
+def test_theory_8_and_9s_losses_are_likelihoods_with_tensorflows_gradients():
+    result = explain("likelihood")
+    rows = result.data["rows"]
+    assert [row["difference"] < 1e-9 for row in rows] == [True] * 3 and len(result.table) == 3
+    y = tf.constant([1.0, 0, 0], tf.float64)
+    y_hat = tf.Variable([0.7, 0.2, 0.1], dtype=tf.float64)
+    with tf.GradientTape(persistent=True) as tape:
+        losses = [
+            -tf.reduce_sum(y * tf.math.log(y_hat)),
+            -tf.reduce_sum(y * tf.math.log(y_hat) + (1 - y) * tf.math.log(1 - y_hat)),
+            tf.reduce_sum((y - y_hat) ** 2),
+        ]
+    for row, loss in zip(rows, losses, strict=True):
+        np.testing.assert_allclose([row["at_truth"], *row["elsewhere"]], tape.gradient(loss, y_hat), rtol=1e-6)
+    assert rows[0]["elsewhere"] == [0, 0] and min(rows[1]["elsewhere"] + rows[2]["elsewhere"]) > 0
+
+
 def test_theory_14_is_keras_loss_and_ours_and_stays_finite():
     rng = np.random.default_rng(0)
     logits, y = 5 * rng.normal(size=(20, 6)), np.eye(6)[rng.integers(0, 6, 20)]

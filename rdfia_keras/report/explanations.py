@@ -317,3 +317,46 @@ def backprop_cost(options: RunOptions) -> Result:
         for row in rows
     ]
     return Result(data={"rows": rows, "path": str(path)}, table=table, paths=[path])
+
+
+@explanation("softmax", question="T6", shows="outputs divided by their sum, and by softmax")
+def softmax() -> Result:
+    """Theory question 6: numbers that sum to one need not be probabilities; softmax's are."""
+    import numpy as np
+
+    from rdfia_keras.report import theory
+
+    rows = theory.softmax_and_sum(np.array([2.0, 1.0, -1.0]))
+    table = [
+        {
+            "output": f"{row['output']:g}",
+            "divided by the sum": f"{row['by_sum']:.3f}",
+            "softmax": f"{row['softmax']:.3f}",
+        }
+        for row in rows
+    ]
+    line = "Both columns sum to 1; a probability must not be negative either, and softmax's outputs are positive."
+    return Result(data={"rows": rows}, table=table, lines=[line])
+
+
+@explanation("likelihood", question="T8, T9", shows="the losses as likelihoods, and their derivatives")
+def likelihood() -> Result:
+    """Theory questions 8 and 9: which likelihood each loss is, and where it moves the outputs."""
+    from rdfia_keras.report import theory
+
+    rows = theory.losses_as_likelihoods()
+    table = [
+        {
+            "loss": row["loss"],
+            "negative log-likelihood of": row["distribution"],
+            "largest difference": f"{row['difference']:.0e}",
+            "dl/dŷ, true class": f"{row['at_truth']:.2f}",
+            "dl/dŷ, others": ", ".join(f"{one:.2f}" for one in row["elsewhere"]),
+        }
+        for row in rows
+    ]
+    lines = [
+        "Derivatives for y = (1, 0, 0) and ŷ = (0.7, 0.2, 0.1): a step against them moves ŷ towards y, or leaves it.",
+        "Cross-entropy leaves the others alone; they shrink because softmax makes ŷ sum to 1.",
+    ]
+    return Result(data={"rows": rows}, table=table, lines=lines)

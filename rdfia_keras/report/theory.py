@@ -139,6 +139,85 @@ def bow_svm(words: int, classes: int, network: int) -> dict[str, Any]:
     return {"weights": weights, "biases": biases, "network": network, "ratio": network / (weights + biases)}
 
 
+# --- theory, questions 6, 8 and 9 -------------------------------------------------------------------------------------
+
+
+def softmax_and_sum(y_tilde: np.ndarray) -> list[dict[str, float]]:
+    """Outputs (n_y,) divided by their sum, and by softmax: both sum to one, but only softmax's are all positive."""
+    e = np.exp(y_tilde - y_tilde.max())
+    shares, probabilities = y_tilde / y_tilde.sum(), e / e.sum()
+    return [
+        {"output": float(one), "by_sum": float(share), "softmax": float(probability)}
+        for one, share, probability in zip(y_tilde, shares, probabilities, strict=True)
+    ]
+
+
+def cross_entropy_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
+    """-Σ y_i log ŷ_i: (N, n_y), (N, n_y) -> (N,)."""
+    return -(y * np.log(y_hat)).sum(axis=-1)
+
+
+def binary_cross_entropies_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
+    """-Σ [y_i log ŷ_i + (1 - y_i) log(1 - ŷ_i)], what the report differentiates: (N, n_y), (N, n_y) -> (N,)."""
+    return -(y * np.log(y_hat) + (1 - y) * np.log(1 - y_hat)).sum(axis=-1)
+
+
+def squared_error_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
+    """Σ (y_i - ŷ_i)²: (N, n_y), (N, n_y) -> (N,)."""
+    return ((y - y_hat) ** 2).sum(axis=-1)
+
+
+def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> list[dict[str, Any]]:
+    """Each loss beside the negative log-likelihood that it is, and its gradient at the truth and elsewhere.
+
+    Returns:
+        A row a loss: `loss`; `distribution`, whose negative log-likelihood it is, the Gaussian's with variance ½ and
+        without its constant; `difference`, the largest over some random examples, relative to the likelihood; and
+        `at_truth` and `elsewhere`, the derivatives by ŷ_i for y = (1, 0, 0) and ŷ = (0.7, 0.2, 0.1).
+    """
+    from scipy import stats
+
+    rng = np.random.default_rng(seed)
+    y_hat, y = rng.dirichlet(np.ones(n_y), examples), np.eye(n_y)[rng.integers(0, n_y, examples)]
+    constant = n_y * math.log(math.pi) / 2
+    kinds: list[tuple[str, str, Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]] = [
+        (
+            "cross-entropy",
+            "one draw among the classes",
+            cross_entropy_of,
+            -np.array([stats.multinomial.logpmf(one, 1, p) for one, p in zip(y, y_hat, strict=True)]),
+        ),
+        (
+            "cross-entropy of each output (the report's)",
+            "a coin for each class",
+            binary_cross_entropies_of,
+            -stats.bernoulli.logpmf(y, y_hat).sum(axis=1),
+        ),
+        (
+            "squared error",
+            "a Gaussian around each output",
+            squared_error_of,
+            -stats.norm.logpdf(y, y_hat, math.sqrt(0.5)).sum(axis=1) - constant,
+        ),
+    ]
+    return [
+        {
+            "loss": loss,
+            "distribution": distribution,
+            "difference": float(np.abs(function(y, y_hat) / likelihood - 1).max()),
+            **_derivatives(function),
+        }
+        for loss, distribution, function, likelihood in kinds
+    ]
+
+
+def _derivatives(loss: Callable[[np.ndarray, np.ndarray], np.ndarray], delta: float = 1e-6) -> dict[str, Any]:
+    """∂ℓ/∂ŷ_i by central differences: at the true class, and at the two others."""
+    y, y_hat, steps = np.array([1.0, 0, 0]), np.array([0.7, 0.2, 0.1]), delta * np.eye(3)
+    at_truth, *elsewhere = (loss(y, y_hat + steps) - loss(y, y_hat - steps)) / (2 * delta)
+    return {"at_truth": float(at_truth), "elsewhere": [float(one) for one in elsewhere]}
+
+
 # --- theory, question 14 ----------------------------------------------------------------------------------------------
 
 
