@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
-from rdfia_keras.report import seeds, tables
+from rdfia_keras.report import judgement, seeds, tables
 from rdfia_keras.report.comparison import compare, reference_run
 from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.files import make_folder
@@ -62,6 +62,58 @@ def gains() -> list[Row]:
             }
         )
     return rows
+
+
+def rungs() -> list[Row]:
+    """The six rungs over equal epochs: as many as the shortest ones have, then as many as the longer ones have."""
+    rows: list[Row] = []
+    for epochs in sorted({experiment.config.epochs or 0 for experiment in LADDER}):
+        for experiment in LADDER:
+            spreads = judgement.spreads(experiment, epochs)
+            if spreads:
+                rows.append(
+                    {
+                        "epochs": str(epochs),
+                        "rung": f"`{experiment.name}`",
+                        **{name: spread.percents() for name, spread in spreads.items()},
+                        "n": str(spreads["last"].n),
+                    }
+                )
+    return rows
+
+
+def bonus() -> list[Row]:
+    """What each experiment of the bonus changes, and whether that is more than twice the spread of seeds."""
+    judged = [(experiment, judgement.judge(experiment)) for experiment in bonus_experiments()]
+    return [_bonus_row(experiment, one) for experiment, one in judged if one]
+
+
+def _bonus_row(experiment: Experiment, judged: judgement.Judgement) -> Row:
+    verdict = "-"
+    if judged.noise:
+        verdict = {0: "no", len(judgement.MEASURES): "yes"}.get(len(judged.clear), f"only {' and '.join(judged.clear)}")
+    return {
+        "experiment": f"`{experiment.name}`",
+        "changes": f"`{experiment.base}`",
+        "epochs": str(judged.epochs),
+        **{name: f"{percent(value)} ({100 * judged.differences[name]:+.2f})" for name, value in judged.values.items()},
+        "n": "{} / {}".format(*judged.seeds),
+        "larger than twice the spread": verdict,
+    }
+
+
+def noise() -> list[Row]:
+    """The spread that the bonus is judged against."""
+    lengths = sorted(
+        {one.epochs for experiment in bonus_experiments() if (one := judgement.judge(experiment)) and one.noise}
+    )
+    return [
+        {
+            "epochs": str(epochs),
+            **{name: f"{100 * std:.2f}" for name, std in judgement.noise(epochs).items()},
+        }
+        for epochs in lengths
+    ]
 
 
 def results() -> list[Row]:
@@ -120,7 +172,14 @@ def _last(run: StoredRun | None) -> str:
     return percent(run.record.final["test_accuracy"]) if run and run.record.final else "-"
 
 
-TABLES: dict[str, Callable[[], list[Row]]] = {"ladder": ladder, "gains": gains, "results": results}
+TABLES: dict[str, Callable[[], list[Row]]] = {
+    "ladder": ladder,
+    "gains": gains,
+    "rungs": rungs,
+    "noise": noise,
+    "bonus": bonus,
+    "results": results,
+}
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -1,0 +1,123 @@
+"""The bonus against the spread of the ladder's seeds: equal epochs, three measures, and what results.md concludes."""
+
+import re
+import statistics
+from pathlib import Path
+
+import pytest
+
+from rdfia_keras.experiments import LADDER, REGISTRY, bonus_experiments
+from rdfia_keras.report import docs, judgement
+from rdfia_keras.report.seeds import reference_trials
+
+RESULTS = (Path(__file__).resolve().parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+AUGMENT = REGISTRY["augment"]
+
+
+def rows(*accuracies):
+    return [{"test_accuracy": one} for one in accuracies]
+
+
+class Runs:
+    """The runs of each experiment that a test pretends the reference to have: histories by seed."""
+
+    def __init__(self, **histories):
+        self.histories = histories
+
+    def __call__(self, experiment):
+        known = self.histories.get(experiment.name.replace("-", "_"), {})
+        return {seed: type("Trial", (), {"rows": history}) for seed, history in known.items()}
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Replaces the reference's runs by those of `Runs(...)`."""
+
+    def replace(**histories):
+        monkeypatch.setattr(judgement, "reference_trials", Runs(**histories))
+        judgement.spreads.cache_clear()
+
+    yield replace
+    judgement.spreads.cache_clear()
+
+
+def test_measures_are_of_the_first_epochs_only():
+    seen = judgement.measures(rows(0.1, 0.9, 0.3, 0.4, 0.5, 0.6, 0.99), 6)
+    assert seen == {"best": 0.9, "last": 0.6, "mean of the last 5": pytest.approx(0.54)}
+
+
+def test_the_noise_pools_the_sample_variances_of_the_rungs_that_have_several_seeds(pretend):
+    flat = {seed: rows(*[0.5 + 0.01 * seed] * 30) for seed in (0, 1)}
+    wide = {seed: rows(*[0.6 + 0.02 * seed] * 50) for seed in (0, 1, 2)}
+    pretend(baseline=flat, augment=wide, dropout={0: rows(*[0.7] * 50)})
+    variance = (1 * statistics.variance([0.50, 0.51]) + 2 * statistics.variance([0.60, 0.62, 0.64])) / 3
+    assert judgement.noise(30) == {name: pytest.approx(variance**0.5) for name in judgement.MEASURES}
+    assert judgement.noise(50)["last"] == pytest.approx(0.02)
+    pretend(baseline={0: rows(*[0.5] * 30)})
+    assert judgement.noise(30) == {}
+
+
+def test_a_difference_is_over_equal_epochs_and_clear_beyond_twice_the_noise(pretend):
+    base = {seed: rows(*[0.8 + 0.01 * seed] * 30, *[0.99] * 20) for seed in (0, 1, 2)}
+    pretend(augment=base, adam={0: rows(*[0.9, *[0.83] * 28, 0.825])})
+    one = judgement.judge(REGISTRY["adam"])
+    assert (one.epochs, one.seeds) == (30, (1, 3)) and one.noise["last"] == pytest.approx(0.01)
+    assert one.differences == {
+        "best": pytest.approx(0.09),
+        "last": pytest.approx(0.015),
+        "mean of the last 5": pytest.approx(0.019),
+    }
+    assert one.clear == ("best",)
+    assert docs._bonus_row(REGISTRY["adam"], one)["larger than twice the spread"] == "only best"
+
+
+def test_what_has_no_base_no_run_or_other_data_is_not_judged(pretend):
+    assert judgement.judge(REGISTRY["mnist-dense"]) is None
+    assert judgement.judge(REGISTRY["mnist-flip"]).noise == {}
+    pretend(augment={0: rows(*[0.8] * 50)})
+    assert judgement.judge(REGISTRY["adam"]) is None
+
+
+def test_the_reference_itself_has_several_seeds_of_rungs_of_30_epochs():
+    assert all(0.0005 < std < 0.01 for std in judgement.noise(30).values())
+    (normalize,) = [one for one in LADDER if one.name == "normalize"]
+    assert judgement.spreads(normalize, 30)["last"].n == len(reference_trials(normalize)) >= 3
+    assert judgement.spreads(normalize, 50) is None
+
+
+# --- what results.md says of it ---------------------------------------------------------------------------------------
+
+GAIN = {"zca", "flip", "momentum", "nesterov", "step"}
+LOSE = {"lr-1", "batch-32", "batch-512", "affine", "blur", "rmsprop", "pca", "vertical-flip", "momentum-lr-0.1"}
+LOSE |= {"intensity-hue", "intensity-contrast"}
+NOT_CLEAR = {"adam", "perspective", "inverse", "rotation"}
+
+
+def test_the_conclusions_of_results_md_are_those_of_the_table():
+    judged = {one.name: judgement.judge(one) for one in bonus_experiments()}
+    for name in GAIN | LOSE:
+        one = judged[name]
+        assert len(one.clear) == len(judgement.MEASURES), name
+        assert (one.differences["best"] > 0) == (name in GAIN), name
+    assert all(len(judged[name].clear) < len(judgement.MEASURES) for name in NOT_CLEAR)
+    hue, contrast = judged["intensity-hue"], judged["intensity-contrast"]
+    assert all(abs(hue.values[name] - contrast.values[name]) < 2 * hue.noise[name] for name in judgement.MEASURES)
+
+
+def test_batch_norms_85_stands_beside_its_epochs():
+    history = [row["test_accuracy"] for row in docs.reference_run(REGISTRY["batch-norm"]).history()]
+    best = max(history)
+    said = " ".join(RESULTS.split())
+    assert f"{best:.2%}".replace("%", " %") + f" in epoch {history.index(best) + 1}" in said
+    assert f"{100 * history[59]:.2f} % in the last" in said and f"reaches {100 * max(history[:50]):.2f} %" in said
+
+
+def test_the_training_accuracies_beside_the_augmentations_are_the_records():
+    def train_accuracy(name):
+        return docs.reference_run(REGISTRY[name]).history()[29]["train_accuracy"]
+
+    names = [one.name for one in bonus_experiments() if one.reference.question == "25"]
+    low, high = re.search(r"at (\d+) to (\d+) % by then, against (?:\d+) %", RESULTS).groups()
+    assert {f"{100 * train_accuracy(name):.0f}" for name in names} >= {low, high}
+    assert min(map(train_accuracy, names)) == pytest.approx(int(low) / 100, abs=0.005)
+    assert f"against {100 * train_accuracy('augment'):.0f} %" in RESULTS
