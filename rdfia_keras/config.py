@@ -338,6 +338,11 @@ def _seed(what: str, panel: str = "Training") -> Any:
     return setting(0, f"Seed of {what}.", panel=panel, check=SEED, identity=False)
 
 
+def _validation() -> Any:
+    help = "Part of the training set to hold out; the epoch is selected on it."
+    return setting(0.0, help, panel="Training", check=RATE, shown_default="none: selected on the test set")
+
+
 def _vectors() -> Any:
     return setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
 
@@ -440,6 +445,7 @@ class MlpConfig(Config):
         panel="Training",
     )
     epochs: int | None = _epochs("150 on circles, 10 on mnist, 30 on digits; a registered experiment's own")
+    validation: float = _validation()
     seed: int = _seed("the weights and of the order")
 
     def resolve(self) -> Self:
@@ -567,6 +573,7 @@ class CnnConfig(Config):
     )
     batch_size: int = _batch_size(128)
     epochs: int | None = _epochs("30, 10 on mnist; a registered experiment's own")
+    validation: float = _validation()
     precision: str = setting("float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, identity=False)
     xla: str = setting(
         "auto",

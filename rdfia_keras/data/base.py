@@ -1,4 +1,4 @@
-"""`Dataset`, two checked splits of arrays, and the registries of the functions that load one."""
+"""`Dataset`, checked splits of arrays, and the registries of the functions that load one."""
 
 import hashlib
 from collections.abc import Callable
@@ -33,6 +33,15 @@ class Split:
         """Returns the first `count` examples."""
         return Split(self.x[:count], self.y[:count])
 
+    def pick(self, indices: np.ndarray) -> "Split":
+        """Returns the examples at some indices."""
+        return Split(self.x[indices], self.y[indices])
+
+    @cached_property
+    def digest(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of both arrays, with their shapes and dtypes."""
+        return _digest(self.x, self.y)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -44,6 +53,8 @@ class Dataset:
         test: The split to evaluate on.
         classes: The name of each class, in the order of the class numbers.
         source: Where the arrays come from, for the user to read.
+        validation: The part of the training split that `hold_out` took away, to choose an epoch by.
+        whole: The data set before that.
 
     Raises:
         RdfiaError: If shapes, dtypes, values or labels are invalid.
@@ -54,6 +65,8 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     source: str = field(default="")
+    validation: Split | None = None
+    whole: "Dataset | None" = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for split_name, split in (("training", self.train), ("test", self.test)):
@@ -66,25 +79,66 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of all four arrays, with their shapes and dtypes."""
-        sha = hashlib.sha256()
-        for array in (self.train.x, self.train.y, self.test.x, self.test.y):
-            sha.update(f"{array.shape}{array.dtype}".encode())
-            sha.update(np.ascontiguousarray(array).data)
-        return sha.hexdigest()[:16]
+        """The first 16 hexadecimal digits of the SHA-256 of all four arrays, with their shapes and dtypes.
+
+        It is that of the whole data set, whatever is held out.
+        """
+        if self.whole:
+            return self.whole.digest
+        return _digest(self.train.x, self.train.y, self.test.x, self.test.y)
 
     def take(self, count: int) -> "Dataset":
         """Returns the first `count` training and test examples."""
         return replace(self, train=self.train.take(count), test=self.test.take(count))
 
+    def hold_out(self, fraction: float, seed: int) -> "Dataset":
+        """Returns the data set with a validation split, drawn from the training split in proportion to its classes.
+
+        Args:
+            fraction: Of each class, rounded to whole examples; 0 for no validation split.
+            seed: Of the draw.
+
+        Raises:
+            RdfiaError: If a class would have no example in one of the two parts.
+        """
+        if not fraction or self.validation:
+            return self
+        held_out = np.zeros(len(self.train), bool)
+        # Other words than those of an epoch's order and random streams: (seed, epoch) and (seed, epoch, number).
+        rng = np.random.default_rng([seed, 0, 0, 1])
+        for number, name in enumerate(self.classes):
+            examples = np.flatnonzero(self.train.y == number)
+            count = round(fraction * len(examples))
+            if len(examples) and not 0 < count < len(examples):
+                raise RdfiaError(
+                    f"{self.name}: validation (--validation) {fraction:g} would hold out {count} of the "
+                    f"{len(examples)} training examples of class {name}, and both parts need one: choose another "
+                    "fraction or add examples"
+                )
+            held_out[rng.permutation(examples)[:count]] = True
+        train, validation = self.train.pick(~held_out), self.train.pick(held_out)
+        return replace(self, train=train, validation=validation, whole=self)
+
     def describe(self) -> dict[str, Any]:
         """Returns what a record keeps of the data set."""
-        return {
+        described: dict[str, Any] = {
             "name": self.name,
             "counts": {"train": len(self.train), "test": len(self.test)},
             "classes": len(self.classes),
             "digest": self.digest,
         }
+        if self.validation:
+            described["counts"]["validation"] = len(self.validation)
+            described["validation_digest"] = self.validation.digest
+        return described
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(f"{array.shape}{array.dtype}".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()[:16]
 
 
 def _check(what: str, split: Split, n_y: int) -> None:

@@ -15,7 +15,8 @@ Everything is float64, so that four ways of writing the same sum stay equal to m
 is written for one batch; `compile_epochs` turns whole epochs of it into one compiled function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import keras
 import numpy as np
@@ -179,14 +180,14 @@ class Optimizer(Layers):
         self.sgd.apply(self.gradients(x, y), self.model.trainable_variables)
 
 
-def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
+def compile_epochs(network: Manual | Layers, batch_size: int, bounds: Sequence[int]) -> Callable:
     """A function (x, y, orders, count) that trains for `count` epochs in one compiled call.
 
-    The first N rows of x and y are for training, the rest for testing. `orders`, (at least count, N), has a
-    permutation of the training examples for each epoch; the result, of as many rows, has train loss, train accuracy,
-    test loss and test accuracy after each. No Python runs between the steps, and XLA makes one loop of them: a call
-    costs more than the hundred steps of five epochs on the circles. Examples left over after an epoch's last full
-    batch make a smaller batch of their own.
+    The rows of x and y up to the first of `bounds`, N, are for training, those up to the next for testing, and what
+    follows, if there are two, for validation. `orders`, (at least count, N), has a permutation of the training examples
+    for each epoch; the result, of as many rows, has loss and accuracy of each part after the epoch. No Python runs
+    between the steps, and XLA makes one loop of them: a call costs more than the hundred steps of five epochs on the
+    circles. Examples left over after an epoch's last full batch make a smaller batch of their own.
     """
 
     def take(x: tf.Tensor, y: tf.Tensor, batch: tf.Tensor) -> None:
@@ -194,8 +195,8 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
 
     @tf.function(jit_compile=True)
     def train(x, y, orders, count):
-        measured = tf.TensorArray(tf.float64, size=orders.shape[0], element_shape=(4,))
         examples = orders.shape[1]
+        measured = tf.TensorArray(tf.float64, size=orders.shape[0], element_shape=(2 * len(bounds) + 2,))
         steps = examples // batch_size
         epoch = tf.constant(0)
         # A loop over `tf.range(count)` would be compiled anew for each count.
@@ -205,7 +206,7 @@ def compile_epochs(network: Manual | Layers, batch_size: int) -> Callable:
                 take(x, y, batches[i])
             if examples > steps * batch_size:
                 take(x, y, orders[epoch, steps * batch_size :])
-            measured = measured.write(epoch, measure(network, x, y, examples))
+            measured = measured.write(epoch, measure(network, x, y, bounds))
             epoch += 1
         return measured.stack()
 
@@ -216,26 +217,25 @@ def lbfgs(
     params: dict[str, np.ndarray],
     x: np.ndarray,
     y: np.ndarray,
-    x_test: np.ndarray,
-    y_test: np.ndarray,
+    bounds: Sequence[int],
     iterations: int,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Question 28: SciPy's L-BFGS on the whole training set at once, with the gradients by hand.
 
     Args:
         params: As `init_params` gives them.
-        x, y, x_test, y_test: Examples and one-hot targets.
+        x, y, bounds: Examples and one-hot targets, as of `compile_epochs`.
         iterations: At most so many; fewer when the line search finds nothing better.
 
     Returns:
-        The weights after the last iteration; and (iterations, 4): train loss, train accuracy, test loss, test accuracy
-        after each, the last row again for those that were not needed.
+        The weights after the last iteration; and (iterations, 4 or 6): what `compile_epochs` measures after each, the
+        last row again for those that were not needed.
     """
     from scipy.optimize import minimize
 
     network = Manual(params, eta=0.0)
-    data, rows = tensors(x, y), []
-    both = tensors(np.concatenate([x, x_test]), np.concatenate([y, y_test]))
+    data, rows = tensors(x[: bounds[0]], y[: bounds[0]]), []
+    whole = tensors(x, y)
 
     @tf.function(jit_compile=True)
     def loss_and_gradients(x, y):
@@ -246,7 +246,7 @@ def lbfgs(
 
     @tf.function(jit_compile=True)
     def measured(x, y):
-        return measure(network, x, y, data[0].shape[0])
+        return measure(network, x, y, bounds)
 
     def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
         _assign(network.params, flat)
@@ -255,14 +255,14 @@ def lbfgs(
 
     def after_iteration(flat: np.ndarray) -> None:
         _assign(network.params, flat)
-        rows.append(measured(*both).numpy())
+        rows.append(measured(*whole).numpy())
 
     start = np.concatenate([params[name].ravel() for name in PARAMETERS])
     found = minimize(
         function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations}
     )
     _assign(network.params, found.x)
-    rows = rows or [measured(*both).numpy()]
+    rows = rows or [measured(*whole).numpy()]
     return network.weights(), np.array(rows + [rows[-1]] * (iterations - len(rows)))
 
 
@@ -273,11 +273,14 @@ def _assign(params: dict[str, tf.Variable], flat: np.ndarray) -> None:
         params[name].assign(part.reshape(params[name].shape))
 
 
-def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor, examples: int) -> tf.Tensor:
-    """Loss and accuracy over the first `examples` rows, then over the rest: (4,). One forward pass serves both."""
+def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor, bounds: Sequence[int]) -> tf.Tensor:
+    """Loss and accuracy over the rows up to each bound and after the last: (4,) for one bound, (6,) for two.
+
+    One forward pass serves all of them.
+    """
     y_tilde = network.logits(x)
     right = tf.cast(tf.argmax(y_tilde, axis=1) == tf.argmax(y, axis=1), tf.float64)
-    parts = (slice(examples), slice(examples, None))
+    parts = [slice(*part) for part in pairwise((0, *bounds, None))]
     return tf.stack([f for part in parts for f in (network.loss(y_tilde[part], y[part]), tf.reduce_mean(right[part]))])
 
 

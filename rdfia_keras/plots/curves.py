@@ -1,4 +1,7 @@
-"""Loss and accuracy over the epochs. The test set is solid and the training set dashed, so colour is not needed."""
+"""Loss and accuracy over the epochs.
+
+Test is solid, training dashed and validation dotted, so colour is not needed.
+"""
 
 from collections.abc import Mapping
 
@@ -15,6 +18,7 @@ from rdfia_keras.plots.style import (
     NAMED,
     RED,
     SMALL,
+    TEAL,
     TEXT,
     TITLE,
     WIDTH,
@@ -29,7 +33,7 @@ from rdfia_keras.plots.style import (
     wrap_lines,
 )
 
-CURVES = {"train": (BLUE, "--"), "test": (RED, "-")}
+CURVES = {"train": (BLUE, "--"), "test": (RED, "-"), "validation": (TEAL, ":")}
 LOSS = "loss (cross-entropy, nats)"
 MAX_MARKED = 30  # epochs; with more, markers would hide their own line
 
@@ -39,7 +43,7 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
 
     Args:
         histories: One to four names, such as `manual`, each with its rows: epoch, train_loss, test_loss (nats),
-            train_accuracy, test_accuracy (fractions).
+            train_accuracy, test_accuracy (fractions); with a validation set its two columns as well.
         title: Data set and setting.
 
     Returns:
@@ -64,7 +68,7 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
     # Only now: the row shares one range, and a limit set earlier would cut the curves drawn later.
     keep_to_percents(axes[1, 0])
     handles, labels = axes[1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=TEXT, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
     return figure
 
 
@@ -72,13 +76,14 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
     """Draw loss beside accuracy, one point an epoch, for train and test (figures 6 to 23).
 
     Args:
-        history: Rows with epoch, train_loss, test_loss (nats), train_accuracy, test_accuracy (fractions). None, NaN
-            and infinities leave a gap.
+        history: Rows with epoch, train_loss, test_loss (nats), train_accuracy, test_accuracy (fractions); with a
+            validation set its two columns as well. None, NaN and infinities leave a gap.
         title: Data set and setting.
         published: The report's test accuracy, as a fraction.
 
     Returns:
-        The figure, with the best test accuracy and the first loss that is not finite marked.
+        The figure, with the best test accuracy, the one that the validation set selects, and the first loss that is not
+        finite marked.
 
     Raises:
         ValueError: On an empty history, or one without these columns.
@@ -88,7 +93,9 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
     _draw_loss(loss, history)
     _draw_accuracy(accuracy, history)
     _mark_divergence(loss, history)
-    _mark_best(accuracy, history)
+    _mark(accuracy, history, "test_accuracy", "best test", RED)
+    if _has_validation(history):
+        _mark(accuracy, history, "validation_accuracy", "selected test", TEAL)
     if published is not None:
         percent = 100 * published
         accuracy.axhline(percent, color=GREY, linestyle=(0, (6, 3)), linewidth=1.2, label=f"published {percent:.1f} %")
@@ -167,7 +174,7 @@ def notice(title: str, text: str) -> Figure:
 
 
 def _draw_loss(axes: Axes, history: Rows) -> None:
-    """Draw the losses of train and test, on a log axis where one epoch would press the others flat."""
+    """Draw the losses of each split, on a log axis where one epoch would press the others flat."""
     _draw_curves(axes, history, "loss", scale=1)
     axes.set_ylabel(LOSS, fontsize=TEXT)
     _use_log_scale_if_pressed_flat(axes)
@@ -183,15 +190,17 @@ def _use_log_scale_if_pressed_flat(axes: Axes) -> None:
 
 
 def _draw_accuracy(axes: Axes, history: Rows) -> None:
-    """Draw the accuracies of train and test in percent."""
+    """Draw the accuracies of each split in percent."""
     _draw_curves(axes, history, "accuracy", scale=100)
     axes.set_ylabel("accuracy (%)", fontsize=TEXT)
 
 
 def _draw_curves(axes: Axes, history: Rows, quantity: str, scale: float) -> None:
-    """Draw `scale` times the columns train_`quantity` and test_`quantity` over the epochs."""
+    """Draw `scale` times the columns train_`quantity`, test_`quantity` and, if there, validation_`quantity`."""
     epochs = _column(history, "epoch")
     for split, (colour, style) in CURVES.items():
+        if split == "validation" and not _has_validation(history):
+            continue
         values = scale * _column(history, f"{split}_{quantity}")
         marker = "o" if np.isfinite(values).sum() <= MAX_MARKED else None
         axes.plot(epochs, values, style, color=colour, marker=marker, markersize=3.5, linewidth=1.5, label=split)
@@ -211,15 +220,18 @@ def _column(history: Rows, key: str) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _mark_best(axes: Axes, history: Rows) -> None:
-    """Put a star on the best test accuracy, if there is any."""
-    accuracies = 100 * _column(history, "test_accuracy")
-    if np.isnan(accuracies).all():
+def _has_validation(history: Rows) -> bool:
+    return any("validation_accuracy" in row for row in history)
+
+
+def _mark(axes: Axes, history: Rows, by: str, label: str, colour: str) -> None:
+    """Put a star on the test accuracy of the epoch in which the column `by` is highest, if there is any."""
+    chosen_by, accuracies = _column(history, by), 100 * _column(history, "test_accuracy")
+    if np.isnan(chosen_by).all():
         return
-    best = int(np.nanargmax(accuracies))
+    best = int(np.nanargmax(chosen_by))
     epoch = _column(history, "epoch")[best]
-    label = f"best test {accuracies[best]:.1f} % (epoch {epoch:.0f})"
-    draw_star(axes, epoch, accuracies[best], RED, label)
+    draw_star(axes, epoch, accuracies[best], colour, f"{label} {accuracies[best]:.1f} % (epoch {epoch:.0f})")
 
 
 def _mark_divergence(axes: Axes, history: Rows) -> None:

@@ -17,7 +17,7 @@ from rdfia_keras.report.result import Table
 from rdfia_keras.report.spread import Spread
 from rdfia_keras.report.tables import dash, percent
 from rdfia_keras.runs.files import to_json, write_atomic
-from rdfia_keras.runs.records import EpochRow, StoredRun, best_row, duration, environment, scores
+from rdfia_keras.runs.records import EpochRow, StoredRun, duration, environment, milestones, scores, test_accuracy
 
 # Measures of a run, in the order of tables.
 MEASURES = ("final", "best", "selected")
@@ -49,11 +49,7 @@ class Trial:
 
     def measures(self) -> dict[str, float | None]:
         """Test accuracies: of the last epoch, of the best one, and of the one that the validation set selects."""
-        best = best_row(self.rows)
-        validated = [row for row in self.rows if "validation_accuracy" in row]
-        selected = max(validated, key=lambda row: row["validation_accuracy"], default=None)  # type: ignore[typeddict-item]
-        rows = {"final": self.rows[-1] if self.rows else None, "best": best, "selected": selected}
-        return {name: row and row["test_accuracy"] for name, row in rows.items()}
+        return {name: test_accuracy(one) for name, one in milestones(self.rows).items()}
 
 
 def varied_settings(configurations: Sequence[Experiment]) -> list[str]:

@@ -47,6 +47,12 @@ def run_table(record: Record) -> Table:
     return {"mlp": _mlp, "svm": _svm, "cnn": _cnn}[record.section](record)
 
 
+def run_lines(record: Record) -> list[str]:
+    """What stands below a run's table: which epoch of a convnet `best.keras` holds."""
+    model = record.details.get("best_model")
+    return [f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else []
+
+
 def summary(record: Record) -> Row:
     """A run in one row, to stand below other sections' rows."""
     return {
@@ -66,6 +72,7 @@ def _mlp(record: Record) -> list[Row]:
             "implementation": name,
             "best test": percent(score["best"]["test_accuracy"]),
             "at epoch": str(score["best"]["epoch"]),
+            **_selected(score.get("selected")),
             "final test": percent(score["final"]["test_accuracy"]),
             "test loss": f"{score['final']['test_loss']:.4f}",
             "published": _published_value(record.reference),
@@ -108,10 +115,22 @@ def _cnn(record: Record) -> list[Row]:
             "epochs": str(record.epochs),
             "best test": percent(test_accuracy(best)),
             "at epoch": str(best["epoch"]) if best else "-",
+            **_selected(record.selected),
             "final test": percent(test_accuracy(final)),
             "published": _published_value(record.reference),
         }
     ]
+
+
+def _selected(selected: Mapping[str, Any] | None) -> Row:
+    """Columns for the epoch that the validation set selects, where there is one."""
+    if not selected:
+        return {}
+    return {
+        "selected test": percent(selected["test_accuracy"]),
+        "at validation": percent(selected["validation_accuracy"]),
+        "in epoch": str(selected["epoch"]),
+    }
 
 
 def comparison(rows: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -126,8 +126,7 @@ def _end(record: Record, asked: int) -> dict[str, Any]:
     if record.status not in STATUSES:
         raise ValueError(record.status)
     asked = asked or record.config.epochs or 0
-    selected = getattr(record, "selected", None)
-    best, final = record.best or {}, record.final or {}
+    best, selected, final = record.best or {}, record.selected or {}, record.final or {}
     return {
         "status": "unfinished" if record.status == "ok" and record.epochs < asked else record.status,
         "experiment": str(record.experiment),
@@ -138,8 +137,8 @@ def _end(record: Record, asked: int) -> dict[str, Any]:
         "best": _number(test_accuracy(record.best)),
         "best_epoch": _whole(best.get("epoch")),
         "final": _number(test_accuracy(record.final)),
-        "selected": _number(test_accuracy(selected)),
-        "selected_epoch": _whole((selected or {}).get("epoch")),
+        "selected": _number(test_accuracy(record.selected)),
+        "selected_epoch": _whole(selected.get("epoch")),
         "loss": _number(final.get("test_loss")),
         "seconds": _number(record.seconds),
         "parameters": _whole(record.details.get("parameters")),

@@ -31,9 +31,12 @@ class EpochRow(TypedDict):
     test_loss: float
     test_accuracy: float
     seconds: float
+    validation_loss: NotRequired[float]
+    validation_accuracy: NotRequired[float]
     implementation: NotRequired[str]
 
 
+VALIDATION_COLUMNS = ("validation_loss", "validation_accuracy")
 HISTORY_COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
 
 
@@ -48,8 +51,9 @@ class Record:
         config: What decided the run.
         reference: Figure, question, published value and the like of its experiment.
         quick: Whether it was a smoke test, which is no result.
-        dataset: name, counts, classes and digest of the data.
+        dataset: name, counts, classes and digest of the data; counts and digest of a validation set as well.
         best: The first epoch of the highest test accuracy (or machine, of `svm`); None when no epoch was finished.
+        selected: The first epoch of the highest validation accuracy; None without a validation set.
         final: The last finished epoch.
         epochs: How many were finished; 0 for what is not trained in epochs.
         seconds: The median epoch times their number, so that a pause does not count; of `svm` the wall-clock time.
@@ -67,6 +71,7 @@ class Record:
     quick: bool
     dataset: Mapping[str, Any]
     best: Mapping[str, Any] | None
+    selected: Mapping[str, Any] | None = None
     final: Mapping[str, Any] | None
     epochs: int
     seconds: float
@@ -194,8 +199,12 @@ def read_history(text: str) -> list[EpochRow]:
 
 
 def history_bytes(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = HISTORY_COLUMNS) -> bytes:
-    """`history.csv`: one row an epoch. Floats are written in full, so that equal runs give equal files."""
-    text = io.StringIO()
+    """`history.csv`: one row an epoch. Floats are written in full, so that equal runs give equal files.
+
+    Columns of a validation set follow where the rows have them.
+    """
+    rows, text = list(rows), io.StringIO()
+    columns = (*columns, *(name for name in VALIDATION_COLUMNS if rows and name in rows[0] and name not in columns))
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
@@ -207,6 +216,33 @@ def best_row(rows: Sequence[EpochRow]) -> EpochRow | None:
     return max(rows, key=lambda row: row["test_accuracy"], default=None)
 
 
+def selected_row(rows: Sequence[EpochRow]) -> EpochRow | None:
+    """The first epoch of the highest validation accuracy, which the test set has no part in; None without one."""
+    validated = [row for row in rows if "validation_accuracy" in row]
+    return max(validated, key=lambda row: row["validation_accuracy"], default=None)
+
+
+def chosen_row(rows: Sequence[EpochRow]) -> EpochRow | None:
+    """The epoch that `best.keras` holds: the selected one where there is a validation set, else the best one."""
+    return selected_row(rows) or best_row(rows)
+
+
+def best_model(rows: Sequence[EpochRow]) -> dict[str, Any]:
+    """What `best.keras` holds, in a record: the epoch, and what it was chosen by."""
+    chosen, selected = chosen_row(rows), selected_row(rows)
+    assert chosen
+    return {"epoch": chosen["epoch"], "chosen_by": "validation accuracy" if selected else "test accuracy"}
+
+
+def milestones(rows: Sequence[EpochRow]) -> dict[str, dict[str, Any] | None]:
+    """`best`, `selected` and `final` of a record."""
+    return {
+        "best": milestone(best_row(rows)),
+        "selected": milestone(selected_row(rows)),
+        "final": milestone(rows[-1] if rows else None),
+    }
+
+
 def scores(row: EpochRow) -> list[float]:
     """Train loss, train accuracy, test loss and test accuracy of an epoch."""
     return [row["train_loss"], row["train_accuracy"], row["test_loss"], row["test_accuracy"]]
@@ -216,11 +252,12 @@ def milestone(row: EpochRow | None) -> dict[str, Any] | None:
     """What a record keeps of one epoch."""
     if row is None:
         return None
-    return {"epoch": row["epoch"], "test_accuracy": row["test_accuracy"], "test_loss": row["test_loss"]}
+    columns = ("epoch", "test_accuracy", "test_loss", *VALIDATION_COLUMNS)
+    return {name: value for name in columns if (value := row.get(name)) is not None}
 
 
 def test_accuracy(one: Mapping[str, Any] | None) -> float | None:
-    """The test accuracy of a record's `best` or `final`, where there is one."""
+    """The test accuracy of a record's `best`, `selected` or `final`, where there is one."""
     return None if one is None else float(one["test_accuracy"])
 
 

@@ -16,12 +16,12 @@ from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.folder import Run
-from rdfia_keras.runs.records import Record, best_row, duration, milestone
+from rdfia_keras.runs.records import Record, best_model, duration, milestones
 from rdfia_keras.sections.common import (
-    QUICK_EXAMPLES,
     Finished,
     create_run,
     make_record,
+    prepare,
     save_figure,
     shorten,
 )
@@ -54,7 +54,7 @@ def run(config: CnnConfig, options: RunOptions) -> Result:
         raise ConfigError(f"{label(config, 'xla')} on and --deterministic exclude each other: leave one out", ("xla",))
     # Data first: a missing or broken file is told before the seconds that TensorFlow takes to load.
     config = replace(config, dataset=dataset_name(config.dataset))
-    data = load_images(config.dataset, options.data_dir)
+    data = prepare(load_images(config.dataset, options.data_dir), config, options.quick)
     set_up_backend(options.device, options.deterministic)
     return train(match_registered(config), data, options).result()
 
@@ -70,11 +70,11 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
     from rdfia_keras.training.callbacks import Checkpoint, EpochHistory
     from rdfia_keras.training.fit import compile_model
 
-    if options.quick:
-        data = data.take(QUICK_EXAMPLES)
-        experiment = experiment if resumed else shorten(experiment)
+    if options.quick and not resumed:
+        experiment = shorten(experiment)
     config = experiment.config
     assert isinstance(config, CnnConfig)
+    data = prepare(data, config, options.quick)
     device = check_device(options.device)
     if warning := precision_warning(config.precision, device, compute_capability()):
         note(f"warning: {warning}")
@@ -88,7 +88,9 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
         if resumed:
             run.lengthen(config.epochs or done)
         where = f"resuming after epoch {done} in {run.folder}" if resumed else f"into {run.folder}"
-        note(f"{experiment.name}: {settings_line(config)}; {len(data.train):,} training images; {where}")
+        images = f"{len(data.train):,} training images"
+        images += f" and {len(data.validation):,} for validation" if data.validation else ""
+        note(f"{experiment.name}: {settings_line(config)}; {images}; {where}")
         try:
             outcome, exit_code = _fit(model, data, experiment, run, checkpoint, options)
         except Exception as error:
@@ -143,6 +145,7 @@ def settings_line(config: CnnConfig) -> str:
     words += [f"dropout {config.dropout_rate:g}"] if config.dropout_rate else []
     words += ["batch-norm"] if config.batch_norm else []
     words += [f"{config.framework_defaults}'s defaults"] if config.framework_defaults != "keras" else []
+    words += [f"validation {config.validation:g}"] if config.validation else []
     return ", ".join([*words, config.precision, f"seed {config.seed}"])
 
 
@@ -239,8 +242,7 @@ def _record(
         data,
         options,
         **outcome,
-        best=milestone(best_row(rows)),
-        final=milestone(rows[-1] if rows else None),
+        **milestones(rows),
         epochs=len(rows),
         seconds=duration(rows),
         details={
@@ -248,6 +250,7 @@ def _record(
             "tf32": uses_tf32(),
             "failed_on_device": failed_on_device,
             "compiled_by_xla": what_xla_compiles(model),
+            "best_model": best_model(rows) if rows and not failed_on_device else None,
             "weights_digest": checkpoints.digest(checkpoint.weights) if rows else None,
         },
     )

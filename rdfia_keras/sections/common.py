@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdfia_keras.config import RunOptions
+from rdfia_keras.config import CnnConfig, MlpConfig, RunOptions
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
@@ -44,11 +44,23 @@ class Finished:
         return Result(
             data=self.record.to_dict(),
             table=tables.run_table(self.record),
+            lines=tables.run_lines(self.record),
             paths=[self.folder],
             hint=hint if self.record.status == "interrupted" else "",
             quick=self.record.quick,
             exit_code=self.exit_code,
         )
+
+
+def prepare(data: "Dataset", config: MlpConfig | CnnConfig, quick: bool) -> "Dataset":
+    """The data that a run uses: few examples in a smoke test, with a validation set where one is asked for.
+
+    Data that are prepared already stay as they are.
+
+    Raises:
+        RdfiaError: When a class has too few examples to hold that part out.
+    """
+    return (data.take(QUICK_EXAMPLES) if quick else data).hold_out(config.validation, config.seed)
 
 
 def shorten(experiment: Experiment) -> Experiment:

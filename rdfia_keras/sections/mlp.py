@@ -15,12 +15,12 @@ from rdfia_keras.report.result import Result
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import write_atomic
 from rdfia_keras.runs.folder import Run
-from rdfia_keras.runs.records import HISTORY_COLUMNS, EpochRow, Record, best_row, duration, milestone, scores
+from rdfia_keras.runs.records import HISTORY_COLUMNS, EpochRow, Record, duration, milestones, scores
 from rdfia_keras.sections.common import (
-    QUICK_EXAMPLES,
     Finished,
     create_run,
     make_record,
+    prepare,
     save_figure,
     shorten,
 )
@@ -48,7 +48,7 @@ def run(config: MlpConfig, options: RunOptions, animate: bool = False) -> Result
     """
     check_animation(config, animate)
     require_tensorflow("rdfia mlp")
-    data = load_vectors(config.dataset, options.data_dir)
+    data = prepare(load_vectors(config.dataset, options.data_dir), config, options.quick)
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     return train(match_registered(config), data, options, animate=animate).result()
 
@@ -78,11 +78,11 @@ def train(
         animate: As of `run`.
         brief: Leave out progress and pictures: on the circles they take longer than the training.
     """
-    if options.quick:
-        data = data.take(QUICK_EXAMPLES)
-        experiment = experiment if resumed else shorten(experiment)
+    if options.quick and not resumed:
+        experiment = shorten(experiment)
     config = experiment.config
     assert isinstance(config, MlpConfig)
+    data = prepare(data, config, options.quick)
     device = check_device(cpu_unless_asked(options.device))
     run = resumed or create_run(experiment, data, options, device)
     with run, placed_on(device):
@@ -222,10 +222,8 @@ def _record(
 ) -> Record:
     """The record of what has been trained."""
     histories = {name: state.history for name, state in states.items() if state.history}
-    by_name = {
-        name: {"best": milestone(best_row(rows)), "final": milestone(rows[-1])} for name, rows in histories.items()
-    }
-    first: dict[str, Any] = next(iter(by_name.values()), {"best": None, "final": None})
+    by_name = {name: milestones(rows) for name, rows in histories.items()}
+    first: dict[str, Any] = next(iter(by_name.values()), milestones([]))
     return make_record(
         experiment,
         data,

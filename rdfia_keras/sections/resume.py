@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.config import Config, RunOptions, dataset_name, label
+from rdfia_keras.config import CnnConfig, Config, MlpConfig, RunOptions, dataset_name, label
 from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import match_registered
@@ -14,7 +14,7 @@ from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.sections import cnn, mlp
-from rdfia_keras.sections.common import QUICK_EXAMPLES, Finished
+from rdfia_keras.sections.common import Finished, prepare
 from rdfia_keras.system.backend import backend_name, set_up_backend
 from rdfia_keras.system.terminal import note
 
@@ -54,8 +54,8 @@ def run(
         if resumed.status(epochs) == "ok":
             note(f"{folder} is finished already; --epochs makes it longer")
             return _finished(folder).result()
-        data = _load(config, given.get("data_dir") or facts["options"]["data_dir"])
         options = _options_of(facts["options"], options, given)
+        data = _load(config, options.data_dir)
         check_data(resumed, facts, data, options.quick)
         set_up_backend(options.device, options.deterministic)
         return resume(resumed, config.with_epochs(epochs), data, options, **more).result()
@@ -100,18 +100,24 @@ def check_backend(resumed: Run, backend: str) -> None:
 
 def check_data(resumed: Run, facts: Mapping[str, Any], data: Dataset, quick: bool) -> None:
     """Refuse other data than the run's."""
-    digest = (data.take(QUICK_EXAMPLES) if quick else data).digest
-    recorded = facts["dataset"]["digest"]
-    if digest != recorded:
+    config = resumed.config()
+    assert isinstance(config, MlpConfig | CnnConfig)
+    now, recorded = prepare(data, config, quick).describe(), facts["dataset"]
+    if now["digest"] != recorded["digest"]:
         raise RdfiaError(
-            f"cannot resume {resumed.folder}: the data set {data.name} is another one now (digest {digest}, was "
-            f"{recorded}); point --data-dir to the one it was started with"
+            f"cannot resume {resumed.folder}: the data set {data.name} is another one now (digest {now['digest']}, "
+            f"was {recorded['digest']}); point --data-dir to the one it was started with"
+        )
+    if now.get("validation_digest") != recorded.get("validation_digest"):
+        raise RdfiaError(
+            f"cannot resume {resumed.folder}: other examples would be held out for validation than at its start; "
+            "resume it with the versions that it was started with, or start a new run"
         )
 
 
-def _load(config: Config, data_dir: str | Path | None) -> Dataset:
+def _load(config: Config, data_dir: Path | None) -> Dataset:
     load = load_images if config.section == "cnn" else load_vectors
-    return load(config.dataset, Path(data_dir) if data_dir else None)
+    return load(config.dataset, data_dir)
 
 
 def _options_of(recorded: Mapping[str, Any], options: RunOptions, given: Mapping[str, Any]) -> RunOptions:

@@ -76,6 +76,8 @@ class Progress:
             f"epoch {self.done}/{self.epochs}  loss {row['train_loss']:.4f}  train {row['train_accuracy']:6.2%}  "
             f"test {row['test_accuracy']:6.2%}"
         )
+        if "validation_accuracy" in row:
+            text += f"  validation {row['validation_accuracy']:6.2%}"
         if self.bar:
             self.bar.update(self.task, completed=self.done * self.batches, last=text)
             return

@@ -15,7 +15,7 @@ import numpy as np
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import write_atomic
-from rdfia_keras.runs.records import EpochRow, best_row, history_bytes
+from rdfia_keras.runs.records import EpochRow, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress
 
 Logs = dict[str, Any] | None
@@ -127,11 +127,37 @@ class StopOnDivergence(keras.callbacks.Callback):
             raise Diverged(f"the loss or a weight stopped being a finite number in epoch {epoch + 1}")
 
 
+class Validation(keras.callbacks.Callback):
+    """Measure loss and accuracy on a third part of the data after each epoch: `validation_` in the logs.
+
+    `fit` has a place for one such part only, where this package puts the test set. Put it before an `EpochHistory`.
+
+    Args:
+        data: Batches of (x, y), as `model.evaluate` reads them.
+
+    Example:
+        >>> history = EpochHistory()
+        >>> callbacks = [Validation(batches(split, 500)), history]
+        >>> model.fit(x, y, validation_data=(x_test, y_test), callbacks=callbacks)
+        >>> history.rows[-1]["validation_accuracy"]
+    """
+
+    def __init__(self, data: Any):
+        super().__init__()
+        self.data = data
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        measured = self.model.evaluate(self.data, verbose=0, return_dict=True)
+        if logs is not None:
+            logs |= {f"validation_{name}": value for name, value in measured.items()}
+
+
 class EpochHistory(keras.callbacks.Callback):
     """Collect a row for each epoch, as `history.csv` has it.
 
     Training loss and accuracy are averages over the epoch, while the weights change; `test_` columns are what `fit`
-    calls `val_`. Put it after a `LearningRateSchedule`, whose exact rate it takes from the logs.
+    calls `val_`, and `validation_` columns are there with a `Validation`. Put it after a `LearningRateSchedule`, whose
+    exact rate it takes from the logs.
 
     Attributes:
         rows: The finished epochs.
@@ -153,17 +179,19 @@ class EpochHistory(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         logs = logs or {}
         rate = logs.get("learning_rate", self.model.optimizer.learning_rate)
-        self.rows.append(
-            {
-                "epoch": epoch + 1,
-                "lr": float(rate),
-                "train_loss": float(logs["loss"]),
-                "train_accuracy": float(logs.get("accuracy", math.nan)),
-                "test_loss": float(logs.get("val_loss", math.nan)),
-                "test_accuracy": float(logs.get("val_accuracy", math.nan)),
-                "seconds": round(time.perf_counter() - self._begin, 3),
-            }
-        )
+        row: EpochRow = {
+            "epoch": epoch + 1,
+            "lr": float(rate),
+            "train_loss": float(logs["loss"]),
+            "train_accuracy": float(logs.get("accuracy", math.nan)),
+            "test_loss": float(logs.get("val_loss", math.nan)),
+            "test_accuracy": float(logs.get("val_accuracy", math.nan)),
+            "seconds": round(time.perf_counter() - self._begin, 3),
+        }
+        if "validation_loss" in logs:
+            row["validation_loss"] = float(logs["validation_loss"])
+            row["validation_accuracy"] = float(logs.get("validation_accuracy", math.nan))
+        self.rows.append(row)
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -197,7 +225,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     Attributes:
         weights: After the last finished epoch, by path; empty before the first.
-        best_weights: After the epoch of the highest test accuracy.
+        best_weights: After the epoch of the highest validation accuracy, or test accuracy without a `Validation`.
 
     Example:
         >>> history = EpochHistory()
@@ -217,7 +245,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         rows = self.history.rows
         self.weights = variables_by_path(self.model.weights)
-        if best_row(rows) is rows[-1]:
+        if chosen_row(rows) is rows[-1]:
             self.best_weights = self.weights
         groups = {
             "model": self.weights,

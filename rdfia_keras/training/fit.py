@@ -15,7 +15,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.convnet import augmentation_of
 from rdfia_keras.system.backend import has_gpu
 from rdfia_keras.training.batches import batches
-from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence
+from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence, Validation
 from rdfia_keras.training.optimizers import make_optimizer
 from rdfia_keras.training.schedules import SCHEDULES
 
@@ -48,6 +48,7 @@ def fit(
     if config.epochs is None or config.lr is None or done >= config.epochs:
         return
     seeds = EpochSeeds(config.seed, done)
+    validation = [Validation(batches(data.validation, EVALUATION_BATCH))] if data.validation else []
     model.fit(
         batches(data.train, config.batch_size, seeds.order),
         validation_data=batches(data.test, EVALUATION_BATCH),
@@ -55,7 +56,7 @@ def fit(
         epochs=config.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[seeds, SCHEDULES[config.schedule](config.lr), StopOnDivergence(), history, *callbacks],
+        callbacks=[seeds, SCHEDULES[config.schedule](config.lr), StopOnDivergence(), *validation, history, *callbacks],
     )
 
 

@@ -52,11 +52,11 @@ class Trainer:
         self.implementation = implementation
         self.config = config
         self.network = perceptron.IMPLEMENTATIONS[implementation](weights, config.lr)
-        x, y = np.concatenate([data.train.x, data.test.x]), np.concatenate([data.train.y, data.test.y])
-        self.data = perceptron.tensors(x, one_hot(y, len(data.classes)))
+        x, y, bounds = _joined(data)
+        self.data = perceptron.tensors(x, y)
         self.examples = len(data.train)
         self.chunk = self.CHUNK if self.examples <= self.CHUNKED_EXAMPLES else 1
-        self.compiled = perceptron.compile_epochs(self.network, min(config.batch_size, self.examples))
+        self.compiled = perceptron.compile_epochs(self.network, min(config.batch_size, self.examples), bounds)
 
     def restart(self, config: MlpConfig, weights: dict[str, np.ndarray]) -> None:
         """Begin again from other weights, in another order and with another learning rate, without compiling anew."""
@@ -80,9 +80,16 @@ class Trainer:
         ]
 
 
+def _joined(data: Dataset) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Examples and one-hot targets of training, test and, if there is one, validation; and where each next begins."""
+    splits = [split for split in (data.train, data.test, data.validation) if split]
+    x, y = np.concatenate([split.x for split in splits]), np.concatenate([split.y for split in splits])
+    return x, one_hot(y, len(data.classes)), np.cumsum([len(split) for split in splits[:-1]]).tolist()
+
+
 def _row(implementation: str, epoch: int, lr: float, scores: list[float], seconds: float) -> EpochRow:
-    train_loss, train_accuracy, test_loss, test_accuracy = scores
-    return {
+    train_loss, train_accuracy, test_loss, test_accuracy, *validation = scores
+    row: EpochRow = {
         "implementation": implementation,
         "epoch": epoch,
         "lr": lr,
@@ -92,6 +99,9 @@ def _row(implementation: str, epoch: int, lr: float, scores: list[float], second
         "test_accuracy": test_accuracy,
         "seconds": seconds,
     }
+    if validation:
+        row["validation_loss"], row["validation_accuracy"] = validation
+    return row
 
 
 # The latest one only: it holds a copy of its data.
@@ -100,7 +110,8 @@ _LATEST: dict[tuple[object, ...], Trainer] = {}
 
 def trainer_from(implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]) -> Trainer:
     """A trainer that begins from some weights; the latest one if its compiled function fits."""
-    key = (implementation, config.hidden_units, config.batch_size, data.digest)
+    held_out = data.validation and data.validation.digest
+    key = (implementation, config.hidden_units, config.batch_size, data.digest, held_out)
     if key in _LATEST:
         _LATEST[key].restart(config, weights)
     else:
@@ -154,9 +165,8 @@ def train_lbfgs(config: MlpConfig, data: Dataset) -> State:
     It is done in one go, from the initial weights: what the method remembers of earlier steps is in no checkpoint.
     """
     begin = time.perf_counter()
-    n_y, epochs = len(data.classes), config.epochs or 0
-    arrays = (data.train.x, one_hot(data.train.y, n_y), data.test.x, one_hot(data.test.y, n_y))
-    weights, measured = perceptron.lbfgs(init(config, data), *arrays, epochs)
+    epochs = config.epochs or 0
+    weights, measured = perceptron.lbfgs(init(config, data), *_joined(data), epochs)
     seconds = round((time.perf_counter() - begin) / epochs, 6)
     return State(
         weights, [_row("manual", i + 1, config.lr, scores, seconds) for i, scores in enumerate(measured.tolist())]

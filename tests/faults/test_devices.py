@@ -37,8 +37,8 @@ SECOND_DEVICE = """
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     used, compile_epochs = set(), perceptron.compile_epochs
 
-    def watched(network, batch_size):
-        compiled = compile_epochs(network, batch_size)
+    def watched(network, batch_size, bounds):
+        compiled = compile_epochs(network, batch_size, bounds)
 
         def train(*arrays):
             measured = compiled(*arrays)
