@@ -99,6 +99,11 @@ def test_a_wrong_option_is_named_and_exits_2(rdfia_here, monkeypatch, args, word
         (["mlp", "--data-dir", "broken"], ["circles.mat"]),
         (["cnn", "--data-dir", "broken", "--dataset", "mnist"], ["mnist.npz"]),
         (["cnn", "--data-dir", "broken"], ["data_batch_1"]),
+        (
+            ["cnn", "--dataset", "digits", "--quick", "--validation", "0.001"],
+            ["0 of the", "of class 0", "--validation"],
+        ),
+        (["mlp", "--validation", "0.999"], ["100 of the 100", "choose another fraction"]),
     ],
     ids=lambda value: " ".join(value),
 )

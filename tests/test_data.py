@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, load_images, load_vectors, one_hot
+from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, Split, load_images, load_vectors, one_hot
 from rdfia_keras.data.base import IMAGES, VECTORS
 from rdfia_keras.data.cifar10 import CLASSES
 from rdfia_keras.errors import RdfiaError
@@ -724,6 +724,60 @@ def test_digest_follows_the_content(tmp_path):
         digests.add(load_images("mnist", tmp_path).digest)
     assert len(digests) == 2
     assert load_vectors("digits").digest == load_vectors("digits").digest
+
+
+# --- a validation split
+
+
+def numbered(*counts: int) -> Dataset:
+    """Training vectors that say which they are, so many of each class, in no order of the classes."""
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    names = ("ant", "bee", "cat", "dog")[: len(counts)]
+    return Dataset("made", Split(np.arange(len(y), dtype=float)[:, None], y), Split(np.zeros((2, 1)), y[:2]), names)
+
+
+def test_a_part_of_each_class_is_held_out():
+    data = numbered(20, 50, 10)
+    split = data.hold_out(0.1, seed=3)
+    assert [int((split.validation.y == number).sum()) for number in range(3)] == [2, 5, 1]
+    assert [len(split.train), len(split.validation)] == [72, 8]
+    for part in (split.train, split.validation):
+        np.testing.assert_array_equal(part.y, data.train.y[part.x[:, 0].astype(int)])
+        assert (np.diff(part.x[:, 0]) > 0).all()
+    assert sorted([*split.train.x[:, 0], *split.validation.x[:, 0]]) == list(range(80))
+    assert split.test is data.test
+
+
+def test_the_part_that_is_held_out_follows_the_seed():
+    data = numbered(20, 20)
+    parts = [tuple(data.hold_out(0.25, seed).validation.x[:, 0]) for seed in (3, 3, 4)]
+    assert parts[0] == parts[1] != parts[2]
+    assert data.hold_out(0.25, 3).validation.digest != data.hold_out(0.25, 4).validation.digest
+
+
+def test_a_data_set_stays_itself_whatever_is_held_out():
+    data = numbered(20, 20)
+    split = data.hold_out(0.25, 0)
+    assert data.hold_out(0, 0) is data and split.hold_out(0.5, 1) is split
+    assert split.digest == data.digest
+    assert split.describe() == {
+        **data.describe(),
+        "counts": {"train": 30, "test": 2, "validation": 10},
+        "validation_digest": split.validation.digest,
+    }
+    assert "validation_digest" not in data.describe()
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(0.1, 0), (0.9, 4)])
+def test_a_class_too_small_to_be_held_out_is_named(fraction, count):
+    with pytest.raises(RdfiaError) as error:
+        numbered(40, 4).hold_out(fraction, 0)
+    assert str(error.value) == (
+        f"made: validation (--validation) {fraction} would hold out {count} of the 4 training examples of class bee, "
+        "and both parts need one: choose another fraction or add examples"
+    )
+    # A class without examples, as a smoke test may have, has nothing to hold out.
+    assert len(numbered(40, 0).hold_out(0.1, 0).validation) == 4
 
 
 # --- the real files

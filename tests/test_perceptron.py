@@ -111,6 +111,26 @@ def test_a_training_that_goes_on_ends_bit_equal(name):
     assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole.history]
 
 
+def test_a_validation_set_is_measured_after_each_epoch():
+    config, data = MlpConfig(epochs=3, validation=0.2), load_vectors("circles").hold_out(0.2, seed=0)
+    states = {}
+    for name in ("manual", "layers"):
+        states[name] = training.State(training.init(config, data))
+        training.train(name, config, data, states[name], False, lambda row: None)
+    alone = training.State(training.init(config, data))
+    training.train("manual", config, replace(data, validation=None), alone, False, lambda row: None)
+    row, network = states["manual"].history[-1], perceptron.Manual(states["manual"].weights, eta=0.0)
+    y = np.eye(2)[data.validation.y]
+    p = perceptron.predict(network, data.validation.x)
+    assert row["validation_loss"] == pytest.approx(-np.log(p[y == 1]).mean())
+    assert row["validation_accuracy"] == (p.argmax(axis=1) == data.validation.y).mean()
+    assert states["layers"].history[-1]["validation_loss"] == pytest.approx(row["validation_loss"])
+    for parameter in perceptron.PARAMETERS:
+        np.testing.assert_array_equal(alone.weights[parameter], states["manual"].weights[parameter])
+    assert "validation_loss" not in alone.history[-1]
+    assert [row["test_loss"] for row in alone.history] == [row["test_loss"] for row in states["manual"].history]
+
+
 def test_divergence_is_told_and_keeps_the_last_good_weights():
     state = train("manual", MlpConfig(epochs=1))
     before = state.weights["W_h"].copy()

@@ -43,6 +43,24 @@ def test_one_compiled_function_serves_every_seed_and_learning_rate(circles, impl
     assert other.history[0]["lr"] == 0.5 and scores(first.history[0]) != scores(other.history[0])
 
 
+def test_each_seed_is_measured_on_the_validation_set_of_its_own(circles):
+    """Though one compiled function serves the seeds of data without one."""
+    for seed in (0, 1):
+        config = replace(SHORT, seed=seed, validation=0.2, epochs=2)
+        data = circles.hold_out(0.2, seed)
+        row = trained("manual", config, data).history[-1]
+        (_, expected) = Trainer("manual", config, data, init(config, data)).epochs(0, 2)
+        assert {**row, "seconds": 0} == {**expected, "seconds": 0} and row["validation_loss"] != row["test_loss"]
+
+
+def test_lbfgs_is_measured_on_a_validation_set(circles):
+    config, data = replace(CIRCLES.config, lbfgs=True, validation=0.2, epochs=5), circles.hold_out(0.2, 0)
+    state = train_lbfgs(config, data)
+    probabilities = perceptron.predict(perceptron.Manual(state.weights, eta=0.0), data.validation.x)
+    of_the_right_class = probabilities[np.arange(len(data.validation)), data.validation.y]
+    assert state.history[-1]["validation_loss"] == pytest.approx(-np.log(of_the_right_class).mean())
+
+
 def test_weights_that_all_start_at_zero_learn_nothing(circles):
     """Every hidden unit gets the same gradient, here none: why weights are drawn."""
     history = trained("manual", replace(CIRCLES.config, init_std=0.0, epochs=30), circles).history

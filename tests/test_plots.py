@@ -38,6 +38,12 @@ def history(epochs, top=0.8, first=1):
     return rows
 
 
+def validated(epochs):
+    """The same with a validation set, which selects the first epoch."""
+    rows = history(epochs)
+    return [{**row, "validation_loss": 0.2, "validation_accuracy": 0.7 - 0.001 * i} for i, row in enumerate(rows)]
+
+
 def diverged():
     rows = history(10)
     rows[6] |= {"train_loss": 4000.0, "test_loss": 9000.0, "test_accuracy": 0.1}
@@ -149,6 +155,10 @@ FIGURES = {
     ),
     "curves-1": lambda: plots.learning_curves(history(1), "CIFAR-10, baseline", 0.7),
     "curves-100": lambda: plots.learning_curves(history(100), LONG_TITLE, 0.85),
+    "implementations-validation": lambda: plots.implementations(
+        {name: validated(20) for name in ("manual", "tape", "layers", "optimizer")}, "Circles, n_h 10"
+    ),
+    "curves-validation": lambda: plots.learning_curves(validated(40), LONG_TITLE, 0.85),
     "curves-diverged": lambda: plots.learning_curves(diverged(), "CIFAR-10, normalise", 0.758),
     "map-1": lambda: plots.decision_map(panels(1, "probability"), ("outer", "inner")),
     "map-3": lambda: plots.decision_map(panels(3, "probability"), ("0", "1"), title="Circles"),
@@ -421,6 +431,19 @@ def test_learning_curves_marks_the_best_and_the_published_accuracy():
     assert list(published.get_ydata()) == [70, 70]
     assert published.get_linestyle() == "--"
     assert "published 70.0 %" in [text.get_text() for text in accuracy.get_legend().get_texts()]
+
+
+def test_learning_curves_draws_the_validation_set_and_what_it_selects():
+    rows = validated(30)
+    loss, accuracy = plots.learning_curves(rows, "CIFAR-10, baseline").axes
+    np.testing.assert_allclose(lines(loss)["validation"].get_ydata(), [row["validation_loss"] for row in rows])
+    drawn = lines(accuracy)["validation"]
+    np.testing.assert_allclose(drawn.get_ydata(), [100 * row["validation_accuracy"] for row in rows])
+    assert len({lines(accuracy)[name].get_linestyle() for name in ("train", "test", "validation")}) == 3
+    selected = 100 * rows[0]["test_accuracy"]
+    star = lines(accuracy)[f"selected test {selected:.1f} % (epoch 1)"]
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (1, pytest.approx(selected))
+    assert "validation" not in lines(plots.learning_curves(history(3), "CIFAR-10").axes[1])
 
 
 def test_learning_curves_without_a_published_value():

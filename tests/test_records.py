@@ -215,6 +215,15 @@ def test_history_is_written_in_full(tmp_path):
     assert StoredRun(tmp_path, a_record()).history() == [row]
 
 
+def test_a_history_has_validation_columns_where_there_is_a_validation_set(tmp_path):
+    row = {**dict.fromkeys(records.HISTORY_COLUMNS, 0.5), "epoch": 1}
+    validated = {**row, "validation_loss": 1 / 3, "validation_accuracy": 0.25}
+    data = records.history_bytes([validated])
+    assert data.decode().splitlines()[0].split(",") == [*records.HISTORY_COLUMNS, *records.VALIDATION_COLUMNS]
+    (tmp_path / "history.csv").write_bytes(data)
+    assert StoredRun(tmp_path, a_record()).history() == [validated]
+
+
 @pytest.mark.parametrize("content", [None, "epoch,lr\n1,x\n", "epoch,lr\n1\n", b"\xff\xfe"], ids=str)
 def test_a_history_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
@@ -229,6 +238,45 @@ def test_a_history_that_cannot_be_read_is_named(tmp_path, content):
 def test_best_is_the_first_of_the_highest():
     rows = [{"epoch": i, "test_accuracy": a} for i, a in enumerate((0.1, 0.9, 0.9, 0.3))]
     assert records.best_row(rows)["epoch"] == 1 and records.best_row([]) is None
+
+
+def test_the_epoch_is_selected_by_validation_accuracy_where_there_is_one():
+    def row(epoch, test, **validation):
+        return {"epoch": epoch, "test_accuracy": test, "test_loss": 1.0, **validation}
+
+    plain = [row(1, 0.4), row(2, 0.9), row(3, 0.5)]
+    validated = [
+        row(*values, validation_accuracy=accuracy, validation_loss=2.0)
+        for values, accuracy in zip(((1, 0.4), (2, 0.9), (3, 0.5)), (0.7, 0.6, 0.7), strict=True)
+    ]
+    assert records.selected_row(plain) is None and records.chosen_row(plain) is plain[1]
+    assert records.selected_row(validated) is records.chosen_row(validated) is validated[0]
+    assert records.best_model(plain) == {"epoch": 2, "chosen_by": "test accuracy"}
+    assert records.best_model(validated) == {"epoch": 1, "chosen_by": "validation accuracy"}
+    assert records.milestones(plain) == {
+        "best": {"epoch": 2, "test_accuracy": 0.9, "test_loss": 1.0},
+        "selected": None,
+        "final": {"epoch": 3, "test_accuracy": 0.5, "test_loss": 1.0},
+    }
+    assert records.milestones(validated)["selected"] == {
+        "epoch": 1,
+        "test_accuracy": 0.4,
+        "test_loss": 1.0,
+        "validation_loss": 2.0,
+        "validation_accuracy": 0.7,
+    }
+    assert records.milestones([]) == {"best": None, "selected": None, "final": None}
+
+
+def test_a_record_from_before_there_was_a_validation_set_is_read():
+    selected = {"epoch": 2, "test_accuracy": 0.5, "test_loss": 1.0}
+    record = a_record(CnnConfig(validation=0.1).resolve(), selected=selected)
+    values = json.loads(json.dumps(record.to_dict()))
+    assert Record.from_dict(values).selected == selected
+    del values["selected"], values["config"]["validation"]
+    old = Record.from_dict(values)
+    assert old.selected is None and old.config.validation == 0
+    assert old.config.identity() != record.config.identity()
 
 
 def test_a_pause_does_not_count_as_training():

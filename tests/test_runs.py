@@ -20,7 +20,7 @@ from rdfia_keras.report.runs import SORT_KEYS
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.listing import list_run
-from rdfia_keras.runs.records import Record, history_bytes
+from rdfia_keras.runs.records import history_bytes
 from rdfia_keras.runs.store import RunStore
 
 SHORT = change(BASELINE, epochs=5)

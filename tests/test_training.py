@@ -37,6 +37,7 @@ from rdfia_keras.training.callbacks import (
     StopOnDivergence,
     StopOnRequest,
     StopTraining,
+    Validation,
     epoch_order,
     set_random_streams,
     set_variables,
@@ -206,6 +207,26 @@ def test_epoch_history_without_test_data_has_no_test_numbers(tmp_path):
     assert len(history.rows) == 2 and all(math.isnan(row["test_loss"]) for row in history.rows)
     assert all(math.isnan(row["test_accuracy"]) and row["train_loss"] > 0 for row in history.rows)
     assert math.isnan(read_history((tmp_path / "history.csv").read_text())[1]["test_accuracy"])
+
+
+def test_a_validation_set_is_measured_and_changes_nothing_else(capsys):
+    x, y = X[:5], Y[:5]
+    alone, plain = plain_model(), EpochHistory()
+    plain_fit(alone, EpochSeeds(0), plain, validation_data=(X_TEST, Y_TEST))
+    model, history = plain_model(), EpochHistory()
+    with Progress("plain", epochs=2) as progress:
+        callbacks = [EpochSeeds(0), Validation(batches(Split(x, y), 2)), history, ProgressReport(progress, history)]
+        plain_fit(model, *callbacks, validation_data=(X_TEST, Y_TEST))
+    for one, other in zip(alone.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    measured = model.evaluate(x, y, verbose=0, return_dict=True)
+    last = history.rows[-1]
+    assert last["validation_accuracy"] == pytest.approx(measured["accuracy"])
+    assert last["validation_loss"] == pytest.approx(measured["loss"], rel=1e-5)
+    assert f"validation {last['validation_accuracy']:6.2%}" in capsys.readouterr().err
+    for row in history.rows:
+        del row["validation_loss"], row["validation_accuracy"]
+    assert numbers(history) == numbers(plain)
 
 
 def test_the_history_file_is_whole_after_each_epoch(tmp_path):
@@ -412,11 +433,12 @@ def assert_equal_training(model, history, other, other_history):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "precision"),
-    [("sgd", "float32"), ("adam", "float32"), ("momentum", "mixed_float16")],
+    ("optimizer", "precision", "validation"),
+    [("sgd", "float32", 0.0), ("adam", "float32", 0.25), ("momentum", "mixed_float16", 0.0)],
 )
-def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_path, optimizer, precision):
+def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_path, optimizer, precision, validation):
     config = replace(FULL, optimizer=optimizer, precision=precision, lr=0.01, epochs=3)
+    tiny_images = tiny_images.hold_out(validation, seed=5)
     whole, rows = train(config, tiny_images)
     cut: list[int] = []
     stop = Doing(2, 2, lambda: cut.append(1))
@@ -431,6 +453,7 @@ def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_pa
     resumed, again = train(config, tiny_images, tmp_path)
     assert_equal_training(whole, rows, resumed, again)
     assert len(again.rows) == 3
+    assert all(("validation_loss" in row) == bool(validation) for row in again.rows)
 
 
 # What a GPU gets: the whole step compiled by XLA, several steps a call.
@@ -666,17 +689,23 @@ def test_values_of_other_variables_are_refused():
 # --- a whole run ------------------------------------------------------------------------------------------------------
 
 
-def test_best_keras_holds_the_weights_of_the_best_epoch(tiny_images, tmp_path):
-    """The test labels are what the network says after two epochs, so that its accuracy is highest then."""
+@pytest.mark.parametrize("validated", [False, True], ids=["by-test", "by-validation"])
+def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, tmp_path, validated):
+    """The labels to choose by are what the network says after two epochs, so that its accuracy is highest then."""
     config = replace(BASELINE.config, lr=0.01, batch_size=16, epochs=4)
     early, _ = train(replace(config, epochs=2), tiny_images)
-    test = Split(tiny_images.test.x, predict(early, tiny_images.test).argmax(axis=1))
-    data = Dataset("early", tiny_images.train, test, tiny_images.classes)
+    labelled = Split(tiny_images.test.x, predict(early, tiny_images.test).argmax(axis=1))
+    test, validation = (tiny_images.test, labelled) if validated else (labelled, None)
+    data = Dataset("early", tiny_images.train, test, tiny_images.classes, validation=validation)
     finished = cnn.train(Experiment(name="early", config=config), data, RunOptions(out=tmp_path))
     record = finished.record
-    assert (record.best["epoch"], record.best["test_accuracy"]) == (2, 1.0)
-    assert record.final["epoch"] == 4 and record.final["test_accuracy"] < 1
-    for file, milestone in (("best.keras", record.best), ("model.keras", record.final)):
+    chosen, by = (record.selected, "validation") if validated else (record.best, "test")
+    assert (chosen["epoch"], chosen[f"{by}_accuracy"]) == (2, 1.0)
+    assert record.final["epoch"] == 4 and record.final[f"{by}_accuracy"] < 1
+    assert (record.selected is not None) == validated
+    assert record.details["best_model"] == {"epoch": 2, "chosen_by": f"{by} accuracy"}
+    assert finished.result().lines == [f"best.keras: epoch 2, of the highest {by} accuracy"]
+    for file, milestone in (("best.keras", chosen), ("model.keras", record.final)):
         model = load_model(finished.folder / file)
         compile_model(model, config)
         loss, accuracy = evaluate(model, test)
@@ -685,6 +714,20 @@ def test_best_keras_holds_the_weights_of_the_best_epoch(tiny_images, tmp_path):
     weights = variables_by_path(model.weights)
     assert checkpoints.digest(weights) == record.details["weights_digest"]
     assert not np.array_equal(last["best/conv1/kernel"], last["model/conv1/kernel"])
+
+
+def test_statistics_are_those_of_the_examples_that_are_trained_on(tiny_images, tmp_path):
+    config = replace(SMALL, normalize=True, validation=0.5, epochs=1)
+    finished = cnn.train(Experiment(name="half", config=config), tiny_images, RunOptions(out=tmp_path))
+    split = tiny_images.hold_out(0.5, config.seed)
+    mean, whole = ((images.x / 255).mean(axis=(0, 1, 2)) for images in (split.train, tiny_images.train))
+    normalized = load_model(finished.folder / "model.keras").get_layer("normalize")
+    np.testing.assert_allclose(np.ravel(normalized.mean), mean, rtol=1e-5)
+    assert not np.allclose(mean, whole, rtol=1e-4)
+    assert finished.record.dataset["counts"] == {"train": 24, "test": 24, "validation": 24}
+    assert finished.record.dataset["validation_digest"] == split.validation.digest
+    (row,) = finished.result().table
+    assert row["selected test"] == f"{finished.record.selected['test_accuracy']:.2%}"
 
 
 def test_numbers_that_json_does_not_have_become_null():
@@ -705,7 +748,7 @@ from rdfia_keras.training.fit import compile_model, fit, predict
 
 y = np.arange(40) % 3
 x = (np.random.default_rng(0).integers(0, 60, (40, 32, 32, 3)) + 60 * y[:, None, None, None]).astype(np.uint8)
-data = Dataset("made", Split(x, y), Split(x[:20], y[:20]), ("a", "b", "c"))
+data = Dataset("made", Split(x, y), Split(x[:20], y[:20]), ("a", "b", "c")).hold_out(0.2, 5)
 config = replace(BATCH_NORM.config, optimizer="momentum", lr=0.01, epochs=2, batch_size=16, seed=5)
 
 def train(folder, stop=None):
@@ -734,6 +777,8 @@ resumed, again = train(Path("cut"))
 for row in rows.rows + again.rows:
     del row["seconds"]
 assert rows.rows == again.rows and len(rows.rows) == 2
+measured = whole.evaluate(data.validation.x, data.validation.y, verbose=0, return_dict=True)
+assert abs(measured["accuracy"] - rows.rows[-1]["validation_accuracy"]) < 1e-6
 for variables in (lambda m: m.weights, lambda m: m.optimizer.variables):
     one, other = variables_by_path(variables(whole)), variables_by_path(variables(resumed))
     assert one.keys() == other.keys() and len(one) > 2

@@ -20,6 +20,8 @@ TRAIN = ("--augment", "--dropout", "--batch-norm", "--optimizer", "momentum", "-
 DENSE = ("--model", "dense", "--augment", "--dropout", "--optimizer", "momentum", "--lr", "0.01", "--batch-size", "8")
 # What a GPU gets, on a CPU: the whole step compiled by XLA, several steps a call.
 GPU_PATH = (*DENSE, "--xla", "on", "--steps-per-execution", "4")
+# With a validation set, to choose the epoch by.
+VALIDATED = ("--validation", "0.25")
 ENV = {key: value for key, value in os.environ.items() if key != "RDFIA_DATA"}
 
 

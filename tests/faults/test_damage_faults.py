@@ -73,6 +73,10 @@ def test_a_damaged_text_file_is_told_or_made_anew(whole, finished, tmp_path, nam
         (("--lr", "0.5"), "lr (--lr) was 0.01 and is now 0.5; only epochs (--epochs) may change"),
         (("--seed", "3"), "seed (--seed) was 0 and is now 3; only epochs (--epochs) may change"),
         (("--model", "lenet"), "network (--model) was dense and is now lenet; only epochs (--epochs) may change"),
+        (
+            ("--validation", "0.2"),
+            "validation (--validation) was 0.0 and is now 0.2; only epochs (--epochs) may change",
+        ),
         (("--dataset", "mnist"), "dataset (--dataset) was"),
         (("--epochs", "2"), "epochs (--epochs) was 6 and can only grow"),
     ],
@@ -87,14 +91,22 @@ def test_resume_refuses_what_differs(finished, tmp_path, options, words):
         assert again.stderr == done.stderr
 
 
-@pytest.mark.parametrize("resume", [("cnn", "--resume"), ("resume",)], ids=" ".join)
-def test_resume_refuses_other_data(finished, tmp_path, resume):
+@pytest.mark.parametrize(
+    ("resume", "digest", "words"),
+    [
+        (("cnn", "--resume"), "digest", "is another one now"),
+        (("resume",), "digest", "is another one now"),
+        (("resume",), "validation_digest", "other examples would be held out for validation"),
+    ],
+    ids=str,
+)
+def test_resume_refuses_other_data(finished, tmp_path, resume, digest, words):
     config = json.loads((finished / "config.json").read_text())
-    config["dataset"]["digest"] = "0" * 16
+    config["dataset"][digest] = "0" * 16
     (finished / "config.json").write_text(json.dumps(config))
     done = ends_here(*resume, finished, "--epochs", 7, cwd=tmp_path, code=1)
     assert_one_sentence(done.stderr)
-    assert "is another one now" in done.stderr
+    assert words in done.stderr
 
 
 def test_resume_refuses_another_section_and_a_folder_without_unfinished_runs(finished, tmp_path):

@@ -9,6 +9,7 @@ from processes import (
     DENSE,
     GPU_PATH,
     TRAIN,
+    VALIDATED,
     digest,
     ends,
     ends_here,
@@ -72,7 +73,7 @@ def test_improve_killed_in_its_second_run_resumes_there_when_it_is_called_again(
 
 
 @pytest.mark.parametrize(
-    ("kills", "network"), [(5, TRAIN), (11, DENSE), (4, GPU_PATH)], ids=["convnet", "dense", "gpu-path"]
+    ("kills", "network"), [(5, TRAIN), (11, (*DENSE, *VALIDATED)), (4, GPU_PATH)], ids=["convnet", "dense", "gpu-path"]
 )
 def test_kill_9_at_random_moments_always_resumes(pictures, tmp_path, kills, network):
     """The moments count from the first epoch of each process, so that most fall into training and saving."""
@@ -101,10 +102,11 @@ def test_kill_9_at_random_moments_always_resumes(pictures, tmp_path, kills, netw
     undisturbed = ends_here(*args, "--epochs", len(rows), "--out", "whole", cwd=tmp_path, code=0)
     assert numbers(folder) == numbers(folder_of(undisturbed, tmp_path))
     assert digest(folder) == digest(folder_of(undisturbed, tmp_path))
+    assert record(folder)["selected"] == record(folder_of(undisturbed, tmp_path))["selected"]
 
 
 def test_mlp_resumes_bit_equal_after_kill_9(tmp_path):
-    args = ("mlp", "--dataset", "digits", "--batch-size", 1, "--epochs", 40)
+    args = ("mlp", "--dataset", "digits", "--batch-size", 1, "--epochs", 40, *VALIDATED)
     reference = ends_here(*args, "--out", "whole", cwd=tmp_path, code=0)
     process = start(*args, "--out", "killed", cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "killed" / "mlp", 41)

@@ -7,6 +7,7 @@ import pytest
 from processes import (
     GPU_PATH,
     TRAIN,
+    VALIDATED,
     assert_one_sentence,
     ends_here,
     folder_of,
@@ -22,7 +23,7 @@ from processes import (
 
 @pytest.mark.parametrize(
     ("signum", "code", "network"),
-    [(signal.SIGINT, 130, TRAIN), (signal.SIGTERM, 143, TRAIN), (signal.SIGINT, 130, GPU_PATH)],
+    [(signal.SIGINT, 130, (*TRAIN, *VALIDATED)), (signal.SIGTERM, 143, TRAIN), (signal.SIGINT, 130, GPU_PATH)],
     ids=["ctrl-c", "sigterm", "ctrl-c-gpu-path"],
 )
 def test_the_first_signal_saves_and_draws_and_names_the_resume_command(pictures, tmp_path, signum, code, network):
@@ -35,6 +36,9 @@ def test_the_first_signal_saves_and_draws_and_names_the_resume_command(pictures,
     assert f"interrupted; resume it with: rdfia resume {out.splitlines()[-1]}" in err.splitlines()
     assert record(folder)["status"] == "interrupted"
     assert {"curves.png", "model.keras", "best.keras", "history.csv"} <= {path.name for path in folder.iterdir()}
+    chosen, by = ("selected", "validation") if "--validation" in network else ("best", "test")
+    line = f"best.keras: epoch {record(folder)[chosen]['epoch']}, of the highest {by} accuracy"
+    assert line in out.splitlines()
 
 
 def test_the_second_signal_ends_at_once(tmp_path):
