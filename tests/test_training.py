@@ -746,10 +746,11 @@ from rdfia_keras.training.callbacks import *
 from rdfia_keras.training.callbacks import variables_by_path
 from rdfia_keras.training.fit import compile_model, fit, predict
 
-y = np.arange(40) % 3
-x = (np.random.default_rng(0).integers(0, 60, (40, 32, 32, 3)) + 60 * y[:, None, None, None]).astype(np.uint8)
+y = np.arange(50) % 3
+x = (np.random.default_rng(0).integers(0, 60, (50, 32, 32, 3)) + 60 * y[:, None, None, None]).astype(np.uint8)
 data = Dataset("made", Split(x, y), Split(x[:20], y[:20]), ("a", "b", "c")).hold_out(0.2, 5)
 config = replace(BATCH_NORM.config, optimizer="momentum", lr=0.01, epochs=2, batch_size=16, seed=5)
+config = replace(config, steps_per_execution=1)
 
 def train(folder, stop=None):
     model, history = build_convnet(config, data), EpochHistory()
