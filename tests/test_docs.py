@@ -9,7 +9,7 @@ import pytest
 from typer.main import get_command
 
 from rdfia_keras.cli import app
-from rdfia_keras.experiments import FIGURES, REGISTRY, Experiment
+from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment
 from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.report.docs import TABLES, updated
 from rdfia_keras.runs.reference import FOLDER, reference_store
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 QUESTIONS = TEXTS["questions.md"]
+STARRED = {"T1", "T4", "T11", "T12", "T17", "2", "3", "4", "10", "14", "16", "18"}
 COMMAND = r"(?:^|`)(?:\.venv/bin/)?(rdfia (?:[a-z-]+|--\w+)[^`\n#]*)"
 
 
@@ -46,7 +47,14 @@ def test_every_question_is_answered_once():
 def test_every_answer_says_something_and_names_a_command(number):
     answer = answers()[number]
     assert len(answer.split()) >= 8
-    assert "`rdfia " in answer or number in ("T6", "T8", "T9")
+    assert "`rdfia " in answer
+
+
+def test_the_starred_questions_are_those_of_the_homework():
+    assert {number for number, answer in answers().items() if answer.startswith(" ★")} == STARRED
+    # The star of part 5 asks for each method's principle, and why it helps.
+    (methods,) = re.findall(r"^★ .*?(?=^\*\*19)", QUESTIONS, flags=re.MULTILINE | re.DOTALL)
+    assert methods.count("\n- **") == len(LADDER) - 1
 
 
 def test_the_readme_has_its_commands():

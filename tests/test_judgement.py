@@ -10,7 +10,9 @@ from rdfia_keras.experiments import LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.report import docs, judgement
 from rdfia_keras.report.seeds import reference_trials
 
-RESULTS = (Path(__file__).resolve().parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 AUGMENT = REGISTRY["augment"]
 
 
@@ -109,6 +111,8 @@ def test_batch_norms_85_stands_beside_its_epochs():
     best = max(history)
     said = " ".join(RESULTS.split())
     assert f"{best:.2%}".replace("%", " %") + f" in epoch {history.index(best) + 1}" in said
+    assert f"reaches {100 * best:.2f} % in epoch {history.index(best) + 1} and ends at" in " ".join(README.split())
+    assert f"ends at {100 * history[-1]:.2f} %" in " ".join(README.split())
     assert f"{100 * history[59]:.2f} % in the last" in said and f"reaches {100 * max(history[:50]):.2f} %" in said
 
 

@@ -192,8 +192,10 @@ def markdown(rows: Sequence[Row]) -> str:
 def updated(text: str) -> str:
     """The text with each of its tables written anew."""
     for name, rows in TABLES.items():
-        block = f"<!-- {name} -->\n{markdown(rows())}\n<!-- end {name} -->"
-        text = re.sub(rf"<!-- {name} -->.*?<!-- end {name} -->", lambda _: block, text, flags=re.DOTALL)  # noqa: B023
+        place = re.compile(rf"<!-- {name} -->.*?<!-- end {name} -->", flags=re.DOTALL)
+        if place.search(text):
+            block = f"<!-- {name} -->\n{markdown(rows())}\n<!-- end {name} -->"
+            text = place.sub(lambda _: block, text)  # noqa: B023
     return text
 
 
