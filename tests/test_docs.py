@@ -12,6 +12,7 @@ from rdfia_keras.cli import app
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment
 from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.report.docs import TABLES, updated
+from rdfia_keras.report.spread import paired_gain
 from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 
@@ -149,6 +150,18 @@ def test_a_pause_of_the_machine_counts_in_no_duration():
     run = reference_store().find_finished(Query(config=REGISTRY["batch-norm"].config))
     assert max(row["seconds"] for row in run.history()) > 6000
     assert run.record.seconds < 60 * 100
+
+
+def test_what_bfloat16_costs_is_said_with_its_interval():
+    rows = re.findall(r"^\| (\d) \| ([\d.]+) %.*? \| ([\d.]+) %", TEXTS["performance.md"], flags=re.MULTILINE)
+    assert [seed for seed, _, _ in rows] == ["0", "1", "2"]
+    float32, bfloat16 = ({int(row[0]): float(row[column]) for row in rows} for column in (1, 2))
+    gain = paired_gain(float32, bfloat16)
+    said = " ".join(TEXTS["performance.md"].split())
+    assert (
+        f"{gain.mean:+.2f} points for bfloat16, its 95 % interval goes from {gain.low:.2f} to {gain.high:+.2f}" in said
+    )
+    assert f"leave {gain.low:.1f} to {gain.high:+.1f} points open" in " ".join(TEXTS["gpu.md"].split())
 
 
 def test_every_figure_has_its_picture():
