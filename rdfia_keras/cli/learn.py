@@ -1,0 +1,205 @@
+"""Commands for students: learn, with start, check, hint and solution."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rdfia_keras.cli.command import Debug, Json, command
+from rdfia_keras.cli.output import plain_errors, show
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.report.result import Result
+
+if TYPE_CHECKING:
+    from rdfia_keras.learn.session import Checked
+
+Seed = Annotated[int, typer.Option(help="Decides the inputs.", min=0)]
+Name = Annotated[str, typer.Argument(help="An exercise, as rdfia learn lists them.", metavar="NAME")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="NAME", help="Check this function; repeat it for more.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved; Ctrl-C ends it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to the application."""
+    group = typer.Typer(
+        help="Write the pieces of the homework yourself, and be told what is wrong.",
+        invoke_without_command=True,
+        epilog="Start with: rdfia learn start",
+    )
+    group.callback()(plain_errors(overview))
+    command(group, options=(), examples=("rdfia learn start", "rdfia learn start mlp --notebook"))(start)
+    command(group, options=(), examples=("rdfia learn check", "rdfia learn check homework/mlp.py --only softmax"))(
+        check
+    )
+    command(group, options=(), examples=("rdfia learn hint softmax",))(hint)
+    command(group, options=())(solution)
+    app.add_typer(group, name="learn")
+
+
+def overview(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Where your files are.", show_default="here, else homework/")
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the exercises: what is solved, and what is next."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from rdfia_keras.learn.exercises import EXERCISES
+    from rdfia_keras.learn.files import folder_of
+    from rdfia_keras.learn.session import status
+
+    folder = folder_of(folder)
+    rows = [
+        {"exercise": one.name, "question": one.question, "file": f"{one.part}.py", "status": status(one, folder)}
+        for one in EXERCISES.values()
+    ]
+    left = [row for row in rows if row["status"] != "right"]
+    lines = [f"{len(rows) - len(left)} of {len(rows)} are right."]
+    if left and all(row["status"] == "no file yet" for row in rows):
+        lines.append("Next: rdfia learn start writes the files with the functions to fill in.")
+    elif left:
+        file = folder / left[0]["file"]
+        lines.append(f"Next: {left[0]['exercise']} in {file}, then rdfia learn check {file}")
+    show(Result(data={"exercises": rows, "folder": folder}, table=rows, lines=lines), json)
+
+
+def start(
+    topic: Annotated[
+        str | None,
+        typer.Argument(help="mlp, mlp_keras, svm, conv, conv_keras or training.", show_default="all of them"),
+    ] = None,
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the files go.")] = Path("homework"),
+    notebook: Annotated[
+        bool, typer.Option("--notebook", help="Write notebooks, whose cells check themselves.")
+    ] = False,
+) -> Result:
+    """Write the files with the functions to fill in. A file that is there already is left as it is."""
+    from rdfia_keras.learn import files
+    from rdfia_keras.learn.exercises import PARTS, of_part
+
+    parts = [topic] if topic else list(PARTS)
+    counts = {part: len(of_part(part)) for part in parts}
+    done = {part: files.start(part, folder, notebook) for part in parts}
+    lines = [
+        f"{path}: {counts[part]} exercises" if new else f"{path} is there already and is left as it is"
+        for part, (path, new) in done.items()
+    ]
+    first = done[parts[0]][0]
+    then = "open it in Jupyter" if notebook else f"fill in its first function, then run rdfia learn check {first}"
+    return Result(
+        data={"files": {str(path): "written" if new else "kept" for path, new in done.values()}},
+        lines=[*lines, f"Next: {first}: {then}"],
+    )
+
+
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="A file, or a folder.", show_default="the files here, else in homework/")
+    ] = None,
+    only: Only = None,
+    watch: Watch = False,
+    seed: Seed = 0,
+) -> Result:
+    """Check your functions: right, not written yet, or wrong and how. The exit code is 0 when all are right."""
+    from rdfia_keras.learn.files import student_files
+
+    files = student_files(file)
+    if watch:
+        _watch(files, only or [], seed)
+        return Result(data={})
+    return _check(files, only or [], seed)
+
+
+def _check(files: list[Path], only: list[str], seed: int) -> Result:
+    from rdfia_keras.learn.session import check_files, remember
+
+    checked = check_files(files, only, seed)
+    if not checked:
+        raise RdfiaError(
+            f"{files[0]} has none of the functions of rdfia learn; rdfia learn start writes files that have"
+        )
+    hint = ""
+    try:
+        for one in checked:
+            remember(one)
+    except RdfiaError as error:
+        hint = f"the progress is not kept: {error}"
+    verdicts = [verdict for one in checked for verdict in one.verdicts]
+    right = sum(verdict.status == "right" for verdict in verdicts)
+    everything = right == len(verdicts) and not any(one.problem for one in checked)
+    return Result(
+        data={"files": [_data(one) for one in checked], "seed": seed},
+        lines=[*_lines(checked), f"{right} of {len(verdicts)} right", *_next(checked)],
+        hint=hint,
+        exit_code=0 if everything else 1,
+    )
+
+
+def _data(checked: "Checked") -> dict[str, Any]:
+    return {
+        "file": checked.file,
+        "problem": checked.problem,
+        "verdicts": [verdict.as_dict() for verdict in checked.verdicts],
+    }
+
+
+def _lines(checked: "list[Checked]") -> list[str]:
+    lines = []
+    for one in checked:
+        lines.append(f"{one.file}")
+        if one.problem:
+            lines.append(f"    It cannot be checked: {one.problem}")
+        for verdict in one.verdicts:
+            lines += [f"  {line}" for line in verdict.text()]
+    return lines
+
+
+def _next(checked: "list[Checked]") -> list[str]:
+    """The first exercise that is not right yet."""
+    for one in checked:
+        for verdict in one.verdicts:
+            if verdict.status != "right":
+                return [f"Next: {verdict.name} in {one.file}; rdfia learn hint {verdict.name} helps"]
+    return []
+
+
+def _watch(files: list[Path], only: list[str], seed: int) -> None:
+    """Check once, then whenever a file changes, until Ctrl-C."""
+    seen: dict[Path, float] = {}
+    try:
+        while True:
+            times = {file: file.stat().st_mtime for file in files if file.exists()}
+            changed = [file for file, when in times.items() if seen.get(file) != when]
+            if changed:
+                result = _check(changed if not only else files, only, seed)
+                print("\n".join([time.strftime("%H:%M:%S"), *result.lines, ""]), flush=True)
+            seen = times
+            time.sleep(0.3)
+    except KeyboardInterrupt:
+        return
+
+
+def hint(
+    name: Name,
+    shapes: Annotated[bool, typer.Option("--shapes", help="The shapes, step by step, too.")] = False,
+) -> Result:
+    """Help with one exercise: the formula, and with --shapes the shapes step by step."""
+    from rdfia_keras.learn.exercises import find
+
+    formula, steps = find(name).hints
+    more = [steps] if shapes else [f"rdfia learn hint {name} --shapes gives the shapes step by step"]
+    return Result(data={"exercise": name, "formula": formula, "shapes": steps}, lines=[formula, *more])
+
+
+def solution(name: Name) -> Result:
+    """Show our solution of one exercise."""
+    from rdfia_keras.learn.exercises import find
+
+    source = find(name).source
+    return Result(data={"exercise": name, "solution": source}, lines=source.splitlines())

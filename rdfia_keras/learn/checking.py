@@ -1,0 +1,468 @@
+"""Check a student's function: run it on the inputs, judge the results, find the likely cause.
+
+`check` is a function of the exercise, the student's function and a seed, and of nothing else. `run` calls the student's
+code and returns data; `judge` sees only that data.
+"""
+
+import copy
+import inspect
+import itertools
+import linecache
+import math
+import re
+import textwrap
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rdfia_keras.learn.exercise import Case, Exercise, Fresh, Mistake
+
+RIGHT, WRONG, UNWRITTEN = "right", "wrong", "not written yet"
+# Relative to an entry, and to the largest entry of its array: float32 passes.
+TOLERANCE = 2e-4
+# Larger arrays are not printed.
+SHOWN_ENTRIES = 12
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception of the student's code.
+
+    Attributes:
+        kind: Its class.
+        text: Its message.
+        where: File and line of the innermost frame of the student's, or nothing.
+        code: That line.
+        shapes: Of the arrays that the line names.
+    """
+
+    kind: str
+    text: str
+    where: str = ""
+    code: str = ""
+    shapes: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call.
+
+    Attributes:
+        value: The result, as the exercise observes it.
+        failure: The exception instead.
+        changed: Parameters whose arguments the call changed.
+    """
+
+    value: Any = None
+    failure: Failure | None = None
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a student is told about one exercise.
+
+    Attributes:
+        name: The exercise.
+        status: `right`, `wrong` or `not written yet`.
+        lines: What is wrong, a sentence each.
+        causes: The sentences of the mistakes that give exactly these results.
+        core: Ordinary inputs: passed, and all.
+        edge: Special cases: passed, and all.
+    """
+
+    name: str
+    status: str
+    lines: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    core: tuple[int, int] = (0, 0)
+    edge: tuple[int, int] = (0, 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Verdict":
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def text(self) -> list[str]:
+        """The lines to print."""
+        told = (textwrap.wrap(line, 110, initial_indent="    ", subsequent_indent="    ") for line in self.lines)
+        return [f"{self.name:<18} {self.status}", *itertools.chain.from_iterable(told)]
+
+
+def check(
+    exercise: Exercise,
+    function: Callable[..., Any],
+    seed: int = 0,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+) -> Verdict:
+    """The verdict on one function.
+
+    Args:
+        exercise: What it should do.
+        function: The student's.
+        seed: Decides the inputs.
+        functions: The student's other functions by name, for gradients of his own loss.
+    """
+    if refused := refusal(exercise, function):
+        return Verdict(exercise.name, WRONG, (refused,))
+    cases = exercise.draw(seed)
+    outcomes = run(exercise, function, cases)
+    return judge(exercise, cases, outcomes, lambda case: own_gradient(exercise, case, functions or {}))
+
+
+def refusal(exercise: Exercise, function: object) -> str:
+    """Why a function cannot be called, or nothing."""
+    wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
+    if not callable(function):
+        return f"{exercise.name} is {describe(function)}, not a function: write def {wanted}."
+    try:
+        signature = inspect.signature(function)
+        signature.bind(*exercise.parameters)
+    except TypeError:
+        return f"The signature is {exercise.name}{signature}; it should be {wanted}."
+    except ValueError:
+        pass
+    return ""
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+def run(exercise: Exercise, function: Callable[..., Any], cases: Sequence[Case]) -> list[Outcome]:
+    """Call a function on every input; whatever it raises is part of the outcome."""
+    outcomes = [call(exercise, function, cases[0])]
+    if outcomes[0].failure and outcomes[0].failure.kind == "NotImplementedError":
+        return outcomes
+    return outcomes + [call(exercise, function, case) for case in cases[1:]]
+
+
+def call(exercise: Exercise, function: Callable[..., Any], case: Case) -> Outcome:
+    """One call, on copies of the arguments."""
+    arguments = tuple(one.make() if isinstance(one, Fresh) else copy.deepcopy(one) for one in case.arguments)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            value = function(*arguments)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return Outcome(failure=failure_of(error, getattr(getattr(function, "__code__", None), "co_filename", "")))
+        changed = tuple(
+            name
+            for name, before, after in zip(exercise.parameters, case.arguments, arguments, strict=True)
+            if not unchanged(before, after)
+        )
+        if exercise.observe and value is not None:
+            try:
+                value = exercise.observe(value, *arguments)
+            except Exception as error:
+                return Outcome(failure=Failure(type(error).__name__, f"the result cannot be used: {error}"))
+        return Outcome(value, changed=changed)
+
+
+def own_gradient(exercise: Exercise, case: Case, functions: Mapping[str, Callable[..., Any]]) -> Any:
+    """What finite differences of the student's own loss give, or None where that cannot be computed."""
+    if exercise.own_loss is None or exercise.own_loss.needs not in functions:
+        return None
+    try:
+        return exercise.own_loss.gradient(functions[exercise.own_loss.needs], *copy.deepcopy(case.arguments))
+    except Exception:
+        return None
+
+
+def failure_of(error: BaseException, file: str) -> Failure:
+    """What an exception tells: the innermost line of the student's file, with the shapes of the arrays in it."""
+    text = " ".join(str(error).split())[:300]
+    frames = [
+        (frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file
+    ]
+    if not frames:
+        return Failure(type(error).__name__, text)
+    frame, line = frames[-1]
+    code = linecache.getline(file, line).strip()
+    shapes = [
+        f"{name} {tuple(value.shape)}"
+        for name, value in frame.f_locals.items()
+        if hasattr(value, "shape") and re.search(rf"\b{re.escape(name)}\b", code)
+    ]
+    place = "this cell" if "ipykernel" in file or file.startswith("<") else Path(file).name
+    return Failure(type(error).__name__, text, f"{place}, line {line}", code, ", ".join(shapes))
+
+
+def unchanged(before: Any, after: Any) -> bool:
+    """Whether an argument is what it was; functions, random generators and models are not looked into."""
+    if isinstance(before, np.ndarray):
+        return isinstance(after, np.ndarray) and np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(unchanged(before[key], after[key]) for key in before)
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(unchanged, before, after))
+    return before == after if isinstance(before, str | int | float) else True
+
+
+# --- compare ----------------------------------------------------------------------------------------------------------
+
+
+def difference(expected: Any, got: Any, name: str = "the result") -> str:
+    """The first difference of two results as a clause, or nothing where they agree."""
+    if got is None:
+        return f"{name} is None: is a return missing?"
+    if isinstance(expected, dict):
+        return _dict_difference(expected, got, name)
+    if isinstance(expected, Named):
+        return _tuple_difference(expected, got)
+    if isinstance(expected, str):
+        same = isinstance(got, str) and got == expected
+        return "" if same else f"{name} is {describe(got)}; expected {expected}"
+    return _array_difference(np.asarray(expected), got, name)
+
+
+class Named(tuple):
+    """Several results with their names."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[Any], names: tuple[str, ...]) -> "Named":
+        made = cls(values)
+        made.names = names
+        return made
+
+
+def _dict_difference(expected: Mapping[str, Any], got: Any, name: str) -> str:
+    if not isinstance(got, Mapping):
+        return f"{name} is {describe(got)}; expected a dict with {', '.join(map(str, expected))}"
+    for key, value in expected.items():
+        if key not in got:
+            return f"{name} lacks {key!r}; expected a dict with {', '.join(map(str, expected))}"
+        if found := difference(value, got[key], key):
+            return found
+    more = [str(key) for key in got if key not in expected]
+    return f"{name} has {', '.join(more)}, which should not be there" if more else ""
+
+
+def _tuple_difference(expected: Named, got: Any) -> str:
+    if not isinstance(got, tuple | list) or len(got) != len(expected):
+        count = f"{len(got)} values" if isinstance(got, tuple | list) else describe(got)
+        return f"the result is {count}; expected {len(expected)} values: {', '.join(expected.names)}"
+    for name, value, other in zip(expected.names, expected, got, strict=True):
+        if found := difference(value, other, name):
+            return found
+    return ""
+
+
+def _array_difference(expected: np.ndarray, got: Any, name: str) -> str:
+    try:
+        array = np.asarray(got)
+    except Exception:
+        return f"{name} is {describe(got)}; expected an array of shape {expected.shape}"
+    if array.dtype.kind not in "biufc":
+        return f"{name} is {describe(got)}; expected numbers of shape {expected.shape}"
+    if array.shape != expected.shape:
+        return f"{name} has shape {array.shape}; expected {expected.shape}"
+    if array.dtype.kind == "c":
+        return f"{name} has complex numbers (dtype {array.dtype}); expected real ones"
+    expected, array = expected.astype(float), array.astype(float) if array.dtype != np.float16 else array
+    if array.dtype == np.float16:
+        return f"{name} has dtype float16, which keeps three digits; use float64"
+    bad = ~_close(expected, array)
+    if not bad.any():
+        return ""
+    entry = tuple(int(i) for i in np.argwhere(bad)[0])
+    place = f"{name}{list(entry)}" if entry else name
+    text = f"{place} is {number(array[entry])}; expected {number(expected[entry])}"
+    kind = np.asarray(got).dtype
+    if kind.kind in "biu" and not np.all(expected == np.round(expected)):
+        text += f" (yours has dtype {kind}, which keeps no fractions)"
+    return text
+
+
+def _close(expected: np.ndarray, got: np.ndarray) -> np.ndarray:
+    finite = np.abs(expected[np.isfinite(expected)])
+    scale = finite.max() if finite.size else 0.0
+    with np.errstate(invalid="ignore"):
+        near = np.abs(expected - got) <= TOLERANCE * (np.abs(expected) + 0.1 * scale) + 1e-12
+    return near | (expected == got) | (np.isnan(expected) & np.isnan(got))
+
+
+def number(value: float) -> str:
+    """A number for people."""
+    return "NaN" if math.isnan(value) else f"{value:.6g}"
+
+
+def describe(value: Any) -> str:
+    """What somebody returned, in a few words."""
+    if value is None:
+        return "None"
+    if isinstance(value, dict):
+        return "a dict"
+    if hasattr(value, "shape"):
+        return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, bool | int | float):
+        return f"the number {value:.6g}"
+    if isinstance(value, str):
+        return repr(value[:60])
+    return f"a {type(value).__name__}"
+
+
+# --- judge ------------------------------------------------------------------------------------------------------------
+
+
+def judge(
+    exercise: Exercise,
+    cases: Sequence[Case],
+    outcomes: Sequence[Outcome],
+    own: Callable[[Case], Any] = lambda case: None,
+) -> Verdict:
+    """The verdict on outcomes; nothing of the student's is called, but by `own`.
+
+    Args:
+        own: What `own_gradient` gives for a case; only asked where a gradient is wrong.
+    """
+    first = outcomes[0].failure
+    if first and first.kind == "NotImplementedError":
+        return Verdict(exercise.name, UNWRITTEN)
+    expected = [named(exercise, outcome) for outcome in run(exercise, exercise.solution, cases)]
+    wrongs = [wrong_with(*pair) for pair in zip(expected, outcomes, strict=True)]
+    core, edge = _score(cases, wrongs, edge=False), _score(cases, wrongs, edge=True)
+    if not any(wrongs):
+        return Verdict(exercise.name, RIGHT, core=core, edge=edge)
+    at = next(i for i, wrong in enumerate(wrongs) if wrong)
+    lines = [_first_difference(exercise, cases[at], outcomes[at], wrongs[at])]
+    passed = core[0] + edge[0]
+    if passed:
+        only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
+        lines.append(f"{only}; this is the first that does not.")
+    lines += own_loss_lines(exercise, cases, expected, outcomes, own)
+    causes, several = likely_causes(exercise, cases, outcomes)
+    lines += [f"{'Possible' if several else 'Likely'} cause: {sentence}" for sentence in causes]
+    return Verdict(exercise.name, WRONG, tuple(lines), causes, core, edge)
+
+
+def _score(cases: Sequence[Case], wrongs: Sequence[str], edge: bool) -> tuple[int, int]:
+    of_kind = [not wrong for case, wrong in zip(cases, wrongs, strict=True) if case.edge == edge]
+    return sum(of_kind), len(of_kind)
+
+
+def named(exercise: Exercise, outcome: Outcome) -> Outcome:
+    """Our outcome, its results with their names."""
+    if exercise.returns and not exercise.observe and isinstance(outcome.value, tuple):
+        return Outcome(Named.of(outcome.value, exercise.returns), outcome.failure, outcome.changed)
+    return outcome
+
+
+def wrong_with(expected: Outcome, got: Outcome) -> str:
+    """What is wrong with an outcome, as a clause, or nothing."""
+    assert expected.failure is None, expected.failure
+    if got.failure:
+        return f"{got.failure.kind}: {got.failure.text}".removesuffix(": ")
+    if found := difference(expected.value, got.value):
+        return found
+    return f"the call changes its argument {got.changed[0]}; work on a copy" if got.changed else ""
+
+
+def _first_difference(exercise: Exercise, case: Case, outcome: Outcome, wrong: str) -> str:
+    given = ", ".join(
+        text
+        for text in (_shown(*pair) for pair in zip(exercise.parameters, case.arguments, strict=True))
+        if text is not None
+    )
+    line = f'Input "{case.label}": {wrong}'
+    if outcome.failure and outcome.failure.where:
+        shapes = f" with {outcome.failure.shapes}" if outcome.failure.shapes else ""
+        line = f'Input "{case.label}", {outcome.failure.where}: {outcome.failure.code} -> {wrong}{shapes}'
+    return f"{line.rstrip('.')}." + (f" Given: {given}." if given else "")
+
+
+def _shown(name: str, value: Any) -> str | None:
+    """An argument for people: its entries where they are few, else its shape."""
+    if isinstance(value, np.ndarray):
+        few = value.size <= SHOWN_ENTRIES
+        return f"{name} = {_entries(value)}" if few else f"{name} {value.shape}"
+    if isinstance(value, dict):
+        return ", ".join(filter(None, (_shown(f"{name}[{key!r}]", entry) for key, entry in value.items())))
+    return f"{name} = {value!r}" if isinstance(value, str | int | float | list | tuple) else None
+
+
+def _entries(array: np.ndarray) -> str:
+    if array.ndim == 0:
+        return f"{array.item():.4g}"
+    return f"[{', '.join(map(_entries, array))}]"
+
+
+def own_loss_lines(
+    exercise: Exercise,
+    cases: Sequence[Case],
+    expected: Sequence[Outcome],
+    outcomes: Sequence[Outcome],
+    own: Callable[[Case], Any],
+) -> list[str]:
+    """How a wrong gradient compares with finite differences of the student's own function, on one ordinary input."""
+    if exercise.own_loss is None:
+        return []
+    at = max(i for i, case in enumerate(cases) if not case.edge)
+    ours, got, numeric = expected[at].value, outcomes[at], own(cases[at])
+    if got.failure or numeric is None:
+        return []
+    needs = exercise.own_loss.needs
+    if not difference(ours, numeric):
+        if not difference(ours, got.value):
+            return []
+        return [f"Finite differences of your own {needs} give what is expected: the gradient is wrong, not {needs}."]
+    numeric = Named.of(numeric, ours.names) if isinstance(ours, Named) else numeric
+    if not difference(numeric, got.value):
+        return [f"Your gradient is right for your {needs}, but your {needs} is wrong: check that first."]
+    return [f"Your {needs} is wrong too (its finite differences are not what is expected): check that first."]
+
+
+# --- the likely cause -------------------------------------------------------------------------------------------------
+
+
+def likely_causes(
+    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]
+) -> tuple[tuple[str, ...], bool]:
+    """The sentences of the mistakes that give these outcomes on every input, and whether they are alternatives.
+
+    Single mistakes are tried first, then pairs.
+    """
+    single = tuple(one.sentence for one in exercise.mistakes if gives(exercise, (one,), cases, outcomes))
+    if single:
+        return single, len(single) > 1
+    pairs = [pair for pair in itertools.combinations(exercise.mistakes, 2) if gives(exercise, pair, cases, outcomes)]
+    if not pairs:
+        return (), False
+    sentences = dict.fromkeys(one.sentence for pair in pairs for one in pair)
+    return tuple(sentences), len(pairs) > 1
+
+
+def gives(
+    exercise: Exercise, mistakes: tuple[Mistake, ...], cases: Sequence[Case], outcomes: Sequence[Outcome]
+) -> bool:
+    """Whether these mistakes give these outcomes on every input."""
+    try:
+        function = exercise.wrong(*mistakes)
+    except (ValueError, SyntaxError):
+        return False
+    return all(same(call(exercise, function, case), got) for case, got in zip(cases, outcomes, strict=True))
+
+
+def same(one: Outcome, other: Outcome) -> bool:
+    """Whether two outcomes are equal: the same values, or the same exception."""
+    if one.failure or other.failure:
+        return bool(one.failure and other.failure and one.failure.kind == other.failure.kind)
+    return one.changed == other.changed and _equal(one.value, other.value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    if isinstance(one, tuple) and not isinstance(one, Named):
+        one = Named.of(one, tuple(map(str, range(len(one)))))
+    return not difference(one, other)

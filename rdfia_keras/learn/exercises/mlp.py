@@ -1,0 +1,747 @@
+"""Theory and part 2.1 (a): a perceptron with one hidden layer, in NumPy.
+
+    h_tilde = W_h x + b_h        h     = tanh(h_tilde)
+    y_tilde = W_y h + b_y        y_hat = softmax(y_tilde)
+
+Examples are the rows: x is (N, n_x), h is (N, n_h), y is (N, n_y) and one-hot. The weights are W_h (n_h, n_x) and
+W_y (n_y, n_h). The loss is the mean over the batch, and every gradient is of that mean: the 1 / N enters once, in
+grad_y_tilde, and the other gradients inherit it.
+"""
+
+import numpy as np
+
+from rdfia_keras.learn.exercise import OwnLoss, core, differences, edge, exercise
+
+
+def one_hot(rng, examples, classes):
+    """Targets; every class occurs where there are enough examples."""
+    return np.eye(classes)[rng.permutation(np.arange(examples) % classes)]
+
+
+def draw_params(rng, n_x, n_h, n_y):
+    """Weights and biases that are not zero."""
+    return {
+        "W_h": rng.normal(size=(n_h, n_x)),
+        "b_h": rng.normal(size=n_h),
+        "W_y": rng.normal(size=(n_y, n_h)),
+        "b_y": rng.normal(size=n_y),
+    }
+
+
+# --- forward ----------------------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "T6, T7",
+    hints=(
+        "Adding the same number to a whole row of y_tilde does not change its softmax. So subtract each row's maximum "
+        "first: then the largest exponent is exp(0) = 1.",
+        "y_tilde (N, n_y); maximum of each row (N, 1), with axis=1 and keepdims=True; exponentials (N, n_y); their sum "
+        "(N, 1); result (N, n_y).",
+    ),
+)
+def softmax(y_tilde):
+    """Questions T6 and T7: turn the outputs of the last layer into probabilities.
+
+        y_hat_i = exp(y_tilde_i) / Σ_j exp(y_tilde_j)        for each example
+
+    Args:
+        y_tilde: (N, n_y), an example in each row. Entries may be 1000 and more.
+
+    Returns:
+        y_hat, (N, n_y). Each row sums to 1.
+
+    Example:
+        >>> softmax(np.array([[0.0, 0.0], [np.log(3), 0.0]]))
+        [[0.5, 0.5], [0.75, 0.25]]
+
+    Allowed: NumPy. Not scipy.special.softmax.
+    """
+    e = np.exp(y_tilde - y_tilde.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+@softmax.inputs
+def _(rng):
+    yield core("4 examples of 3 classes", rng.normal(size=(4, 3)))
+    yield core("3 examples of 3 classes", rng.normal(size=(3, 3)))
+    yield edge("one example", rng.normal(size=(1, 4)))
+    yield edge("entries of 1000", 1000 + rng.normal(size=(4, 3)).round(2))
+    yield edge("one row far below the others", np.array([[1000.0, 1001, 1002], [1, 2, 4], [-1000, -1003, -1001]]))
+
+
+softmax.mistake(
+    "You divide by the sum over the whole batch. Each row is an example of its own and sums to 1: sum over axis 1.",
+    {"e.sum(axis=1, keepdims=True)": "e.sum()"},
+)
+softmax.mistake(
+    "Your columns sum to 1, not your rows. The classes of one example lie along axis 1.",
+    {"e.sum(axis=1, keepdims=True)": "e.sum(axis=0, keepdims=True)"},
+)
+softmax.mistake(
+    "exp(1000) is too large for a float: it becomes inf, and inf / inf is NaN. Subtract each row's maximum first.",
+    {"y_tilde - y_tilde.max(axis=1, keepdims=True)": "y_tilde"},
+)
+softmax.mistake(
+    "You subtract one maximum from the whole batch. All of a row far below it becomes exp(-1000) = 0, and 0 / 0 is NaN: "
+    "subtract each row's own maximum.",
+    {"y_tilde.max(axis=1, keepdims=True)": "y_tilde.max()"},
+)
+softmax.mistake(
+    "The sums have shape (N,), so NumPy divides column j by the sum of row j; it runs at all only where N equals n_y. "
+    "Use keepdims=True.",
+    {"e.sum(axis=1, keepdims=True)": "e.sum(axis=1)"},
+)
+softmax.mistake(
+    "You return the logarithm of the softmax.",
+    {"e / e.sum(axis=1, keepdims=True)": "np.log(e / e.sum(axis=1, keepdims=True))"},
+)
+
+
+@exercise(
+    "T7",
+    hints=(
+        "For a whole batch, with examples in rows: h_tilde = x W_hᵀ + b_h, then h = tanh(h_tilde), "
+        "y_tilde = h W_yᵀ + b_y, y_hat = softmax(y_tilde).",
+        "x (N, n_x) times W_h.T (n_x, n_h) is h_tilde (N, n_h); b_h (n_h,) is added to each row; h (N, n_h) times W_y.T "
+        "(n_h, n_y) is y_tilde (N, n_y); y_hat (N, n_y).",
+    ),
+    returns="h_tilde, h, y_tilde, y_hat",
+)
+def forward(params, x, softmax):
+    """Question T7: the forward pass, with every intermediate result.
+
+        h_tilde = W_h x + b_h        h     = tanh(h_tilde)
+        y_tilde = W_y h + b_y        y_hat = softmax(y_tilde)        for each example x
+
+    Args:
+        params: A dict with W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h) and b_y (n_y,).
+        x: (N, n_x), an example in each row.
+        softmax: A correct softmax, (N, n_y) to (N, n_y).
+
+    Returns:
+        h_tilde (N, n_h), h (N, n_h), y_tilde (N, n_y) and y_hat (N, n_y).
+
+    Example:
+        >>> identity, zero = np.eye(2), np.zeros(2)
+        >>> params = {"W_h": identity, "b_h": zero, "W_y": np.array([[1.0, 1.0], [0.0, 1.0]]), "b_y": zero}
+        >>> forward(params, np.array([[0.0, 0.0], [np.log(3), 0.0]]), softmax)[2]
+        [[0.0, 0.0], [0.8, 0.0]]
+
+    Allowed: NumPy.
+    """
+    h_tilde = x @ params["W_h"].T + params["b_h"]
+    h = np.tanh(h_tilde)
+    y_tilde = h @ params["W_y"].T + params["b_y"]
+    y_hat = softmax(y_tilde)
+    return h_tilde, h, y_tilde, y_hat
+
+
+@forward.inputs
+def _(rng):
+    yield core("all sizes different", draw_params(rng, 2, 4, 3), rng.normal(size=(5, 2)), softmax.solution)
+    yield core("all sizes 3", draw_params(rng, 3, 3, 3), rng.normal(size=(3, 3)), softmax.solution)
+    yield edge("one example", draw_params(rng, 2, 4, 3), rng.normal(size=(1, 2)), softmax.solution)
+
+
+forward.mistake(
+    "x @ W_h fits only where n_h = n_x. W_h is (n_h, n_x) and examples are rows: multiply by its transpose.",
+    {'x @ params["W_h"].T': 'x @ params["W_h"]'},
+)
+forward.mistake(
+    "h @ W_y fits only where n_y = n_h. W_y is (n_y, n_h) and examples are rows: multiply by its transpose.",
+    {'h @ params["W_y"].T': 'h @ params["W_y"]'},
+)
+forward.mistake(
+    "b_h is not added. While biases are zero, as they are at the start of a training, nobody sees it.",
+    {' + params["b_h"]': ""},
+)
+forward.mistake(
+    "b_y is not added. While biases are zero, as they are at the start of a training, nobody sees it.",
+    {' + params["b_y"]': ""},
+)
+forward.mistake(
+    "y_tilde is made of h_tilde and not of h: without the tanh two linear layers are no more than one (T3).",
+    {"h @ params": "h_tilde @ params"},
+)
+forward.mistake(
+    "Your y_tilde has been through the softmax already; it goes in once, for y_hat.",
+    {"y_hat = softmax(y_tilde)": "y_tilde = softmax(y_tilde)\n    y_hat = y_tilde"},
+)
+forward.mistake(
+    "The hidden layer has the sigmoid where the homework has tanh.",
+    {"np.tanh(h_tilde)": "1 / (1 + np.exp(-h_tilde))"},
+)
+forward.mistake(
+    "The hidden layer has a ReLU where the homework has tanh.", {"np.tanh(h_tilde)": "np.maximum(h_tilde, 0)"}
+)
+
+
+@exercise(
+    "T14",
+    hints=(
+        "log Σ exp(y_tilde_j) = m + log Σ exp(y_tilde_j - m) for any m: with the largest entry as m, no exponential "
+        "overflows and the sum is at least 1.",
+        "maximum of each row (N,); log-sum of each row (N,); y * y_tilde summed over axis 1 (N,); losses (N,); their "
+        "mean is one number.",
+    ),
+)
+def cross_entropy(y_tilde, y):
+    """Question T14: the cross-entropy of the softmax, from its input.
+
+        loss = -Σ_i y_i y_tilde_i + log Σ_i exp(y_tilde_i)        for each example, then the mean over the batch
+
+    Args:
+        y_tilde: (N, n_y), before the softmax. Entries may be 1000 and more.
+        y: (N, n_y), one-hot.
+
+    Returns:
+        One number.
+
+    Example:
+        >>> cross_entropy(np.array([[0.0, 0.0], [1000.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+        500.34657359
+
+        The first example loses log 2 = 0.693, the second 1000; the mean is 500.35.
+
+    Allowed: NumPy. Not scipy.special.logsumexp.
+    """
+    largest = y_tilde.max(axis=1, keepdims=True)
+    e = np.exp(y_tilde - largest)
+    losses = largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)
+    return losses.mean()
+
+
+@cross_entropy.inputs
+def _(rng):
+    yield core("5 examples of 3 classes", rng.normal(size=(5, 3)), one_hot(rng, 5, 3))
+    yield core("3 examples of 3 classes", rng.normal(size=(3, 3)), one_hot(rng, 3, 3))
+    yield edge("one example", rng.normal(size=(1, 4)), one_hot(rng, 1, 4))
+    sure = 1000.0 * rng.permutation(np.eye(3))
+    yield edge(
+        "logits of 1000, one right and two wrong",
+        sure,
+        np.roll(sure / 1000, 1, axis=1) * [[0], [1], [1]] + sure / 1000 * [[1], [0], [0]],
+    )
+
+
+cross_entropy.mistake("You sum over the batch; the loss is its mean.", {"losses.mean()": "losses.sum()"})
+cross_entropy.mistake(
+    "You take the mean over the classes too. The loss of an example is a sum over classes; only examples are averaged.",
+    {"losses.mean()": "losses.mean() / y.shape[1]"},
+)
+cross_entropy.mistake(
+    "-Σ y log(softmax) is right until a probability underflows to 0: then log 0 is -inf, and 0 · inf is NaN. "
+    "Use the formula of T14.",
+    {
+        "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)": "-(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)"
+    },
+)
+cross_entropy.mistake(
+    "exp(1000) is too large for a float and becomes inf. Take the largest entry of each row out of the sum first.",
+    {"y_tilde.max(axis=1, keepdims=True)": "np.zeros((len(y), 1))"},
+)
+cross_entropy.mistake(
+    "The sign is wrong: a loss falls as the right class becomes more probable.", {"losses.mean()": "-losses.mean()"}
+)
+cross_entropy.mistake(
+    "Your sum of exponentials runs over the labels y; it runs over y_tilde.",
+    {"largest[:, 0] + np.log(e.sum(axis=1))": "np.log(np.exp(y).sum(axis=1))"},
+)
+cross_entropy.mistake(
+    "You added the loss for two classes, -y log p - (1 - y) log(1 - p), over all classes (T8). With a softmax only "
+    "-y log p counts.",
+    {
+        "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)": "-np.where(y == 1, np.log(e / e.sum(axis=1, keepdims=True)), "
+        "np.log(1 - e / e.sum(axis=1, keepdims=True))).sum(axis=1)"
+    },
+)
+cross_entropy.mistake("You return a loss for each example; return their mean.", {"losses.mean()": "losses"})
+cross_entropy.mistake("The term with y is missing: -Σ y_i y_tilde_i.", {" - (y * y_tilde).sum(axis=1)": ""})
+
+
+@exercise(
+    "2.1",
+    hints=(
+        "The class that the network chooses is the position of the largest y_tilde; the right class is the position of "
+        "the 1 in y. Accuracy is how often they agree.",
+        "np.argmax over axis 1 makes (N,) of y_tilde, and of y too; comparing gives (N,) booleans; their mean is one "
+        "number.",
+    ),
+)
+def accuracy(y_tilde, y):
+    """Part 2.1: the fraction of the examples that are given their right class.
+
+    Args:
+        y_tilde: (N, n_y). The class is the position of the largest entry, the first of equal ones.
+        y: (N, n_y), one-hot.
+
+    Returns:
+        One number between 0 and 1.
+
+    Example:
+        >>> accuracy(np.array([[2.0, 1.0], [3.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+        0.5
+
+    Allowed: NumPy. Not sklearn.metrics.
+    """
+    right = y_tilde.argmax(axis=1) == y.argmax(axis=1)
+    return right.mean()
+
+
+@accuracy.inputs
+def _(rng):
+    y = one_hot(rng, 7, 3)
+    # Four of seven right; the others say the next class.
+    said = np.where(np.arange(7)[:, None] < 4, y, np.roll(y, 1, axis=1))
+    yield core("7 examples of 3 classes", said + 0.1 * rng.random((7, 3)), y)
+    y = one_hot(rng, 4, 4)
+    said = np.where(np.arange(4)[:, None] < 1, y, np.roll(y, 1, axis=1))
+    yield core("4 examples of 4 classes", said + 0.1 * rng.random((4, 4)), y)
+    yield edge("one example", np.array([[0.5, -1, 2]]), np.array([[0.0, 0, 1]]))
+    ties = np.array([[1.0, 1, 0], [0, 2, 2], [3, 3, 3], [5, 5, 1]])
+    yield edge("equal entries", ties, np.eye(3)[[0, 1, 0, 1]])
+
+
+accuracy.mistake(
+    "You compare class numbers with one-hot rows. Take the argmax of y too.",
+    {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=1)[:, None] == y"},
+)
+accuracy.mistake(
+    "You count the entries that agree, and two zeros agree too. An example is right or wrong as a whole.",
+    {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "np.eye(y.shape[1])[y_tilde.argmax(axis=1)] == y"},
+)
+accuracy.mistake(
+    "Your argmax runs over the examples (axis 0). The classes of an example lie along axis 1.",
+    {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=0) == y.argmax(axis=0)"},
+)
+accuracy.mistake("You return how many are right; divide by N.", {"right.mean()": "right.sum()"})
+accuracy.mistake("You return a percentage; a fraction is asked for.", {"right.mean()": "100 * right.mean()"})
+accuracy.mistake("You return the fraction that is wrong.", {"right.mean()": "1 - right.mean()"})
+accuracy.mistake(
+    "Among equal entries you take the last; the first one counts.",
+    {"y_tilde.argmax(axis=1)": "(y.shape[1] - 1 - y_tilde[:, ::-1].argmax(axis=1))"},
+)
+
+
+# --- backward ---------------------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "T15",
+    hints=(
+        "The derivative of -Σ y_i y_tilde_i is -y_i. The derivative of log Σ exp(y_tilde_j) is "
+        "exp(y_tilde_i) / Σ exp(y_tilde_j), which is y_hat_i. The mean over the batch adds the factor 1 / N.",
+        "y_hat (N, n_y) and y (N, n_y): the result (N, n_y), divided by N = len(y).",
+    ),
+)
+def grad_y_tilde(y_hat, y):
+    """Question T15: the gradient of the loss with respect to y_tilde.
+
+        ∂loss / ∂y_tilde = (y_hat - y) / N
+
+    The loss is the mean over the batch, so the 1 / N stands here; all other gradients are made of this one.
+
+    Args:
+        y_hat: (N, n_y), the softmax of y_tilde.
+        y: (N, n_y), one-hot.
+
+    Returns:
+        (N, n_y).
+
+    Example:
+        >>> grad_y_tilde(np.array([[0.5, 0.5], [0.75, 0.25]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+        [[-0.25, 0.25], [0.375, -0.375]]
+
+    Allowed: NumPy.
+    """
+    return (y_hat - y) / len(y)
+
+
+@grad_y_tilde.inputs
+def _(rng):
+    yield core("5 examples of 3 classes", softmax(rng.normal(size=(5, 3))), one_hot(rng, 5, 3))
+    yield core("3 examples of 3 classes", softmax(rng.normal(size=(3, 3))), one_hot(rng, 3, 3))
+    yield edge("one example", softmax(rng.normal(size=(1, 4))), one_hot(rng, 1, 4))
+
+
+def _through_softmax(cross_entropy, y_hat, y):
+    # log y_hat is a y_tilde whose softmax is y_hat.
+    return differences(lambda y_tilde: cross_entropy(y_tilde, y), np.log(y_hat))
+
+
+grad_y_tilde.own_loss = OwnLoss("cross_entropy", _through_softmax)
+grad_y_tilde.mistake("Divide by N: the loss is a mean over the batch.", {" / len(y)": ""})
+grad_y_tilde.mistake(
+    "The sign is wrong: where y_hat is above y, more y_tilde means more loss.", {"(y_hat - y)": "(y - y_hat)"}
+)
+grad_y_tilde.mistake(
+    "-y / y_hat is the gradient with respect to y_hat. Through the softmax it becomes y_hat - y.",
+    {"(y_hat - y)": "(-y / y_hat)"},
+)
+grad_y_tilde.mistake(
+    "You multiply by the softmax's derivative y_hat (1 - y_hat); y_hat - y has it in it already.",
+    {"(y_hat - y)": "(y_hat - y) * y_hat * (1 - y_hat)"},
+)
+grad_y_tilde.mistake("You divide by the number of classes; N is the number of examples.", {"len(y)": "y.shape[1]"})
+grad_y_tilde.mistake("You divide by the number of entries; N is the number of examples.", {"len(y)": "y.size"})
+grad_y_tilde.mistake(
+    "That is the gradient of the squared error (T8), not of the cross-entropy.", {"(y_hat - y)": "2 * (y_hat - y)"}
+)
+
+
+@exercise(
+    "T16",
+    hints=(
+        "y_tilde = W_y h + b_y. Entry (i, j) of W_y meets unit j of h in output i: ∂loss/∂W_y[i, j] is the sum over the "
+        "examples n of grad_y_tilde[n, i] · h[n, j]. The bias meets a 1 instead of h.",
+        "grad_y_tilde.T (n_y, N) times h (N, n_h) is (n_y, n_h), the shape of W_y. The sum over axis 0 is (n_y,), the "
+        "shape of b_y.",
+    ),
+    returns="grad_W_y, grad_b_y",
+)
+def grads_output(grad_y_tilde, h):
+    """Question T16: the gradients of the output layer's weights and bias.
+
+        grad_W_y = Σ_n grad_y_tilde_n h_nᵀ        grad_b_y = Σ_n grad_y_tilde_n        over the examples n
+
+    Args:
+        grad_y_tilde: (N, n_y), with its 1 / N.
+        h: (N, n_h).
+
+    Returns:
+        grad_W_y (n_y, n_h) and grad_b_y (n_y,).
+
+    Example:
+        >>> grads_output(np.array([[1.0, -1.0], [2.0, -2.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))[0]
+        [[7.0, 2.0], [-7.0, -2.0]]
+
+    Allowed: NumPy.
+    """
+    grad_W_y = grad_y_tilde.T @ h
+    grad_b_y = grad_y_tilde.sum(axis=0)
+    return grad_W_y, grad_b_y
+
+
+def _two_layers(rng):
+    """Sizes (N, outputs, inputs) of a layer, with their labels."""
+    yield core("all sizes different", rng.normal(size=(5, 3)), rng.normal(size=(5, 4)))
+    yield core("all sizes 3", rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))
+    yield edge("one example", rng.normal(size=(1, 3)), rng.normal(size=(1, 4)))
+
+
+grads_output.inputs(_two_layers)
+grads_output.mistake(
+    "grad_W_y is transposed: it has the shape of W_y, (n_y, n_h).", {"grad_y_tilde.T @ h": "h.T @ grad_y_tilde"}
+)
+grads_output.mistake(
+    "grad_W_y is divided by N a second time; grad_y_tilde has the 1 / N already.",
+    {"grad_y_tilde.T @ h": "grad_y_tilde.T @ h / len(h)"},
+)
+grads_output.mistake(
+    "grad_b_y is a mean over the examples: a second 1 / N. Sum instead.",
+    {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.mean(axis=0)"},
+)
+grads_output.mistake(
+    "grad_b_y is summed over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
+    {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.sum(axis=1)"},
+)
+grads_output.mistake(
+    "grad_b_y is one number; each unit has its own bias.", {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.sum()"}
+)
+grads_output.mistake(
+    "grad_b_y still has a row for each example: sum over them.", {"grad_y_tilde.sum(axis=0)": "grad_y_tilde"}
+)
+
+
+@exercise(
+    "T17",
+    hints=(
+        "A change of h[n, j] reaches every output i through W_y[i, j]: ∂loss/∂h = grad_y_tilde W_y. Then tanh: its "
+        "derivative at h_tilde is 1 - tanh(h_tilde)², which is 1 - h².",
+        "grad_y_tilde (N, n_y) times W_y (n_y, n_h) is (N, n_h); times 1 - h**2, entry by entry, (N, n_h).",
+    ),
+)
+def grad_h_tilde(grad_y_tilde, W_y, h):
+    """Question T17: the gradient of the loss with respect to h_tilde.
+
+        grad_h_tilde = W_yᵀ grad_y_tilde ⊙ (1 - h²)        for each example; ⊙ multiplies entry by entry
+
+    Args:
+        grad_y_tilde: (N, n_y).
+        W_y: (n_y, n_h).
+        h: (N, n_h), which is tanh(h_tilde).
+
+    Returns:
+        (N, n_h).
+
+    Example:
+        >>> grad_h_tilde(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 0.5], [0.5, 0.0]]))
+        [[1.0, 1.5], [2.25, 4.0]]
+
+    Allowed: NumPy.
+    """
+    grad_h = grad_y_tilde @ W_y
+    return grad_h * (1 - h**2)
+
+
+@grad_h_tilde.inputs
+def _(rng):
+    for make, label, (n, n_h, n_y) in (
+        (core, "all sizes different", (5, 4, 3)),
+        (core, "all sizes 3", (3, 3, 3)),
+        (edge, "one example", (1, 4, 3)),
+    ):
+        yield make(label, rng.normal(size=(n, n_y)), rng.normal(size=(n_y, n_h)), np.tanh(rng.normal(size=(n, n_h))))
+
+
+grad_h_tilde.mistake("The derivative of tanh is missing: multiply by 1 - h².", {" * (1 - h**2)": ""})
+grad_h_tilde.mistake(
+    "You take the tanh a second time: h is tanh(h_tilde) already, so the derivative is 1 - h².",
+    {"1 - h**2": "1 - np.tanh(h) ** 2"},
+)
+grad_h_tilde.mistake(
+    "h (1 - h) is the derivative of the sigmoid; that of tanh is 1 - h².", {"(1 - h**2)": "h * (1 - h)"}
+)
+grad_h_tilde.mistake("The derivative of tanh is 1 - h², with a square.", {"h**2": "h"})
+grad_h_tilde.mistake(
+    "W_y is transposed once too often: with examples in rows it is grad_y_tilde @ W_y.",
+    {"grad_y_tilde @ W_y": "grad_y_tilde @ W_y.T"},
+)
+grad_h_tilde.mistake(
+    "You divide by N a second time; grad_y_tilde has the 1 / N already.", {"(1 - h**2)": "(1 - h**2) / len(h)"}
+)
+
+
+@exercise(
+    "T17",
+    hints=(
+        "h_tilde = W_h x + b_h is a layer like the output layer: its gradients are made of grad_h_tilde and x as "
+        "those of T16 are of grad_y_tilde and h.",
+        "grad_h_tilde.T (n_h, N) times x (N, n_x) is (n_h, n_x), the shape of W_h. The sum over axis 0 is (n_h,).",
+    ),
+    returns="grad_W_h, grad_b_h",
+)
+def grads_hidden(grad_h_tilde, x):
+    """Question T17: the gradients of the hidden layer's weights and bias.
+
+        grad_W_h = Σ_n grad_h_tilde_n x_nᵀ        grad_b_h = Σ_n grad_h_tilde_n        over the examples n
+
+    Args:
+        grad_h_tilde: (N, n_h), with its 1 / N.
+        x: (N, n_x).
+
+    Returns:
+        grad_W_h (n_h, n_x) and grad_b_h (n_h,).
+
+    Example:
+        >>> grads_hidden(np.array([[1.0, -1.0], [2.0, 0.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))[0]
+        [[7.0, 2.0], [-1.0, 0.0]]
+
+    Allowed: NumPy.
+    """
+    grad_W_h = grad_h_tilde.T @ x
+    grad_b_h = grad_h_tilde.sum(axis=0)
+    return grad_W_h, grad_b_h
+
+
+grads_hidden.inputs(_two_layers)
+grads_hidden.mistake(
+    "grad_W_h is transposed: it has the shape of W_h, (n_h, n_x).", {"grad_h_tilde.T @ x": "x.T @ grad_h_tilde"}
+)
+grads_hidden.mistake(
+    "grad_W_h is divided by N a second time; grad_h_tilde has the 1 / N already.",
+    {"grad_h_tilde.T @ x": "grad_h_tilde.T @ x / len(x)"},
+)
+grads_hidden.mistake(
+    "grad_b_h is a mean over the examples: a second 1 / N. Sum instead.",
+    {"grad_h_tilde.sum(axis=0)": "grad_h_tilde.mean(axis=0)"},
+)
+grads_hidden.mistake(
+    "grad_b_h is summed over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
+    {"grad_h_tilde.sum(axis=0)": "grad_h_tilde.sum(axis=1)"},
+)
+
+
+def _output_layer(forward, grad_y_tilde, h):
+    """Both gradients of Σ grad_y_tilde · y_tilde, y_tilde being the student's; the hidden layer passes h on."""
+    n_y, n_h = grad_y_tilde.shape[1], h.shape[1]
+
+    def loss(W_y, b_y):
+        # tanh(arctanh(h)) = h, and a normally distributed h is squeezed into the range of tanh first.
+        params = {"W_h": np.eye(n_h), "b_h": np.zeros(n_h), "W_y": W_y, "b_y": b_y}
+        return (grad_y_tilde * forward(params, np.arctanh(h / SQUEEZE), softmax.solution)[2]).sum() * SQUEEZE
+
+    zero_W, zero_b = np.zeros((n_y, n_h)), np.zeros(n_y)
+    return differences(lambda W_y: loss(W_y, zero_b), zero_W), differences(
+        lambda b_y: loss(zero_W, b_y) / SQUEEZE, zero_b
+    )
+
+
+def _hidden_layer(forward, grad_h_tilde, x):
+    """Both gradients of Σ grad_h_tilde · h_tilde, h_tilde being the student's."""
+    n_h, n_x = grad_h_tilde.shape[1], x.shape[1]
+
+    def loss(W_h, b_h):
+        params = {"W_h": W_h, "b_h": b_h, "W_y": np.eye(n_h), "b_y": np.zeros(n_h)}
+        return (grad_h_tilde * forward(params, x, softmax.solution)[0]).sum()
+
+    zero_W, zero_b = np.zeros((n_h, n_x)), np.zeros(n_h)
+    return differences(lambda W_h: loss(W_h, zero_b), zero_W), differences(lambda b_h: loss(zero_W, b_h), zero_b)
+
+
+def _through_tanh(forward, grad_y_tilde, W_y, h):
+    """The gradient of Σ grad_y_tilde · y_tilde with respect to h_tilde, which is x where W_h is the identity."""
+    n_h = h.shape[1]
+    params = {"W_h": np.eye(n_h), "b_h": np.zeros(n_h), "W_y": W_y, "b_y": np.zeros(len(W_y))}
+    return differences(
+        lambda h_tilde: (grad_y_tilde * forward(params, h_tilde, softmax.solution)[2]).sum(), np.arctanh(h)
+    )
+
+
+SQUEEZE = 10.0
+grads_output.own_loss = OwnLoss("forward", _output_layer)
+grads_hidden.own_loss = OwnLoss("forward", _hidden_layer)
+grad_h_tilde.own_loss = OwnLoss("forward", _through_tanh)
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "T10, T11",
+    hints=(
+        "Go against the gradient, which points uphill: w - eta · gradient, for each parameter by its name. Make a new "
+        "dict: w -= ... would change the caller's arrays.",
+        "Each new parameter has the shape of the old one and of its gradient.",
+    ),
+)
+def sgd_step(params, grads, eta):
+    """Questions T10 and T11: one step of stochastic gradient descent.
+
+        w ← w - η ∂loss/∂w        for each parameter w
+
+    Args:
+        params: A dict of arrays.
+        grads: A dict with the gradient of each, by the same names.
+        eta: The learning rate η.
+
+    Returns:
+        A new dict. The arrays of params stay as they are.
+
+    Example:
+        >>> sgd_step({"w": np.array([[1.0, 2.0], [3.0, 4.0]])}, {"w": np.array([[10.0, 0.0], [0.0, -10.0]])}, 0.1)["w"]
+        [[0.0, 2.0], [3.0, 5.0]]
+
+    Allowed: NumPy.
+    """
+    return {name: params[name] - eta * grads[name] for name in params}
+
+
+@sgd_step.inputs
+def _(rng):
+    yield core("a perceptron", draw_params(rng, 2, 4, 3), draw_params(rng, 2, 4, 3), 0.3)
+    yield core("one parameter", {"w": rng.normal(size=(2, 2))}, {"w": rng.normal(size=(2, 2))}, 0.7)
+    yield edge("no learning rate", {"w": rng.normal(size=3)}, {"w": rng.normal(size=3)}, 0.0)
+
+
+sgd_step.mistake("You go uphill: the gradient points to where the loss grows, so subtract it.", {"- eta": "+ eta"})
+sgd_step.mistake(
+    "You change the caller's arrays (-= works in place). Make new ones.",
+    {"params[name] - eta * grads[name] for": "np.subtract(params[name], eta * grads[name], out=params[name]) for"},
+)
+sgd_step.mistake("The learning rate is missing.", {"eta * grads[name]": "grads[name]"})
+sgd_step.mistake("You return the steps; return the parameters after them.", {"params[name] - eta": "-eta"})
+sgd_step.mistake("You divide by the learning rate.", {"eta * grads[name]": "grads[name] / np.float64(eta)"})
+sgd_step.mistake(
+    "You multiply the step by the parameter itself.", {"eta * grads[name]": "eta * grads[name] * params[name]"}
+)
+
+
+@exercise(
+    "T10, 2.1",
+    hints=(
+        "for start in range(0, len(order), batch_size): the batch is order[start : start + batch_size]. A slice may "
+        "reach beyond the end: the last batch is then smaller. Each batch sees the parameters that the one before left.",
+        "order[start : start + batch_size] (batch_size,) are row numbers; x[batch] is (batch_size, n_x), y[batch] "
+        "(batch_size, n_y).",
+    ),
+)
+def train_epoch(params, x, y, order, batch_size, eta, gradients, step):
+    """Part 2.1: one epoch of mini-batch gradient descent.
+
+    Args:
+        params: A dict of arrays.
+        x: (N, n_x).
+        y: (N, n_y).
+        order: The numbers 0 to N - 1, shuffled: in which order the examples are taken.
+        batch_size: Examples in a batch. Where N is not a multiple of it, the last batch is smaller.
+        eta: The learning rate.
+        gradients: gradients(params, x_batch, y_batch) gives the gradient of each parameter.
+        step: step(params, grads, eta) gives new parameters.
+
+    Returns:
+        The parameters after the epoch.
+
+    Example:
+        With params {"w": np.array(0.0)}, x = [[1.0], [5.0]], a batch size of 1, and gradients whose step moves w half
+        way to the x of its batch, order [0, 1] ends at 2.75 and order [1, 0] at 1.75.
+
+    Allowed: NumPy.
+    """
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        grads = gradients(params, x[batch], y[batch])
+        params = step(params, grads, eta)
+    return params
+
+
+def linear_gradients(params, x, y):
+    """Of the squared error of a linear model, averaged over the batch."""
+    error = x @ params["W"].T - y
+    return {"W": 2 * error.T @ x / len(x)}
+
+
+@train_epoch.inputs
+def _(rng):
+    for make, label, examples, size in (
+        (core, "6 examples in batches of 2", 6, 2),
+        (edge, "7 examples in batches of 3: the last has one", 7, 3),
+        (edge, "batches of one example", 4, 1),
+        (edge, "a batch larger than the data", 3, 10),
+    ):
+        W = rng.normal(size=(2, 3))
+        x, y = rng.normal(size=(examples, 3)), rng.normal(size=(examples, 2))
+        order = np.roll(np.arange(examples), 1)
+        yield make(label, {"W": W}, x, y, order, size, 0.1, linear_gradients, sgd_step.solution)
+
+
+train_epoch.mistake(
+    "The examples left over after the last full batch never train. They make a smaller batch.",
+    {"range(0, len(order), batch_size)": "range(0, len(order) - batch_size + 1, batch_size)"},
+)
+train_epoch.mistake(
+    "All gradients are taken at the parameters that the epoch began with: that is one large batch. Each batch begins "
+    "where the one before ended.",
+    {"for start": "first = params\n    for start", "gradients(params,": "gradients(first,"},
+)
+train_epoch.mistake(
+    "The order is not used: the examples are taken as they lie.",
+    {"order[start : start + batch_size]": "slice(start, start + batch_size)"},
+)
+train_epoch.mistake(
+    "x is shuffled and y is not: every example gets the label of another.",
+    {"y[batch]": "y[start : start + batch_size]"},
+)
+train_epoch.mistake(
+    "y is shuffled and x is not: every example gets the label of another.",
+    {"x[batch]": "x[start : start + batch_size]"},
+)
+train_epoch.mistake(
+    "You return after the first batch: the return stands inside the loop.",
+    {"\n    return params": "\n        return params"},
+)
+train_epoch.mistake(
+    "The whole set is one batch, so there is only one step.",
+    {"order[start : start + batch_size]": "order", "range(0, len(order), batch_size)": "range(1)"},
+)

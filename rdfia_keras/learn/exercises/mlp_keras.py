@@ -1,0 +1,242 @@
+"""Part 2.1 (b) to (d): the perceptron again, with TensorFlow's gradients, Keras's layers and Keras's optimizer.
+
+The names are those of part (a): W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,); examples are rows.
+"""
+
+import numpy as np
+
+from rdfia_keras.learn.exercise import Fresh, Lazy, core, edge, exercise
+from rdfia_keras.learn.exercises.mlp import draw_params, one_hot
+
+keras, tf = Lazy("keras"), Lazy("tensorflow")
+
+
+@exercise(
+    "2.1",
+    hints=(
+        "A tape records what is computed within its `with` block, and can be asked for gradients once: ask for all "
+        "parameters in one call.",
+        "loss(params, x, y) is one number, a tensor; tape.gradient(number, dict) is a dict of the same names, each "
+        "gradient of its parameter's shape.",
+    ),
+)
+def gradients_tape(loss, params, x, y):
+    """Part 2.1 (b): the gradients, by TensorFlow.
+
+        ∂loss(params, x, y) / ∂w        for each parameter w
+
+    Args:
+        loss: loss(params, x, y) gives one number, a tensor.
+        params: A dict of tf.Variable.
+        x: (N, n_x), a tensor.
+        y: (N, n_y), a tensor.
+
+    Returns:
+        A dict with a tensor for each parameter, by the same names.
+
+    Example:
+        For params {"w": tf.Variable([[1.0, 2.0], [3.0, 4.0]])} and a loss that is the sum of the squares of w, the
+        gradient of w is [[2.0, 4.0], [6.0, 8.0]].
+
+    Allowed: TensorFlow.
+    """
+    with tf.GradientTape() as tape:
+        value = loss(params, x, y)
+    return tape.gradient(value, params)
+
+
+def perceptron_loss(params, x, y):
+    """The loss of the perceptron, averaged over the batch."""
+    h = tf.tanh(tf.matmul(x, params["W_h"], transpose_b=True) + params["b_h"])
+    y_tilde = tf.matmul(h, params["W_y"], transpose_b=True) + params["b_y"]
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=y_tilde))
+
+
+def _variables(params):
+    return Fresh(lambda: {name: tf.Variable(value) for name, value in params.items()})
+
+
+@gradients_tape.inputs
+def _(rng):
+    for make, label, (n, n_x, n_h, n_y) in ((core, "a perceptron", (5, 2, 4, 3)), (edge, "one example", (1, 3, 3, 3))):
+        x, y = tf.constant(rng.normal(size=(n, n_x))), tf.constant(one_hot(rng, n, n_y))
+        yield make(label, perceptron_loss, _variables(draw_params(rng, n_x, n_h, n_y)), x, y)
+
+
+@gradients_tape.observed
+def _(result, loss, params, x, y):
+    if not isinstance(result, dict):
+        return result
+    return {name: None if gradient is None else np.asarray(gradient) for name, gradient in result.items()}
+
+
+gradients_tape.mistake(
+    "The loss is computed before the tape records: call it within the `with` block.",
+    {
+        "with tf.GradientTape() as tape:\n        value = loss(params, x, y)": "value = loss(params, x, y)\n"
+        "    with tf.GradientTape() as tape:\n        pass"
+    },
+)
+gradients_tape.mistake(
+    ".numpy() or float() makes a plain number of the loss, of which the tape knows nothing: keep the tensor.",
+    {"value = loss(params, x, y)": "value = tf.constant(loss(params, x, y).numpy())"},
+)
+gradients_tape.mistake(
+    "A tape answers once, and then forgets: ask for all gradients in one call, tape.gradient(value, params).",
+    {"tape.gradient(value, params)": "{name: tape.gradient(value, param) for name, param in params.items()}"},
+)
+gradients_tape.mistake(
+    "You differentiate the sum over the batch; the loss is averaged already: take it as it is.",
+    {"value = loss(params, x, y)": "value = loss(params, x, y) * len(x)"},
+)
+gradients_tape.mistake(
+    "You return a list; a dict by the parameters' names was asked for.",
+    {"tape.gradient(value, params)": "tape.gradient(value, list(params.values()))"},
+)
+
+
+@exercise(
+    "2.1",
+    hints=(
+        "An input of n_x, a Dense layer of n_h with tanh, and one of n_y without activation. Keras multiplies x by its "
+        "kernel from the right, so its kernels are (inputs, units): transposed.",
+        "model.set_weights takes W_h.T (n_x, n_h), b_h (n_h,), W_y.T (n_h, n_y), b_y (n_y,), in this order.",
+    ),
+)
+def keras_perceptron(params):
+    """Part 2.1 (c): the perceptron of Keras layers, with given weights.
+
+        y_tilde = W_y tanh(W_h x + b_h) + b_y
+
+    Args:
+        params: A dict of float64 arrays: W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,).
+
+    Returns:
+        A Keras model from x (N, n_x) to y_tilde (N, n_y): logits, before the softmax. It computes in float64, so that
+        it can be compared with part (a).
+
+    Example:
+        With W_h and W_y the 2 x 2 identity and biases of 0, the model gives tanh(x).
+
+    Allowed: Keras; a layer takes dtype="float64".
+    """
+    n_h, n_x = params["W_h"].shape
+    n_y = len(params["b_y"])
+    hidden = keras.layers.Dense(n_h, activation="tanh", dtype="float64")
+    output = keras.layers.Dense(n_y, dtype="float64")
+    model = keras.Sequential([keras.Input((n_x,), dtype="float64"), hidden, output])
+    model.set_weights([params["W_h"].T, params["b_h"], params["W_y"].T, params["b_y"]])
+    return model
+
+
+@keras_perceptron.inputs
+def _(rng):
+    yield core("2 inputs, 4 hidden units, 3 outputs", draw_params(rng, 2, 4, 3))
+    yield core("all sizes 3", draw_params(rng, 3, 3, 3))
+
+
+@keras_perceptron.observed
+def _(model, params):
+    n_x = params["W_h"].shape[1]
+    outputs = np.asarray(model(np.linspace(-1, 1, 4 * n_x).reshape(4, n_x)))
+    return {"the dtype of the outputs": str(outputs.dtype), "the output": outputs}
+
+
+keras_perceptron.mistake(
+    "Keras keeps a kernel as (inputs, units): transpose W_h and W_y. Only where all sizes are equal does it run without.",
+    {'params["W_h"].T': 'params["W_h"]', 'params["W_y"].T': 'params["W_y"]'},
+)
+keras_perceptron.mistake(
+    "The last layer has a softmax; logits were asked for, the loss does the rest.",
+    {"Dense(n_y, ": 'Dense(n_y, activation="softmax", '},
+)
+keras_perceptron.mistake("The hidden layer has no tanh.", {'activation="tanh", ': ""})
+keras_perceptron.mistake("The hidden layer has a ReLU; the homework has tanh.", {'"tanh"': '"relu"'})
+keras_perceptron.mistake(
+    'The model computes in float32, Keras\'s default: give every layer dtype="float64".',
+    {
+        'activation="tanh", dtype="float64"': 'activation="tanh"',
+        'Dense(n_y, dtype="float64")': "Dense(n_y)",
+        '(n_x,), dtype="float64"': "(n_x,)",
+    },
+)
+keras_perceptron.mistake("There is a tanh in the last layer too.", {"Dense(n_y, ": 'Dense(n_y, activation="tanh", '})
+
+
+@exercise(
+    "2.1",
+    hints=(
+        "Within a tape: the loss of model(x) against y, from logits. Then the gradients of all trainable variables, and "
+        "the optimizer applies them.",
+        "model(x) (N, n_y); the loss is one number; gradients and variables are lists of equal length that are zipped.",
+    ),
+)
+def keras_step(model, optimizer, x, y):
+    """Part 2.1 (d): one training step with a Keras optimizer.
+
+    Args:
+        model: A Keras model from x to logits.
+        optimizer: A Keras optimizer.
+        x: (N, n_x).
+        y: (N, n_y), one-hot.
+
+    Returns:
+        The loss before the step, averaged over the batch, one number. The model has its new weights.
+
+    Example:
+        For a model that gives logits 0 for two classes, whatever x and y are, the loss is log 2 = 0.6931.
+
+    Allowed: Keras and TensorFlow.
+    """
+    cross_entropy = keras.losses.CategoricalCrossentropy(from_logits=True)
+    with tf.GradientTape() as tape:
+        loss = cross_entropy(y, model(x))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    return loss
+
+
+def _model(params):
+    n_h, n_x = params["W_h"].shape
+    layers = [keras.layers.Dense(n_h, activation="tanh"), keras.layers.Dense(len(params["b_y"]))]
+    model = keras.Sequential([keras.Input((n_x,)), *layers])
+    model.set_weights([params["W_h"].T, params["b_h"], params["W_y"].T, params["b_y"]])
+    return model
+
+
+@keras_step.inputs
+def _(rng):
+    for make, label, (n, n_x, n_h, n_y) in ((core, "a perceptron", (5, 2, 4, 3)), (edge, "one example", (1, 3, 3, 2))):
+        params = draw_params(rng, n_x, n_h, n_y)
+        x, y = rng.normal(size=(n, n_x)).astype(np.float32), one_hot(rng, n, n_y).astype(np.float32)
+        model, optimizer = Fresh(lambda params=params: _model(params)), Fresh(lambda: keras.optimizers.SGD(0.5))
+        yield make(label, model, optimizer, x, y)
+
+
+@keras_step.observed
+def _(result, model, optimizer, x, y):
+    names = ("hidden weights", "hidden biases", "output weights", "output biases")
+    after = {f"{name} after the step": value for name, value in zip(names, model.get_weights(), strict=True)}
+    return {"the loss": np.asarray(result)} | after
+
+
+keras_step.mistake("The loss takes the logits for probabilities: say from_logits=True.", {"(from_logits=True)": "()"})
+keras_step.mistake("You return the loss after the step.", {"return loss": "return cross_entropy(y, model(x))"})
+keras_step.mistake(
+    "Only the hidden layer moves: take all of model.trainable_variables.",
+    {
+        "tape.gradient(loss, model.trainable_variables)": "tape.gradient(loss, model.trainable_variables[:2])",
+        "(zip(gradients, model.trainable_variables": "(zip(gradients, model.trainable_variables[:2]",
+    },
+)
+keras_step.mistake(
+    "You take two steps; one was asked for.",
+    {"    return loss": "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))\n    return loss"},
+)
+keras_step.mistake(
+    "The gradients are computed and not applied: the weights stay.", {"optimizer.apply_gradients": "list"}
+)
+keras_step.mistake(
+    "Targets and outputs are exchanged: Keras's losses take y first, then the model's output.",
+    {"cross_entropy(y, model(x))": "cross_entropy(model(x), y)"},
+)

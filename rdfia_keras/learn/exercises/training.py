@@ -1,0 +1,785 @@
+"""Part 5: what improves training, in NumPy: preprocessing, augmentation, schedules, optimizers, dropout, batch norm.
+
+Images are (N, H, W, C): example, row, column, channel. Optimizers take a parameter w, what they remember of it, and its
+gradient, all of one shape, and return new arrays.
+"""
+
+import numpy as np
+
+from rdfia_keras.learn.exercise import core, edge, exercise
+
+# --- preprocessing ----------------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "19, 20",
+    hints=(
+        "Mean and standard deviation of each channel, over examples, rows and columns of the training set. Both sets are "
+        "shifted and divided by these same numbers.",
+        "mean and std of axis (0, 1, 2) are (C,); images (N, H, W, C) minus (C,) is again (N, H, W, C).",
+    ),
+    returns="train, test",
+)
+def normalize(train, test):
+    """Questions 19 and 20: mean 0 and standard deviation 1 for each channel.
+
+        (x - mean_c) / std_c        with the mean and std of channel c over the whole training set, for both sets
+
+    Args:
+        train: Training images, (N, H, W, C), uint8.
+        test: Test images, (M, H, W, C), uint8.
+
+    Returns:
+        Both sets, normalised, as floats of the same shapes.
+
+    Example:
+        >>> pixels = np.array([[0, 2], [0, 2]], np.uint8).reshape(1, 2, 2, 1)
+        >>> normalize(pixels, pixels + np.uint8(1))[1][0, :, :, 0]
+        [[0.0, 2.0], [0.0, 2.0]]
+
+    Allowed: NumPy, np.std with its defaults. Not keras.layers.Normalization.
+    """
+    mean = train.mean(axis=(0, 1, 2))
+    std = train.std(axis=(0, 1, 2))
+    return (train - mean) / std, (test - mean) / std
+
+
+@normalize.inputs
+def _(rng):
+    def images(count, height, width, z):
+        # Channels and images differ in brightness and contrast, and so do the two sets.
+        brightness = rng.integers(0, 100, (count, 1, 1, z)) + 20 * np.arange(z)
+        contrast = rng.integers(20, 60, (count, 1, 1, z))
+        return (brightness + contrast * rng.random((count, height, width, z))).astype(np.uint8)
+
+    yield core("all sizes different", images(6, 4, 5, 3), images(2, 4, 5, 3) // 2)
+    yield core("all sizes 3", images(3, 3, 3, 3), images(3, 3, 3, 3) + np.uint8(40))
+    yield edge("one test image, one channel", images(4, 2, 3, 1), images(1, 2, 3, 1))
+
+
+normalize.mistake(
+    "The test set is normalised with its own statistics. The network has learned on the training set's scale: use that "
+    "mean and std (question 20).",
+    {"(test - mean) / std": "(test - test.mean(axis=(0, 1, 2))) / test.std(axis=(0, 1, 2))"},
+)
+normalize.mistake(
+    "The statistics are those of both sets together; the test set must not be looked at (question 20).",
+    {
+        "train.mean(axis=(0, 1, 2))": "np.concatenate([train, test]).mean(axis=(0, 1, 2))",
+        "train.std(axis=(0, 1, 2))": "np.concatenate([train, test]).std(axis=(0, 1, 2))",
+    },
+)
+normalize.mistake(
+    "Your std is the mean of each image's std (on CIFAR-10 the often copied 0.20). It misses how images differ from each "
+    "other: take the std over all pixels of all images (0.247).",
+    {"train.std(axis=(0, 1, 2))": "train.std(axis=(1, 2)).mean(axis=0)"},
+)
+normalize.mistake("You divide by the variance; take its root, the standard deviation.", {"train.std(": "train.var("})
+normalize.mistake(
+    "You subtract a mean image, a mean for each place; here each channel has one mean for all places.",
+    {"train.mean(axis=(0, 1, 2))": "train.mean(axis=0)"},
+)
+normalize.mistake(
+    "All channels share one mean; take each channel's own.", {"train.mean(axis=(0, 1, 2))": "train.mean()"}
+)
+normalize.mistake("All channels share one std; take each channel's own.", {"train.std(axis=(0, 1, 2))": "train.std()"})
+normalize.mistake(
+    "The mean is cut to uint8: 12.7 becomes 12, and dark pixels wrap round to 255. Subtract floats.",
+    {"train.mean(axis=(0, 1, 2))": "train.mean(axis=(0, 1, 2)).astype(np.uint8)"},
+)
+normalize.mistake(
+    "The test set is left as it is; a network needs the same preparation in test.",
+    {"(test - mean) / std": "test / 1.0"},
+)
+
+
+@exercise(
+    "21",
+    hints=(
+        "Covariance of the centred training set, its eigenvectors U and eigenvalues λ (np.linalg.eigh). Turn to the "
+        "eigenvectors, divide by sqrt(λ + eps), turn back: the matrix is U diag(1 / sqrt(λ + eps)) Uᵀ.",
+        "train - mean (N, d); covariance (d, d) with 1 / N; U (d, d), an eigenvector in each column; the matrix (d, d); "
+        "x - mean (M, d) times the matrix is (M, d).",
+    ),
+)
+def zca(train, x, eps):
+    """Question 21: ZCA whitening.
+
+        (x - mean) U diag(λ + eps)^-½ Uᵀ        with the covariance U diag(λ) Uᵀ of the training set
+
+    The covariance has 1 / N. Mean and covariance are the training set's, whatever x is.
+
+    Args:
+        train: (N, d), a flattened image in each row.
+        x: (M, d), the images to whiten.
+        eps: Added to each variance λ, so that directions without variance do not explode.
+
+    Returns:
+        (M, d).
+
+    Example:
+        >>> train = np.array([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]])
+        >>> zca(train, np.array([[4.0, 0.0], [0.0, 4.0]]), 0.0)
+        [[2.0, 0.0], [0.0, 4.0]]
+
+    Allowed: NumPy, np.linalg too. Not sklearn.decomposition.
+    """
+    mean = train.mean(axis=0)
+    covariance = (train - mean).T @ (train - mean) / len(train)
+    variances, vectors = np.linalg.eigh(covariance)
+    matrix = vectors / np.sqrt(variances + eps) @ vectors.T
+    return (x - mean) @ matrix
+
+
+@zca.inputs
+def _(rng):
+    for make, label, examples, others, d in (
+        (core, "12 images of 4 pixels", 12, 3, 4),
+        (core, "whitening the training set's own size", 9, 9, 3),
+        (edge, "more pixels than images", 3, 2, 5),
+        (edge, "one image", 8, 1, 3),
+    ):
+        mixing = rng.normal(size=(d, d)) + 2 * np.diag(1 + np.arange(d))
+        train = rng.normal(size=(examples, d)) @ mixing + 3
+        yield make(label, train, rng.normal(size=(others, d)) @ mixing + 2, 0.5)
+
+
+zca.mistake(
+    "That is PCA whitening: it is not turned back. Multiply by Uᵀ at last, so that pixels stay at their places.",
+    {"vectors / np.sqrt(variances + eps) @ vectors.T": "vectors / np.sqrt(variances + eps)"},
+)
+zca.mistake(
+    "You subtract x's own mean; subtract the training set's.", {"(x - mean) @ matrix": "(x - x.mean(axis=0)) @ matrix"}
+)
+zca.mistake(
+    "You divide by the variance; its root is enough: the power is -1/2.",
+    {"np.sqrt(variances + eps)": "(variances + eps)"},
+)
+zca.mistake("The covariance is not divided by N.", {" / len(train)": ""})
+zca.mistake(
+    "eps stands under the root, beside the variance.",
+    {"np.sqrt(variances + eps)": "(np.sqrt(np.maximum(variances, 0)) + eps)"},
+)
+zca.mistake("x is not centred: subtract the mean.", {"(x - mean) @ matrix": "x @ matrix"})
+zca.mistake(
+    "The covariance is taken of images that are not centred.",
+    {"(train - mean).T @ (train - mean)": "train.T @ train"},
+)
+zca.mistake("You multiply by the root of the variance; divide by it.", {"vectors / np.sqrt": "vectors * np.sqrt"})
+zca.mistake(
+    "The covariance is that of x; take the training set's.",
+    {"(train - mean).T @ (train - mean) / len(train)": "(x - x.mean(axis=0)).T @ (x - x.mean(axis=0)) / len(x)"},
+)
+
+
+@exercise(
+    "22",
+    hints=(
+        "For each image draw its own top in 0 .. H - size and left in 0 .. W - size, both ends included, and throw its "
+        "own coin: mirror left to right or not. rng.integers(0, n) never gives n.",
+        "image (H, W, C); crop = image[top : top + size, left : left + size] is (size, size, C); crop[:, ::-1] mirrors "
+        "it; all crops (N, size, size, C).",
+    ),
+)
+def crop_flip(images, size, rng):
+    """Question 22: a random crop and a random horizontal flip, drawn anew for each image.
+
+    Every place is equally likely, the last ones too; half of the images are mirrored left to right.
+
+    Args:
+        images: (N, H, W, C).
+        size: Height and width of the crops.
+        rng: A numpy.random.Generator; draw from it as you like.
+
+    Returns:
+        (N, size, size, C).
+
+    Example:
+        On one image [[1, 2], [3, 4]] with size 1 the result is 1, 2, 3 or 4, each as often as the others.
+
+    Allowed: NumPy. Not keras.layers.RandomCrop or RandomFlip.
+    """
+    crops = []
+    for image in images:
+        top = rng.integers(0, image.shape[0] - size + 1)
+        left = rng.integers(0, image.shape[1] - size + 1)
+        crop = image[top : top + size, left : left + size]
+        mirrored = rng.random() < 0.5
+        crops.append(crop[:, ::-1] if mirrored else crop)
+    return np.array(crops)
+
+
+def _positions(count, height, width, z):
+    """Images whose pixels say where they are: 1000 · image + 100 · row + 10 · column + channel."""
+    image, row, column, channel = np.indices((count, height, width, z))
+    return 1000 * image + 100 * row + 10 * column + channel
+
+
+@crop_flip.inputs
+def _(rng):
+    for make, label, shape, size in (
+        (core, "300 images of 5 x 7", (300, 5, 7, 2), 3),
+        (core, "300 images of 6 x 6", (300, 6, 6, 1), 4),
+        (edge, "crops as large as the image", (100, 4, 4, 3), 4),
+    ):
+        yield make(label, _positions(*shape), size, np.random.default_rng(rng.integers(2**32)))
+
+
+@crop_flip.observed
+def _(result, images, size, rng):
+    """Where each crop came from, read off its pixels, and what that says of the draws."""
+    result = np.asarray(result)
+    facts = {"the shape": np.array(result.shape)}
+    if result.shape != (len(images), size, size, images.shape[3]):
+        return facts
+    row, column = result // 100 % 10, result // 10 % 10
+    tops, lefts = row.min(axis=(1, 2, 3)), column.min(axis=(1, 2, 3))
+    mirrored = column[:, 0, 0, 0] > column[:, 0, -1, 0]
+    upside_down = row[:, 0, 0, 0] > row[:, -1, 0, 0]
+    # A crop that went wrong may point outside; it is found to be no crop then.
+    places = np.arange(size)
+    rows = np.minimum(tops[:, None] + places, images.shape[1] - 1)
+    columns = np.minimum(lefts[:, None] + places, images.shape[2] - 1)
+    rows[upside_down] = rows[upside_down, ::-1]
+    columns[mirrored] = columns[mirrored, ::-1]
+    crops = images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return facts | {
+        "each result is a part of its own image": _yes(np.array_equal(crops, result)),
+        "some images are upside down": _yes(upside_down.any()),
+        "all images of the batch have the same place": _yes(
+            len({*zip(tops.tolist(), lefts.tolist(), strict=True)}) == 1
+        ),
+        "rows and columns are drawn apart": _yes((tops != lefts).any()),
+        "the last row is reached": _yes(tops.max() == images.shape[1] - size),
+        "the last column is reached": _yes(lefts.max() == images.shape[2] - size),
+        "the first row and column are reached": _yes(tops.min() == 0 and lefts.min() == 0),
+        "mirrored images": _share(mirrored.mean()),
+    }
+
+
+def _yes(fact):
+    return "yes" if fact else "no"
+
+
+def _share(share):
+    """A fraction of draws in words that do not depend on the draws."""
+    if share in (0, 1):
+        return "all or none of the batch"
+    return "about half of the batch" if 0.3 < share < 0.7 else f"{share:.0%} of the batch"
+
+
+crop_flip.mistake(
+    "All images of the batch are cut at one place; draw a place for each image.",
+    {
+        "top = rng.integers(0, image.shape[0] - size + 1)": "top = rng.integers(0, image.shape[0] - size + 1) if not crops else top",
+        "left = rng.integers(0, image.shape[1] - size + 1)": "left = rng.integers(0, image.shape[1] - size + 1) if not crops else left",
+    },
+)
+crop_flip.mistake(
+    "The last place is never drawn: rng.integers leaves out its upper end, so it is H - size + 1.",
+    {
+        "image.shape[0] - size + 1": "max(image.shape[0] - size, 1)",
+        "image.shape[1] - size + 1": "max(image.shape[1] - size, 1)",
+    },
+)
+crop_flip.mistake(
+    "You turn images upside down; a horizontal flip exchanges left and right: reverse the columns.",
+    {"crop[:, ::-1]": "crop[::-1]"},
+)
+crop_flip.mistake(
+    "All images of the batch are mirrored or none is; throw a coin for each image.",
+    {"mirrored = rng.random() < 0.5": "mirrored = rng.random() < 0.5 if not crops else mirrored"},
+)
+crop_flip.mistake(
+    "Your crops lie on the diagonal: left is the same number as top. Draw both.",
+    {"left = rng.integers(0, image.shape[1] - size + 1)": "left = top"},
+)
+crop_flip.mistake(
+    "Rows and columns are exchanged in your flip: the image is transposed.",
+    {"crop[:, ::-1]": "crop.transpose(1, 0, 2)"},
+)
+crop_flip.mistake("Every crop is cut from the first image.", {"crop = image[top": "crop = images[0][top"})
+
+
+# --- schedules and optimizers -----------------------------------------------------------------------------------------
+
+
+@exercise(
+    "26, 28",
+    hints=(
+        "exponential multiplies by r each epoch; step multiplies by r every t_u epochs, and stays the same between; "
+        "inverse divides by 1 + r t.",
+        "All numbers, no arrays. t // t_u is the floor of t / t_u.",
+    ),
+)
+def schedule(kind, eta_0, r, t, t_u):
+    """Questions 26 and 28: the learning rate of an epoch.
+
+        exponential    eta_0 · r^t
+        step           eta_0 · r^⌊t / t_u⌋
+        inverse        eta_0 / (1 + r t)
+
+    The report writes the step decay without the floor, which makes an exponential of it; here it has steps.
+
+    Args:
+        kind: "exponential", "step" or "inverse".
+        eta_0: The learning rate of the first epoch, which is epoch 0.
+        r: How much it decays.
+        t: The epoch, counted from 0.
+        t_u: Epochs of a step.
+
+    Returns:
+        One number.
+
+    Example:
+        >>> [schedule("step", 8.0, 0.5, 3, 2), schedule("inverse", 8.0, 0.5, 2, 2)]
+        [4.0, 4.0]
+
+    Allowed: plain Python, NumPy.
+    """
+    if kind == "exponential":
+        return eta_0 * r**t
+    if kind == "step":
+        return eta_0 * r ** (t // t_u)
+    return eta_0 / (1 + r * t)
+
+
+@schedule.inputs
+def _(rng):
+    eta_0 = float(rng.uniform(0.1, 0.5))
+    for kind in ("exponential", "step", "inverse"):
+        yield core(f"{kind}, within a step", kind, eta_0, 0.8, 7, 4)
+        yield core(f"{kind}, later", kind, eta_0, 0.6, 11, 4)
+        yield edge(f"{kind}, the first epoch", kind, eta_0, 0.8, 0, 4)
+        yield edge(f"{kind}, the first epoch of a step", kind, eta_0, 0.7, 6, 3)
+
+
+schedule.mistake(
+    "The floor is missing in the step decay (as in the report): without it there are no steps.",
+    {"(t // t_u)": "(t / t_u)"},
+)
+schedule.mistake(
+    "You are one epoch ahead: the first epoch is t = 0 and has eta_0.",
+    {"r**t": "r ** (t + 1)", "(t // t_u)": "((t + 1) // t_u)", "1 + r * t": "1 + r * (t + 1)"},
+)
+schedule.mistake(
+    "Your inverse decay is an exponential one: 1 + r is multiplied by t, not raised to it.",
+    {"eta_0 / (1 + r * t)": "eta_0 / (1 + r) ** t"},
+)
+schedule.mistake("In the exponential decay r is multiplied by t; it is a power.", {"r**t": "r * t"})
+schedule.mistake("In the exponential decay the base is r; yours is e^(-r t).", {"r**t": "np.exp(-r * t)"})
+schedule.mistake("The step decay rounds to the nearest step; it rounds down.", {"(t // t_u)": "round(t / t_u)"})
+schedule.mistake(
+    "In the step decay r is multiplied by the number of steps; it is a power.", {"r ** (t // t_u)": "r * (t // t_u)"}
+)
+schedule.mistake("The 1 is missing in the inverse decay.", {"(1 + r * t)": "np.float64(r * t)"})
+
+
+def _states(rng, *states):
+    """Cases of an optimizer's step: parameter, states (each drawn positive) and gradient, then the settings."""
+    for make, label, shape in (
+        (core, "a matrix", (2, 3)),
+        (core, "a square matrix", (3, 3)),
+        (edge, "one entry", (1,)),
+    ):
+        arrays = [rng.normal(size=shape), *(0.2 + rng.random(shape) for _ in states), 0.3 + rng.random(shape)]
+        yield make(label, *arrays)
+    arrays = [rng.normal(size=4), *(np.zeros(4) for _ in states), np.array([0.0, 1.5, -2, 0.01])]
+    yield edge("the first step, and a gradient of 0", *arrays)
+
+
+def _with(cases, *settings):
+    for case in cases:
+        yield type(case)(case.label, (*case.arguments, *settings), case.edge)
+
+
+@exercise(
+    "28",
+    hints=(
+        "First the velocity, then the parameter with the new velocity: v = beta · v + grad, w = w - eta · v.",
+        "w, v and grad have one shape, and so have both results.",
+    ),
+    returns="w, v",
+)
+def momentum_step(w, v, grad, eta, beta):
+    """Question 28: a step of SGD with momentum, as Keras and PyTorch take it.
+
+        v ← beta v + ∂loss/∂w        w ← w - η v
+
+    (The report writes v ← beta v + (1 - beta) ∂loss/∂w, whose steps are 1 - beta times as long.)
+
+    Args:
+        w: The parameter.
+        v: Its velocity, 0 at first.
+        grad: Its gradient.
+        eta: The learning rate η.
+        beta: How much of the velocity stays.
+
+    Returns:
+        The new w and the new v.
+
+    Example:
+        >>> w, v, grad = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 2.0], [0.0, 2.0]]), np.ones((2, 2))
+        >>> momentum_step(w, v, grad, 0.1, 0.5)[0]
+        [[0.9, 0.8], [-0.1, -0.2]]
+
+    Allowed: NumPy.
+    """
+    v_new = beta * v + grad
+    return w - eta * v_new, v_new
+
+
+@momentum_step.inputs
+def _(rng):
+    yield from _with(_states(rng, "v"), 0.3, 0.8)
+
+
+momentum_step.mistake(
+    "You weight the gradient with 1 - beta, as the report writes it; here it counts whole.",
+    {"+ grad": "+ (1 - beta) * grad"},
+)
+momentum_step.mistake("The velocity is not used: w moves along the gradient.", {"w - eta * v_new": "w - eta * grad"})
+momentum_step.mistake("w moves with the old velocity; use the new one.", {"w - eta * v_new": "w - eta * v"})
+momentum_step.mistake("You go uphill: subtract.", {"w - eta": "w + eta"})
+momentum_step.mistake("You return the old velocity, so it never builds up.", {", v_new": ", v"})
+momentum_step.mistake(
+    "Your velocity has the learning rate in it already. Here v is without it: v = beta v + grad.",
+    {"+ grad": "+ eta * grad", "w - eta * v_new": "w - v_new"},
+)
+momentum_step.mistake("The learning rate is missing.", {"w - eta * v_new": "w - v_new"})
+momentum_step.mistake(
+    "That is Nesterov's momentum, which looks one step ahead; plain momentum was asked for.",
+    {"w - eta * v_new": "w - eta * (beta * v_new + grad)"},
+)
+
+
+@exercise(
+    "28",
+    hints=(
+        "A running mean of the squared gradients; then divide the gradient by its root, plus eps.",
+        "w, s and grad have one shape; squares and roots are taken entry by entry.",
+    ),
+    returns="w, s",
+)
+def rmsprop_step(w, s, grad, eta, beta, eps):
+    """Question 28: a step of RMSprop.
+
+        s ← beta s + (1 - beta) (∂loss/∂w)²        w ← w - η ∂loss/∂w / (√s + eps)
+
+    (The report leaves eps out: then a gradient of 0 at the first step is 0 / 0.)
+
+    Args:
+        w: The parameter.
+        s: The running mean of its squared gradients, 0 at first.
+        grad: Its gradient.
+        eta: The learning rate η.
+        beta: How much of s stays.
+        eps: Added to the root.
+
+    Returns:
+        The new w and the new s.
+
+    Example:
+        >>> w, s, grad = np.zeros((2, 2)), np.zeros((2, 2)), np.array([[2.0, 0.0], [-4.0, 0.0]])
+        >>> rmsprop_step(w, s, grad, 0.3, 0.75, 1.0)[0]
+        [[-0.3, 0.0], [0.4, 0.0]]
+
+    Allowed: NumPy.
+    """
+    s_new = beta * s + (1 - beta) * grad**2
+    return w - eta * grad / (np.sqrt(s_new) + eps), s_new
+
+
+@rmsprop_step.inputs
+def _(rng):
+    yield from _with(_states(rng, "s"), 0.3, 0.8, 0.1)
+
+
+rmsprop_step.mistake("s averages the gradients; it should average their squares.", {"grad**2": "grad"})
+rmsprop_step.mistake("You divide by s; divide by its root.", {"np.sqrt(s_new)": "s_new"})
+rmsprop_step.mistake(
+    "eps is missing (as in the report): where s is 0 you divide 0 by 0.", {"(np.sqrt(s_new) + eps)": "np.sqrt(s_new)"}
+)
+rmsprop_step.mistake("eps stands under the root; add it to the root.", {"np.sqrt(s_new) + eps": "np.sqrt(s_new + eps)"})
+rmsprop_step.mistake("The factor 1 - beta is missing: s is a mean, not a sum.", {"(1 - beta) * grad**2": "grad**2"})
+rmsprop_step.mistake("w moves with the old s; use the new one.", {"np.sqrt(s_new)": "np.sqrt(s)"})
+rmsprop_step.mistake(
+    "beta and 1 - beta are exchanged.", {"beta * s + (1 - beta) * grad**2": "(1 - beta) * s + beta * grad**2"}
+)
+rmsprop_step.mistake("You return the old s, so it never changes.", {", s_new": ", s"})
+
+
+@exercise(
+    "28",
+    hints=(
+        "Both running means begin at 0 and are too small at first: after t steps m is too small by the factor "
+        "1 - beta1^t and s by 1 - beta2^t. Divide by it for this step, and remember m and s as they are.",
+        "All arrays have the shape of w. At t = 1 the corrected m is the gradient and the corrected s its square.",
+    ),
+    returns="w, m, s",
+)
+def adam_step(w, m, s, grad, t, eta, beta1, beta2, eps):
+    """Question 28: a step of Adam.
+
+        m ← beta1 m + (1 - beta1) g        s ← beta2 s + (1 - beta2) g²        with g = ∂loss/∂w
+        w ← w - η m̂ / (√ŝ + eps)           with m̂ = m / (1 - beta1^t) and ŝ = s / (1 - beta2^t)
+
+    (The report puts eps under the root and multiplies by g once more; here is Adam as published.)
+
+    Args:
+        w: The parameter.
+        m: The running mean of its gradients, 0 at first.
+        s: The running mean of their squares, 0 at first.
+        grad: Its gradient g.
+        t: The number of this step, 1 for the first.
+        eta: The learning rate η.
+        beta1, beta2: How much of m and of s stays.
+        eps: Added to the root.
+
+    Returns:
+        The new w, m and s; m and s without the correction.
+
+    Example:
+        >>> zero, grad = np.zeros((2, 2)), np.array([[3.0, 0.0], [-3.0, 1.0]])
+        >>> adam_step(zero, zero, zero, grad, 1, 0.4, 0.9, 0.99, 1.0)[0]
+        [[-0.3, 0.0], [0.3, -0.2]]
+
+    Allowed: NumPy.
+    """
+    m_new = beta1 * m + (1 - beta1) * grad
+    s_new = beta2 * s + (1 - beta2) * grad**2
+    m_hat = m_new / (1 - beta1**t)
+    s_hat = s_new / (1 - beta2**t)
+    return w - eta * m_hat / (np.sqrt(s_hat) + eps), m_new, s_new
+
+
+@adam_step.inputs
+def _(rng):
+    for case, t in zip(_states(rng, "m", "s"), (3, 4, 2, 1), strict=True):
+        yield from _with([case], t, 0.3, 0.8, 0.9, 0.1)
+
+
+adam_step.mistake(
+    "The correction is missing. m and s begin at 0, so the first steps get the wrong length: with the usual 0.9 and 0.999 "
+    "the first is 3.2 times too long.",
+    {"m_new / (1 - beta1**t)": "m_new", "s_new / (1 - beta2**t)": "s_new"},
+)
+adam_step.mistake("Only s is corrected; m needs it too.", {"m_new / (1 - beta1**t)": "m_new"})
+adam_step.mistake("Only m is corrected; s needs it too.", {"s_new / (1 - beta2**t)": "s_new"})
+adam_step.mistake(
+    "You count t from 0: at the first step 1 - beta^0 is 0, and you divide by it. The first step is t = 1.",
+    {"(1 - beta1**t)": "np.float64(1 - beta1 ** (t - 1))", "(1 - beta2**t)": "np.float64(1 - beta2 ** (t - 1))"},
+)
+adam_step.mistake(
+    "The correction has beta to the power of t, not times t.", {"beta1**t": "beta1 * t", "beta2**t": "beta2 * t"}
+)
+adam_step.mistake(
+    "eps stands under the root, as the report writes it; add it to the root.",
+    {"(np.sqrt(s_hat) + eps)": "np.sqrt(s_hat + eps)"},
+)
+adam_step.mistake(
+    "You return the corrected m and s. They would be corrected again at the next step: remember them as they are.",
+    {"m_new, s_new": "m_hat, s_hat"},
+)
+adam_step.mistake(
+    "You multiply by the gradient once more, as the report writes it; m is made of gradients already.",
+    {"eta * m_hat": "eta * m_hat * grad"},
+)
+adam_step.mistake("s averages the gradients; it should average their squares.", {"grad**2": "grad"})
+adam_step.mistake("You divide by s; divide by its root.", {"np.sqrt(s_hat)": "s_hat"})
+
+
+# --- regularization ---------------------------------------------------------------------------------------------------
+
+
+@exercise(
+    "32, 33",
+    hints=(
+        "In training each entry is dropped with probability p, and the others are divided by 1 - p: the mean stays the "
+        "same, so nothing has to be done in test.",
+        "A random number for each entry of x, in x's shape; compare with p; multiply.",
+    ),
+)
+def dropout(x, p, training, rng):
+    """Questions 32 and 33: dropout, as PyTorch and Keras have it.
+
+        in training    0 with probability p, otherwise x / (1 - p), each entry by itself
+        in test        x
+
+    Args:
+        x: (N, d), an example in each row.
+        p: The probability that an entry is dropped, below 1.
+        training: Whether this is training.
+        rng: A numpy.random.Generator; draw from it as you like.
+
+    Returns:
+        (N, d).
+
+    Example:
+        >>> dropout(np.array([[1.0, 2.0], [3.0, 4.0]]), 0.5, False, np.random.default_rng(0))
+        [[1.0, 2.0], [3.0, 4.0]]
+
+        In training, with p = 0.5, each of these entries becomes 0 or twice as large.
+
+    Allowed: NumPy. Not keras.layers.Dropout.
+    """
+    if not training:
+        return x
+    kept = rng.random(x.shape) >= p
+    return x * kept / (1 - p)
+
+
+@dropout.inputs
+def _(rng):
+    for make, label, p, training in (
+        (core, "training, p = 0.25", 0.25, True),
+        (core, "training, p = 0.6", 0.6, True),
+        (core, "test, p = 0.25", 0.25, False),
+        (edge, "training, nothing is dropped", 0.0, True),
+    ):
+        x = 1.0 + np.arange(60 * 50).reshape(60, 50)
+        yield make(label, x, p, training, np.random.default_rng(rng.integers(2**32)))
+
+
+@dropout.observed
+def _(result, x, p, training, rng):
+    """What happened to the entries, read off the factors between result and x."""
+    result = np.asarray(result)
+    facts = {"the shape": np.array(result.shape)}
+    if result.shape != x.shape:
+        return facts
+    factors = result / x
+    dropped = factors == 0
+    kept = factors[~dropped]
+    share = dropped.mean()
+    known = {"p": p, "1 - p": 1 - p} if training else {}
+    near = [name for name, value in known.items() if abs(share - value) < 0.08]
+    facts["the share of dropped entries"] = "none" if share == 0 else f"about {near[0]}" if near else f"{share:.0%}"
+    facts["the factor of entries that stay"] = np.array([kept.min(), kept.max()] if kept.size else [0.0, 0.0])
+    facts["examples drop different entries"] = _yes(share == 0 or (dropped != dropped[0]).any())
+    facts["entries of an example are dropped apart"] = _yes(share == 0 or (dropped != dropped[:, :1]).any())
+    return facts
+
+
+dropout.mistake(
+    "The entries that stay are not divided by 1 - p: in test everything is larger than the network has learned.",
+    {"x * kept / (1 - p)": "x * kept"},
+)
+dropout.mistake(
+    "You scale in test. The division by 1 - p in training makes that unnecessary: in test, return x.",
+    {"        return x\n": "        return x * (1 - p)\n"},
+)
+dropout.mistake("p is the probability to drop an entry; you keep it with probability p.", {">= p": "< p"})
+dropout.mistake(
+    "You keep with probability p and divide by p; here p is the probability to drop.",
+    {">= p": "< p", "/ (1 - p)": "/ np.float64(p)"},
+)
+dropout.mistake(
+    "All examples of the batch lose the same entries; draw for each entry of each example.",
+    {"rng.random(x.shape)": "rng.random(x.shape[1:])"},
+)
+dropout.mistake("You drop whole examples; draw for each entry.", {"rng.random(x.shape)": "rng.random((len(x), 1))"})
+dropout.mistake("You drop in test too; dropout is for training only.", {"    if not training:\n        return x\n": ""})
+dropout.mistake("You divide by p instead of 1 - p.", {"/ (1 - p)": "/ np.float64(p)"})
+
+
+@exercise(
+    "34",
+    hints=(
+        "In training: mean and variance of each feature over the batch, and running values that keep `momentum` of "
+        "themselves. In test: the running values, which stay as they are. Then gamma (x - mean) / sqrt(var + eps) + beta.",
+        "x (N, d); mean and var over axis 0 (d,), as gamma, beta and the running values; y (N, d).",
+    ),
+    returns="y, mean, var",
+)
+def batch_norm(x, gamma, beta, mean, var, momentum, training, eps):
+    """Question 34: batch normalization of a layer's outputs, as Keras has it.
+
+        y = gamma (x - μ) / √(σ² + eps) + beta        for each feature
+
+    In training μ and σ² are mean and variance of the batch (np.var, with 1 / N), and the running values move towards
+    them: mean ← momentum · mean + (1 - momentum) · μ, and var alike. In test μ and σ² are the running values, which
+    stay as they are. (PyTorch's momentum is one minus Keras's.)
+
+    Args:
+        x: (N, d), an example in each row.
+        gamma, beta: (d,), learned.
+        mean, var: (d,), the running values.
+        momentum: How much of the running values stays.
+        training: Whether this is training.
+        eps: Added to the variance.
+
+    Returns:
+        y (N, d), and the new running values mean (d,) and var (d,).
+
+    Example:
+        >>> one, zero = np.ones(2), np.zeros(2)
+        >>> batch_norm(np.array([[1.0, 2.0], [3.0, 8.0]]), one, zero, zero, one, 0.5, True, 0.0)[:2]
+        [[[-1.0, -1.0], [1.0, 1.0]], [1.0, 2.5]]
+
+    Allowed: NumPy. Not keras.layers.BatchNormalization.
+    """
+    mu, sigma2 = mean, var
+    if training:
+        mu, sigma2 = x.mean(axis=0), x.var(axis=0)
+        mean = momentum * mean + (1 - momentum) * mu
+        var = momentum * var + (1 - momentum) * sigma2
+    y = gamma * (x - mu) / np.sqrt(sigma2 + eps) + beta
+    return y, mean, var
+
+
+@batch_norm.inputs
+def _(rng):
+    for make, label, (n, d), training in (
+        (core, "training, 6 examples of 4 features", (6, 4), True),
+        (core, "training, 3 examples of 3 features", (3, 3), True),
+        (core, "test", (5, 4), False),
+        (edge, "training, one example", (1, 3), True),
+        (edge, "test, one example", (1, 3), False),
+    ):
+        vectors = [0.5 + rng.random(d) for _ in range(4)]
+        x = 2 + 3 * rng.normal(size=(n, d))
+        yield make(label, x, *vectors, 0.8, training, 0.1)
+
+
+batch_norm.mistake(
+    "You normalise each example over its features: that is layer normalization. Batch normalization takes each feature "
+    "over the batch, axis 0.",
+    {"x.mean(axis=0), x.var(axis=0)": "x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)"},
+)
+batch_norm.mistake(
+    "In test you use the batch's statistics; an example's result must not depend on its neighbours. Use the running "
+    "values.",
+    {"mu, sigma2 = mean, var": "mu, sigma2 = x.mean(axis=0), x.var(axis=0)"},
+)
+batch_norm.mistake(
+    "Your momentum is PyTorch's, the share of the new value; Keras's is the share of the old one.",
+    {
+        "momentum * mean + (1 - momentum) * mu": "(1 - momentum) * mean + momentum * mu",
+        "momentum * var + (1 - momentum) * sigma2": "(1 - momentum) * var + momentum * sigma2",
+    },
+)
+batch_norm.mistake(
+    "The running values stay as they were in training; then test knows nothing of the data.",
+    {
+        "mean = momentum * mean + (1 - momentum) * mu": "mean = 1 * mean",
+        "var = momentum * var + (1 - momentum) * sigma2": "var = 1 * var",
+    },
+)
+batch_norm.mistake(
+    "The variance has 1 / (N - 1) (ddof=1); the batch's is the mean of squares, 1 / N.",
+    {"x.var(axis=0)": "x.var(axis=0, ddof=1)"},
+)
+batch_norm.mistake(
+    "eps is added to the root; it stands under it.", {"np.sqrt(sigma2 + eps)": "(np.sqrt(sigma2) + eps)"}
+)
+batch_norm.mistake("gamma and beta are missing.", {"gamma * (x - mu)": "(x - mu)", " + beta": ""})
+batch_norm.mistake(
+    "In training you normalise with the running values; use the batch's own.",
+    {"y = gamma * (x - mu) / np.sqrt(sigma2 + eps)": "y = gamma * (x - mean) / np.sqrt(var + eps)"},
+)
+batch_norm.mistake("You divide by the variance; divide by its root.", {"np.sqrt(sigma2 + eps)": "(sigma2 + eps)"})
+batch_norm.mistake(
+    "`training` is ignored: in test the running values are used, and stay as they are.",
+    {"    if training:\n": "    if True:\n"},
+)

@@ -1,0 +1,199 @@
+"""Check files in a process of their own, and remember what was right."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn.checking import UNWRITTEN, WRONG, Verdict
+from rdfia_keras.learn.exercise import VERSION, Exercise
+from rdfia_keras.learn.exercises import find
+from rdfia_keras.learn.files import in_file, read, syntax_problem
+from rdfia_keras.learn.worker import IMPORT_LIMIT, KERAS_LIMIT, LIMIT
+from rdfia_keras.runs.files import to_json, write_atomic
+
+PROGRESS = ".rdfia-learn.json"
+# The worker ends itself at its limit; where native code keeps it from that, it is killed.
+GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of a file.
+
+    Attributes:
+        file: The file.
+        verdicts: On its exercises, in order.
+        problem: Why it could not be imported, or nothing.
+    """
+
+    file: Path
+    verdicts: tuple[Verdict, ...]
+    problem: str = ""
+
+
+def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) -> list[Checked]:
+    """Check the exercises in files.
+
+    Args:
+        files: Python files.
+        only: Names of exercises; all where empty.
+        seed: Decides the inputs.
+
+    Raises:
+        RdfiaError: When a name of `only` is no exercise, or in none of the files.
+    """
+    for name in only:
+        find(name)
+    chosen = {file: in_file(file, tuple(only)) for file in files}
+    problems = {file: problem for file in files if (problem := syntax_problem(file))}
+    missing = [name for name in only if not any(one.name == name for ones in chosen.values() for one in ones)]
+    if missing and not problems:
+        raise RdfiaError(f"{missing[0]} belongs into {find(missing[0]).part}.py, which is not among the files checked")
+    written = {file: [one for one in ones if _filled_in(file, one)] for file, ones in chosen.items()}
+    verdicts, more = _run([(file, ones) for file, ones in written.items() if ones and file not in problems], seed)
+    problems |= more
+    return [
+        Checked(
+            file,
+            tuple(verdicts.get((file, one.name), Verdict(one.name, UNWRITTEN)) for one in ones)
+            if file not in problems
+            else (),
+            problems.get(file, ""),
+        )
+        for file, ones in chosen.items()
+        if ones or file in problems
+    ]
+
+
+def _filled_in(file: Path, exercise: Exercise) -> bool:
+    """Whether a file has more than the skeleton of a function."""
+    functions = read(file)
+    return exercise.name in functions and functions[exercise.name].filled_in
+
+
+def _run(
+    chosen: list[tuple[Path, list[Exercise]]], seed: int
+) -> tuple[dict[tuple[Path, str], Verdict], dict[Path, str]]:
+    """All verdicts and the files that cannot be imported; after a worker's death the next one goes on."""
+    verdicts: dict[tuple[Path, str], Verdict] = {}
+    problems: dict[Path, str] = {}
+    while jobs := [
+        {"file": str(file), "names": names, "keras": any(find(name).uses_keras for name in names)}
+        for file, ones in chosen
+        if file not in problems and (names := [one.name for one in ones if (file, one.name) not in verdicts])
+    ]:
+        file, name = Path(str(jobs[0]["file"])), ""
+        for answer in _answers(jobs, seed):
+            if "loading" in answer:
+                file, name = Path(answer["loading"]), ""
+            elif "problem" in answer:
+                problems[file] = answer["problem"]
+            elif "checking" in answer:
+                name = answer["checking"]
+            elif "verdict" in answer and name:
+                verdicts[file, name] = Verdict.from_dict(answer["verdict"])
+            elif "verdict" in answer:
+                problems[file] = answer["verdict"]["lines"][0]
+            elif "ended" in answer and name and (file, name) not in verdicts:
+                verdicts[file, name] = Verdict(name, WRONG, (f"While {name} ran, {answer['ended']}.",))
+            elif "ended" in answer and not name and file not in problems:
+                problems[file] = f"While {file.name} was imported, {answer['ended']}."
+    return verdicts, problems
+
+
+def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
+    """What one worker says; at last how it ended, if that was not by itself."""
+    order = json.dumps({"jobs": jobs, "seed": seed})
+    # Small arrays gain nothing from threads, which would only wait for each other.
+    quiet = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rdfia_keras.learn.worker", order],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert process.stdout is not None
+    lines: queue.Queue[str | None] = queue.Queue()
+    threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+    limit = IMPORT_LIMIT
+    try:
+        while True:
+            line = lines.get(timeout=limit + GRACE)
+            if line is None:
+                yield {"ended": f"the process ended with exit code {process.wait()}: does it call exit, or crash?"}
+                return
+            answer = json.loads(line)
+            if "done" in answer:
+                return
+            yield answer
+            if "checking" in answer:
+                limit = KERAS_LIMIT if find(answer["checking"]).uses_keras else LIMIT
+            else:
+                limit = IMPORT_LIMIT
+    except queue.Empty:
+        yield {"ended": f"nothing happened for {limit:g} s: is there an endless loop?"}
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _read(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
+    with suppress(ValueError, OSError):
+        for line in stream:
+            lines.put(line)
+    lines.put(None)
+
+
+# --- progress ---------------------------------------------------------------------------------------------------------
+
+
+def remember(checked: Checked) -> None:
+    """Keep the verdicts on a file beside it, each with the code that it is about.
+
+    Raises:
+        RdfiaError: When the folder cannot be written.
+    """
+    path, functions = checked.file.parent / PROGRESS, read(checked.file)
+    known = _known(path)
+    for verdict in checked.verdicts:
+        if verdict.status != UNWRITTEN and verdict.name in functions:
+            known[verdict.name] = {
+                "status": verdict.status,
+                "digest": functions[verdict.name].digest,
+                "version": VERSION,
+            }
+    write_atomic(path, to_json(known).encode())
+
+
+def _known(path: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def status(exercise: Exercise, folder: Path) -> str:
+    """What is known of an exercise in a folder, without running anything."""
+    file = folder / f"{exercise.part}.py"
+    if not file.is_file():
+        return "no file yet"
+    function = read(file).get(exercise.name)
+    if function is None or not function.filled_in:
+        return UNWRITTEN
+    known = _known(folder / PROGRESS).get(exercise.name)
+    if not isinstance(known, dict) or known.get("version") != VERSION:
+        return "not checked yet"
+    return str(known.get("status")) if known.get("digest") == function.digest else "changed since its check"
