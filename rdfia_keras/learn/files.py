@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checking import Failure, failure_of
+from rdfia_keras.learn.checking import failure_of
 from rdfia_keras.learn.exercise import Exercise
 from rdfia_keras.learn.exercises import PARTS, of_part
 from rdfia_keras.runs.files import to_json
@@ -27,7 +27,8 @@ def skeleton(part: str) -> str:
     exercises = of_part(part)
     imports = _KERAS if exercises[0].uses_keras else _NUMPY
     introduction = (PARTS[part].__doc__ or "").strip()
-    head = f'"""{introduction}\n\nWrite the functions in place of the NotImplementedError, then run rdfia learn check.\n"""\n'
+    task = "Write each function in place of its NotImplementedError, then run rdfia learn check."
+    head = f'"""{introduction}\n\n{task}\n"""\n'
     return "\n\n".join([f"{head}\n{imports}", *(exercise.skeleton for exercise in exercises)])
 
 
@@ -140,9 +141,10 @@ def read(path: Path) -> dict[str, Written]:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError):
         return {}
-    found = {}
+    found: dict[str, Written] = {}
     for node in tree.body:
-        names, body = [], [node]
+        names: list[str] = []
+        body: list[ast.stmt] = [node]
         if isinstance(node, ast.FunctionDef):
             names = [node.name]
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body

@@ -17,10 +17,11 @@ from rdfia_keras.learn.checking import UNWRITTEN, WRONG, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import find
 from rdfia_keras.learn.files import in_file, read, syntax_problem
-from rdfia_keras.learn.worker import IMPORT_LIMIT, KERAS_LIMIT, LIMIT
 from rdfia_keras.runs.files import to_json, write_atomic
 
 PROGRESS = ".rdfia-learn.json"
+# Seconds for an exercise and for the import of its file; with Keras, TensorFlow takes its time for both.
+LIMIT, KERAS_LIMIT = 10.0, 90.0
 # The worker ends itself at its limit; where native code keeps it from that, it is killed.
 GRACE = 5.0
 
@@ -87,7 +88,7 @@ def _run(
     verdicts: dict[tuple[Path, str], Verdict] = {}
     problems: dict[Path, str] = {}
     while jobs := [
-        {"file": str(file), "names": names, "keras": any(find(name).uses_keras for name in names)}
+        _job(file, names)
         for file, ones in chosen
         if file not in problems and (names := [one.name for one in ones if (file, one.name) not in verdicts])
     ]:
@@ -110,6 +111,11 @@ def _run(
     return verdicts, problems
 
 
+def _job(file: Path, names: list[str]) -> dict[str, Any]:
+    limit = KERAS_LIMIT if any(find(name).uses_keras for name in names) else LIMIT
+    return {"file": str(file), "names": names, "limit": limit}
+
+
 def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
     """What one worker says; at last how it ended, if that was not by itself."""
     order = json.dumps({"jobs": jobs, "seed": seed})
@@ -126,10 +132,10 @@ def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
     assert process.stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
-    limit = IMPORT_LIMIT
+    limit = max(job["limit"] for job in jobs) + GRACE
     try:
         while True:
-            line = lines.get(timeout=limit + GRACE)
+            line = lines.get(timeout=limit)
             if line is None:
                 yield {"ended": f"the process ended with exit code {process.wait()}: does it call exit, or crash?"}
                 return
@@ -137,10 +143,6 @@ def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
             if "done" in answer:
                 return
             yield answer
-            if "checking" in answer:
-                limit = KERAS_LIMIT if find(answer["checking"]).uses_keras else LIMIT
-            else:
-                limit = IMPORT_LIMIT
     except queue.Empty:
         yield {"ended": f"nothing happened for {limit:g} s: is there an endless loop?"}
     finally:

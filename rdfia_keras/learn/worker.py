@@ -1,7 +1,7 @@
 """The process that runs the student's code: an endless loop, a crash or an exit ends it and not the command.
 
-It gets its jobs as JSON on the command line and answers with JSON lines on its standard output; what the student's
-code prints goes to standard error.
+It gets its jobs and time limits as JSON on the command line and answers with JSON lines on its standard output; what
+the student's code prints goes to standard error.
 """
 
 import json
@@ -16,9 +16,7 @@ from typing import IO, Any
 from rdfia_keras.learn.checking import WRONG, Verdict, check
 from rdfia_keras.learn.exercises import find
 from rdfia_keras.learn.files import load
-
-# Seconds for an exercise, and for what a file does when it is imported. TensorFlow takes its time.
-LIMIT, KERAS_LIMIT, IMPORT_LIMIT = 10.0, 60.0, 90.0
+from rdfia_keras.system.native_logs import end_watch, silence_native_logs
 
 
 class Answers:
@@ -58,11 +56,17 @@ def time_limit(seconds: float, path: Path, answers: Answers, name: str) -> Itera
 
 
 def work(jobs: list[dict[str, Any]], seed: int, answers: Answers) -> None:
-    """Check the functions of each job's file and send a verdict for each."""
+    """Check the functions of each job's file and send a verdict for each.
+
+    Args:
+        jobs: Each with a `file`, the `names` of its exercises, and the `limit` in seconds, for each of them and
+            for what the file does when it is imported.
+        seed: Decides the inputs.
+    """
     for job in jobs:
         path, names = Path(job["file"]), job["names"]
         answers.send(loading=job["file"])
-        with time_limit(IMPORT_LIMIT if job["keras"] else LIMIT, path, answers, path.name):
+        with time_limit(job["limit"], path, answers, path.name):
             module, problem = load(path)
         if problem:
             answers.send(file=job["file"], problem=problem)
@@ -70,9 +74,8 @@ def work(jobs: list[dict[str, Any]], seed: int, answers: Answers) -> None:
         functions = {name: value for name, value in module.items() if callable(value)}
         for name in names:
             answers.send(checking=name)
-            exercise = find(name)
-            with time_limit(KERAS_LIMIT if exercise.uses_keras else LIMIT, path, answers, name):
-                verdict = check(exercise, module[name], seed, functions)
+            with time_limit(job["limit"], path, answers, name):
+                verdict = check(find(name), module[name], seed, functions)
             answers.send(name=name, verdict=verdict.as_dict())
 
 
@@ -81,8 +84,11 @@ def main() -> None:
     os.dup2(2, 1)
     sys.dont_write_bytecode = True
     order = json.loads(sys.argv[1])
+    if any(find(name).uses_keras for job in order["jobs"] for name in job["names"]):
+        silence_native_logs()
     work(order["jobs"], order["seed"], answers)
     answers.send(done=True)
+    end_watch()
 
 
 if __name__ == "__main__":

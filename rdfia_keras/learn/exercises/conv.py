@@ -14,8 +14,9 @@ from rdfia_keras.learn.exercise import OwnLoss, core, differences, edge, exercis
 @exercise(
     "1, 8",
     hints=(
-        "The first window begins at -p, the last at most at x + p - k, and they are s apart: floor((x + 2p - k) / s) + 1 "
-        "windows. A filter has k · k · z weights. A dense layer has a weight for each pair of an input and an output.",
+        "The first window begins at -p, the last at most at x + p - k, and they are s apart: "
+        "floor((x + 2p - k) / s) + 1 windows. A filter has k · k · z weights. A dense layer has a weight for "
+        "each pair of an input and an output.",
         "x, y, z is the input, width, height, F the output: x · y · z values in, width · height · F values out.",
     ),
     returns="width, height, conv_parameters, dense_parameters",
@@ -228,8 +229,8 @@ layer_table.mistake(
 @exercise(
     "1",
     hints=(
-        "out[n, i, j, f] = b[f] + Σ over the window at (i · stride, j · stride) of x times filter f, over all channels. "
-        "Pad x first. np.tensordot(window, w, axes=3) multiplies and sums over rows, columns and channels.",
+        "out[n, i, j, f] = b[f] + Σ over the window at (i · stride, j · stride) of x times filter f, over all "
+        "channels. Pad x first. np.tensordot(window, w, axes=3) multiplies and sums over rows, columns and channels.",
         "x (N, H, W, C); padded (N, H + 2p, W + 2p, C); a window (N, k, k, C); times w (k, k, C, F) it is (N, F): the "
         "place (i, j) of all examples and filters.",
     ),
@@ -322,8 +323,8 @@ conv2d.mistake("The ReLU is a layer of its own; leave it out here.", {"return ou
         "Each output gives its gradient to every pixel of its window, times the weight between them, and to every "
         "weight, times the pixel. Windows overlap and weights are shared, so all of it adds up (+=). The bias meets "
         "a 1 at every place.",
-        "Place (i, j): grad_out[:, i, j] (N, F); window (N, k, k, C). To the weights: summed over N, (k, k, C, F). To the "
-        "pixels: summed over F, (N, k, k, C). At last cut the padding off: (N, H, W, C).",
+        "Place (i, j): grad_out[:, i, j] (N, F); window (N, k, k, C). To the weights: summed over N, (k, k, C, F). To "
+        "the pixels: summed over F, (N, k, k, C). At last cut the padding off: (N, H, W, C).",
     ),
     returns="grad_x, grad_w, grad_b",
 )
@@ -470,9 +471,7 @@ max_pool.mistake("You take the average of the window; the largest entry is asked
 max_pool.mistake("You take the smallest entry.", {"windows.max": "windows.min"})
 max_pool.mistake(
     "Your windows move by one pixel; with a stride of 2 they do not overlap.",
-    {
-        "return windows.max(axis=(2, 4))": "return np.maximum.reduce([x[:, :-1, :-1], x[:, 1:, :-1], x[:, :-1, 1:], x[:, 1:, 1:]])"
-    },
+    {"windows.max(axis=(2, 4))": "np.lib.stride_tricks.sliding_window_view(x, (2, 2), (1, 2)).max(axis=(4, 5))"},
 )
 max_pool.mistake(
     "You keep an odd last row and column; a window that is not whole is left out here.",
@@ -591,8 +590,8 @@ def dense_as_conv(W, b, h, w, c):
         Σ_{i, j, k} x[i, j, k] · kernel[i, j, k, unit] = (W x.reshape(-1))[unit]        on maps of (h, w, c)
 
     Args:
-        W: (n, h · w · c), a unit in each row. It was made for maps that are flattened as NumPy and Keras do it: channels
-            change first, then columns, then rows.
+        W: (n, h · w · c), a unit in each row. It was made for maps that are flattened as NumPy and Keras do it:
+            channels change first, then columns, then rows.
         b: (n,).
         h, w, c: Rows, columns and channels of the map.
 

@@ -83,8 +83,8 @@ softmax.mistake(
     {"y_tilde - y_tilde.max(axis=1, keepdims=True)": "y_tilde"},
 )
 softmax.mistake(
-    "You subtract one maximum from the whole batch. All of a row far below it becomes exp(-1000) = 0, and 0 / 0 is NaN: "
-    "subtract each row's own maximum.",
+    "You subtract one maximum from the whole batch. All of a row far below it becomes exp(-1000) = 0, and 0 / 0 is "
+    "NaN: subtract each row's own maximum.",
     {"y_tilde.max(axis=1, keepdims=True)": "y_tilde.max()"},
 )
 softmax.mistake(
@@ -103,8 +103,8 @@ softmax.mistake(
     hints=(
         "For a whole batch, with examples in rows: h_tilde = x W_hᵀ + b_h, then h = tanh(h_tilde), "
         "y_tilde = h W_yᵀ + b_y, y_hat = softmax(y_tilde).",
-        "x (N, n_x) times W_h.T (n_x, n_h) is h_tilde (N, n_h); b_h (n_h,) is added to each row; h (N, n_h) times W_y.T "
-        "(n_h, n_y) is y_tilde (N, n_y); y_hat (N, n_y).",
+        "x (N, n_x) times W_h.T (n_x, n_h) is h_tilde (N, n_h); b_h (n_h,) is added to each row; h (N, n_h) times "
+        "W_y.T (n_h, n_y) is y_tilde (N, n_y); y_hat (N, n_y).",
     ),
     returns="h_tilde, h, y_tilde, y_hat",
 )
@@ -225,6 +225,7 @@ def _(rng):
     )
 
 
+_LOSSES = "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)"
 cross_entropy.mistake("You sum over the batch; the loss is its mean.", {"losses.mean()": "losses.sum()"})
 cross_entropy.mistake(
     "You take the mean over the classes too. The loss of an example is a sum over classes; only examples are averaged.",
@@ -233,9 +234,7 @@ cross_entropy.mistake(
 cross_entropy.mistake(
     "-Σ y log(softmax) is right until a probability underflows to 0: then log 0 is -inf, and 0 · inf is NaN. "
     "Use the formula of T14.",
-    {
-        "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)": "-(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)"
-    },
+    {_LOSSES: "-(y * np.log(softmax(y_tilde))).sum(axis=1)"},
 )
 cross_entropy.mistake(
     "exp(1000) is too large for a float and becomes inf. Take the largest entry of each row out of the sum first.",
@@ -251,10 +250,7 @@ cross_entropy.mistake(
 cross_entropy.mistake(
     "You added the loss for two classes, -y log p - (1 - y) log(1 - p), over all classes (T8). With a softmax only "
     "-y log p counts.",
-    {
-        "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)": "-np.where(y == 1, np.log(e / e.sum(axis=1, keepdims=True)), "
-        "np.log(1 - e / e.sum(axis=1, keepdims=True))).sum(axis=1)"
-    },
+    {_LOSSES: "-np.log(np.where(y == 1, softmax(y_tilde), 1 - softmax(y_tilde))).sum(axis=1)"},
 )
 cross_entropy.mistake("You return a loss for each example; return their mean.", {"losses.mean()": "losses"})
 cross_entropy.mistake("The term with y is missing: -Σ y_i y_tilde_i.", {" - (y * y_tilde).sum(axis=1)": ""})
@@ -393,8 +389,8 @@ grad_y_tilde.mistake(
 @exercise(
     "T16",
     hints=(
-        "y_tilde = W_y h + b_y. Entry (i, j) of W_y meets unit j of h in output i: ∂loss/∂W_y[i, j] is the sum over the "
-        "examples n of grad_y_tilde[n, i] · h[n, j]. The bias meets a 1 instead of h.",
+        "y_tilde = W_y h + b_y. Entry (i, j) of W_y meets unit j of h in output i: ∂loss/∂W_y[i, j] is the sum over "
+        "the examples n of grad_y_tilde[n, i] · h[n, j]. The bias meets a 1 instead of h.",
         "grad_y_tilde.T (n_y, N) times h (N, n_h) is (n_y, n_h), the shape of W_y. The sum over axis 0 is (n_y,), the "
         "shape of b_y.",
     ),
@@ -476,7 +472,8 @@ def grad_h_tilde(grad_y_tilde, W_y, h):
         (N, n_h).
 
     Example:
-        >>> grad_h_tilde(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 0.5], [0.5, 0.0]]))
+        >>> W_y, h = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 0.5], [0.5, 0.0]])
+        >>> grad_h_tilde(np.array([[1.0, 0.0], [0.0, 1.0]]), W_y, h)
         [[1.0, 1.5], [2.25, 4.0]]
 
     Allowed: NumPy.
@@ -662,7 +659,7 @@ sgd_step.mistake(
     "T10, 2.1",
     hints=(
         "for start in range(0, len(order), batch_size): the batch is order[start : start + batch_size]. A slice may "
-        "reach beyond the end: the last batch is then smaller. Each batch sees the parameters that the one before left.",
+        "reach beyond the end: the last batch is then smaller. Each batch starts where the one before ended.",
         "order[start : start + batch_size] (batch_size,) are row numbers; x[batch] is (batch_size, n_x), y[batch] "
         "(batch_size, n_y).",
     ),

@@ -143,7 +143,7 @@ def _(model, params):
 
 
 keras_perceptron.mistake(
-    "Keras keeps a kernel as (inputs, units): transpose W_h and W_y. Only where all sizes are equal does it run without.",
+    "Keras keeps a kernel as (inputs, units): transpose W_h and W_y. Without, it runs only where all sizes are equal.",
     {'params["W_h"].T': 'params["W_h"]', 'params["W_y"].T': 'params["W_y"]'},
 )
 keras_perceptron.mistake(
@@ -166,8 +166,8 @@ keras_perceptron.mistake("There is a tanh in the last layer too.", {"Dense(n_y, 
 @exercise(
     "2.1",
     hints=(
-        "Within a tape: the loss of model(x) against y, from logits. Then the gradients of all trainable variables, and "
-        "the optimizer applies them.",
+        "Within a tape: the loss of model(x) against y, from logits. Then the gradients of all trainable variables, "
+        "and the optimizer applies them.",
         "model(x) (N, n_y); the loss is one number; gradients and variables are lists of equal length that are zipped.",
     ),
 )

@@ -14,8 +14,8 @@ from rdfia_keras.learn.exercise import core, edge, exercise
 @exercise(
     "19, 20",
     hints=(
-        "Mean and standard deviation of each channel, over examples, rows and columns of the training set. Both sets are "
-        "shifted and divided by these same numbers.",
+        "Mean and standard deviation of each channel, over examples, rows and columns of the training set. Both sets "
+        "are shifted and divided by these same numbers.",
         "mean and std of axis (0, 1, 2) are (C,); images (N, H, W, C) minus (C,) is again (N, H, W, C).",
     ),
     returns="train, test",
@@ -70,8 +70,8 @@ normalize.mistake(
     },
 )
 normalize.mistake(
-    "Your std is the mean of each image's std (on CIFAR-10 the often copied 0.20). It misses how images differ from each "
-    "other: take the std over all pixels of all images (0.247).",
+    "Your std is the mean of each image's std (on CIFAR-10 the often copied 0.20). It misses how images differ from "
+    "each other: take the std over all pixels of all images (0.247).",
     {"train.std(axis=(0, 1, 2))": "train.std(axis=(1, 2)).mean(axis=0)"},
 )
 normalize.mistake("You divide by the variance; take its root, the standard deviation.", {"train.std(": "train.var("})
@@ -98,8 +98,8 @@ normalize.mistake(
     hints=(
         "Covariance of the centred training set, its eigenvectors U and eigenvalues λ (np.linalg.eigh). Turn to the "
         "eigenvectors, divide by sqrt(λ + eps), turn back: the matrix is U diag(1 / sqrt(λ + eps)) Uᵀ.",
-        "train - mean (N, d); covariance (d, d) with 1 / N; U (d, d), an eigenvector in each column; the matrix (d, d); "
-        "x - mean (M, d) times the matrix is (M, d).",
+        "train - mean (N, d); covariance (d, d) with 1 / N; U (d, d), an eigenvector in each column; the matrix "
+        "(d, d); x - mean (M, d) times the matrix is (M, d).",
     ),
 )
 def zca(train, x, eps):
@@ -271,8 +271,8 @@ def _share(share):
 crop_flip.mistake(
     "All images of the batch are cut at one place; draw a place for each image.",
     {
-        "top = rng.integers(0, image.shape[0] - size + 1)": "top = rng.integers(0, image.shape[0] - size + 1) if not crops else top",
-        "left = rng.integers(0, image.shape[1] - size + 1)": "left = rng.integers(0, image.shape[1] - size + 1) if not crops else left",
+        "top = rng": "top = top if crops else rng",
+        "left = rng": "left = left if crops else rng",
     },
 )
 crop_flip.mistake(
@@ -288,7 +288,7 @@ crop_flip.mistake(
 )
 crop_flip.mistake(
     "All images of the batch are mirrored or none is; throw a coin for each image.",
-    {"mirrored = rng.random() < 0.5": "mirrored = rng.random() < 0.5 if not crops else mirrored"},
+    {"mirrored = rng.random() < 0.5": "mirrored = mirrored if crops else rng.random() < 0.5"},
 )
 crop_flip.mistake(
     "Your crops lie on the diagonal: left is the same number as top. Draw both.",
@@ -560,8 +560,8 @@ def _(rng):
 
 
 adam_step.mistake(
-    "The correction is missing. m and s begin at 0, so the first steps get the wrong length: with the usual 0.9 and 0.999 "
-    "the first is 3.2 times too long.",
+    "The correction is missing. m and s begin at 0, so the first steps get the wrong length: with the usual 0.9 and "
+    "0.999 the first is 3.2 times too long.",
     {"m_new / (1 - beta1**t)": "m_new", "s_new / (1 - beta2**t)": "s_new"},
 )
 adam_step.mistake("Only s is corrected; m needs it too.", {"m_new / (1 - beta1**t)": "m_new"})
@@ -687,7 +687,8 @@ dropout.mistake("You divide by p instead of 1 - p.", {"/ (1 - p)": "/ np.float64
     "34",
     hints=(
         "In training: mean and variance of each feature over the batch, and running values that keep `momentum` of "
-        "themselves. In test: the running values, which stay as they are. Then gamma (x - mean) / sqrt(var + eps) + beta.",
+        "themselves. In test: the running values, which stay as they are. Then "
+        "gamma (x - mean) / sqrt(var + eps) + beta.",
         "x (N, d); mean and var over axis 0 (d,), as gamma, beta and the running values; y (N, d).",
     ),
     returns="y, mean, var",

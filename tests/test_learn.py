@@ -1,0 +1,289 @@
+"""The exercises and their checker: every mistake is named, every right solution passes. NumPy only."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from right_solutions import ways
+
+from rdfia_keras.learn.checking import RIGHT, UNWRITTEN, WRONG, check
+from rdfia_keras.learn.exercise import Mistake
+from rdfia_keras.learn.exercises import EXERCISES, PARTS, of_part
+from rdfia_keras.learn.files import notebook, skeleton
+
+NUMPY = [one for one in EXERCISES.values() if not one.uses_keras]
+ALL_MISTAKES = [(one, mistake) for one in EXERCISES.values() for mistake in one.mistakes]
+MISTAKES = [(one, mistake) for one, mistake in ALL_MISTAKES if not one.uses_keras]
+by_name = {"ids": lambda value: getattr(value, "name", "")}
+
+
+def test_there_are_enough():
+    assert len(EXERCISES) >= 24
+    assert len(ALL_MISTAKES) >= 90
+    assert all(len(one.mistakes) >= 4 for one in EXERCISES.values())
+
+
+def test_no_sentence_is_used_twice_in_an_exercise():
+    for one in EXERCISES.values():
+        sentences = [mistake.sentence for mistake in one.mistakes]
+        assert len(set(sentences)) == len(sentences), one.name
+
+
+@pytest.mark.parametrize("exercise", NUMPY, **by_name)
+def test_the_solution_is_right(exercise):
+    cases = exercise.draw(0)
+    assert {case.edge for case in cases} == {True, False}
+    for seed in range(3):
+        verdict = check(exercise, exercise.solution, seed)
+        assert (verdict.status, verdict.lines, verdict.causes) == (RIGHT, (), ())
+        assert verdict.core[0] == verdict.core[1] >= 1 and verdict.edge[0] == verdict.edge[1] >= 1
+
+
+@pytest.mark.parametrize("exercise", NUMPY, **by_name)
+def test_five_other_solutions_are_right(exercise):
+    functions = ways(exercise)
+    assert len(functions) >= 5
+    for function in functions:
+        verdict = check(exercise, function, seed=1)
+        assert (verdict.status, verdict.lines) == (RIGHT, ()), function.__name__
+
+
+@pytest.mark.parametrize("exercise, mistake", MISTAKES, **by_name)
+def test_a_mistake_is_named_and_no_other(exercise, mistake):
+    for seed in (0, 1):
+        verdict = check(exercise, exercise.wrong(mistake), seed)
+        assert verdict.status == WRONG and verdict.causes == (mistake.sentence,)
+        assert f"Likely cause: {mistake.sentence}" in verdict.lines
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), **by_name)
+def test_the_skeleton_is_not_written_yet(exercise):
+    names = dict(exercise.solution.__globals__)
+    exec(exercise.skeleton, names)
+    assert names[exercise.name].__doc__ == exercise.solution.__doc__
+    if not exercise.uses_keras:
+        assert check(exercise, names[exercise.name]).status == UNWRITTEN
+
+
+@pytest.mark.parametrize("exercise", NUMPY, **by_name)
+def test_the_same_seed_gives_the_same_verdict(exercise):
+    function = exercise.wrong(exercise.mistakes[-1])
+    assert check(exercise, function, 7) == check(exercise, function, 7)
+
+
+def prompt_examples():
+    """The examples of docstrings that can be run: name, statements, expression, result."""
+    for exercise in NUMPY:
+        lines = exercise.solution.__doc__.splitlines()
+        code = [line.strip()[4:] for line in lines if line.strip().startswith(">>> ")]
+        if code:
+            last = max(i for i, line in enumerate(lines) if line.strip().startswith(">>> "))
+            yield pytest.param(exercise, code, lines[last + 1].strip(), id=exercise.name)
+
+
+@pytest.mark.parametrize("exercise, code, result", list(prompt_examples()))
+def test_the_example_of_the_prompt(exercise, code, result):
+    names = dict(exercise.solution.__globals__)
+    exec("\n".join(code[:-1]), names)
+    found = eval(code[-1], names)
+    for ours, told in zip(found if isinstance(found, tuple) else [found], _parts(found, result), strict=True):
+        np.testing.assert_allclose(ours, told, atol=1e-8)
+
+
+def _parts(found, result):
+    told = ast.literal_eval(result)
+    return told if isinstance(found, tuple) else [told]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), **by_name)
+def test_the_prompt_has_all_it_needs(exercise):
+    text = exercise.solution.__doc__
+    for part in ("Args:", "Returns:", "Example:", "Allowed:"):
+        assert part in text
+    assert re.match(r"(Questions?|Theory|Part) [T\d]", text)
+    assert all(f"{name}" in text for name in exercise.parameters)
+
+
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+def told(name, function, seed=0, functions=None):
+    verdict = check(EXERCISES[name], function, seed, functions)
+    assert verdict.status == WRONG
+    return "\n".join(verdict.lines)
+
+
+def test_a_wrong_shape():
+    assert "the result has shape (3, 4); expected (4, 3)" in told("softmax", lambda y_tilde: np.ones((3, 4)))
+
+
+def test_the_first_entry_that_differs_with_both_values():
+    def function(y_hat, y):
+        grad = (y_hat - y) / len(y)
+        grad[1, 2] = 7
+        return grad
+
+    text = told("grad_y_tilde", function)
+    assert re.search(r'Input "5 examples of 3 classes": the result\[1, 2\] is 7; expected -?0\.\d+\.', text)
+
+
+def test_integers_where_fractions_are_needed():
+    text = told("normalize", lambda train, test: (train * 0, test * 0))
+    assert "dtype uint8, which keeps no fractions" in text
+
+
+def test_half_precision():
+    assert "float16" in told("softmax", lambda y: EXERCISES["softmax"](y).astype(np.float16))
+
+
+def test_one_of_several_results_by_its_name():
+    solution = EXERCISES["grads_output"].solution
+    assert "grad_b_y has shape (4,); expected (3,)" in told("grads_output", lambda g, h: (solution(g, h)[0], h[0]))
+    assert "expected 2 values: grad_W_y, grad_b_y" in told("grads_output", lambda g, h: solution(g, h)[0])
+
+
+def test_none_and_nan_and_text():
+    assert "None (is a return missing?)" in told("softmax", lambda y_tilde: None)
+    assert "is NaN" in told("softmax", lambda y_tilde: y_tilde * np.nan)
+    assert "'probabilities'; expected numbers" in told("softmax", lambda y_tilde: "probabilities")
+    assert "a dict" in told("softmax", lambda y_tilde: {})
+
+
+def test_ragged_lists():
+    assert "a list; expected an array" in told("softmax", lambda y_tilde: [[1, 2], [3]])
+
+
+def test_the_line_of_the_traceback_with_shapes(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def softmax(y_tilde):\n    e = y_tilde[:, :2]\n    return e @ y_tilde\n")
+    names = {}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    text = told("softmax", names["softmax"])
+    assert "mine.py, line 3: return e @ y_tilde -> ValueError: matmul" in text
+    assert "with y_tilde (4, 3), e (4, 2)" in text
+
+
+def test_an_argument_that_is_changed():
+    def function(y_hat, y):
+        y_hat -= y
+        return y_hat / len(y)
+
+    text = told("grad_y_tilde", function)
+    assert "changes its argument y_hat; work on a copy" in text
+
+
+def test_another_signature():
+    text = told("softmax", lambda: None)
+    assert text == "The signature is softmax(); it should be softmax(y_tilde)."
+    assert "softmax is the number 3, not a function" in told("softmax", 3)
+
+
+def test_other_names_of_parameters_are_fine():
+    assert check(EXERCISES["grad_y_tilde"], lambda a, b, extra=None: (a - b) / len(b)).status == RIGHT
+
+
+def test_exit_is_an_error_like_others():
+    assert "SystemExit" in told("softmax", lambda y_tilde: sys.exit(0))
+
+
+def test_only_a_special_case_fails():
+    text = told("softmax", EXERCISES["softmax"].wrong(EXERCISES["softmax"].mistakes[2]))
+    assert 'Input "entries of 1000"' in text and "All ordinary inputs pass" in text
+
+
+def test_an_unknown_mistake_gets_no_cause():
+    verdict = check(EXERCISES["softmax"], lambda y_tilde: y_tilde * 0 + 0.123)
+    assert verdict.status == WRONG and verdict.causes == ()
+
+
+@pytest.mark.parametrize("exercise", NUMPY, **by_name)
+def test_two_mistakes_at_once_are_both_named(exercise):
+    """Pairs with the first mistake; where one of the two hides the other, it alone is named."""
+    first, *others = exercise.mistakes
+    for other in others[:3]:
+        try:
+            function = exercise.wrong(first, other)
+        except ValueError:
+            continue
+        causes = check(exercise, function).causes
+        assert {first.sentence, other.sentence} <= set(causes) or len(causes) == 1, other.sentence
+
+
+def test_two_mistakes_of_two_lines():
+    exercise = EXERCISES["grads_output"]
+    one, other = exercise.mistakes[1:3]
+    verdict = check(exercise, exercise.wrong(one, other))
+    assert verdict.causes == (one.sentence, other.sentence)
+    assert [line for line in verdict.lines if line.startswith("Likely cause: ")] == [
+        f"Likely cause: {one.sentence}",
+        f"Likely cause: {other.sentence}",
+    ]
+
+
+def test_two_mistakes_that_cannot_be_told_apart_are_both_named(monkeypatch):
+    exercise = EXERCISES["grad_y_tilde"]
+    monkeypatch.setattr(exercise, "mistakes", [*exercise.mistakes, Mistake("Or so.", exercise.mistakes[0].edits)])
+    verdict = check(exercise, exercise.wrong(exercise.mistakes[0]))
+    assert verdict.causes == (exercise.mistakes[0].sentence, "Or so.")
+    assert "Possible cause: Or so." in verdict.lines
+
+
+# --- the gradient of the student's own loss ---------------------------------------------------------------------------
+
+
+def test_a_right_gradient_of_a_wrong_loss():
+    loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
+    summed, whole = loss.wrong(loss.mistakes[0]), gradient.wrong(gradient.mistakes[0])
+    text = told("grad_y_tilde", whole, functions={"cross_entropy": summed})
+    assert "Your gradient is right for your cross_entropy, but your cross_entropy is wrong" in text
+
+
+def test_a_wrong_gradient_of_a_right_loss():
+    loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
+    whole = gradient.wrong(gradient.mistakes[0])
+    text = told("grad_y_tilde", whole, functions={"cross_entropy": loss.solution})
+    assert "the gradient is wrong, not cross_entropy" in text
+
+
+OWN = [one for one in NUMPY if one.own_loss]
+
+
+@pytest.mark.parametrize("exercise", OWN, **by_name)
+def test_finite_differences_agree_with_every_gradient(exercise):
+    case = [case for case in exercise.draw(0) if not case.edge][-1]
+    numeric = exercise.own_loss.gradient(EXERCISES[exercise.own_loss.needs].solution, *case.arguments)
+    exact = exercise.solution(*case.arguments)
+    for one, other in zip(*((numeric, exact) if isinstance(exact, tuple) else ((numeric,), (exact,))), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-7)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_skeleton_is_a_file_that_imports_what_it_needs(part):
+    tree = ast.parse(skeleton(part))
+    assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == [one.name for one in of_part(part)]
+    imports = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    assert imports == ({"keras", "numpy", "tensorflow"} if part.endswith("_keras") else {"numpy"})
+
+
+def test_a_notebook_has_a_cell_that_checks_each_function(capsys):
+    cells = ["".join(cell["source"]) for cell in notebook("svm")["cells"] if cell["cell_type"] == "code"]
+    names = {}
+    for cell in cells:
+        exec(cell, names)
+    assert re.findall(r"(\w+) +not written yet", capsys.readouterr().out) == [one.name for one in of_part("svm")]
+
+
+def test_the_numpy_exercises_import_no_heavy_library():
+    code = (
+        "import sys; from rdfia_keras.learn.exercises import EXERCISES; from rdfia_keras.learn.checking import check;"
+        "assert all(check(one, one.solution).status == 'right' for one in EXERCISES.values() if not one.uses_keras);"
+        "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

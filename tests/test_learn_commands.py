@@ -1,0 +1,181 @@
+"""`rdfia learn` and its commands, as a student uses them: files, bad input, what is said and what is kept."""
+
+import json
+import time
+
+import pytest
+
+from rdfia_keras.cli import learn
+from rdfia_keras.learn import session
+from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.files import skeleton
+
+SOFTMAX = "import numpy as np\n\n\ndef softmax(y_tilde):\n"
+
+
+@pytest.fixture
+def checked(rdfia_here, tmp_path, monkeypatch):
+    """Check a file with this text."""
+    monkeypatch.setattr(session, "LIMIT", 1.0)
+
+    def run(text, *options, name="mlp.py"):
+        (tmp_path / name).write_text(text)
+        return rdfia_here("learn", "check", name, *options)
+
+    return run
+
+
+def solved(part):
+    """A part's file with our solutions."""
+    text = skeleton(part)
+    for exercise in of_part(part):
+        text = text.replace(exercise.skeleton, f"{exercise.source}\n")
+    return text
+
+
+def test_from_the_start_to_the_first_right_function(rdfia_here, tmp_path):
+    first = rdfia_here("learn")
+    assert "no file yet" in first.stdout and "Next: rdfia learn start" in first.stdout
+    assert rdfia_here("learn", "start", "mlp").returncode == 0
+    file = tmp_path / "homework" / "mlp.py"
+    done = rdfia_here("learn", "check")
+    assert done.returncode == 1 and done.stdout.count("not written yet") == len(of_part("mlp"))
+    assert "Next: softmax in homework/mlp.py" in done.stdout
+    softmax = EXERCISES["softmax"]
+    file.write_text(file.read_text().replace(softmax.skeleton, f"{softmax.source}\n"))
+    done = rdfia_here("learn", "check", "--only", "softmax")
+    assert (done.returncode, "softmax            right" in done.stdout) == (0, True)
+    listed = json.loads(rdfia_here("learn", "--json").stdout)["exercises"]
+    assert [row["status"] for row in listed[:2]] == ["right", "not written yet"]
+    file.write_text(file.read_text().replace("axis=1", "axis=0"))
+    assert json.loads(rdfia_here("learn", "--json").stdout)["exercises"][0]["status"] == "changed since its check"
+
+
+def test_every_numpy_file_solved(rdfia_here, tmp_path):
+    parts = ("mlp", "svm", "conv", "training")
+    for part in parts:
+        (tmp_path / f"{part}.py").write_text(solved(part))
+    done = rdfia_here("learn", "check", "--json")
+    verdicts = [verdict for file in json.loads(done.stdout)["files"] for verdict in file["verdicts"]]
+    assert {verdict["status"] for verdict in verdicts} == {"right"} and done.returncode == 0
+    assert len(verdicts) == sum(len(of_part(part)) for part in parts)
+
+
+def test_nothing_of_the_students_is_overwritten(rdfia_here, tmp_path):
+    (tmp_path / "homework").mkdir()
+    (tmp_path / "homework" / "svm.py").write_text("mine")
+    done = rdfia_here("learn", "start")
+    assert "homework/svm.py is there already and is left as it is" in done.stdout
+    assert (tmp_path / "homework" / "svm.py").read_text() == "mine"
+    assert (tmp_path / "homework" / "training.py").is_file()
+
+
+def test_notebooks(rdfia_here, tmp_path):
+    assert rdfia_here("learn", "start", "svm", "here", "--notebook").returncode == 0
+    notebook = json.loads((tmp_path / "here" / "svm.ipynb").read_text())
+    assert notebook["nbformat"] == 4 and len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    done = rdfia_here("learn", "check", "here/svm.ipynb")
+    assert done.returncode == 1 and "run its cells" in done.stderr
+
+
+def test_a_wrong_function_is_explained(checked):
+    done = checked(f"{SOFTMAX}    e = np.exp(y_tilde)\n    return e / e.sum()\n")
+    assert done.returncode == 1
+    text = " ".join(done.stdout.split())
+    assert "softmax wrong Input" in text and "expected" in text
+    assert text.count("Likely cause:") == 2
+
+
+def test_what_a_student_prints_does_not_get_into_the_verdict(checked):
+    done = checked(f"{SOFTMAX}    print('passed')\n    return y_tilde\n", "--json")
+    assert json.loads(done.stdout)["files"][0]["verdicts"][0]["status"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("def softmax(y_tilde:\n", "mlp.py, line 1: SyntaxError: "),
+        (
+            "import numpie\ndef softmax(y_tilde):\n    return 1\n",
+            "mlp.py, line 1: import numpie -> ModuleNotFoundError",
+        ),
+        ("def softmax(y_tilde):\n    return 1\ninput()\n", "line 3: input() -> EOFError"),
+        ("def softmax(y_tilde):\n    return 1\nwhile True: pass\n", "mlp.py still runs after 1 s, in line 3 of mlp.py"),
+        ("def softmax(y_tilde):\n    return 1\nimport os; os._exit(0)\n", "the process ended with exit code 0"),
+    ],
+    ids=["syntax", "import", "input", "loop", "exit"],
+)
+def test_a_file_that_cannot_be_imported(checked, text, sentence):
+    done = checked(text, "--only", "softmax")
+    assert done.returncode == 1
+    assert sentence in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "body, sentence",
+    [
+        ("    while True:\n        pass\n", "softmax still runs after 1 s, in line"),
+        ("    import os\n    os._exit(0)\n", "While softmax ran, the process ended with exit code 0"),
+        ("    exit()\n", "SystemExit"),
+        ("    return None\n", "None (is a return missing?)"),
+    ],
+    ids=["loop", "exit", "sys.exit", "none"],
+)
+def test_one_bad_function_does_not_hide_the_next(checked, body, sentence):
+    text = solved("mlp").replace(EXERCISES["softmax"].source, f"def softmax(y_tilde):\n{body}")
+    done = checked(text, "--only", "softmax", "--only", "accuracy")
+    out = " ".join(done.stdout.split())
+    assert sentence in out and "accuracy right" in out and "1 of 2 right" in out
+
+
+def test_functions_in_a_file_of_any_name(checked):
+    assert "softmax            right" in checked(solved("mlp"), name="mine.py").stdout
+    done = checked("x = 1\n", name="other.py")
+    assert done.returncode == 1 and "other.py has none of the functions" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("check",), "run rdfia learn start first"),
+        (("check", "nowhere.py"), "there is no nowhere.py"),
+        (("start", "mpl"), "did you mean mlp?"),
+        (("hint", "sofmax"), "did you mean softmax?"),
+        (("solution", "nothing"), "rdfia learn lists them"),
+    ],
+)
+def test_bad_arguments(rdfia_here, arguments, sentence):
+    done = rdfia_here("learn", *arguments)
+    assert done.returncode == 1 and sentence in done.stderr
+
+
+def test_only_names_that_there_are(checked):
+    done = checked(solved("mlp"), "--only", "conv2d")
+    assert done.returncode == 1 and "conv2d belongs into conv.py" in done.stderr
+    assert "did you mean softmax?" in checked(solved("mlp"), "--only", "sofmax").stderr
+
+
+def test_a_hint_and_a_solution(rdfia_here):
+    formula, shapes = EXERCISES["conv2d"].hints
+    assert formula in rdfia_here("learn", "hint", "conv2d").stdout
+    assert shapes not in rdfia_here("learn", "hint", "conv2d").stdout
+    assert shapes in rdfia_here("learn", "hint", "conv2d", "--shapes").stdout
+    assert rdfia_here("learn", "solution", "conv2d").stdout.strip() == EXERCISES["conv2d"].source.strip()
+
+
+def test_watch_checks_again_when_a_file_changes(checked, rdfia_here, tmp_path, monkeypatch):
+    file = tmp_path / "mlp.py"
+    naps = iter(range(3))
+
+    def sleep(seconds):
+        nap = next(naps)
+        if nap == 1:
+            file.write_text(f"{SOFTMAX}    raise KeyError('second')\n")
+        if nap == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(learn.time, "strftime", lambda form: "now")
+    done = checked(f"{SOFTMAX}    raise KeyError('first')\n", "--watch", "--only", "softmax")
+    assert done.returncode == 0
+    assert [word in done.stdout for word in ("first", "second")] == [True, True] and done.stdout.count("now") == 2
