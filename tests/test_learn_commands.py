@@ -83,7 +83,7 @@ def test_a_wrong_function_is_explained(checked):
     assert done.returncode == 1
     text = " ".join(done.stdout.split())
     assert "softmax wrong Input" in text and "expected" in text
-    assert text.count("Likely cause:") == 2
+    assert text.count("One of two likely causes:") == 2
 
 
 def test_what_a_student_prints_does_not_get_into_the_verdict(checked):

@@ -87,7 +87,9 @@ def start(
     counts = {part: len(of_part(part)) for part in parts}
     done = {part: files.start(part, folder, notebook) for part in parts}
     lines = [
-        f"{path}: {counts[part]} exercises" if new else f"{path} is there already and is left as it is"
+        f"{path}: {counts[part]} exercise{'s' * (counts[part] != 1)}"
+        if new
+        else f"{path} is there already and is left as it is"
         for part, (path, new) in done.items()
     ]
     first = done[parts[0]][0]

@@ -5,6 +5,7 @@ code and returns data; `judge` sees only that data.
 """
 
 import copy
+import dis
 import inspect
 import itertools
 import linecache
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,10 @@ from rdfia_keras.learn.exercise import Case, Exercise, Fresh, Mistake
 RIGHT, WRONG, UNWRITTEN = "right", "wrong", "not written yet"
 # Relative to an entry, and to the largest entry of its array: float32 passes.
 TOLERANCE = 2e-4
-# Larger arrays are not printed.
+# What exercises in NumPy may not use, and what none may: our solutions.
+LIBRARIES = frozenset({"scipy", "sklearn", "keras", "tensorflow", "torch", "jax"})
+OURS = frozenset({"rdfia_keras"})
+# Inputs of more entries are told by their shapes.
 SHOWN_ENTRIES = 12
 
 
@@ -130,6 +135,30 @@ def refusal(exercise: Exercise, function: object) -> str:
         return f"The signature is {exercise.name}{signature}; it should be {wanted}."
     except ValueError:
         pass
+    if library := forbidden_library(exercise, function):
+        return f"{exercise.name} uses {library}, which is not allowed here: its docstring says what is."
+    return ""
+
+
+def forbidden_library(exercise: Exercise, function: Callable[..., Any]) -> str:
+    """A library that a function uses though the exercise is about writing what it does, or nothing."""
+    forbidden = OURS if exercise.uses_keras else OURS | LIBRARIES
+    codes = [getattr(function, "__code__", None)]
+    while codes:
+        code = codes.pop()
+        if code is None:
+            continue
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        for step in dis.get_instructions(code):
+            found = ""
+            if step.opname == "IMPORT_NAME":
+                found = str(step.argval)
+            elif step.opname == "LOAD_GLOBAL":
+                value = getattr(function, "__globals__", {}).get(step.argval)
+                found = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or ""
+            library = found.partition(".")[0]
+            if library in forbidden:
+                return library
     return ""
 
 
@@ -188,10 +217,14 @@ def failure_of(error: BaseException, file: str) -> Failure:
         return Failure(type(error).__name__, text)
     frame, line = frames[-1]
     code = linecache.getline(file, line).strip()
+    arrays = dict(frame.f_locals)
+    for name, value in frame.f_locals.items():
+        if isinstance(value, dict):
+            arrays |= {f'{name}["{key}"]': entry for key, entry in value.items()}
     shapes = [
         f"{name} {tuple(value.shape)}"
-        for name, value in frame.f_locals.items()
-        if hasattr(value, "shape") and re.search(rf"\b{re.escape(name)}\b", code)
+        for name, value in arrays.items()
+        if hasattr(value, "shape") and re.search(rf"(?<![\w\"]){re.escape(name)}(?!\w)", code.replace("'", '"'))
     ]
     place = "this cell" if "ipykernel" in file or file.startswith("<") else Path(file).name
     return Failure(type(error).__name__, text, f"{place}, line {line}", code, ", ".join(shapes))
@@ -221,7 +254,7 @@ def difference(expected: Any, got: Any, name: str = "the result") -> str:
         return _tuple_difference(expected, got)
     if isinstance(expected, str):
         same = isinstance(got, str) and got == expected
-        return "" if same else f"{name} is {describe(got)}; expected {expected}"
+        return "" if same else f"{name}: {got if isinstance(got, str) else describe(got)}; expected: {expected}"
     return _array_difference(np.asarray(expected), got, name)
 
 
@@ -277,10 +310,10 @@ def _array_difference(expected: np.ndarray, got: Any, name: str) -> str:
     if not bad.any():
         return ""
     entry = tuple(int(i) for i in np.argwhere(bad)[0])
-    place = f"{name}{list(entry)}" if entry else name
+    place = f"{name.removeprefix('the ')}{list(entry)}" if entry else name
     text = f"{place} is {number(array[entry])}; expected {number(expected[entry])}"
     kind = np.asarray(got).dtype
-    if kind.kind in "biu" and not np.all(expected == np.round(expected)):
+    if kind.kind in "biu" and 0 < abs(array[entry] - expected[entry]) < 1:
         text += f" (yours has dtype {kind}, which keeps no fractions)"
     return text
 
@@ -295,7 +328,10 @@ def _close(expected: np.ndarray, got: np.ndarray) -> np.ndarray:
 
 def number(value: float) -> str:
     """A number for people."""
-    return "NaN" if math.isnan(value) else f"{value:.6g}"
+    if math.isnan(value):
+        return "NaN"
+    whole = math.isfinite(value) and value == round(value) and abs(value) < 1e15
+    return str(round(value)) if whole else f"{value:.6g}"
 
 
 def describe(value: Any) -> str:
@@ -336,14 +372,15 @@ def judge(
     if not any(wrongs):
         return Verdict(exercise.name, RIGHT, core=core, edge=edge)
     at = next(i for i, wrong in enumerate(wrongs) if wrong)
-    lines = [_first_difference(exercise, cases[at], outcomes[at], wrongs[at])]
+    lines = [_first_difference(cases[at], outcomes[at], wrongs[at])]
     passed = core[0] + edge[0]
     if passed:
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
         lines.append(f"{only}; this is the first that does not.")
     lines += own_loss_lines(exercise, cases, expected, outcomes, own)
-    causes, several = likely_causes(exercise, cases, outcomes)
-    lines += [f"{'Possible' if several else 'Likely'} cause: {sentence}" for sentence in causes]
+    causes, label = likely_causes(exercise, cases, outcomes)
+    lines += [f"{label}: {sentence}" for sentence in causes]
+    lines += given(exercise, cases[at])
     return Verdict(exercise.name, WRONG, tuple(lines), causes, core, edge)
 
 
@@ -369,26 +406,33 @@ def wrong_with(expected: Outcome, got: Outcome) -> str:
     return f"the call changes its argument {got.changed[0]}; work on a copy" if got.changed else ""
 
 
-def _first_difference(exercise: Exercise, case: Case, outcome: Outcome, wrong: str) -> str:
-    given = ", ".join(
-        text
-        for text in (_shown(*pair) for pair in zip(exercise.parameters, case.arguments, strict=True))
-        if text is not None
-    )
+def _first_difference(case: Case, outcome: Outcome, wrong: str) -> str:
     line = f'Input "{case.label}": {wrong}'
     if outcome.failure and outcome.failure.where:
-        shapes = f" with {outcome.failure.shapes}" if outcome.failure.shapes else ""
+        shapes = f"; here are {outcome.failure.shapes}" if outcome.failure.shapes else ""
         line = f'Input "{case.label}", {outcome.failure.where}: {outcome.failure.code} -> {wrong}{shapes}'
-    return f"{line.rstrip('.')}." + (f" Given: {given}." if given else "")
+    return f"{line.rstrip('.')}."
 
 
-def _shown(name: str, value: Any) -> str | None:
-    """An argument for people: its entries where they are few, else its shape."""
+def given(exercise: Exercise, case: Case) -> list[str]:
+    """An input for people: with the entries of its arrays where they are few, else with their shapes."""
+    flat = [one for value in case.arguments for one in (value.values() if isinstance(value, dict) else [value])]
+    entries = sum(value.size for value in flat if isinstance(value, np.ndarray))
+    texts = [
+        _shown(name, value, entries <= SHOWN_ENTRIES)
+        for name, value in zip(exercise.parameters, case.arguments, strict=True)
+    ]
+    shown = ", ".join(filter(None, texts))
+    return [f"Given: {shown}"] if shown else []
+
+
+def _shown(name: str, value: Any, whole: bool) -> str | None:
     if isinstance(value, np.ndarray):
-        few = value.size <= SHOWN_ENTRIES
-        return f"{name} = {_entries(value)}" if few else f"{name} {value.shape}"
+        return f"{name} = {_entries(value)}" if whole else f"{name} {value.shape}"
     if isinstance(value, dict):
-        return ", ".join(filter(None, (_shown(f"{name}[{key!r}]", entry) for key, entry in value.items())))
+        return f"{name} with {', '.join(filter(None, (_shown(*one, whole) for one in value.items())))}"
+    if isinstance(value, float):
+        return f"{name} = {value:.6g}"
     return f"{name} = {value!r}" if isinstance(value, str | int | float | list | tuple) else None
 
 
@@ -420,7 +464,7 @@ def own_loss_lines(
     numeric = Named.of(numeric, ours.names) if isinstance(ours, Named) else numeric
     if not difference(numeric, got.value):
         return [f"Your gradient is right for your {needs}, but your {needs} is wrong: check that first."]
-    return [f"Your {needs} is wrong too (its finite differences are not what is expected): check that first."]
+    return [f"Your {needs} is wrong too: check that first."]
 
 
 # --- the likely cause -------------------------------------------------------------------------------------------------
@@ -428,19 +472,17 @@ def own_loss_lines(
 
 def likely_causes(
     exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]
-) -> tuple[tuple[str, ...], bool]:
-    """The sentences of the mistakes that give these outcomes on every input, and whether they are alternatives.
+) -> tuple[tuple[str, ...], str]:
+    """The sentences of the mistakes that give these outcomes on every input, and what to call them.
 
-    Single mistakes are tried first, then pairs.
+    Single mistakes are tried first, then pairs. Where more than one answer fits, all are told.
     """
     single = tuple(one.sentence for one in exercise.mistakes if gives(exercise, (one,), cases, outcomes))
     if single:
-        return single, len(single) > 1
+        return single, "Likely cause" if len(single) == 1 else "Possible cause"
     pairs = [pair for pair in itertools.combinations(exercise.mistakes, 2) if gives(exercise, pair, cases, outcomes)]
-    if not pairs:
-        return (), False
     sentences = dict.fromkeys(one.sentence for pair in pairs for one in pair)
-    return tuple(sentences), len(pairs) > 1
+    return tuple(sentences), "One of two likely causes" if len(pairs) == 1 else "Possible cause"
 
 
 def gives(

@@ -1,0 +1,143 @@
+"""The exercises that are about Keras: every mistake is named, other right solutions pass."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rdfia_keras.learn.checking import RIGHT, WRONG, check, run, same
+from rdfia_keras.learn.exercises import EXERCISES
+
+KERAS = [one for one in EXERCISES.values() if one.uses_keras]
+by_name = {"ids": lambda value: getattr(value, "name", "")}
+
+
+def test_a_mistake_is_named():
+    exercise = EXERCISES["gradients_tape"]
+    before_the_tape, as_a_number, several_times, *_ = exercise.mistakes
+    verdict = check(exercise, exercise.wrong(several_times))
+    assert verdict.status == WRONG and verdict.causes == (several_times.sentence,)
+    # The gradient is None, whichever way the loss got lost.
+    verdict = check(exercise, exercise.wrong(as_a_number))
+    assert verdict.causes == (before_the_tape.sentence, as_a_number.sentence)
+
+
+@pytest.mark.parametrize("exercise", KERAS, **by_name)
+def test_mistakes_differ_from_the_solution_and_from_each_other(exercise):
+    """That is what a mistake's name hangs on; each is run once, for Keras builds slowly."""
+    cases = exercise.draw(0)
+    functions = [exercise.solution, *(exercise.wrong(mistake) for mistake in exercise.mistakes)]
+    outcomes = [run(exercise, function, cases) for function in functions]
+    alike = [
+        (one, other)
+        for one, other in itertools.combinations(range(len(functions)), 2)
+        if all(map(same, outcomes[one], outcomes[other]))
+    ]
+    assert alike == ([(1, 2)] if exercise.name == "gradients_tape" else [])
+
+
+def gradients_tape__persistent(loss, params, x, y):
+    with tf.GradientTape(persistent=True) as tape:
+        value = loss(params, x, y)
+    return {name: tape.gradient(value, param) for name, param in params.items()}
+
+
+def gradients_tape__list(loss, params, x, y):
+    names = list(params)
+    with tf.GradientTape() as tape:
+        value = loss(params, x, y)
+    return dict(zip(names, tape.gradient(value, [params[name] for name in names]), strict=True))
+
+
+def gradients_tape__watched(loss, params, x, y):
+    copies = {name: tf.constant(param) for name, param in params.items()}
+    with tf.GradientTape() as tape:
+        tape.watch(copies)
+        value = loss(copies, x, y)
+    return tape.gradient(value, copies)
+
+
+def gradients_tape__arrays(loss, params, x, y):
+    return {name: grad.numpy() for name, grad in gradients_tape__list(loss, params, x, y).items()}
+
+
+def keras_perceptron__functional(params):
+    x = keras.Input((params["W_h"].shape[1],), dtype="float64")
+    hidden = keras.layers.Dense(len(params["b_h"]), dtype="float64")
+    output = keras.layers.Dense(len(params["b_y"]), dtype="float64")
+    model = keras.Model(x, output(keras.activations.tanh(hidden(x))))
+    hidden.set_weights([params["W_h"].T, params["b_h"]])
+    output.set_weights([params["W_y"].T, params["b_y"]])
+    return model
+
+
+def keras_perceptron__initializers(params):
+    def dense(w, b, activation=None):
+        constant = keras.initializers.Constant
+        return keras.layers.Dense(
+            len(b), activation, kernel_initializer=constant(w.T), bias_initializer=constant(b), dtype="float64"
+        )
+
+    first, last = dense(params["W_h"], params["b_h"], "tanh"), dense(params["W_y"], params["b_y"])
+    return keras.Sequential([keras.Input((params["W_h"].shape[1],), dtype="float64"), first, last])
+
+
+def keras_perceptron__activation_layer(params):
+    n_h, n_x = params["W_h"].shape
+    layers = [keras.layers.Dense(n_h), keras.layers.Activation("tanh"), keras.layers.Dense(len(params["b_y"]))]
+    for layer in layers:
+        layer.dtype_policy = keras.DTypePolicy("float64")
+    model = keras.Sequential(layers)
+    model.build((None, n_x))
+    layers[0].set_weights([params["W_h"].T, params["b_h"]])
+    layers[2].set_weights([params["W_y"].T, params["b_y"]])
+    return model
+
+
+def keras_step__apply(model, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = keras.losses.categorical_crossentropy(y, model(x), from_logits=True)
+        loss = tf.reduce_mean(loss)
+    optimizer.apply(tape.gradient(loss, model.trainable_weights), model.trainable_weights)
+    return float(loss)
+
+
+def keras_step__logits(model, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, model(x, training=True)))
+    optimizer.apply_gradients(zip(tape.gradient(loss, model.variables), model.variables, strict=True))
+    return loss.numpy()
+
+
+def keras_step__train_on_batch(model, optimizer, x, y):
+    model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True))
+    return np.asarray(model.train_on_batch(x, y)).reshape(())
+
+
+def build_convnet__functional(size, n_y):
+    x = images = keras.Input((size, size, 3))
+    for filters in (32, 64, 64):
+        x = keras.layers.Activation("relu")(keras.layers.Conv2D(filters, (5, 5), padding="same")(x))
+        x = keras.layers.MaxPooling2D(padding="same" if x.shape[1] < size / 3 else "valid")(x)
+    x = keras.layers.ReLU()(keras.layers.Dense(1000)(keras.layers.Flatten()(x)))
+    return keras.Model(images, keras.layers.Dense(n_y, activation="linear")(x))
+
+
+def build_convnet__pool_before_the_relu(size, n_y):
+    layers = [keras.Input((size, size, 3))]
+    for number, filters in enumerate((32, 64, 64)):
+        layers += [keras.layers.Conv2D(filters, 5, padding="same", name=f"conv{number + 1}")]
+        layers += [keras.layers.MaxPool2D(2, 2, "same" if number == 2 else "valid"), keras.layers.ReLU()]
+    return keras.Sequential(
+        [*layers, keras.layers.Flatten(), keras.layers.Dense(1000, "relu"), keras.layers.Dense(n_y)]
+    )
+
+
+@pytest.mark.parametrize("exercise", KERAS, **by_name)
+def test_other_solutions_are_right(exercise):
+    others = [function for name, function in globals().items() if name.partition("__")[0] == exercise.name]
+    for function in [exercise.solution, *others]:
+        verdict = check(exercise, function, seed=1)
+        assert (verdict.status, verdict.lines) == (RIGHT, ()), function.__name__
