@@ -107,17 +107,8 @@ def test_tables_are_what_the_records_say(name):
     assert updated(TEXTS[name]) == TEXTS[name], "run make docs"
 
 
-# What claims a figure and is still to be trained: the figure is not drawn until then.
-UNTRAINED = ("step-iteration",)
-
-
-def test_only_what_is_known_to_be_untrained_claims_a_figure_without_a_reference_run():
-    claiming = [known for known in REGISTRY.values() if known.reference.figure is not None]
-    assert tuple(known.name for known in claiming if reference_run(known) is None) == UNTRAINED
-
-
 def claims_a_figure(experiment: Experiment) -> bool:
-    return experiment.reference.figure is not None and experiment.name not in UNTRAINED
+    return experiment.reference.figure is not None
 
 
 @pytest.mark.parametrize("experiment", list(filter(claims_a_figure, REGISTRY.values())), ids=lambda e: e.name)
@@ -166,10 +157,7 @@ def test_what_bfloat16_costs_is_said_with_its_interval():
 def test_every_figure_has_its_picture():
     for figure in FIGURES.values():
         path = ROOT / "results" / "figures" / f"{figure.file}.png"
-        if set(dict(figure.panels)) & set(UNTRAINED):
-            assert not path.exists()
-        else:
-            assert path.stat().st_size < 150_000
+        assert path.stat().st_size < 150_000
 
 
 def test_reference_records_name_no_machine():
