@@ -2,11 +2,13 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
 from rdfia_keras.cli import learn
 from rdfia_keras.learn import session
+from rdfia_keras.learn.checking import check
 from rdfia_keras.learn.exercises import EXERCISES, of_part
 from rdfia_keras.learn.files import skeleton
 
@@ -16,9 +18,10 @@ SOFTMAX = "import numpy as np\n\n\ndef softmax(y_tilde):\n"
 @pytest.fixture
 def checked(rdfia_here, tmp_path, monkeypatch):
     """Check a file with this text."""
-    monkeypatch.setattr(session, "LIMIT", 1.0)
 
     def run(text, *options, name="mlp.py"):
+        if "while True" in text:
+            monkeypatch.setattr(session, "LIMIT", 1.0)
         (tmp_path / name).write_text(text)
         return rdfia_here("learn", "check", name, *options)
 
@@ -126,6 +129,25 @@ def test_one_bad_function_does_not_hide_the_next(checked, body, sentence):
     done = checked(text, "--only", "softmax", "--only", "accuracy")
     out = " ".join(done.stdout.split())
     assert sentence in out and "accuracy right" in out and "1 of 2 right" in out
+
+
+def test_files_beside_it(checked, tmp_path):
+    """A student's own modules can be imported, and one that is called like a library's hides nothing."""
+    (tmp_path / "random.py").write_text("raise RuntimeError")
+    (tmp_path / "helpers.py").write_text("from numpy import exp")
+    solution = EXERCISES["softmax"].source.replace("    e = np", "    import helpers\n\n    e = helpers")
+    assert "right" in checked(f"import numpy as np\n\n\n{solution}", "--only", "softmax").stdout
+
+
+def test_the_documentation_shows_what_is_printed():
+    shown = (Path(__file__).parents[1] / "docs" / "learn.md").read_text(encoding="utf-8")
+    softmax = EXERCISES["softmax"]
+    batch_sum, _, overflow, *_ = softmax.mistakes
+    for function in (softmax.wrong(batch_sum, overflow), softmax.wrong(overflow), softmax.solution):
+        text = "\n".join(f"  {line}" for line in check(softmax, function).text())
+        assert f"\n{text}\n" in shown, text
+    for exercise in EXERCISES.values():
+        assert exercise.name in shown
 
 
 def test_functions_in_a_file_of_any_name(checked):

@@ -155,7 +155,10 @@ def forbidden_library(exercise: Exercise, function: Callable[..., Any]) -> str:
                 found = str(step.argval)
             elif step.opname == "LOAD_GLOBAL":
                 value = getattr(function, "__globals__", {}).get(step.argval)
-                found = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or ""
+                if isinstance(value, ModuleType):
+                    found = value.__name__
+                elif callable(value):
+                    found = getattr(value, "__module__", None) or ""
             library = found.partition(".")[0]
             if library in forbidden:
                 return library

@@ -182,14 +182,14 @@ def _raises_not_implemented(body: list[ast.stmt]) -> bool:
 
 
 def load(path: Path) -> tuple[dict[str, Any], str]:
-    """Run a student's file.
+    """Run a student's file; its folder goes to the end of Python's path, so that it hides no library.
 
     Returns:
         Its names; and why it cannot be used, in one sentence, or nothing.
     """
     module = ModuleType(path.stem)
     module.__file__ = str(path)
-    sys.path.insert(0, str(path.parent.resolve()))
+    sys.path.append(str(path.parent.resolve()))
     try:
         code = compile(path.read_bytes(), str(path), "exec")
         exec(code, module.__dict__)
@@ -199,8 +199,6 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
         failure = failure_of(error, str(path))
         where = f"{failure.where}: {failure.code} -> " if failure.where else f"{path.name}: "
         return {}, f"{where}{failure.kind}: {failure.text}".rstrip(": ") + "."
-    finally:
-        sys.path.pop(0)
     return module.__dict__, ""
 
 

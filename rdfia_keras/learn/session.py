@@ -122,7 +122,7 @@ def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
     # Small arrays gain nothing from threads, which would only wait for each other.
     quiet = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "rdfia_keras.learn.worker", order],
+        [sys.executable, "-P", "-m", "rdfia_keras.learn.worker", order],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -78,8 +78,12 @@ gradients_tape.mistake(
     },
 )
 gradients_tape.mistake(
-    ".numpy() or float() makes a plain number of the loss, of which the tape knows nothing: keep the tensor.",
-    {"value = loss(params, x, y)": "value = tf.constant(loss(params, x, y).numpy())"},
+    ".numpy() makes a plain number of the loss, of which the tape knows nothing: keep the tensor.",
+    {"value = loss(params, x, y)": "value = loss(params, x, y).numpy()"},
+)
+gradients_tape.mistake(
+    "float() makes a plain number of the loss, of which the tape knows nothing: keep the tensor.",
+    {"value = loss(params, x, y)": "value = float(loss(params, x, y))"},
 )
 gradients_tape.mistake(
     "A tape answers once, and then forgets: ask for all gradients in one call, tape.gradient(value, params).",
@@ -155,9 +159,9 @@ keras_perceptron.mistake("The hidden layer has a ReLU; the homework has tanh.", 
 keras_perceptron.mistake(
     'The model computes in float32, Keras\'s default: give every layer dtype="float64".',
     {
-        'activation="tanh", dtype="float64"': 'activation="tanh"',
-        'Dense(n_y, dtype="float64")': "Dense(n_y)",
-        '(n_x,), dtype="float64"': "(n_x,)",
+        'dtype="float64")\n    output': 'dtype="float32")\n    output',
+        'dtype="float64")\n    model': 'dtype="float32")\n    model',
+        '(n_x,), dtype="float64"': '(n_x,), dtype="float32"',
     },
 )
 keras_perceptron.mistake("There is a tanh in the last layer too.", {"Dense(n_y, ": 'Dense(n_y, activation="tanh", '})
