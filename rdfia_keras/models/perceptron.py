@@ -169,12 +169,9 @@ class Optimizer(Layers):
 
     def __init__(self, params: dict[str, np.ndarray], eta: float):
         super().__init__(params, eta)
-        self.sgd = keras.optimizers.SGD(eta)
+        # Given a number, Keras keeps it as float32; of a function it takes the float64 as it is.
+        self.sgd = keras.optimizers.SGD(lambda: self.eta)
         self.sgd.build(self.model.trainable_variables)
-
-    def restart(self, params: dict[str, np.ndarray], eta: float) -> None:
-        self._set_weights(params)
-        self.sgd.learning_rate = eta
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         self.sgd.apply(self.gradients(x, y), self.model.trainable_variables)

@@ -1,0 +1,97 @@
+// A training: the parameters and the scores after each epoch, computed as far as they are asked for.
+import { Generator } from "./rng.mjs";
+import { PARAMETERS, backward, initParams, measure, sgd } from "./perceptron.mjs";
+
+// As in Python: chance gives a loss of a few nats; a thousand times that comes of steps that only overshoot.
+export const DIVERGED_LOSS = 1000;
+
+// The order of the training examples in an epoch.
+export const epochOrder = (seed, epoch, count) => new Generator([seed, epoch]).permutation(count);
+
+export class Training {
+  // settings: {lr, batch_size, hidden_units, init_std, seed, epochs}; data: {train, test} of {x, y} with one-hot y;
+  // initial: parameters to begin from, drawn where there are none.
+  constructor(settings, data, initial = null) {
+    this.settings = settings;
+    this.data = data;
+    const { hidden_units, init_std, seed } = settings;
+    const { x, y } = data.train[0];
+    this.weights = [initial ?? initParams(x.length, hidden_units, y.length, init_std, seed)];
+    this.scores = [this.measure(this.weights[0])];
+    this.diverged = false;
+    this.batchSize = Math.min(settings.batch_size, data.train.length);
+    this.steps = Math.ceil(data.train.length / this.batchSize);
+    this.orders = new Map();
+    this.partial = { epoch: 0, weights: [this.weights[0]] };
+  }
+
+  measure(params) {
+    const train = measure(params, this.data.train);
+    const test = measure(params, this.data.test);
+    return { train_loss: train.loss, train_accuracy: train.accuracy, test_loss: test.loss, test_accuracy: test.accuracy };
+  }
+
+  // How many epochs are computed.
+  get done() {
+    return this.weights.length - 1;
+  }
+
+  get finished() {
+    return this.diverged || this.done >= this.settings.epochs;
+  }
+
+  // Numbers of the training examples in a batch.
+  batch(epoch, step) {
+    if (!this.orders.has(epoch)) this.orders.set(epoch, epochOrder(this.settings.seed, epoch, this.data.train.length));
+    return this.orders.get(epoch).slice(step * this.batchSize, (step + 1) * this.batchSize);
+  }
+
+  // The parameters after some steps of an epoch.
+  at(epoch, step = 0) {
+    this.extendTo(epoch);
+    if (step === 0) return this.weights[epoch];
+    if (this.partial.epoch !== epoch) this.partial = { epoch, weights: [this.weights[epoch]] };
+    const known = this.partial.weights;
+    while (known.length <= step) known.push(this.take(known.at(-1), epoch, known.length - 1));
+    return known[step];
+  }
+
+  take(params, epoch, step) {
+    const batch = this.batch(epoch, step).map((n) => this.data.train[n]);
+    return sgd(params, backward(params, batch), this.settings.lr);
+  }
+
+  // Train until `epoch` epochs are done, or the loss is out of bounds.
+  extendTo(epoch) {
+    while (this.done < Math.min(epoch, this.settings.epochs) && !this.diverged) this.extend();
+    return this;
+  }
+
+  extend() {
+    let params = this.weights.at(-1);
+    for (let step = 0; step < this.steps; step++) params = this.take(params, this.done, step);
+    const scores = this.measure(params);
+    this.orders.delete(this.done);
+    if (!(scores.train_loss < DIVERGED_LOSS)) {
+      this.diverged = true;
+      return;
+    }
+    this.weights.push(params);
+    this.scores.push(scores);
+  }
+}
+
+// How far the curves of two trainings drift apart that begin one rounding apart: where it is much more than rounding,
+// no other program gives the same curve.
+export function sensitivity(training) {
+  const nudge = (value) => (Array.isArray(value) ? value.map(nudge) : value * (1 + 2 ** -52));
+  const nudged = Object.fromEntries(PARAMETERS.map((name) => [name, nudge(training.weights[0][name])]));
+  const other = new Training(training.settings, training.data, nudged).extendTo(training.done);
+  let largest = 0;
+  for (let epoch = 0; epoch <= Math.min(training.done, other.done); epoch++) {
+    for (const name of Object.keys(training.scores[epoch])) {
+      largest = Math.max(largest, Math.abs(training.scores[epoch][name] - other.scores[epoch][name]));
+    }
+  }
+  return largest;
+}
