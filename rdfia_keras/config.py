@@ -22,6 +22,8 @@ from rdfia_keras.errors import ConfigError, did_you_mean
 
 VECTOR_DATASETS = ("circles", "digits", "mnist")
 IMAGE_DATASETS = ("cifar10", "mnist", "digits")
+# Of a file of points that stands for a data set of vectors.
+POINTS_SUFFIX = ".csv"
 # How long a run is whose settings repeat no registered experiment.
 EPOCHS = {"circles": 150, "mnist": 10}
 OTHER_EPOCHS = 30
@@ -88,6 +90,7 @@ class Setting:
         panel: Of the help page.
         flag: What people type; by default `--` and the field's name.
         choices: The values that it may take, or each value of a tuple.
+        suffix: Of a file that it may name, beside its choices: `.csv`.
         check: A condition on its value, or on each value of a tuple.
         switch: A flag that sets it to a usual value. A tuple's own flag then appends to that value; any other needs it.
         shown_default: The default in words, where it depends on other settings.
@@ -100,6 +103,7 @@ class Setting:
     panel: str = "Run"
     flag: str = ""
     choices: tuple[str, ...] = ()
+    suffix: str = ""
     check: Check | None = None
     switch: Switch | None = None
     shown_default: str = ""
@@ -118,9 +122,15 @@ def settings(config: Any) -> dict[str, Setting]:
 
 
 def dataset_name(value: str) -> str:
-    """A folder's whole path, so that a resumed run finds it from anywhere; another name as it is."""
-    is_folder = value not in IMAGE_DATASETS and Path(value).is_dir()
-    return str(Path(value).resolve()) if is_folder else value
+    """A folder's or a CSV file's whole path, so that a resumed run finds it from anywhere; another name as it is."""
+    is_path = value not in IMAGE_DATASETS and (value.endswith(POINTS_SUFFIX) or Path(value).is_dir())
+    return str(Path(value).resolve()) if is_path else value
+
+
+def named_files(config: "Config") -> dict[str, Path]:
+    """The files that a config names, by setting."""
+    values = {name: getattr(config, name) for name, known in settings(config).items() if known.suffix}
+    return {name: Path(value) for name, value in values.items() if value and value not in settings(config)[name].choices}
 
 
 def flag(name: str, known: Setting) -> str:
@@ -220,10 +230,21 @@ def check_value(named: str, name: str, annotation: Any, value: Any, known: Setti
     for one in value if many else (value,):
         if not _is_a(kind, one):
             raise ConfigError(f"{named} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {one!r}", (name,))
-        if known.choices and one not in known.choices:
-            raise ConfigError(f"{named} must be one of {', '.join(known.choices)}, not {one!r}", (name,))
+        if (known.choices or known.suffix) and not _is_named(one, known):
+            raise ConfigError(f"{named} must be {_names(known)}, not {one!r}", (name,))
         if known.check and not known.check.holds(one):
             raise ConfigError(f"{named} {known.check.says}, not {one}", (name,))
+
+
+def _is_named(value: str, known: Setting) -> bool:
+    return value in known.choices or bool(known.suffix and value.endswith(known.suffix))
+
+
+def _names(known: Setting) -> str:
+    """The values that may be named, in words."""
+    file = f"a {known.suffix} file" if known.suffix else ""
+    choices = f"one of {', '.join(known.choices)}" if known.choices else ""
+    return ", or ".join(words for words in (choices, file) if words)
 
 
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -425,7 +446,13 @@ class MlpConfig(Config):
     section: ClassVar[str] = "mlp"
     rules: ClassVar[tuple[Requires | Excludes, ...]] = (Requires("lbfgs", "implementation", ("manual", "all")),)
 
-    dataset: str = _vectors()
+    dataset: str = setting(
+        "circles",
+        "Data set of vectors, or a CSV file of points: columns x1, x2, class, and split (train or test).",
+        panel="Data",
+        choices=VECTOR_DATASETS,
+        suffix=POINTS_SUFFIX,
+    )
     implementation: str = setting(
         "all",
         "Implementation to train: backprop by hand, GradientTape, Keras layers, Keras optimizer, or all four.",
@@ -437,6 +464,13 @@ class MlpConfig(Config):
     init_std: float = setting(
         0.3, "Standard deviation of the initial weights.", panel="Model", flag="--std", check=NOT_NEGATIVE
     )
+    init: str | None = setting(
+        None,
+        "JSON file with the initial weights W_h, b_h, W_y and b_y.",
+        panel="Model",
+        suffix=".json",
+        shown_default="drawn",
+    )
     batch_size: int = _batch_size(10)
     lr: float = setting(0.07, "Learning rate, eta.", panel="Training", check=POSITIVE)
     lbfgs: bool = setting(
@@ -444,12 +478,14 @@ class MlpConfig(Config):
         "Train with SciPy's L-BFGS, on the gradients by hand, in place of SGD: an iteration for each epoch.",
         panel="Training",
     )
-    epochs: int | None = _epochs("150 on circles, 10 on mnist, 30 on digits; a registered experiment's own")
+    epochs: int | None = _epochs("150 on points of a plane, 10 on mnist, 30 on digits; a registered experiment's own")
     validation: float = _validation()
     seed: int = _seed("the weights and of the order")
 
     def resolve(self) -> Self:
-        return replace(self, epochs=self.epochs or EPOCHS.get(self.dataset, OTHER_EPOCHS))
+        paths = {name: str(path.resolve()) for name, path in named_files(self).items()}
+        usual = EPOCHS["circles"] if "dataset" in paths else EPOCHS.get(self.dataset, OTHER_EPOCHS)
+        return replace(self, **paths, epochs=self.epochs or usual)
 
     @property
     def implementations(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def parameter(name: str, annotation: Any, known: Setting, default: Any) -> inspe
         rich_help_panel=known.panel,
         envvar=known.envvar or None,
         show_default=known.shown_default or (default is not None and kind is not bool),
-        metavar="|".join(known.choices) or None,
+        metavar="|".join((*known.choices, *([f"FILE{known.suffix}"] if known.suffix else []))) or None,
         autocompletion=_completion(known.choices) if known.choices else None,
     )
     # A switch's value is only used with its switch, a repeated option starts from nothing.

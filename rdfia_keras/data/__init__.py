@@ -9,6 +9,10 @@ To add a data set, write a module of its name here that registers a loader, and 
 
 from rdfia_keras.config import IMAGE_DATASETS, VECTOR_DATASETS
 from rdfia_keras.data.base import Dataset, Split, one_hot
+from rdfia_keras.data.initial_weights import read_initial_weights
 from rdfia_keras.data.loading import load_images, load_vectors
 
-__all__ = ["IMAGE_DATASETS", "VECTOR_DATASETS", "Dataset", "Split", "load_images", "load_vectors", "one_hot"]
+__all__ = [
+    *("IMAGE_DATASETS", "VECTOR_DATASETS", "Dataset", "Split"),
+    *("load_images", "load_vectors", "one_hot", "read_initial_weights"),
+]

@@ -4,7 +4,8 @@ import os
 from importlib import import_module
 from pathlib import Path
 
-from rdfia_keras.data import folder
+from rdfia_keras.config import POINTS_SUFFIX
+from rdfia_keras.data import folder, points
 from rdfia_keras.data.base import IMAGES, VECTORS, Dataset, Loader
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.registry import Registry
@@ -14,8 +15,8 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     """Loads a data set of vectors.
 
     Args:
-        name: One of `config.VECTOR_DATASETS`: `circles` (N, 2), `digits` (N, 64), `mnist` (N, 784). The values of the
-            last two are in [0, 1].
+        name: One of `config.VECTOR_DATASETS`: `circles` (N, 2), `digits` (N, 64), `mnist` (N, 784), the values of the
+            last two in [0, 1]; or the path of a CSV file of points (N, 2), see `data/points.py`.
         data_dir: Folder to search for `circles.mat` and `mnist.npz`. Without the file, `circles` is generated and
             `mnist` is read from Keras's cache, downloaded if need be.
 
@@ -25,6 +26,8 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     Raises:
         RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
     """
+    if name.endswith(POINTS_SUFFIX):
+        return points.read(Path(name))
     if name not in VECTORS.names:
         raise RdfiaError(f"no data set of vectors is called {name!r}; choose {_choices(VECTORS.names)}")
     return _load(VECTORS, name, data_dir)

@@ -53,7 +53,9 @@ def _words(name: str, value: object, switched: object, typed: str) -> list[str]:
     """A setting in a folder's name: a name as it is, a number after its option, a switch by its flag."""
     option = typed.removeprefix("--")
     if name == "dataset":
-        return [re.sub(r"[^\w.-]+", "-", Path(str(value)).name) or "images"]
+        return [_file_word(value) or "images"]
+    if name == "init":
+        return ["init", _file_word(value)]
     if isinstance(value, tuple):
         return ["augment"] if value == switched else list(value)
     if isinstance(value, bool):
@@ -63,6 +65,11 @@ def _words(name: str, value: object, switched: object, typed: str) -> list[str]:
     if switched is not None:
         option = option.removesuffix("-rate")
     return [option if value == switched else f"{option}-{value:g}"]
+
+
+def _file_word(value: object) -> str:
+    """The last part of a path, without what no folder's name should have."""
+    return re.sub(r"[^\w.-]+", "-", Path(str(value)).name.removesuffix(".csv").removesuffix(".json"))
 
 
 def on_dataset(experiment: Experiment, dataset: str) -> Experiment:

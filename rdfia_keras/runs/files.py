@@ -1,11 +1,13 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
+import hashlib
 import json
 import math
 import os
 from contextlib import suppress
 from pathlib import Path
 
+from rdfia_keras.config import Config, label, named_files
 from rdfia_keras.errors import RdfiaError
 
 
@@ -56,6 +58,21 @@ def _finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def file_digests(config: Config) -> dict[str, str]:
+    """The first 16 hexadecimal digits of the SHA-256 of each file that a config names, by setting.
+
+    Raises:
+        RdfiaError: When one cannot be read.
+    """
+    digests = {}
+    for name, path in named_files(config).items():
+        try:
+            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise RdfiaError(f"cannot read {path}: {error.strerror}; correct {label(config, name)}") from error
+    return digests
 
 
 def make_folder(folder: Path) -> Path:

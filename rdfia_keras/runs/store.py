@@ -13,6 +13,7 @@ from typing import Any
 
 from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.folder import Run, remove_run
 from rdfia_keras.runs.records import StoredRun, read_record
 
@@ -103,10 +104,10 @@ class RunStore:
 
     def find_finished(self, query: Query) -> StoredRun | None:
         """The whole run of most epochs; without one a run that diverged, since it would diverge again."""
-        found = []
+        found, files = [], file_digests(query.config)
         for stored in self.candidates(query):
             record = stored.record
-            if not query.fits(record.config, record.quick):
+            if not query.fits(record.config, record.quick) or record.details.get("files", {}) != files:
                 continue
             whole = record.status == "ok" and (record.epochs >= query.epochs or query.quick)
             # In another precision it might not diverge.
@@ -123,8 +124,9 @@ class RunStore:
             if not run.has_checkpoint() and _has_epochs(run.folder):
                 continue
             with suppress(RdfiaError):
-                config = run.config()
-                if query.fits(config, run.facts().get("options", {}).get("quick", False)):
+                config, facts = run.config(), run.facts()
+                same_files = facts.get("files", {}) == file_digests(query.config)
+                if same_files and query.fits(config, facts.get("options", {}).get("quick", False)):
                     short = query.quick or (config.epochs or 0) <= query.epochs
                     if short and run.is_free():
                         return run.folder

@@ -10,6 +10,7 @@ from rdfia_keras.config import CnnConfig, MlpConfig, RunOptions
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
+from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import Record, environment
 from rdfia_keras.system.backend import backend_name
@@ -78,6 +79,7 @@ def create_run(experiment: Experiment, data: "Dataset", options: RunOptions, dev
         "dataset": {**data.describe(), "source": data.source},
         "device": device,
         "backend": backend_name(),
+        "files": file_digests(experiment.config),
         "options": {
             "quick": options.quick,
             "data_dir": options.data_dir and str(options.data_dir.resolve()),

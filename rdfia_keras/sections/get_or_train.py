@@ -15,7 +15,7 @@ from rdfia_keras.runs.records import StoredRun, read_record
 from rdfia_keras.runs.store import FINISHED, Query, RunStore
 from rdfia_keras.sections import cnn, mlp, svm
 from rdfia_keras.sections.common import Finished
-from rdfia_keras.sections.resume import check_backend, check_data, resume
+from rdfia_keras.sections.resume import check_backend, check_data, check_files, resume
 from rdfia_keras.system.backend import require_tensorflow, set_up_backend
 
 # Gives the data of a config.
@@ -101,6 +101,7 @@ def _train(
     if resumable:
         with Run.open(resumable) as run:
             check_backend(run, run.facts()["backend"])
+            check_files(run, run.facts(), config)
             check_data(run, run.facts(), data, options.quick)
             more = {"brief": brief} if isinstance(config, MlpConfig) else {}
             config = run.config()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdfia_keras.config import MlpConfig, RunOptions
-from rdfia_keras.data import Dataset, load_vectors, one_hot
+from rdfia_keras.data import Dataset, load_vectors, one_hot, read_initial_weights
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs import checkpoints
-from rdfia_keras.runs.files import write_atomic
+from rdfia_keras.runs.files import file_digests, write_atomic
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import HISTORY_COLUMNS, EpochRow, Record, duration, milestones, scores
 from rdfia_keras.sections.common import (
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("implementation", *HISTORY_COLUMNS)
 MAX_FRAMES = 75
+# Their examples are pictures.
+PIXEL_DATASETS = ("digits", "mnist")
 SECONDS_BETWEEN_CHECKPOINTS = 1.0
 
 
@@ -49,6 +51,7 @@ def run(config: MlpConfig, options: RunOptions, animate: bool = False) -> Result
     check_animation(config, animate)
     require_tensorflow("rdfia mlp")
     data = prepare(load_vectors(config.dataset, options.data_dir), config, options.quick)
+    read_initial_weights(config, data)
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     return train(match_registered(config), data, options, animate=animate).result()
 
@@ -57,8 +60,10 @@ def check_animation(config: MlpConfig, animate: bool) -> None:
     """Refuse to draw a decision map of data that are no points of a plane, or of a training without epochs."""
     if animate and config.lbfgs:
         raise ConfigError("animate (--animate) draws a map for each epoch of SGD: leave lbfgs (--lbfgs) out")
-    if animate and config.dataset != "circles":
-        raise ConfigError("animate (--animate) draws points of a plane: it needs dataset (--dataset) circles")
+    if animate and config.dataset in PIXEL_DATASETS:
+        raise ConfigError(
+            "animate (--animate) draws points of a plane: it needs dataset (--dataset) circles or a CSV file of points"
+        )
 
 
 def train(
@@ -84,6 +89,7 @@ def train(
     assert isinstance(config, MlpConfig)
     data = prepare(data, config, options.quick)
     device = check_device(cpu_unless_asked(options.device))
+    read_initial_weights(config, data)
     run = resumed or create_run(experiment, data, options, device)
     with run, placed_on(device):
         states = _load_states(run)
@@ -170,6 +176,7 @@ def check_gradients(config: MlpConfig, options: RunOptions) -> Result:
     """Compare the gradients by hand with GradientTape and finite differences, on the data set's first examples."""
     require_tensorflow("rdfia mlp")
     data = load_vectors(config.dataset, options.data_dir)
+    read_initial_weights(config, data)
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     from rdfia_keras.models import perceptron
     from rdfia_keras.training.perceptron import init
@@ -221,6 +228,7 @@ def _record(
     **outcome: Any,
 ) -> Record:
     """The record of what has been trained."""
+    config = experiment.config
     histories = {name: state.history for name, state in states.items() if state.history}
     by_name = {name: milestones(rows) for name, rows in histories.items()}
     first: dict[str, Any] = next(iter(by_name.values()), milestones([]))
@@ -235,6 +243,7 @@ def _record(
         details={
             "implementations": by_name,
             "largest_difference": largest_difference(list(histories.values())),
+            "files": file_digests(config),
             "weights_digest": {name: checkpoints.digest(states[name].weights) for name in histories},
         },
     )
@@ -259,7 +268,7 @@ def _draw(run: Run, record: Record, states: "dict[str, State]", data: Dataset) -
     figure = record.reference["figure"]
     title = f"Perceptron on {data.name}" + (f" (figure {figure})" if figure else "")
     save_figure(run, "curves.png", plots.implementations(histories, title), record.quick)
-    if data.train.x.shape[1] == 2:
+    if _is_a_plane(data):
         panels = [_decision_panel(name, network, data) for name, network in networks.items()]
         save_figure(run, "decision-map.png", plots.decision_map(panels, data.classes, title=title), record.quick)
     else:
@@ -269,11 +278,17 @@ def _draw(run: Run, record: Record, states: "dict[str, State]", data: Dataset) -
         save_figure(run, "confusion.png", matrix, record.quick)
 
 
+def _is_a_plane(data: Dataset) -> bool:
+    """Whether a map of probabilities can show the data: points of two classes."""
+    return data.train.x.shape[1] == 2 and len(data.classes) == 2
+
+
 def _decision_panel(name: str, network: Any, data: Dataset) -> dict[str, Any]:
-    """The probability of class 1 over [-2, 2]², every 0.1, with the test points."""
+    """The probability of class 1 over a square around all points, [-2, 2]² at least, with the test points."""
     from rdfia_keras.models import perceptron
 
-    axis = np.linspace(-2, 2, 41)
+    reach = max(2.0, 1.1 * np.abs(np.concatenate([data.train.x, data.test.x])).max())
+    axis = np.linspace(-reach, reach, 41)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     probability = perceptron.predict(network, grid.reshape(-1, 2))[:, 1].reshape(grid.shape[:2])
     return {

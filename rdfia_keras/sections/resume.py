@@ -10,6 +10,7 @@ from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import match_registered
 from rdfia_keras.report.result import Result
+from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.store import RunStore
@@ -54,6 +55,7 @@ def run(
         if resumed.status(epochs) == "ok":
             note(f"{folder} is finished already; --epochs makes it longer")
             return _finished(folder).result()
+        check_files(resumed, facts, config)
         options = _options_of(facts["options"], options, given)
         data = _load(config, options.data_dir)
         check_data(resumed, facts, data, options.quick)
@@ -75,7 +77,7 @@ def check_settings(resumed: Run, config: Config, given: Mapping[str, Any]) -> in
     own = config.epochs or 0
     for name, value in given.items():
         known = getattr(config, name, value)
-        value = dataset_name(value) if name == "dataset" else value
+        value = _whole(name, value)
         if name != "epochs" and known != value:
             raise RdfiaError(
                 f"cannot resume {resumed.folder}: {label(config, name)} was {known} and is now {value}; only epochs "
@@ -89,6 +91,13 @@ def check_settings(resumed: Run, config: Config, given: Mapping[str, Any]) -> in
     return int(asked)
 
 
+def _whole(name: str, value: Any) -> Any:
+    """The value of a setting as a run's `config.json` keeps it: paths are whole there."""
+    if name == "init":
+        return value and str(Path(value).resolve())
+    return dataset_name(value) if name == "dataset" else value
+
+
 def check_backend(resumed: Run, backend: str) -> None:
     """Refuse another back end than the run's, before that is imported."""
     if backend != backend_name():
@@ -96,6 +105,17 @@ def check_backend(resumed: Run, backend: str) -> None:
             f"cannot resume {resumed.folder}: it was started with the {backend} back end and this is {backend_name()}; "
             f"set KERAS_BACKEND={backend}"
         )
+
+
+def check_files(resumed: Run, facts: Mapping[str, Any], config: Config) -> None:
+    """Refuse other points or other initial weights than those of the files that the run was started with."""
+    recorded = facts.get("files", {})
+    for name, digest in file_digests(config).items():
+        if digest != recorded.get(name):
+            raise RdfiaError(
+                f"cannot resume {resumed.folder}: {getattr(config, name)} is another file now (digest {digest}, was "
+                f"{recorded.get(name)}); put the old one back or start a new run"
+            )
 
 
 def check_data(resumed: Run, facts: Mapping[str, Any], data: Dataset, quick: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rdfia_keras.config import MlpConfig
-from rdfia_keras.data import Dataset, one_hot
+from rdfia_keras.data import Dataset, one_hot, read_initial_weights
 from rdfia_keras.models import perceptron
 from rdfia_keras.runs.records import EpochRow
 from rdfia_keras.training.callbacks import Diverged, epoch_order
@@ -30,8 +30,8 @@ class State:
 
 
 def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
-    """The initial weights of every implementation."""
-    return perceptron.init_params(
+    """The initial weights of every implementation: those of the file that the config names, or drawn."""
+    return read_initial_weights(config, data) or perceptron.init_params(
         data.train.x.shape[1], config.hidden_units, len(data.classes), config.init_std, config.seed
     )
 

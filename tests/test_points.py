@@ -1,0 +1,150 @@
+"""Points from a CSV file, initial weights from a JSON file: what is read, what is refused, and what a run keeps."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rdfia_keras.config import MlpConfig, RunOptions
+from rdfia_keras.data import load_vectors, read_initial_weights
+from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.experiments import match_registered
+from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.sections import mlp, resume
+
+HEADER = "x1,x2,class,split\n"
+POINTS = HEADER + "0,0.5,b,train\n-1,2e-1,a,train\n\n1,1,b,test\n0.25,-0.5,a,train\n"
+WEIGHTS = {"W_h": [[1, 0.5], [-1, 2], [0, 0]], "b_h": [0, 0.1, 0], "W_y": [[1, 2, 3], [4, 5, 6.5]], "b_y": [0, -1]}
+
+
+@pytest.fixture
+def points(tmp_path):
+    path = tmp_path / "my points.csv"
+    path.write_text(POINTS)
+    return path
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "start.json"
+    path.write_text(json.dumps(WEIGHTS))
+    return path
+
+
+def test_points_keep_their_order_and_classes_are_numbered_by_name(points):
+    data = load_vectors(str(points))
+    np.testing.assert_array_equal(data.train.x, [[0, 0.5], [-1, 0.2], [0.25, -0.5]])
+    np.testing.assert_array_equal(data.train.y, [1, 0, 0])
+    np.testing.assert_array_equal(data.test.x, [[1, 1]])
+    assert (data.name, data.classes) == ("my points.csv", ("a", "b"))
+
+
+def test_whole_numbers_are_classes_by_size(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "\ufeffclass, split, x2, x1\r\n10,train,1,2\r\n9,train,3,4\r\n9,test,5,6\r\n", encoding="utf-8", newline=""
+    )
+    data = load_vectors(str(path))
+    assert data.classes == ("9", "10") and data.train.y.tolist() == [1, 0] and data.train.x.tolist() == [[2, 1], [4, 3]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "must begin with the line x1,x2,class,split"),
+        ("x1,x2,class\n", "must begin with the line"),
+        (HEADER + "0,0,a\n", "line 2: it has 3 columns and needs 4"),
+        (HEADER + "0,0,a,train\n0,zero,a,train\n", "line 3: x2 must be a number"),
+        (HEADER + "nan,0,a,train\n", "x1 must be a number between"),
+        (HEADER + "0,1e300,a,train\n", "x2 must be a number between"),
+        (HEADER + "0,0,,train\n", "the class is empty"),
+        (HEADER + "0,0,a,valid\n", "split must be train or test, not 'valid'"),
+        (HEADER + "0,0,a,train\n1,1,b,train\n", "no row whose split is test"),
+        (HEADER + "0,0,a,train\n1,1,a,test\n", "one class only, a"),
+    ],
+)
+def test_what_are_no_points_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(RdfiaError, match=r"p\.csv") as error:
+        load_vectors(str(path))
+    assert sentence in str(error.value)
+
+
+def test_files_that_are_no_text_or_absent_are_refused(tmp_path):
+    (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00")
+    for name, sentence in (("p.csv", "no text in UTF-8"), ("absent.csv", "No such file")):
+        with pytest.raises(RdfiaError, match=sentence):
+            load_vectors(str(tmp_path / name))
+
+
+def test_initial_weights_are_those_of_the_file(points, weights):
+    read = read_initial_weights(MlpConfig(init=str(weights), hidden_units=3), load_vectors(str(points)))
+    assert {name: value.tolist() for name, value in read.items()} == WEIGHTS
+    assert {value.dtype for value in read.values()} == {np.dtype("float64")}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "is no JSON"),
+        ("[1]", "must be a JSON object with W_h, b_h, W_y, b_y"),
+        (json.dumps({**WEIGHTS, "epoch": 3}), "and nothing else"),
+        (json.dumps({**WEIGHTS, "b_h": [0, 0]}), "has 2 hidden units and hidden_units (--hidden) is 3"),
+        (json.dumps({**WEIGHTS, "W_h": [[1], [2], [3]]}), "W_h has shape (3, 1) and needs (3, 2)"),
+        (json.dumps({**WEIGHTS, "W_h": [[1, 2], [3]]}), "W_h must be a list of finite numbers"),
+        (json.dumps({**WEIGHTS, "b_y": [0, float("nan")]}), "b_y must be a list of finite numbers"),
+        (json.dumps({**WEIGHTS, "b_y": ["0", True]}), "b_y must be a list of finite numbers"),
+        (json.dumps({**WEIGHTS, "b_y": 1}), "b_y must be a list of finite numbers"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(points, weights, content, sentence):
+    weights.write_text(content)
+    with pytest.raises(RdfiaError) as error:
+        read_initial_weights(MlpConfig(init=str(weights), hidden_units=3), load_vectors(str(points)))
+    assert sentence in str(error.value) and str(weights) in str(error.value)
+
+
+def test_names_that_are_neither_a_data_set_nor_a_file_are_refused():
+    with pytest.raises(ConfigError, match=r"must be one of circles, digits, mnist, or a \.csv file, not 'moons'"):
+        MlpConfig(dataset="moons")
+    with pytest.raises(ConfigError, match=r"init \(--init\) must be a \.json file"):
+        MlpConfig(init="weights.txt")
+
+
+def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights, tmp_path, monkeypatch):
+    """A finished run of the same paths stands for another only while the files are the same."""
+    monkeypatch.chdir(tmp_path)
+    config = MlpConfig(dataset=points.name, init=weights.name, hidden_units=3, implementation="manual", epochs=1)
+    options = RunOptions(out=tmp_path / "out")
+    done = mlp.run(config, options)
+    (folder,) = done.paths
+    assert folder.name == "my-points-hidden-3-init-start"
+    facts, record = json.loads((folder / "config.json").read_text()), done.data
+    assert facts["files"] == record["details"]["files"] and set(facts["files"]) == {"dataset", "init"}
+    assert facts["config"]["dataset"] == str(points) and facts["config"]["init"] == str(weights)
+    assert (folder / "decision-map.png").exists()
+
+    query = Query(config=match_registered(config).config)
+    assert RunStore(options.out).find_finished(query)
+    longer = resume.run(folder, options, {"epochs": 2, "init": "start.json", "dataset": "my points.csv"})
+    assert longer.data["epochs"] == 2
+    weights.write_text(json.dumps({**WEIGHTS, "b_y": [0, -2]}))
+    assert RunStore(options.out).find_finished(query) is None
+    with pytest.raises(RdfiaError, match="another file now"):
+        resume.run(folder, options, {"epochs": 3})
+
+
+def test_initial_weights_decide_where_training_begins(points, weights, tmp_path):
+    """One step of the whole training set from the file's weights, beside the same by NumPy."""
+    config = MlpConfig(dataset=str(points), init=str(weights), hidden_units=3, implementation="manual", epochs=1)
+    from rdfia_keras.training.perceptron import Trainer, init
+
+    data = load_vectors(str(points))
+    trainer = Trainer("manual", config, data, init(config, data))
+    trainer.epochs(0, 1)
+    x, y = data.train.x, np.eye(2)[data.train.y]
+    h = np.tanh(x @ np.transpose(WEIGHTS["W_h"]) + WEIGHTS["b_h"])
+    e = np.exp(h @ np.transpose(WEIGHTS["W_y"]) + WEIGHTS["b_y"])
+    grad = (e / e.sum(axis=1, keepdims=True) - y).mean(axis=0)
+    np.testing.assert_allclose(trainer.network.weights()["b_y"], WEIGHTS["b_y"] - 0.07 * grad, rtol=1e-12)
