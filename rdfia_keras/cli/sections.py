@@ -29,6 +29,12 @@ def register(app: typer.Typer) -> None:
     )(mlp)
     command(
         app,
+        config=MlpConfig,
+        options=("out", "data_dir"),
+        examples=("rdfia playground --open", "rdfia playground --lr 2 --seed 3", "rdfia playground --dataset points.csv"),
+    )(playground)
+    command(
+        app,
         config=SvmConfig,
         options=("out", "data_dir", "quick", "overwrite"),
         examples=("rdfia svm", "rdfia svm --kernel poly --degree 4 --C 1", "rdfia svm --dataset digits"),
@@ -74,6 +80,17 @@ def mlp(
     if check_gradients:
         return mlp.check_gradients(config, options)
     return mlp.run(config, options, animate)
+
+
+def playground(
+    config: MlpConfig,
+    options: RunOptions,
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+) -> Result:
+    """A page that trains the perceptron live, offline: each step taken apart, networks side by side."""
+    from rdfia_keras.sections import playground
+
+    return playground.run(config, options, open_page)
 
 
 def svm(config: SvmConfig, options: RunOptions) -> Result:

@@ -81,16 +81,19 @@ export class Training {
   }
 }
 
-// How far the curves of two trainings drift apart that begin one rounding apart: where it is much more than rounding,
-// no other program gives the same curve.
-export function sensitivity(training) {
+// The parameters one rounding away; zeros stay zeros.
+export function nudged(params) {
   const nudge = (value) => (Array.isArray(value) ? value.map(nudge) : value * (1 + 2 ** -52));
-  const nudged = Object.fromEntries(PARAMETERS.map((name) => [name, nudge(training.weights[0][name])]));
-  const other = new Training(training.settings, training.data, nudged).extendTo(training.done);
-  let largest = 0;
-  for (let epoch = 0; epoch <= Math.min(training.done, other.done); epoch++) {
-    for (const name of Object.keys(training.scores[epoch])) {
-      largest = Math.max(largest, Math.abs(training.scores[epoch][name] - other.scores[epoch][name]));
+  return Object.fromEntries(PARAMETERS.map((name) => [name, nudge(params[name])]));
+}
+
+// The largest gap between the curves of two trainings. Where they begin one rounding apart and it is much more than
+// rounding, no other program gives the same curve.
+export function largestGap(one, other) {
+  let largest = one.done === other.done ? 0 : Infinity;
+  for (let epoch = 0; epoch <= Math.min(one.done, other.done); epoch++) {
+    for (const [name, value] of Object.entries(one.scores[epoch])) {
+      largest = Math.max(largest, Math.abs(value - other.scores[epoch][name]));
     }
   }
   return largest;
