@@ -198,11 +198,13 @@ def compile_epochs(network: Manual | Layers, batch_size: int, bounds: Sequence[i
         epoch = tf.constant(0)
         # A loop over `tf.range(count)` would be compiled anew for each count.
         while epoch < count:
-            batches = tf.reshape(orders[epoch, : steps * batch_size], (steps, batch_size))
+            # One index at a time: XLA starts `orders[epoch, n:]` at 0 when epoch is a tensor.
+            order = orders[epoch]
+            batches = tf.reshape(order[: steps * batch_size], (steps, batch_size))
             for i in tf.range(steps):
                 take(x, y, batches[i])
             if examples > steps * batch_size:
-                take(x, y, orders[epoch, steps * batch_size :])
+                take(x, y, order[steps * batch_size :])
             measured = measured.write(epoch, measure(network, x, y, bounds))
             epoch += 1
         return measured.stack()
