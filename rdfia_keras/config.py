@@ -130,7 +130,9 @@ def dataset_name(value: str) -> str:
 def named_files(config: "Config") -> dict[str, Path]:
     """The files that a config names, by setting."""
     values = {name: getattr(config, name) for name, known in settings(config).items() if known.suffix}
-    return {name: Path(value) for name, value in values.items() if value and value not in settings(config)[name].choices}
+    return {
+        name: Path(value) for name, value in values.items() if value and value not in settings(config)[name].choices
+    }
 
 
 def flag(name: str, known: Setting) -> str:

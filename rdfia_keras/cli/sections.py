@@ -31,7 +31,11 @@ def register(app: typer.Typer) -> None:
         app,
         config=MlpConfig,
         options=("out", "data_dir"),
-        examples=("rdfia playground --open", "rdfia playground --lr 2 --seed 3", "rdfia playground --dataset points.csv"),
+        examples=(
+            "rdfia playground --open",
+            "rdfia playground --lr 2 --seed 3",
+            "rdfia playground --dataset points.csv",
+        ),
     )(playground)
     command(
         app,

@@ -51,7 +51,7 @@ export class App {
     this.gap = null;
     this.reach = reachOf(this.data);
     this.position = { epoch: 0, step: 0 };
-    this.example = this.training.batch(0, 0)[0];
+    this.chosen = null;
     this.removed = new Set([...(this.removed ?? [])].filter((j) => j < settings.hidden_units));
     this.guess = new Map();
     this.revealed = false;
@@ -106,6 +106,11 @@ export class App {
   // Numbers of the training examples of the next step; empty at the end.
   get batch() {
     return this.atEnd ? [] : this.training.batch(this.position.epoch, this.position.step);
+  }
+
+  // The training example that is followed: the chosen one, or the first of the next step.
+  get example() {
+    return this.chosen ?? this.batch[0] ?? 0;
   }
 
   oneStep() {

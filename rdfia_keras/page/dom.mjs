@@ -20,8 +20,9 @@ export const shape = (name, attributes = {}, ...children) =>
 // A number with about three digits that matter, and a real minus sign.
 export function short(value) {
   const size = Math.abs(value);
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.01 ? 3 : 0;
-  const text = size === 0 ? "0" : size >= 1e5 || size < 0.01 ? value.toExponential(1) : value.toFixed(digits);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.01 ? 3 : 4;
+  const plain = Number.isInteger(value) && size < 1e5 ? String(value) : value.toFixed(digits);
+  const text = size !== 0 && (size < 0.001 || size >= 1e5) ? value.toExponential(1) : plain;
   return text.replaceAll("-", "−");
 }
 

@@ -3,7 +3,7 @@ import { element, numberCell, short } from "./dom.mjs";
 import { PlaneMap } from "./map.mjs";
 import { backward, backwardExample, crossEntropy, forward } from "./perceptron.mjs";
 
-// What each stage shows: its name, the columns and rows it is about.
+// The stages, and the columns of the tables that each is about.
 export const STAGES = [
   { name: "x", about: [] },
   { name: "h_tilde", about: ["W_h", "b_h", "h_tilde"] },
@@ -13,8 +13,8 @@ export const STAGES = [
   { name: "loss", about: ["y_hat", "y"] },
   { name: "grad y_tilde", about: ["y_hat", "y", "grad_y_tilde"] },
   { name: "grad h_tilde", about: ["h", "W_y", "grad_h_tilde", "grad_y_tilde"] },
-  { name: "grad of a weight", about: ["weight"] },
-  { name: "w − eta · grad", about: ["weight"] },
+  { name: "grad of a weight", about: [] },
+  { name: "w − eta · grad", about: [] },
 ];
 const GRADIENT = 8;
 const UPDATE = 9;
@@ -36,12 +36,12 @@ export class StepPanel {
     this.part("take").addEventListener("click", () => app.oneStep());
     this.part("earlier").addEventListener("click", () => this.follow(app.example - 1));
     this.part("later").addEventListener("click", () => this.follow(app.example + 1));
-    this.part("first").addEventListener("click", () => app.batch.length && this.follow(app.batch[0]));
+    this.part("first").addEventListener("click", () => this.follow(null));
   }
 
   follow(n) {
     const count = this.app.data.train.length;
-    this.app.example = (n + count) % count;
+    this.app.chosen = n === null ? null : (n + count) % count;
     this.app.changed();
   }
 
@@ -192,14 +192,16 @@ export class StepPanel {
   }
 
   kind(column) {
-    return STAGES[this.stage].about.includes(column) ? "pg-about" : "pg-aside";
+    const { about } = STAGES[this.stage];
+    if (about.length === 0) return "";
+    return about.includes(column) ? "pg-about" : "pg-aside";
   }
 
   drawHidden() {
     const { params: { W_y }, outputs: { h_tilde, h }, grads } = this;
     const late = this.stage >= 7;
-    const head = [["j"], ["W_h", "W_h[j,0]"], ["W_h", "W_h[j,1]"], ["b_h", "b_h[j]"], ["h_tilde", "h_tilde[j]"], ["h", "h[j]"],
-      ...W_y.map((_, i) => ["W_y", `W_y[${i},j]`]), ...(late ? [["grad_h_tilde", "grad h_tilde[j]"]] : [])];
+    const head = [["j"], ["W_h", "W_h[j,0]"], ["W_h", "W_h[j,1]"], ["b_h", "b_h"], ["h_tilde", "h_tilde"], ["h", "h"],
+      ...W_y.map((_, i) => ["W_y", `W_y[${i},j]`]), ...(late ? [["grad_h_tilde", "grad h_tilde"]] : [])];
     this.part("hidden").replaceChildren(
       element("thead", {}, element("tr", {}, head.map(([column, name]) => element("th", { scope: "col", class: this.kind(column) }, name ?? column)))),
       element("tbody", {}, h.map((value, j) => element("tr", { class: j === this.unit ? "pg-row" : "" },

@@ -107,9 +107,7 @@ def presets() -> list[dict[str, Any]]:
     found = []
     for experiment in REGISTRY.values():
         if isinstance(experiment.config, MlpConfig):
-            changed = {
-                name: value for name, value in _settings(experiment.config).items() if value != _USUAL[name]
-            }
+            changed = {name: value for name, value in _settings(experiment.config).items() if value != _USUAL[name]}
             what = ", ".join(words[name].format(value) for name, value in changed.items()) or "the circles"
             found.append({"title": f"figure {experiment.reference.figure}: {what}", "settings": {**_USUAL, **changed}})
     return [*found, {"title": "all weights zero", "settings": {**_USUAL, "init_std": 0.0}}]

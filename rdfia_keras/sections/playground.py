@@ -39,7 +39,9 @@ def check_settings(config: MlpConfig) -> None:
         raise ConfigError("the playground trains by SGD: leave lbfgs (--lbfgs) out", ("lbfgs",))
     for name in ("hidden_units", "epochs"):
         if getattr(config, name) > playground.LIMITS[name]:
-            raise ConfigError(f"{label(config, name)} must be at most {playground.LIMITS[name]} in the playground", (name,))
+            raise ConfigError(
+                f"{label(config, name)} must be at most {playground.LIMITS[name]} in the playground", (name,)
+            )
 
 
 def check_points(data: Dataset) -> None:

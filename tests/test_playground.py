@@ -1,0 +1,301 @@
+"""The playground: its random numbers, curves and gradients are Python's; its page is one file that asks for nothing."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdfia_keras.config import MlpConfig, RunOptions
+from rdfia_keras.data import Dataset, Split, load_vectors
+from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.report import playground
+from rdfia_keras.sections import playground as section
+
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
+SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def node(script: str, question: dict) -> dict:
+    """What a script of tests/javascript answers."""
+    path = Path(__file__).parent / "javascript" / script
+    done = subprocess.run(
+        [str(NODE), str(path)], input=json.dumps(question), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@needs_node
+def test_random_numbers_are_numpys():
+    """Bit for bit; 30,000 normals of a seed reach every layer of the ziggurat and its tail."""
+    question = {
+        "normals": [[seed, 30000] for seed in (0, 1, 2**32 - 1)],
+        "permutations": [
+            [[seed, epoch], n] for seed in (0, 2**32 - 1) for epoch in (0, 149) for n in (1, 2, 200, 5000)
+        ],
+        "states": [[[0], 8], [[1, 2, 3, 4, 5, 6], 3]],
+    }
+    answer = node("rng.mjs", question)
+    for (seed, count), draws in zip(question["normals"], answer["normals"], strict=True):
+        expected = np.random.default_rng(seed).normal(size=count)
+        assert np.abs(expected).max() > 3.66, "the tail is drawn from"
+        np.testing.assert_array_equal(draws, expected)
+    for (entropy, count), order in zip(question["permutations"], answer["permutations"], strict=True):
+        np.testing.assert_array_equal(order, np.random.default_rng(entropy).permutation(count))
+    for (entropy, count), state in zip(question["states"], answer["states"], strict=True):
+        np.testing.assert_array_equal(state, np.random.SeedSequence(entropy).generate_state(count))
+
+
+def settings_of(config: MlpConfig) -> dict:
+    return playground._settings(config)
+
+
+def data_of(data: Dataset) -> dict:
+    return playground.facts(MlpConfig().resolve(), data, None, None)["data"]
+
+
+def python_curve(config: MlpConfig, data: Dataset) -> tuple[np.ndarray, dict]:
+    """The scores after each epoch by the `manual` implementation, and the last weights."""
+    from rdfia_keras.training.perceptron import State, init, train
+
+    state = State(init(config, data))
+    train("manual", config, data, state, False, lambda row: None)
+    return np.array([[row[name] for name in SCORES] for row in state.history]), state.weights
+
+
+@needs_node
+def test_curves_are_pythons_from_five_seeds():
+    """The default settings over 150 epochs: 6e-16 to 1.3e-15 were measured."""
+    data = load_vectors("circles")
+    configs = [MlpConfig(seed=seed).resolve() for seed in range(5)]
+    answers = node("curves.mjs", {"data": data_of(data), "settings": [settings_of(config) for config in configs]})
+    for config, answer in zip(configs, answers, strict=True):
+        curve, weights = python_curve(config, data)
+        assert curve.shape == (150, 4)
+        np.testing.assert_allclose(
+            [[row[name] for name in SCORES] for row in answer["curve"]], curve, rtol=0, atol=1e-12
+        )
+        for name, value in weights.items():
+            np.testing.assert_allclose(answer["last"][name], value, rtol=0, atol=1e-11)
+        assert answer["gap"] < 1e-12
+
+
+@needs_node
+def test_a_rest_batch_other_sizes_and_three_classes_are_trained_as_in_python():
+    rng = np.random.default_rng(0)
+    split = [Split(rng.normal(size=(n, 2)), np.arange(n) % 3) for n in (23, 7)]
+    data = Dataset("three", *split, classes=("a", "b", "c"))
+    config = MlpConfig(batch_size=5, hidden_units=4, lr=0.3, init_std=0.5, seed=11, epochs=20)
+    (answer,) = node("curves.mjs", {"data": data_of(data), "settings": [settings_of(config)]})
+    curve, _ = python_curve(config, data)
+    np.testing.assert_allclose([[row[name] for name in SCORES] for row in answer["curve"]], curve, rtol=0, atol=1e-12)
+
+
+@needs_node
+def test_gradients_of_a_step_are_those_by_hand():
+    import tensorflow as tf
+
+    from rdfia_keras.data import one_hot
+    from rdfia_keras.models.perceptron import backward, forward
+    from rdfia_keras.training.callbacks import epoch_order
+    from rdfia_keras.training.perceptron import init
+
+    data, config = load_vectors("circles"), MlpConfig(seed=3, epochs=1).resolve()
+    (answer,) = node("curves.mjs", {"data": data_of(data), "settings": [settings_of(config)]})
+    batch = epoch_order(3, 0, len(data.train))[:10]
+    params, y = init(config, data), tf.constant(one_hot(data.train.y[batch], 2))
+    grads = backward(params, forward(params, tf.constant(data.train.x[batch])), y)
+    for name, grad in grads.items():
+        np.testing.assert_array_equal(answer["initial"][name], params[name])
+        np.testing.assert_allclose(answer["gradients"][name], grad.numpy(), rtol=0, atol=1e-16)
+
+
+@needs_node
+def test_it_tells_where_rounding_decides_and_where_training_diverges():
+    data = load_vectors("circles")
+    wild, zero = MlpConfig(lr=5.0).resolve(), MlpConfig(init_std=0.0, epochs=20).resolve()
+    lost = replace(zero, init_std=1e6, lr=1e6)
+    question = {"data": data_of(data), "settings": [settings_of(config) for config in (wild, zero, lost)]}
+    of_wild, of_zero, of_lost = node("curves.mjs", question)
+    assert of_wild["gap"] > 1e-3
+    assert of_zero["gap"] == 0 and not np.any(of_zero["last"]["W_h"])
+    assert of_lost["diverged"] and len(of_lost["curve"]) < 20
+
+
+@needs_node
+def test_a_csv_is_read_as_python_reads_it(tmp_path):
+    """Both read the same file to the same arrays, and what one writes the other reads."""
+    texts = [
+        'x1,x2,class,split\n0.1,2,"a,b",train\n-1e-3,.5,c,train\n\n3,4,c,test\n',
+        "\ufeffsplit,class,x2,x1\r\ntrain,10,1,2\r\ntrain, 9 ,3,4\r\ntest,9,5,0.30000000000000004\r\n",
+    ]
+    answers = node("texts.mjs", {"csv": texts, "limits": playground.LIMITS})["csv"]
+    for text, answer in zip(texts, answers, strict=True):
+        written = answer["value"].pop("text")
+        for content in (text, written):
+            path = tmp_path / "p.csv"
+            path.write_text(content, encoding="utf-8", newline="")
+            data = load_vectors(str(path))
+            assert list(data.classes) == answer["value"]["classes"]
+            for name in ("train", "test"):
+                split = getattr(data, name)
+                np.testing.assert_array_equal([point["x"] for point in answer["value"][name]], split.x)
+                np.testing.assert_array_equal([point["label"] for point in answer["value"][name]], split.y)
+
+
+@needs_node
+def test_bad_texts_are_refused_with_a_sentence():
+    head = "x1,x2,class,split\n"
+    good = {"W_h": [[1, 2]], "b_h": [0], "W_y": [[1], [2]], "b_y": [0, 0]}
+    question = {
+        "limits": playground.LIMITS,
+        "csv": [
+            "",
+            head + "0,0,a\n",
+            head + "0,b,a,train\n",
+            head + "0,0,a,valid\n",
+            head + "0,0,a,train\n1,1,a,test\n",
+        ],
+        "weights": [
+            "{",
+            "null",
+            json.dumps({**good, "more": 1}),
+            json.dumps({**good, "W_h": [[1]]}),
+            json.dumps(good).replace("1, 2", "1, null"),
+            json.dumps(good),
+        ],
+        "values": [["lr", "0"], ["lr", "0,1"], ["seed", "-1"], ["hidden_units", "1000"], ["epochs", ""], ["lr", "0.1"]],
+        "hashes": ["#lr=2&hidden=0&epoch=3&<b>=1"],
+    }
+    answer = node("texts.mjs", question)
+    sentences = [one.get("error", "") for one in answer["csv"]]
+    parts = (
+        "first line must be",
+        "Line 2 has 3 columns",
+        "Line 2: x2 must be",
+        "split must be",
+        "No row has the split|one class",
+    )
+    for sentence, part in zip(sentences, parts, strict=True):
+        assert re.search(part, sentence), sentence
+    assert [("error" in one) for one in answer["weights"]] == [True] * 5 + [False]
+    assert [("error" in one) for one in answer["values"]] == [True] * 5 + [False]
+    assert answer["hashes"] == [{"lr": 2, "epoch": "3", "<b>": "1"}]
+
+
+@needs_node
+def test_the_command_it_shows_gives_the_settings_on_screen():
+    """What the page would show, parsed by the command line itself."""
+    from typer.testing import CliRunner
+
+    from rdfia_keras.cli import app as cli
+
+    config = MlpConfig(lr=1e-7, batch_size=3, hidden_units=4, init_std=0.0, seed=9, epochs=12, implementation="manual")
+    files = {"data_dir": None, "dataset": "my points's.csv", "init": "weights.json"}
+    question = [settings_of(config), settings_of(MlpConfig()), files, "manual"]
+    (shown,) = node("texts.mjs", {"commands": [question], "limits": playground.LIMITS})["commands"]
+    program, *words = shlex.split(shown)
+    assert program == "rdfia"
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 1 and "cannot read" in done.output and "points's.csv" in done.output, done.output
+    expected = "mlp --implementation manual --dataset".split()
+    assert words[:4] == [*expected, "my points's.csv"] and words[4:6] == ["--init", "weights.json"]
+    assert words[6:] == "--lr 1e-7 --batch-size 3 --hidden 4 --std 0 --seed 9 --epochs 12".split()
+
+
+@pytest.fixture(scope="module")
+def html():
+    config = MlpConfig().resolve()
+    return playground.page(config, load_vectors("circles"))
+
+
+def test_the_page_is_small_and_asks_for_nothing(html):
+    assert len(html.encode()) < 250_000
+    assert not re.search(r"(src|href)=|url\(|@import|import\(|fetch\(|XMLHttpRequest|WebSocket|eval\(", html)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy and "*" not in policy
+
+
+@pytest.mark.parametrize(
+    ("tag", "pattern"), [("script", r'<script type="module">(.*?)</script>'), ("style", r"<style>(.*?)</style>")]
+)
+def test_its_policy_allows_exactly_its_own_script_and_style(html, tag, pattern):
+    (content,) = re.findall(pattern, html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    assert f"{tag}-src 'sha256-{digest}'" in html
+
+
+@needs_node
+def test_the_modules_in_one_are_a_program(tmp_path):
+    """No two modules define one name, and none is left out."""
+    path = tmp_path / "bundle.mjs"
+    path.write_text(playground.bundle(), encoding="utf-8")
+    done = subprocess.run([str(NODE), "--check", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {f"{name}.mjs" for name in playground.MODULES} == {
+        one.name for one in playground.FOLDER.iterdir() if one.name.endswith(".mjs")
+    }
+    assert not re.search(r"^(import|export) ", playground.bundle(), re.MULTILINE)
+
+
+def test_names_of_data_are_text_and_nothing_else():
+    """A class or a file may be called </script><b>."""
+    points = Split(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]))
+    data = Dataset("<b>&</script>", points, points, classes=("</script><script>alert(1)</script>", "<!--"))
+    html = playground.page(MlpConfig().resolve(), data)
+    assert html.count("</script>") == 2 and "<!--" not in html and "<b>&<" not in html
+    facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
+    assert facts["data"]["classes"] == list(data.classes)
+
+
+def test_the_page_begins_where_the_command_says(tmp_path):
+    weights = {"W_h": [[1, 2]], "b_h": [0.5], "W_y": [[1], [2]], "b_y": [0, 0]}
+    path = tmp_path / "w.json"
+    path.write_text(json.dumps(weights))
+    config = MlpConfig(lr=2.0, hidden_units=1, seed=3, init=str(path))
+    done = section.run(config, RunOptions(out=tmp_path / "out"))
+    html = done.paths[0].read_text(encoding="utf-8")
+    facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
+    assert done.data["bytes"] == len(html.encode())
+    assert facts["settings"] == {
+        "lr": 2, "batch_size": 10, "hidden_units": 1, "init_std": 0.3, "seed": 3, "epochs": 150
+    }  # fmt: skip
+    assert facts["initial"] == weights and facts["command"]["init"] == str(path)
+    assert [one["title"] for one in facts["presets"]] == [
+        "figure 1: the circles", "figure 2: eta = 2", "figure 3: batch size 1", "figure 3: batch size 50", "all weights zero"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "sentence"),
+    [
+        ({"lbfgs": True}, ConfigError, "leave lbfgs"),
+        ({"hidden_units": 201}, ConfigError, "at most 200 in the playground"),
+        ({"epochs": 1001}, ConfigError, "at most 1000 in the playground"),
+        ({"dataset": "digits"}, ConfigError, "digits is none; choose circles or a CSV file"),
+        ({"dataset": "absent.csv"}, RdfiaError, "cannot read"),
+        ({"init": "absent.json"}, RdfiaError, "cannot read"),
+    ],
+)
+def test_what_the_page_cannot_train_is_refused(tmp_path, settings, error, sentence):
+    with pytest.raises(error, match=sentence):
+        section.run(MlpConfig(**settings), RunOptions(out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_many_points_or_classes_are_refused(tmp_path):
+    path = tmp_path / "p.csv"
+    for rows in ([f"{n},0,{n % 2},train" for n in range(2001)], [f"0,0,{n},train" for n in range(7)]):
+        path.write_text("\n".join(["x1,x2,class,split", *rows, "0,0,0,test"]))
+        with pytest.raises(RdfiaError, match="give a smaller file"):
+            section.run(MlpConfig(dataset=str(path)), RunOptions(out=tmp_path / "out"))
