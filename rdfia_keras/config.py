@@ -485,7 +485,7 @@ class MlpConfig(Config):
     seed: int = _seed("the weights and of the order")
 
     def resolve(self) -> Self:
-        paths = {name: str(path.resolve()) for name, path in named_files(self).items()}
+        paths: dict[str, Any] = {name: str(path.resolve()) for name, path in named_files(self).items()}
         usual = EPOCHS["circles"] if "dataset" in paths else EPOCHS.get(self.dataset, OTHER_EPOCHS)
         return replace(self, **paths, epochs=self.epochs or usual)
 

@@ -197,7 +197,7 @@ def test_the_command_it_shows_gives_the_settings_on_screen():
     """What the page would show, parsed by the command line itself."""
     from typer.testing import CliRunner
 
-    from rdfia_keras.cli import app as cli
+    from rdfia_keras.cli.app import app
 
     config = MlpConfig(lr=1e-7, batch_size=3, hidden_units=4, init_std=0.0, seed=9, epochs=12, implementation="manual")
     files = {"data_dir": None, "dataset": "my points's.csv", "init": "weights.json"}
@@ -205,11 +205,10 @@ def test_the_command_it_shows_gives_the_settings_on_screen():
     (shown,) = node("texts.mjs", {"commands": [question], "limits": playground.LIMITS})["commands"]
     program, *words = shlex.split(shown)
     assert program == "rdfia"
-    done = CliRunner().invoke(cli.app, words)
+    done = CliRunner().invoke(app, words)
     assert done.exit_code == 1 and "cannot read" in done.output and "points's.csv" in done.output, done.output
-    expected = "mlp --implementation manual --dataset".split()
-    assert words[:4] == [*expected, "my points's.csv"] and words[4:6] == ["--init", "weights.json"]
-    assert words[6:] == "--lr 1e-7 --batch-size 3 --hidden 4 --std 0 --seed 9 --epochs 12".split()
+    assert words[:7] == ["mlp", "--implementation", "manual", "--dataset", "my points's.csv", "--init", "weights.json"]
+    assert " ".join(words[7:]) == "--lr 1e-7 --batch-size 3 --hidden 4 --std 0 --seed 9 --epochs 12"
 
 
 @pytest.fixture(scope="module")
@@ -268,18 +267,23 @@ def test_the_page_begins_where_the_command_says(tmp_path):
     facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
     assert done.data["bytes"] == len(html.encode())
     assert facts["settings"] == {
-        "lr": 2, "batch_size": 10, "hidden_units": 1, "init_std": 0.3, "seed": 3, "epochs": 150
-    }  # fmt: skip
+        "lr": 2,
+        "batch_size": 10,
+        "hidden_units": 1,
+        "init_std": 0.3,
+        "seed": 3,
+        "epochs": 150,
+    }
     assert facts["initial"] == weights and facts["command"]["init"] == str(path)
-    assert [one["title"] for one in facts["presets"]] == [
-        "figure 1: the circles", "figure 2: eta = 2", "figure 3: batch size 1", "figure 3: batch size 50", "all weights zero"
-    ]  # fmt: skip
+    titles = "figure 1: the circles|figure 2: eta = 2|figure 3: batch size 1|figure 3: batch size 50|all weights zero"
+    assert "|".join(one["title"] for one in facts["presets"]) == titles
 
 
 @pytest.mark.parametrize(
     ("settings", "error", "sentence"),
     [
         ({"lbfgs": True}, ConfigError, "leave lbfgs"),
+        ({"validation": 0.2}, ConfigError, "leave validation"),
         ({"hidden_units": 201}, ConfigError, "at most 200 in the playground"),
         ({"epochs": 1001}, ConfigError, "at most 1000 in the playground"),
         ({"dataset": "digits"}, ConfigError, "digits is none; choose circles or a CSV file"),

@@ -13,6 +13,12 @@ from rdfia_keras.data.initial_weights import read_initial_weights
 from rdfia_keras.data.loading import load_images, load_vectors
 
 __all__ = [
-    *("IMAGE_DATASETS", "VECTOR_DATASETS", "Dataset", "Split"),
-    *("load_images", "load_vectors", "one_hot", "read_initial_weights"),
+    "IMAGE_DATASETS",
+    "VECTOR_DATASETS",
+    "Dataset",
+    "Split",
+    "load_images",
+    "load_vectors",
+    "one_hot",
+    "read_initial_weights",
 ]

@@ -1,7 +1,7 @@
 """The playground: one HTML page that trains the perceptron of part 2.1 by itself.
 
-The page is Jinja2 templates, a style and JavaScript modules, all in `rdfia_keras/page/`. It asks nothing of any address:
-what it needs is in it, and its Content-Security-Policy allows its own script and style only.
+The page is Jinja2 templates, a style and JavaScript modules, all in `rdfia_keras/page/`. It makes no request: what it
+needs is in it, and its Content-Security-Policy allows its own script and style only.
 """
 
 import base64

@@ -37,6 +37,8 @@ def check_settings(config: MlpConfig) -> None:
     """Refuse what the page does not do."""
     if config.lbfgs:
         raise ConfigError("the playground trains by SGD: leave lbfgs (--lbfgs) out", ("lbfgs",))
+    if config.validation:
+        raise ConfigError("the playground holds nothing out: leave validation (--validation) out", ("validation",))
     for name in ("hidden_units", "epochs"):
         if getattr(config, name) > playground.LIMITS[name]:
             raise ConfigError(

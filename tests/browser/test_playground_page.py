@@ -1,0 +1,247 @@
+"""The playground by clicks, in a browser without network."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rdfia_keras.config import MlpConfig, RunOptions
+from rdfia_keras.data import load_vectors, one_hot
+from rdfia_keras.sections import playground
+from rdfia_keras.training.callbacks import epoch_order
+from rdfia_keras.training.perceptron import State, init, train
+
+SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return playground.run(MlpConfig(), RunOptions(out=tmp_path_factory.mktemp("page"))).paths[0]
+
+
+def part(page, section, name):
+    return page.locator(f'[data-section="{section}"] [data-part="{name}"]')
+
+
+def numbers(page):
+    """The table under the curves: (epochs + 1, 4)."""
+    page.locator('[data-section="compare"] summary').click()
+    rows = part(page, "compare", "numbers-table").locator("tbody tr")
+    texts = rows.evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.dataset.value))"
+    )
+    return np.array(texts, dtype=float)
+
+
+def train_to_the_end(page):
+    part(page, "guess", "reveal").click()
+    page.wait_for_function("document.querySelector('[data-part=where]').textContent.startsWith('epoch 150')")
+
+
+def test_trained_by_clicks_it_follows_python_from_five_seeds(path, open_page):
+    data = load_vectors("circles")
+    page = open_page(path)
+    for seed in range(5):
+        page.locator('[name="seed"]').fill(str(seed))
+        page.locator('[name="seed"]').press("Enter")
+        train_to_the_end(page)
+        shown = numbers(page)
+        page.locator('[data-section="compare"] summary').click()
+        config = MlpConfig(seed=seed).resolve()
+        state = State(init(config, data))
+        train("manual", config, data, state, False, lambda row: None)
+        expected = [[row[name] for name in SCORES] for row in state.history]
+        np.testing.assert_allclose(shown[1:], expected, rtol=0, atol=1e-12)
+    assert part(page, "bar", "note").text_content() == ""
+    assert part(page, "controls", "command").text_content() == "rdfia mlp --seed 4"
+
+
+def test_a_weights_gradient_is_the_one_by_hand_and_the_step_takes_it(path, open_page):
+    data = load_vectors("circles")
+    params, batch = init(MlpConfig(), data), epoch_order(0, 0, 200)[:10]
+    x, y = data.train.x[batch], one_hot(data.train.y[batch], 2)
+    h = np.tanh(x @ params["W_h"].T)
+    e = np.exp(h @ params["W_y"].T)
+    g_y = (e / e.sum(axis=1, keepdims=True) - y) / 10
+    g_h = g_y @ params["W_y"] * (1 - h**2)
+    expected = {
+        "W_h[3,1]": (g_h.T @ x)[3, 1],
+        "b_h[2]": g_h.sum(axis=0)[2],
+        "W_y[1,4]": (g_y.T @ h)[1, 4],
+        "b_y[0]": g_y.sum(axis=0)[0],
+    }
+    page = open_page(path)
+    for name, gradient in expected.items():
+        page.locator(f'[data-weight="{name}"]').click()
+        cell = page.locator('[data-part="gradient"]')
+        assert float(cell.get_attribute("data-value")) == pytest.approx(gradient, abs=1e-15)
+        assert part(page, "step", "sum-table").locator("tbody tr").count() == 10
+    part(page, "step", "take").click()
+    assert "step 1 / 20" in part(page, "bar", "where").text_content()
+    moved = float(page.locator('[data-weight="W_h[3,1]"]').get_attribute("data-value"))
+    assert moved == pytest.approx(params["W_h"][3, 1] - 0.07 * expected["W_h[3,1]"], abs=1e-15)
+
+
+def test_next_and_back_walk_the_stages_by_clicks_and_by_keys(path, open_page):
+    page = open_page(path)
+    page.locator('[data-section="step"] .pg-train').nth(5).click(force=True)
+    assert "Training example" in part(page, "step", "example").text_content()
+    formula = part(page, "step", "formula")
+    seen = []
+    for _ in range(9):
+        part(page, "step", "next").click()
+        seen.append(formula.text_content())
+    assert part(page, "step", "next").is_disabled() and len(set(seen)) == 9
+    assert [word in text for word, text in zip(("tanh", "eta"), (seen[1], seen[8]), strict=True)] == [True, True]
+    page.locator("h1").click()
+    page.keyboard.press("b")
+    assert formula.text_content() == seen[7]
+    page.keyboard.press("n")
+    page.keyboard.press(".")
+    assert "step 1 / 20" in part(page, "bar", "where").text_content()
+    page.keyboard.press("e")
+    assert part(page, "bar", "where").text_content() == "epoch 1 / 150"
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('[data-part=where]').textContent.startsWith('epoch 4')")
+    page.keyboard.press(" ")
+    page.keyboard.press("r")
+    assert part(page, "bar", "where").text_content() == "epoch 0 / 150"
+
+
+def test_two_networks_differ_in_the_one_thing_changed(path, open_page):
+    page = open_page(path)
+    part(page, "compare", "what").select_option("batch_size")
+    part(page, "compare", "value").fill("50")
+    part(page, "compare", "value").press("Enter")
+    for _ in range(3):
+        part(page, "bar", "epoch").click()
+    assert part(page, "compare", "title-b").text_content() == "B: batch size = 50"
+    assert part(page, "compare", "scores-a").text_content() != part(page, "compare", "scores-b").text_content()
+    assert page.locator('[data-section="compare"] .pg-curve[d^="M"]').count() == 8, "four curves and their legend"
+    part(page, "compare", "value").fill("0")
+    part(page, "compare", "value").press("Enter")
+    assert "must be a whole number from 1" in part(page, "compare", "error").text_content()
+
+
+def test_a_removed_unit_changes_the_map_and_the_answer(path, open_page):
+    page = open_page(path, "#epoch=40")
+    page.wait_for_function("document.querySelector('[data-part=where]').textContent.startsWith('epoch 40')")
+    picture = "document.querySelector('[data-section=units] canvas').toDataURL()"
+    before, answer = page.evaluate(picture), part(page, "units", "answer")
+    assert "all 10" in answer.text_content()
+    page.locator('[data-section="units"] svg [data-unit="3"] .pg-unit-target').dispatch_event("click")
+    assert "9 of 10" in answer.text_content() and page.evaluate(picture) != before
+    page.locator('[data-section="units"] button[data-unit="3"]').click()
+    assert "all 10" in answer.text_content() and page.evaluate(picture) == before
+    part(page, "units", "all").click()
+    assert "0 of 10 hidden units: test accuracy 50.0 %" in answer.text_content()
+
+
+def test_a_guess_is_drawn_revealed_and_scrubbed(path, open_page):
+    page = open_page(path)
+    chart = part(page, "guess", "chart").locator("svg[role=img]")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 120)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 40, steps=5)
+    page.mouse.up()
+    assert part(page, "guess", "scrub").is_disabled()
+    train_to_the_end(page)
+    assert "Your guess was off by" in part(page, "guess", "verdict").text_content()
+    part(page, "guess", "scrub").fill("20")
+    assert part(page, "bar", "where").text_content() == "epoch 20 / 150"
+
+
+def test_points_drawn_with_the_mouse_are_trained_on(path, open_page):
+    page = open_page(path)
+    svg = part(page, "controls", "map").locator("svg")
+    svg.scroll_into_view_if_needed()
+    box = svg.bounding_box()
+    part(page, "controls", "source").select_option("drawn")
+    for n in range(8):
+        page.locator(f'[name="pg-class"][value="{n % 2}"]').check()
+        svg.click(position={"x": (0.2 + 0.6 * (n % 2)) * box["width"], "y": (0.1 + 0.1 * n) * box["height"]})
+    assert "6 training points (filled), 2 test points" in part(page, "controls", "counts").text_content()
+    assert part(page, "controls", "command").text_content() == "rdfia mlp --dataset points.csv"
+    train_to_the_end(page)
+    assert "test 100.0 %" in part(page, "bar", "scores").text_content()
+    with page.expect_download() as download:
+        part(page, "controls", "save-points").click()
+    text = download.value.path().read_text()
+    assert text.count("train") == 6 and text.count("test") == 2
+    page.wait_for_function("location.hash.includes('source=drawn')")
+    again = open_page(path, page.evaluate("location.hash"))
+    assert "6 training points (filled), 2 test points" in part(again, "controls", "counts").text_content()
+
+
+def test_saved_points_and_weights_give_python_the_same_curve(path, open_page, tmp_path):
+    """Pasted points, trained for an epoch, saved; the command that the page shows goes on as the page does."""
+    rng = np.random.default_rng(5)
+    rows = [
+        f"{x:.3f},{y:.3f},{'ab'[int(x > y)]},{'test' if n % 3 == 0 else 'train'}"
+        for n, (x, y) in enumerate(rng.normal(size=(40, 2)))
+    ]
+    page = open_page(path)
+    part(page, "controls", "csv").fill("x1,x2,class,split\n1,2,a\n")
+    part(page, "controls", "paste").click()
+    assert "Line 2 has 3 columns" in part(page, "controls", "csv-error").text_content()
+    part(page, "controls", "csv").fill("\n".join(["x1,x2,class,split", *rows]))
+    part(page, "controls", "paste").click()
+    assert part(page, "controls", "csv-error").text_content() == ""
+    part(page, "bar", "epoch").click()
+    for button, name in (("save-points", "points.csv"), ("save-weights", "weights.json")):
+        with page.expect_download() as download:
+            part(page, "controls", button).click()
+        download.value.save_as(tmp_path / name)
+    part(page, "controls", "load-weights").set_input_files(tmp_path / "weights.json")
+    page.wait_for_function("document.querySelector('[data-part=initial]').textContent.includes('loaded')")
+    assert part(page, "controls", "command").text_content() == "rdfia mlp --dataset points.csv --init weights.json"
+    train_to_the_end(page)
+    config = MlpConfig(dataset=str(tmp_path / "points.csv"), init=str(tmp_path / "weights.json")).resolve()
+    data = load_vectors(config.dataset)
+    state = State(init(config, data))
+    train("manual", config, data, state, False, lambda row: None)
+    expected = [[row[name] for name in SCORES] for row in state.history]
+    np.testing.assert_allclose(numbers(page)[1:], expected, rtol=0, atol=1e-12)
+    (tmp_path / "weights.json").write_text(json.dumps({"W_h": []}))
+    part(page, "controls", "load-weights").set_input_files(tmp_path / "weights.json")
+    page.wait_for_function("document.querySelector('[data-part=weights-error]').textContent.includes('nothing else')")
+
+
+def test_where_rounding_decides_it_says_so(path, open_page):
+    page = open_page(path, "#lr=5")
+    train_to_the_end(page)
+    page.wait_for_function("document.querySelector('[data-part=note]').textContent.includes('rounding decides')")
+
+
+def test_the_address_keeps_what_is_on_screen(path, open_page):
+    page = open_page(path)
+    page.locator('[data-part="presets"] button').nth(1).click()
+    page.locator('[name="hidden_units"]').fill("4")
+    page.locator('[name="hidden_units"]').press("Enter")
+    page.locator('[name="lr"]').fill("-1")
+    page.locator('[name="lr"]').press("Enter")
+    assert "eta (learning rate) must be a number above 0" in part(page, "controls", "settings-error").text_content()
+    page.locator('[data-part="projector"]').click()
+    part(page, "bar", "epoch").click()
+    page.wait_for_function("location.hash.includes('epoch=1')")
+    address = page.evaluate("location.hash")
+    assert set(address.strip("#").split("&")) == {"lr=2", "hidden=4", "epoch=1", "projector=1"}
+    again = open_page(path, address)
+    assert part(again, "controls", "command").text_content() == "rdfia mlp --hidden 4 --lr 2"
+    assert part(again, "bar", "where").text_content() == "epoch 1 / 150"
+    assert again.locator(".playground.pg-projector").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("projector", ["", "&projector=1"])
+def test_nothing_is_wider_than_the_screen(path, open_page, width, scheme, projector):
+    page = open_page(path, f"#epoch=3{projector}", width=width, color_scheme=scheme)
+    page.locator('[data-weight="W_h[0,0]"]').click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ink, paper = page.evaluate(
+        "(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.querySelector('.playground')))"
+    )
+    assert ink != paper and (paper == "rgb(255, 255, 255)") == (scheme == "light")
