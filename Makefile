@@ -8,7 +8,7 @@ WORKERS := -n auto --maxprocesses 4
 # Workers that share the cores gain nothing from threads of their own.
 ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 
-.PHONY: demo test faults xla docs bench bench-gpu test-lowest test-pythons clean
+.PHONY: demo test faults browser xla docs bench bench-gpu test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -19,10 +19,14 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
 	@$(BIN)/ruff check --quiet --exit-zero --statistics --select C901,PLR0913,ANN001,ANN201 rdfia_keras
-	$(ONE_THREAD) $(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults
+	$(ONE_THREAD) $(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults --ignore=tests/browser
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(WORKERS) tests/faults
+
+# The pages in a headless Chromium, the system's own; its tests skip where there is none.
+browser: .venv/installed-browser
+	$(BIN)/python -m pytest -rs tests/browser
 
 # Every experiment in every precision, compiled by XLA as on a GPU: some twenty minutes.
 xla: .venv/installed-test
@@ -44,7 +48,7 @@ bench-gpu: .venv/installed
 test-lowest: .venv/installed-test
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/lowest
 	$(BIN)/uv pip install --quiet --python .venv/lowest --resolution lowest-direct -e '.[test]'
-	.venv/lowest/bin/python -m pytest $(WORKERS) --ignore=tests/faults
+	.venv/lowest/bin/python -m pytest $(WORKERS) --ignore=tests/faults --ignore=tests/browser
 
 # A smoke test on each Python that is promised and installed.
 test-pythons: .venv/installed-test
@@ -68,6 +72,10 @@ clean:
 
 .venv/installed-test: pyproject.toml .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+.venv/installed-browser: pyproject.toml .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
 	@touch $@
 
 .venv/installed-bench: pyproject.toml .venv/installed

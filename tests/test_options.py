@@ -76,7 +76,8 @@ def test_a_setting_has_one_option_with_its_help_text_and_panel(section, name):
         (switch,) = [one for one in params(section) if known.switch.flag in one.opts]
         assert switch.is_flag and (switch.help, switch.rich_help_panel) == (known.switch.help, known.panel)
     if known.choices:
-        assert option.metavar == "|".join(known.choices)
+        file = [f"FILE{known.suffix}"] if known.suffix else []
+        assert option.metavar == "|".join([*known.choices, *file])
         completed = {item.value for item in option.shell_complete(None, known.choices[-1][:2])}
         assert known.choices[-1] in completed and completed <= set(known.choices)
 

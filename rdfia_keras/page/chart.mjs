@@ -1,7 +1,7 @@
 // Curves over the epochs, drawn in pixels so that the type stays legible at any width.
 import { element, shape, short } from "./dom.mjs";
 
-const MARGIN = { left: 46, right: 12, top: 10, bottom: 34 };
+const MARGIN = { left: 62, right: 12, top: 10, bottom: 34 };
 const HEIGHT = 250;
 
 // Round numbers that divide a range into about five parts.

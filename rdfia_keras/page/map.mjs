@@ -43,6 +43,7 @@ export class PlaneMap {
       mark.classList.toggle("pg-in-batch", inBatch.has(n));
       mark.classList.toggle("pg-chosen", n === example);
     });
+    for (const n of batch) this.points.append(this.marks[n]);
     if (example !== null && this.marks[example]) this.points.append(this.marks[example]);
     this.drawLines(lines ? params : null, removed, unit);
   }
