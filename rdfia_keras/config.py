@@ -366,6 +366,11 @@ def _validation() -> Any:
     return setting(0.0, help, panel="Training", check=RATE, shown_default="none: selected on the test set")
 
 
+def _train_examples() -> Any:
+    help = "Training examples to use, N, drawn from the seed in proportion to the classes."
+    return setting(None, help, panel="Data", check=AT_LEAST_1, shown_default="all")
+
+
 def _vectors() -> Any:
     return setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
 
@@ -455,6 +460,7 @@ class MlpConfig(Config):
         choices=VECTOR_DATASETS,
         suffix=POINTS_SUFFIX,
     )
+    train_examples: int | None = _train_examples()
     implementation: str = setting(
         "all",
         "Implementation to train: backprop by hand, GradientTape, Keras layers, Keras optimizer, or all four.",
@@ -552,6 +558,7 @@ class CnnConfig(Config):
         "cifar10, mnist, digits, or a folder with train/CLASS/*.png and test/CLASS/*.png.",
         panel="Data",
     )
+    train_examples: int | None = _train_examples()
     network: str = setting(
         "cifar",
         "The homework's convnet, LeNet-5, or one fully-connected hidden layer.",

@@ -103,6 +103,7 @@ def test_a_wrong_option_is_named_and_exits_2(rdfia_here, monkeypatch, args, word
             ["cnn", "--dataset", "digits", "--quick", "--validation", "0.001"],
             ["0 of the", "of class 0", "--validation"],
         ),
+        (["mlp", "--train-examples", "201"], ["circles has 200 training examples", "--train-examples", "leave it out"]),
         (["mlp", "--validation", "0.999"], ["100 of the 100", "choose another fraction"]),
     ],
     ids=lambda value: " ".join(value),

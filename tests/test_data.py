@@ -736,6 +736,37 @@ def numbered(*counts: int) -> Dataset:
     return Dataset("made", Split(np.arange(len(y), dtype=float)[:, None], y), Split(np.zeros((2, 1)), y[:2]), names)
 
 
+def test_fewer_examples_are_drawn_in_proportion_to_the_classes():
+    data = numbered(20, 50, 10)
+    for count, classes in ((8, [2, 5, 1]), (16, [4, 10, 2]), (40, [10, 25, 5])):
+        drawn = data.draw(count, seed=3)
+        assert [int((drawn.train.y == number).sum()) for number in range(3)] == classes
+        np.testing.assert_array_equal(drawn.train.y, data.train.y[drawn.train.x[:, 0].astype(int)])
+        assert (np.diff(drawn.train.x[:, 0]) > 0).all() and drawn.test is data.test
+    assert {len(data.draw(count, seed=0).train) for count in (1, 7, 79)} == {1, 7, 79}
+    assert len(numbered(40, 0).draw(4, 0).train) == 4
+
+
+def test_fewer_examples_are_among_more_of_the_same_seed():
+    data = numbered(20, 50, 10)
+    few, many, other = (set(data.draw(count, seed).train.x[:, 0]) for count, seed in ((8, 3), (40, 3), (8, 4)))
+    assert few < many and few != other
+
+
+def test_drawn_examples_leave_the_data_set_itself_and_can_be_held_out():
+    data = numbered(20, 20)
+    both = data.draw(20, 0).hold_out(0.2, 0)
+    assert (len(both.train), len(both.validation)) == (16, 4)
+    assert both.digest == data.digest and both.draw(20, 0) is both and data.draw(None, 0) is data.draw(40, 0) is data
+
+
+def test_more_examples_than_there_are_cannot_be_drawn():
+    with pytest.raises(
+        RdfiaError, match=r"made has 40 training examples, fewer than train_examples \(--train-examples\) 41"
+    ):
+        numbered(20, 20).draw(41, 0)
+
+
 def test_a_part_of_each_class_is_held_out():
     data = numbered(20, 50, 10)
     split = data.hold_out(0.1, seed=3)

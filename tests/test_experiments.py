@@ -273,7 +273,8 @@ def test_on_other_data_nothing_published_stands_beside_an_experiment():
 
 def test_studies_vary_one_setting_of_the_perceptron_over_values_that_are_allowed():
     for name, study in STUDIES.items():
-        ((field, values),) = study.grid
+        *fixed, (field, values) = study.grid
+        assert all(len(one) == 1 for _, one in fixed)
         configurations = study.configurations()
         assert study.name == f"study-{name}" and [getattr(one.config, field) for one in configurations] == list(values)
         assert {one.config.implementation for one in configurations} == {"manual"}

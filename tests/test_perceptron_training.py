@@ -15,6 +15,7 @@ from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import perceptron
 from rdfia_keras.runs.records import scores
 from rdfia_keras.sections import mlp
+from rdfia_keras.sections.common import prepare
 from rdfia_keras.training.perceptron import State, Trainer, init, train, train_lbfgs
 
 SHORT = replace(CIRCLES.config, epochs=12)
@@ -51,6 +52,16 @@ def test_each_seed_is_measured_on_the_validation_set_of_its_own(circles):
         row = trained("manual", config, data).history[-1]
         (_, expected) = Trainer("manual", config, data, init(config, data)).epochs(0, 2)
         assert {**row, "seconds": 0} == {**expected, "seconds": 0} and row["validation_loss"] != row["test_loss"]
+
+
+def test_each_seed_is_trained_on_the_examples_that_it_draws(circles):
+    """As many of them have the same shapes, which one compiled function must not mix up."""
+    for seed, count in ((0, 50), (1, 50), (1, 20)):
+        config = replace(SHORT, seed=seed, train_examples=count, epochs=2)
+        data = prepare(circles, config, quick=False)
+        row = trained("manual", config, data).history[-1]
+        (_, expected) = Trainer("manual", config, data, init(config, data)).epochs(0, 2)
+        assert len(data.train) == count and {**row, "seconds": 0} == {**expected, "seconds": 0}
 
 
 def test_lbfgs_is_measured_on_a_validation_set(circles):

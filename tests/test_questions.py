@@ -138,7 +138,11 @@ def losses():
 
 # By question, what its answer must say, from the records.
 FACTS: dict[str, Callable[[], list[str]]] = {
-    "T2": lambda: [f"{100 * end('baseline', 'train_accuracy'):.1f} % on the training set, {last('baseline')}"],
+    "T2": lambda: [
+        f"N = 10 gives {final(study('examples', 'train_examples', 10))} % on the test set",
+        *(f"{count}: {final(study('examples', 'train_examples', count))}" for count in (20, 50, 100, 200)),
+        f"{100 * end('baseline', 'train_accuracy'):.1f} % on the training set, {last('baseline')}",
+    ],
     "T3": lambda: [f"gives {machine('linear', None, 0.01, 'scores')[:2]} %", f"{last('circles')} at the end"],
     "T4": lambda: [
         f"1 hidden unit {final(study('hidden', 'hidden_units', 1))} %",

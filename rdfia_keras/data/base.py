@@ -54,7 +54,7 @@ class Dataset:
         classes: The name of each class, in the order of the class numbers.
         source: Where the arrays come from, for the user to read.
         validation: The part of the training split that `hold_out` took away, to choose an epoch by.
-        whole: The data set before that.
+        whole: The data set before that, and before `draw`.
 
     Raises:
         RdfiaError: If shapes, dtypes, values or labels are invalid.
@@ -91,6 +91,34 @@ class Dataset:
         """Returns the first `count` training and test examples."""
         return replace(self, train=self.train.take(count), test=self.test.take(count))
 
+    def draw(self, count: int | None, seed: int) -> "Dataset":
+        """Returns the data set with fewer training examples, drawn in proportion to the classes (theory question 2).
+
+        From one seed, few examples are among the many that are drawn for a larger count.
+
+        Args:
+            count: Of the training examples, together with those that are held out; None for all.
+            seed: Of the draw.
+
+        Raises:
+            RdfiaError: If there are fewer.
+        """
+        there = len(self.train) + len(self.validation or ())
+        if count is None or count == there:
+            return self
+        if count > there:
+            raise RdfiaError(
+                f"{self.name} has {there:,} training examples, fewer than train_examples (--train-examples) {count:,}: "
+                "ask for fewer, or leave it out"
+            )
+        # Each class's examples, in random order, at equal distances from 0 to 1: the first ones are taken.
+        rng, place = np.random.default_rng([seed, 0, 0, 2]), np.empty(there)
+        for number in range(len(self.classes)):
+            examples = rng.permutation(np.flatnonzero(self.train.y == number))
+            place[examples] = (np.arange(len(examples)) + rng.random()) / max(len(examples), 1)
+        train = self.train.pick(np.sort(np.argsort(place)[:count]))
+        return replace(self, train=train, whole=self.whole or self)
+
     def hold_out(self, fraction: float, seed: int) -> "Dataset":
         """Returns the data set with a validation split, drawn from the training split in proportion to its classes.
 
@@ -117,7 +145,7 @@ class Dataset:
                 )
             held_out[rng.permutation(examples)[:count]] = True
         train, validation = self.train.pick(~held_out), self.train.pick(held_out)
-        return replace(self, train=train, validation=validation, whole=self)
+        return replace(self, train=train, validation=validation, whole=self.whole or self)
 
     def describe(self) -> dict[str, Any]:
         """Returns what a record keeps of the data set."""

@@ -163,6 +163,15 @@ _study("batch-size", "batch_size", (1, 5, 10, 20, 50, 200), "T10, 2.1", "batch s
 _study("init", "init_std", (0.0, 0.01, 0.1, 0.3, 1.0, 3.0), "2.1", "standard deviation of the initial weights")
 _study("hidden", "hidden_units", (1, 2, 3, 4, 6, 10, 30, 100), "T4", "hidden units n_h")
 _study("lbfgs", "lbfgs", (False, True), "28", "L-BFGS in place of SGD")
+# An epoch of fewer examples has fewer steps: L-BFGS, which takes its steps on the whole set, does not mix up the two.
+STUDIES["examples"] = Sweep(
+    name="study-examples",
+    bases=(CIRCLES,),
+    grid=(("lbfgs", (True,)), ("train_examples", (10, 20, 50, 100, 200))),
+    seeds=20,
+    label="training examples N",
+    question="T2",
+)
 
 
 def study_of(name: str, dataset: str, seeds: int) -> Sweep:

@@ -54,14 +54,17 @@ class Finished:
 
 
 def prepare(data: "Dataset", config: MlpConfig | CnnConfig, quick: bool) -> "Dataset":
-    """The data that a run uses: few examples in a smoke test, with a validation set where one is asked for.
+    """The data that a run uses: few examples in a smoke test, as many as are asked for, with a validation set.
 
     Data that are prepared already stay as they are.
 
     Raises:
-        RdfiaError: When a class has too few examples to hold that part out.
+        RdfiaError: When there are fewer examples, or a class has too few to hold that part out.
     """
-    return (data.take(QUICK_EXAMPLES) if quick else data).hold_out(config.validation, config.seed)
+    count = config.train_examples
+    if quick:
+        data, count = data.take(QUICK_EXAMPLES), count and min(count, QUICK_EXAMPLES)
+    return data.draw(count, config.seed).hold_out(config.validation, config.seed)
 
 
 def shorten(experiment: Experiment) -> Experiment:

@@ -111,7 +111,8 @@ _LATEST: dict[tuple[object, ...], Trainer] = {}
 def trainer_from(implementation: str, config: MlpConfig, data: Dataset, weights: dict[str, np.ndarray]) -> Trainer:
     """A trainer that begins from some weights; the latest one if its compiled function fits."""
     held_out = data.validation and data.validation.digest
-    key = (implementation, config.hidden_units, config.batch_size, data.digest, held_out)
+    drawn = data.train.digest if config.train_examples else None
+    key = (implementation, config.hidden_units, config.batch_size, data.digest, drawn, held_out)
     if key in _LATEST:
         _LATEST[key].restart(config, weights)
     else:
