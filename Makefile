@@ -4,9 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # A process of TensorFlow for each; more than four gain nothing on this suite.
-WORKERS := -n auto --maxprocesses 4
+WORKERS := -n auto --maxprocesses 4 --dist worksteal
 # Workers that share the cores gain nothing from threads of their own.
 ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
+# What XLA compiles runs for milliseconds in a test: LLVM need not optimize it. `make faults` and `make xla` do as users do.
+COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
 .PHONY: demo test faults browser xla docs bench bench-gpu test-lowest test-pythons clean
 
@@ -19,7 +21,7 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
 	@$(BIN)/ruff check --quiet --exit-zero --statistics --select C901,PLR0913,ANN001,ANN201 rdfia_keras
-	$(ONE_THREAD) $(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults --ignore=tests/browser
+	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults --ignore=tests/browser
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(WORKERS) tests/faults

@@ -17,7 +17,7 @@ from rdfia_keras.data import Dataset, Split
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_images() -> Dataset:
     """Three classes of 32x32 colour noise, each brighter than the one before: learnable in a few steps."""
     rng = np.random.default_rng(0)

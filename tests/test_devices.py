@@ -238,8 +238,11 @@ def test_there_is_no_capability_without_a_gpu():
 def test_the_warning_is_shown_before_training(rdfia_here, image_folder, monkeypatch):
     monkeypatch.setattr(cnn, "check_device", lambda device: GPU)
     monkeypatch.setattr(cnn, "compute_capability", lambda: (7, 5))
-    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--precision", "mixed_bfloat16", "--quick")
+    monkeypatch.setattr(cnn, "uses_tf32", lambda: False)
+    args = ("cnn", "--dataset", image_folder, "--model", "dense", "--precision", "mixed_bfloat16", "--quick", "--json")
+    done = rdfia_here(*args)
     assert done.stderr.splitlines()[0] == f"warning: {NO_INSTRUCTIONS.format('7.5')}"
+    assert json.loads(done.stdout)["details"]["tf32"] is False
 
 
 def rounded_to_tf32(x):
@@ -338,16 +341,11 @@ def test_tf32_is_used_on_a_gpu_that_has_it_unless_it_is_turned_off(
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-@pytest.mark.parametrize("used", [None, True, False])
-def test_the_record_says_whether_tf32_was_used(rdfia_here, image_folder, monkeypatch, used):
-    monkeypatch.setattr(cnn, "uses_tf32", lambda: used)
-    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--quick", "--json")
-    assert json.loads(done.stdout)["details"]["tf32"] is used
-
-
-def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder):
+def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder, monkeypatch):
+    monkeypatch.setattr(cnn, "uses_tf32", lambda: True)
     assert rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", 1).returncode == 0
     (folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
+    assert json.loads((folder / "metrics.json").read_text())["details"]["tf32"] is True
     arrays, meta = checkpoints.load_last(folder)
     checkpoints.save_next(folder, arrays, {**meta, "facts": {**meta["facts"], "device": "gpu"}})
     kept = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

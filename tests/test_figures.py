@@ -18,7 +18,7 @@ from rdfia_keras.experiments.perceptron import BATCH_1, CIRCLES
 from rdfia_keras.report import figures, tables
 from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.runs.files import to_json
-from rdfia_keras.sections import figure, mlp, svm
+from rdfia_keras.sections import figure, svm
 from rdfia_keras.sections.get_or_train import query_of
 
 
@@ -133,17 +133,18 @@ def test_train_makes_what_is_missing_instead_of_showing_the_reference(tmp_path):
     assert (record["epochs"], record["quick"]) == (2, False)
 
 
-def test_a_killed_svm_run_is_made_again(tmp_path):
+def test_a_killed_svm_run_is_made_again(results):
     circles = load_vectors("circles")
-    svm.train(SVM_KERNELS, circles, RunOptions(out=tmp_path))
-    (tmp_path / "svm" / "kernels" / "metrics.json").unlink()
-    drawn = draw("5", tmp_path, train=True, load=lambda config: circles)
-    assert drawn.paths[0].exists() and drawn.data["figures"][0]["source"].startswith(str(tmp_path))
+    record = results / "svm" / "kernels" / "metrics.json"
+    record.unlink()
+    drawn = draw("5", results, train=True, load=lambda config: circles)
+    assert drawn.paths[0].exists() and drawn.data["figures"][0]["source"].startswith(str(results))
+    assert record.exists()
 
 
 def test_figure_1_needs_all_four_implementations(tmp_path):
     circles = load_vectors("circles")
-    mlp.train(change(CIRCLES, epochs=2, implementation="manual"), circles, RunOptions(out=tmp_path))
+    store(tmp_path, change(CIRCLES, epochs=2, implementation="manual"))
     short = lambda experiment: query(change(experiment, epochs=2))  # noqa: E731
     drawn = draw("1", tmp_path, short, train=True, load=lambda config: circles)
     record = json.loads((tmp_path / "mlp" / "circles-2" / "metrics.json").read_text())

@@ -122,6 +122,22 @@ def test_a_query_asks_for_the_experiments_own_epochs_and_all_implementations_onl
 
 # --- what is trained --------------------------------------------------------------------------------------------------
 
+RUNG = small(BASELINE)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_images, tmp_path_factory):
+    """A results folder with a finished run of `RUNG`."""
+    out = tmp_path_factory.mktemp("trained")
+    get_or_train(RUNG, query(RUNG), RunOptions(out=out), lambda config: tiny_images)
+    return out
+
+
+@pytest.fixture
+def results(trained, tmp_path):
+    """A copy of it for one test."""
+    return shutil.copytree(trained, tmp_path / "results")
+
 
 def test_a_finished_run_is_taken_without_loading_its_data(tmp_path):
     folder = store(tmp_path, BASELINE)
@@ -148,14 +164,13 @@ def runs_in(out) -> list[str]:
     return sorted(path.name for path in (out / "cnn").iterdir() if path.is_dir())
 
 
-def test_the_folder_of_a_run_that_ended_before_its_first_epoch_is_used(tmp_path, tiny_images):
-    rung = small(BASELINE)
-    ran, _ = get_or_train(rung, query(rung), RunOptions(out=tmp_path), lambda config: tiny_images)
-    shutil.rmtree(ran.folder / "checkpoints")
+def test_the_folder_of_a_run_that_ended_before_its_first_epoch_is_used(results, tiny_images):
+    folder = results / "cnn" / "baseline"
+    shutil.rmtree(folder / "checkpoints")
     for name in ("metrics.json", "history.csv"):
-        (ran.folder / name).unlink()
-    again, _ = get_or_train(rung, query(rung), RunOptions(out=tmp_path), lambda config: tiny_images)
-    assert runs_in(tmp_path) == ["baseline"] and again.record.status == "ok"
+        (folder / name).unlink()
+    again, _ = get_or_train(RUNG, query(RUNG), RunOptions(out=results), lambda config: tiny_images)
+    assert runs_in(results) == ["baseline"] and again.record.status == "ok"
 
 
 def test_a_record_that_is_too_short_and_has_no_checkpoint_is_left_alone(tmp_path, tiny_images):
@@ -166,25 +181,21 @@ def test_a_record_that_is_too_short_and_has_no_checkpoint_is_left_alone(tmp_path
     assert runs_in(tmp_path) == ["baseline", "baseline-2"] and (folder / "metrics.json").read_bytes() == before
 
 
-def test_a_run_is_not_resumed_with_other_data(tmp_path, tiny_images):
-    rung = small(BASELINE)
-    ran, _ = get_or_train(rung, query(rung), RunOptions(out=tmp_path), lambda config: tiny_images)
-    (ran.folder / "metrics.json").unlink()
+def test_a_run_is_not_resumed_with_other_data(results, tiny_images):
+    (results / "cnn" / "baseline" / "metrics.json").unlink()
     with pytest.raises(RdfiaError, match="another one now"):
-        get_or_train(rung, query(rung), RunOptions(out=tmp_path), lambda config: tiny_images.take(10))
+        get_or_train(RUNG, query(RUNG), RunOptions(out=results), lambda config: tiny_images.take(10))
 
 
-def test_overwrite_trains_again_and_deletes_no_other_run(tmp_path, tiny_images):
-    load = lambda config: tiny_images  # noqa: E731
-    rung = small(BASELINE)
-    get_or_train(rung, query(rung), RunOptions(out=tmp_path), load)
-    store(tmp_path, change(rung, seed=1), name="other-seed")
+def test_overwrite_trains_again_and_deletes_no_other_run(results, tiny_images):
+    store(results, change(RUNG, seed=1), name="other-seed")
     with pytest.raises(AssertionError, match="must not load"):
-        get_or_train(rung, query(rung), RunOptions(out=tmp_path, overwrite=True), no_data)
-    assert runs_in(tmp_path) == ["other-seed"]
-    store(tmp_path, change(rung, seed=2), name="baseline")
-    get_or_train(rung, query(rung, quick=True), RunOptions(out=tmp_path, overwrite=True, quick=True), load)
-    assert runs_in(tmp_path) == ["baseline", "baseline-2", "other-seed"]
+        get_or_train(RUNG, query(RUNG), RunOptions(out=results, overwrite=True), no_data)
+    assert runs_in(results) == ["other-seed"]
+    store(results, change(RUNG, seed=2), name="baseline")
+    options = RunOptions(out=results, overwrite=True, quick=True)
+    get_or_train(RUNG, query(RUNG, quick=True), options, lambda config: tiny_images)
+    assert runs_in(results) == ["baseline", "baseline-2", "other-seed"]
 
 
 def test_a_record_that_came_without_its_config_can_be_overwritten(tmp_path):

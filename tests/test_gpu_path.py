@@ -85,8 +85,9 @@ def test_training_evaluation_and_prediction_are_compiled_by_xla_and_run(graph):
     changed = any((np.array(now) != old).any() for now, old in zip(model.trainable_weights, before, strict=True))
     # The first steps of float16 are skipped while the loss scale comes down.
     assert changed or graph.precision == "mixed_float16"
-    assert np.isfinite(float(model.test_on_batch(IMAGES, LABELS, return_dict=True)["loss"]))
-    assert model.predict_on_batch(IMAGES).shape == (8, 10)
+    if graph.optimizer == "sgd":  # The others evaluate and predict with the same graphs.
+        assert np.isfinite(float(model.test_on_batch(IMAGES, LABELS, return_dict=True)["loss"]))
+        assert model.predict_on_batch(IMAGES).shape == (8, 10)
 
 
 def traced_step(graph: CnnConfig):
@@ -176,23 +177,16 @@ def test_a_step_compiles_its_augmentation_on_a_cpu_unless_xla_is_off():
     assert what_xla_compiles(built(CnnConfig(network="dense"))) == "nothing"
 
 
-def test_a_step_with_compiled_augmentation_is_one_without():
-    weights = []
-    for xla in ("auto", "off"):
-        model = built(CnnConfig(network="dense", augmentations=config.AUGMENTATIONS, lr=0.01, xla=xla))
-        model.train_on_batch(IMAGES, LABELS)
-        weights.append(np.array(model.weights[0]))
-    np.testing.assert_allclose(*weights, atol=1e-4)
-
-
 def test_one_step_gives_the_same_with_and_without_xla():
+    """Compiled as a whole, but for the augmentation not at all, and not at all."""
     weights = []
-    for xla in ("on", "off"):
+    for xla in ("on", "auto", "off"):
         model = built(CnnConfig(augmentations=("crop", "flip"), batch_norm=True, lr=0.01, xla=xla))
         model.train_on_batch(IMAGES, LABELS)
         weights.append([np.array(weight) for weight in model.weights])
-    for one, other in zip(*weights, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    for one, another, plain in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, plain, atol=1e-4)
+        np.testing.assert_allclose(another, plain, atol=1e-4)
 
 
 def random_matrices(count):

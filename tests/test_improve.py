@@ -44,7 +44,7 @@ def test_what_is_missing_is_trained_and_what_is_there_stays(tmp_path, tiny_image
 def test_a_run_that_was_killed_is_resumed(tmp_path, tiny_images):
     """It has a checkpoint and no record: only the epochs that it lacks are trained."""
     load = lambda config: tiny_images  # noqa: E731
-    whole, shorter = small(DROPOUT, epochs=3), small(DROPOUT, epochs=2)
+    whole, shorter = (small(DROPOUT, augmentations=(), epochs=epochs) for epochs in (3, 2))
     improve.run((whole,), "one", query, RunOptions(out=tmp_path / "whole"), load=load)
     improve.run((shorter,), "one", query, RunOptions(out=tmp_path / "cut"), load=load)
     folder = tmp_path / "cut" / "cnn" / "dropout"

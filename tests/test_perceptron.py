@@ -27,7 +27,7 @@ def test_gradients_by_hand_equal_the_tape_and_finite_differences(batch):
     assert [row["parameter"] for row in rows] == list(perceptron.PARAMETERS)
     assert [row["differenced"] for row in rows] == [20, 4, 12, 3]
     assert max(row["tape"] for row in rows) < 1e-12
-    assert max(row["finite_differences"] for row in rows) < 1e-6
+    assert max(row["finite_differences"] for row in rows) < 1e-12
 
 
 def test_the_gradient_check_notices_a_wrong_gradient(batch, monkeypatch):
@@ -50,7 +50,7 @@ def test_the_gradient_check_of_weights_that_are_all_zero_is_zero(batch):
     rows = perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.0, seed=1), *batch)
     errors = {row["parameter"]: (row["tape"], row["finite_differences"]) for row in rows}
     assert errors["W_h"] == errors["b_h"] == errors["W_y"] == (0.0, 0.0)
-    assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-6
+    assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-12
 
 
 def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
@@ -83,16 +83,29 @@ def train(name: str, config: MlpConfig, state: training.State | None = None) -> 
     return state
 
 
-@pytest.mark.parametrize("batch_size", [10, 16])
-def test_four_implementations_give_equal_curves(batch_size):
-    """16 leaves 8 examples over at the end of an epoch: they are learnt from too."""
-    config = MlpConfig(epochs=5, batch_size=batch_size)
-    states = [train(name, config) for name in perceptron.IMPLEMENTATIONS]
+@pytest.fixture(scope="module")
+def whole() -> dict[str, training.State]:
+    """Six epochs of each implementation that nothing interrupted."""
+    return {name: train(name, MlpConfig(epochs=6)) for name in perceptron.IMPLEMENTATIONS}
+
+
+def assert_equal(states: list[training.State]) -> None:
     assert mlp.largest_difference([state.history for state in states]) < 1e-12
     for other in states[1:]:
         for name in perceptron.PARAMETERS:
             np.testing.assert_allclose(other.weights[name], states[0].weights[name], atol=1e-12)
-    assert not np.allclose(states[0].weights["W_h"], training.init(config, load_vectors("circles"))["W_h"])
+    assert not np.allclose(states[0].weights["W_h"], training.init(MlpConfig(), load_vectors("circles"))["W_h"])
+
+
+def test_four_implementations_give_equal_curves(whole):
+    assert len(whole) == 4
+    assert_equal(list(whole.values()))
+
+
+def test_four_implementations_learn_from_the_examples_that_are_left_over():
+    """16 leaves 8 at the end of an epoch."""
+    config = MlpConfig(epochs=2, batch_size=16)
+    assert_equal([train(name, config) for name in perceptron.IMPLEMENTATIONS])
 
 
 def test_each_example_is_learnt_from_once_in_an_epoch():
@@ -120,12 +133,11 @@ def test_it_learns_the_circles():
 
 
 @pytest.mark.parametrize("name", ["manual", "optimizer"])
-def test_a_training_that_goes_on_ends_bit_equal(name):
-    whole = train(name, MlpConfig(epochs=6))
+def test_a_training_that_goes_on_ends_bit_equal(whole, name):
     resumed = train(name, MlpConfig(epochs=6), train(name, MlpConfig(epochs=2)))
     for parameter in perceptron.PARAMETERS:
-        np.testing.assert_array_equal(resumed.weights[parameter], whole.weights[parameter])
-    assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole.history]
+        np.testing.assert_array_equal(resumed.weights[parameter], whole[name].weights[parameter])
+    assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole[name].history]
 
 
 def test_a_validation_set_is_measured_after_each_epoch():

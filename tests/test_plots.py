@@ -301,24 +301,28 @@ def test_mark_is_the_title_of_a_figure_without_one():
     assert figure.get_suptitle() == plots.SMOKE_TEST_MARK
 
 
+ONE_OF_EACH_KIND = {name.split("-")[0]: name for name in FIGURES}.values()
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_saved_files(name, tmp_path):
     """Without the mark; small; and the same bytes for the same data."""
-    for file in ("first.png", "second.png"):
-        figure = FIGURES[name]()
-        plots.save(figure, tmp_path / file)
+    figure = FIGURES[name]()
+    plots.save(figure, tmp_path / "first.png")
     assert plots.SMOKE_TEST_MARK not in words(figure)
-    first, second = ((tmp_path / file).read_bytes() for file in ("first.png", "second.png"))
+    first = (tmp_path / "first.png").read_bytes()
     assert first.startswith(b"\x89PNG")
     assert 3_000 < len(first) < plots.MAX_BYTES
-    assert first == second
     assert not any(chunk in first for chunk in (b"tIME", b"tEXt", b"iTXt", b"zTXt"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.png", "second.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["first.png"]
+    if name in ONE_OF_EACH_KIND:
+        plots.save(FIGURES[name](), tmp_path / "second.png")
+        assert (tmp_path / "second.png").read_bytes() == first
 
 
-@pytest.mark.parametrize("name", ["curves-1", "map-4", "confusion-10", "comparison"])
+@pytest.mark.parametrize("name", ["curves-1", "map-1"])
 def test_saved_files_of_a_smoke_test(name, tmp_path):
-    """With the mark, once even when saved twice; as small as without it."""
+    """With a title and without one: with the mark, once even when saved twice; as small as without it."""
     unmarked, figure, marked = FIGURES[name](), FIGURES[name](), FIGURES[name]()
     plots.save(unmarked, tmp_path / "unmarked.png")
     plots.save(figure, tmp_path / "first.png", smoke_test=True)

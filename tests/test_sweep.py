@@ -13,7 +13,7 @@ from stored_runs import change, no_data, store
 
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
-from rdfia_keras.experiments import LADDER, declare_sweep, study_of
+from rdfia_keras.experiments import LADDER, declare_sweep
 from rdfia_keras.experiments.ladder import AUGMENT, BASELINE
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.report.spread import Spread, paired_gain
@@ -208,10 +208,12 @@ def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice
     assert len(list(tmp_path.glob("mlp/*/metrics.json"))) == 2
 
 
-def test_a_quick_sweep_is_marked_and_short(options, tmp_path):
-    result = sweep.run(study_of("lbfgs", "circles", 20), replace(options, quick=True))
-    assert result.quick and result.paths == [tmp_path / "sweeps" / "study-lbfgs-quick"]
-    rows = result.data["rows"]
+def test_a_quick_study_is_marked_and_short(rdfia_here, tmp_path):
+    done = rdfia_here("study", "lbfgs", "--quick")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("QUICK") and lines[-1] == "results/sweeps/study-lbfgs-quick"
+    rows = json.loads((tmp_path / lines[-1] / "sweep.json").read_text())["rows"]
     assert [(row["settings"]["lbfgs"], row["n"]) for row in rows] == [(False, 3), (True, 3)]
     assert rows[1]["final"]["mean"] > rows[0]["final"]["mean"] > 0.4
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -67,7 +68,7 @@ def settings(arguments: list[str], folder: Path) -> dict:
     env = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
     env["PYTHONPATH"] = str(ROOT)
     done = subprocess.run(
-        [sys.executable, "-c", SPY, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=150
+        [sys.executable, "-c", SPY, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("settings ")]
     assert lines, done.stderr
@@ -83,53 +84,46 @@ def test_a_contender_trains_with_the_settings_of_the_command(rung, tmp_path):
     assert worker["environment"]["TF_ENABLE_ONEDNN_OPTS"] == "1"
 
 
-def work(contender: str) -> list[str]:
-    """Sets a contender up, lets it work, and returns what it printed: its units and the modules of interest."""
+def work(*contenders: str) -> list[list[str]]:
+    """Sets contenders up in a process and lets each work: its units, and the modules of interest that it has."""
     code = (
         "import os, sys\n"
         "from benchmarks import augmentation, convnet, perceptron, pytorch\n"
         "from benchmarks.groups import REGISTRY\n"
-        f"work = {contender}\n"
-        "work.run()\n"
-        "print(int(work.units), *sorted({'tensorflow', 'torch'} & set(sys.modules)), flush=True)\n"
+        f"for make in ({', '.join(f'lambda: {contender}' for contender in contenders)}):\n"
+        "    work = make()\n"
+        "    work.run()\n"
+        "    print(int(work.units), *sorted({'tensorflow', 'torch'} & set(sys.modules)), flush=True)\n"
         "os._exit(0)"  # As the worker does: `fit` waits in a thread for its next epoch.
     )
     # PyTorch's threads wait in loops for each other, which takes minutes where other tests run on the same cores.
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=150)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1].split()
+    return [line.split() for line in done.stdout.splitlines()[-len(contenders) :]]
 
 
-@pytest.mark.parametrize(
-    "contender",
-    [
+def test_contenders_of_tensorflow_work_without_pytorch():
+    for units, *modules in work(
         "convnet.ours_as_the_command(REGISTRY['baseline'].config, 256, 256)",
         "convnet.ours_in_a_loop(REGISTRY['baseline'].config, 256, 256)",
         "perceptron.ours('manual')",
         "augmentation.keras_layer('blur')",
-    ],
-)
-def test_contenders_of_tensorflow_work_without_pytorch(contender):
-    units, *modules = work(contender)
-    assert int(units) > 0
-    assert modules == ["tensorflow"]
+    ):
+        assert int(units) > 0
+        assert modules == ["tensorflow"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is only in the extra 'bench'")
-@pytest.mark.parametrize(
-    "contender",
-    [
+def test_contenders_of_pytorch_work_without_tensorflow():
+    for units, *modules in work(
         "pytorch.training(REGISTRY['batch-norm'].config, 256)",
         "pytorch.training(REGISTRY['mnist-lenet'].config, 256, (28, 28, 1))",
         "pytorch.training(REGISTRY['adam'].config, 256)",
         "augmentation.torchvision('crop')",
-    ],
-)
-def test_contenders_of_pytorch_work_without_tensorflow(contender):
-    units, *modules = work(contender)
-    assert int(units) > 0
-    assert modules == ["torch"]
+    ):
+        assert int(units) > 0
+        assert modules == ["torch"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is only in the extra 'bench'")
@@ -147,7 +141,8 @@ corner = torch.where(step == 1, out[:, 0, 0, 0], out[:, 0, -1, 0])
 assert set((corner // 32).tolist()) == set((corner % 32).tolist()) == {0, 1, 2, 3, 4}
 assert (out[:, 1:] - out[:, :-1] == 32).all()
 """
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=100)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=PATIENCE)
 
 
 def test_the_ratio_that_is_worse_for_us_counts():

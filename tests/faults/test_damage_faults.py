@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from processes import DENSE, ENV, assert_one_sentence, ends, ends_here, folder_of, numbers, record
+from processes import ENV, PATIENCE, PLAIN, assert_one_sentence, ends_here, folder_of, fork, numbers, record
 
 
 @pytest.fixture(scope="session")
@@ -13,7 +13,7 @@ def whole(pictures, shared) -> Path:
     """The folder of a finished run of six epochs; no test writes in it or takes its lock."""
 
     def fill(folder: Path) -> None:
-        done = ends_here("cnn", "--dataset", pictures, *DENSE, "--epochs", 6, cwd=folder, code=0)
+        done = ends_here("cnn", "--dataset", pictures, *PLAIN, "--epochs", 6, cwd=folder, code=0)
         folder_of(done, folder).rename(folder / "run")
 
     return shared("finished", fill) / "run"
@@ -124,8 +124,9 @@ def test_a_quick_run_can_be_made_longer_and_a_refused_resume_changes_nothing(tmp
     folder = folder_of(done, tmp_path)
     before = (folder / "config.json").read_bytes()
     env = {**ENV, "CUDA_VISIBLE_DEVICES": "-1"}
-    done = ends("cnn", "--resume", folder, "--epochs", 4, "--device", "gpu", cwd=tmp_path, code=1, env=env)
-    assert "--device gpu" in done.stderr and (folder / "config.json").read_bytes() == before
+    refused = fork("cnn", "--resume", folder, "--epochs", 4, "--device", "gpu", cwd=tmp_path, env=env)
+    _, err = refused.communicate(timeout=PATIENCE)
+    assert refused.returncode == 1 and "--device gpu" in err and (folder / "config.json").read_bytes() == before
     ends_here("resume", folder, "--epochs", 4, cwd=tmp_path, code=0)
     assert len(numbers(folder)) == 4 and record(folder)["quick"] is True
 

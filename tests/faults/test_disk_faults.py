@@ -4,7 +4,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from processes import TRAIN, assert_one_sentence, ends_here, kill, numbers, record, runs, start, wait_for_epochs
+from processes import (
+    PATIENCE,
+    PLAIN,
+    assert_one_sentence,
+    ends_here,
+    fork,
+    kill,
+    numbers,
+    record,
+    runs,
+    wait_for_epochs,
+)
 
 
 def grow(disk: Path) -> None:
@@ -50,14 +61,14 @@ def test_a_read_only_folder_is_told_before_training(small_disk, tmp_path):
 
 
 def test_two_runs_at_once_get_two_folders(tmp_path):
-    both = [start("mlp", "--quick", "--implementation", "manual", cwd=tmp_path) for _ in range(2)]
-    folders = {process.communicate(timeout=90)[0].splitlines()[-1] for process in both}
+    both = [fork("mlp", "--quick", "--implementation", "manual", cwd=tmp_path) for _ in range(2)]
+    folders = {process.communicate(timeout=PATIENCE)[0].splitlines()[-1] for process in both}
     assert folders == {"results/mlp/circles", "results/mlp/circles-2"}
     assert numbers(tmp_path / "results/mlp/circles") == numbers(tmp_path / "results/mlp/circles-2")
 
 
 def test_a_run_that_is_being_written_is_not_resumed(pictures, tmp_path):
-    process = start("cnn", "--dataset", pictures, *TRAIN, "--epochs", 500, cwd=tmp_path)
+    process = fork("cnn", "--dataset", pictures, *PLAIN, "--epochs", 5000, cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "results" / "cnn", 1)
     for resume in (("cnn", "--resume"), ("resume",)):
         done = ends_here(*resume, folder, cwd=tmp_path, code=1)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE
 
 import rdfia_keras
 
@@ -46,42 +47,66 @@ def extended(tmp_path_factory) -> Path:
     return folder
 
 
-def rdfia(extended: Path, cwd: Path, *args: str) -> subprocess.CompletedProcess:
+# Commands one after another in one process, which spares the seconds that TensorFlow takes to start.
+COMMANDS = """
+import json, sys
+from pathlib import Path
+from typer.testing import CliRunner
+from rdfia_keras.cli import app
+
+def rdfia(*words):
+    done = CliRunner().invoke(app, words)
+    print(json.dumps([words, done.exit_code, done.stdout, done.stderr]))
+
+rungs = "--transform shade --schedule root --optimizer lion --fc4-units 20".split()
+rdfia("cnn", "--dataset", "stripes", *rungs, "--batch-size", "32", "--epochs", "3", "--json")
+(folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
+rdfia("cnn", "--resume", str(folder), "--fc4-units", "30")
+rdfia("list", "--json")
+rdfia("improve", "batch-64", "--dataset", "stripes", "--quick", "--json")
+"""
+
+
+def python(extended: Path, cwd: Path, code: str) -> str:
     env = {**os.environ, "PYTHONPATH": str(extended)}
-    command = [sys.executable, "-m", "rdfia_keras", *args]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=150)
-
-
-def test_a_run_uses_the_new_augmentation_setting_optimizer_schedule_and_data(extended, tmp_path):
-    rungs = ("--transform", "shade", "--schedule", "root", "--optimizer", "lion", "--fc4-units", "20")
-    done = rdfia(
-        extended, tmp_path, "cnn", "--dataset", "stripes", *rungs, "--batch-size", "32", "--epochs", "3", "--json"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def answers(extended, tmp_path_factory) -> tuple[Path, list[subprocess.CompletedProcess]]:
+    """The folder in which the commands ran, and what came of each."""
+    folder = tmp_path_factory.mktemp("answers")
+    lines = python(extended, folder, COMMANDS).splitlines()
+    return folder, [subprocess.CompletedProcess(*json.loads(line)) for line in lines]
+
+
+def test_a_run_uses_the_new_augmentation_setting_optimizer_schedule_and_data(extended, answers):
+    results, (done, refused, *_) = answers
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     config = record["config"]
     assert (config["augmentations"], config["schedule"], config["optimizer"]) == (["shade"], "root", "lion")
     assert config["fc4_units"] == 20 and config["lr"] == 0.0003 and record["details"]["parameters"] < 200_000
     assert record["dataset"]["name"] == "stripes" and record["final"]["test_accuracy"] > 0.9
-    (folder,) = (path for path in (tmp_path / "results" / "cnn").iterdir() if path.is_dir())
+    folder = results / "results" / "cnn" / record["experiment"]
     assert {"stripes", "shade", "root", "lion", "fc4"} <= set(folder.name.split("-"))
     rates = [float(line.split(",")[1]) for line in (folder / "history.csv").read_text().splitlines()[1:]]
     assert rates == pytest.approx([0.0003, 0.0003 / 2**0.5, 0.0003 / 3**0.5])
     # What was added is part of what a resume checks and what a saved model may hold.
-    refused = rdfia(extended, tmp_path, "cnn", "--resume", str(folder), "--fc4-units", "30")
     assert refused.returncode == 1 and "fc4_units (--fc4-units) was 20 and is now 30" in refused.stderr
     model = str(folder / "model.keras")
     code = f"from rdfia_keras.models.saving import load_model; print(load_model({model!r}).count_params())"
-    env = {**os.environ, "PYTHONPATH": str(extended)}
-    loaded = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert loaded.returncode == 0, loaded.stderr
-    assert int(loaded.stdout.split()[-1]) == record["details"]["parameters"]
+    assert int(python(extended, results, code).split()[-1]) == record["details"]["parameters"]
 
 
-def test_the_new_experiment_is_listed_and_trained(extended, tmp_path):
-    listed = json.loads(rdfia(extended, tmp_path, "list", "--json").stdout)["experiments"]
-    assert [row["command"] for row in listed if row["name"] == "batch-64"] == ["rdfia improve batch-64"]
-    done = rdfia(extended, tmp_path, "improve", "batch-64", "--dataset", "stripes", "--quick", "--json")
+def test_the_new_experiment_is_listed_and_trained(answers):
+    *_, listed, done = answers[1]
+    rows = json.loads(listed.stdout)["experiments"]
+    assert [row["command"] for row in rows if row["name"] == "batch-64"] == ["rdfia improve batch-64"]
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)["rows"]
     assert row["experiment"] == "stripes-augment-batch-size-64" and row["best"] is not None

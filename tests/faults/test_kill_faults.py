@@ -8,12 +8,14 @@ import pytest
 from processes import (
     DENSE,
     GPU_PATH,
+    PATIENCE,
     TRAIN,
     VALIDATED,
     digest,
     ends,
     ends_here,
     folder_of,
+    fork,
     kill,
     numbers,
     record,
@@ -31,24 +33,26 @@ def whole(pictures, shared) -> Path:
     """The folder of a run that nothing interrupted."""
 
     def fill(folder: Path) -> None:
-        done = ends("cnn", "--dataset", pictures, *TRAIN, "--epochs", 6, cwd=folder, code=0)
+        done = ends_here("cnn", "--dataset", pictures, *TRAIN, "--epochs", 6, cwd=folder, code=0)
         folder_of(done, folder).rename(folder / "run")
 
     return shared("whole", fill) / "run"
 
 
-@pytest.mark.parametrize(("kills", "resume"), [(1, BOTH_WAYS[0]), (2, BOTH_WAYS[1])], ids=["once", "twice"])
-def test_kill_9_in_mid_epoch_then_resume_ends_bit_equal(pictures, whole, tmp_path, kills, resume):
+@pytest.mark.parametrize(
+    ("kills", "resume", "begin"), [(1, BOTH_WAYS[0], start), (2, BOTH_WAYS[1], fork)], ids=["once", "twice"]
+)
+def test_kill_9_in_mid_epoch_then_resume_ends_bit_equal(pictures, whole, tmp_path, kills, resume, begin):
     args = ("cnn", "--dataset", pictures, *TRAIN, "--epochs", 6)
     for epochs in range(2, 2 + kills):
-        process = start(*args, cwd=tmp_path)
+        process = begin(*args, cwd=tmp_path)
         folder = wait_for_epochs(process, tmp_path / "results" / "cnn", epochs)
         time.sleep(0.1)
         kill(process)
         assert not (folder / "metrics.json").exists()
         assert epochs <= len(numbers(folder)) < 6
         args = resume
-    done = ends(*resume, cwd=tmp_path, code=0)
+    done = (ends if begin is start else ends_here)(*resume, cwd=tmp_path, code=0)
     assert "resuming after epoch" in done.stderr
     assert runs(tmp_path / "results" / "cnn") == [folder] == [folder_of(done, tmp_path)]
     assert digest(folder) == digest(whole)
@@ -58,10 +62,10 @@ def test_kill_9_in_mid_epoch_then_resume_ends_bit_equal(pictures, whole, tmp_pat
 
 
 def test_improve_killed_in_its_second_run_resumes_there_when_it_is_called_again(pictures, tmp_path):
-    args = ("improve", "baseline", "batch-norm", "--dataset", pictures, "--epochs", 4)
+    args = ("improve", "mnist-dense", "mnist-lenet", "--dataset", pictures, "--epochs", 12)
     undisturbed = ends_here(*args, "--out", "whole", cwd=tmp_path, code=0)
-    process = start(*args, "--out", "cut", cwd=tmp_path)
-    wait_for_epochs(process, tmp_path / "cut" / "cnn", 2, "*batch-norm*")
+    process = fork(*args, "--out", "cut", cwd=tmp_path)
+    wait_for_epochs(process, tmp_path / "cut" / "cnn", 2, "*lenet*")
     kill(process)
     done = ends_here(*args, "--out", "cut", cwd=tmp_path, code=0)
     assert "finished earlier, in" in done.stderr and "resuming after epoch" in done.stderr
@@ -79,22 +83,22 @@ def test_kill_9_at_random_moments_always_resumes(pictures, tmp_path, kills, netw
     """The moments count from the first epoch of each process, so that most fall into training and saving."""
     chance = random.Random(20)
     args = ("cnn", "--dataset", pictures, *network)
-    process = start(*args, "--epochs", 5000, cwd=tmp_path)
+    process = fork(*args, "--epochs", 5000, cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "results" / "cnn", 1)
     done = 0
     for i in range(kills):
-        time.sleep(chance.uniform(0, 0.5))
+        time.sleep(chance.uniform(0, 0.2))
         kill(process)
         before, done = done, len(numbers(folder))
         assert done > before
-        process = start(*BOTH_WAYS[i % 2], folder, cwd=tmp_path)
+        process = fork(*BOTH_WAYS[i % 2], folder, cwd=tmp_path)
         line = wait_for_line(process, "resuming after epoch")
         # The history follows the checkpoint: the kill may have come between the two.
         resumed_after = int(line.split("resuming after epoch ")[1].split()[0])
         assert resumed_after - done in (0, 1)
         wait_for_epochs(process, folder.parent, resumed_after + 1)
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 143
     rows = [int(row["epoch"]) for row in numbers(folder)]
     assert rows == list(range(1, len(rows) + 1)) and len(rows) > kills
@@ -108,12 +112,12 @@ def test_kill_9_at_random_moments_always_resumes(pictures, tmp_path, kills, netw
 def test_mlp_resumes_bit_equal_after_kill_9(tmp_path):
     args = ("mlp", "--dataset", "digits", "--batch-size", 1, "--epochs", 40, *VALIDATED)
     reference = ends_here(*args, "--out", "whole", cwd=tmp_path, code=0)
-    process = start(*args, "--out", "killed", cwd=tmp_path)
+    process = fork(*args, "--out", "killed", cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "killed" / "mlp", 41)
     kill(process)
     # The first of the four implementations was finished.
     assert 40 < len(numbers(folder)) < 160 and not (folder / "metrics.json").exists()
-    done = ends("mlp", "--resume", "--out", "killed", cwd=tmp_path, code=0)
+    done = ends_here("mlp", "--resume", "--out", "killed", cwd=tmp_path, code=0)
     one, other = folder_of(reference, tmp_path), folder_of(done, tmp_path)
     assert digest(one) == digest(other) and len(digest(one)) == 4
     assert numbers(one) == numbers(other)

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from processes import (
     GPU_PATH,
+    PATIENCE,
     TRAIN,
     VALIDATED,
     assert_one_sentence,
     ends_here,
     folder_of,
+    fork,
     numbers,
     record,
     runs,
@@ -22,15 +24,21 @@ from processes import (
 
 
 @pytest.mark.parametrize(
-    ("signum", "code", "network"),
-    [(signal.SIGINT, 130, (*TRAIN, *VALIDATED)), (signal.SIGTERM, 143, TRAIN), (signal.SIGINT, 130, GPU_PATH)],
+    ("signum", "code", "network", "begin"),
+    [
+        (signal.SIGINT, 130, (*TRAIN, *VALIDATED), start),
+        (signal.SIGTERM, 143, TRAIN, fork),
+        (signal.SIGINT, 130, GPU_PATH, fork),
+    ],
     ids=["ctrl-c", "sigterm", "ctrl-c-gpu-path"],
 )
-def test_the_first_signal_saves_and_draws_and_names_the_resume_command(pictures, tmp_path, signum, code, network):
-    process = start("cnn", "--dataset", pictures, *network, "--epochs", 3000, cwd=tmp_path)
+def test_the_first_signal_saves_and_draws_and_names_the_resume_command(
+    pictures, tmp_path, signum, code, network, begin
+):
+    process = begin("cnn", "--dataset", pictures, *network, "--epochs", 3000, cwd=tmp_path)
     wait_for_epochs(process, tmp_path / "results" / "cnn", 2)
     process.send_signal(signum)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     folder = tmp_path / out.splitlines()[-1]
     assert f"interrupted; resume it with: rdfia resume {out.splitlines()[-1]}" in err.splitlines()
@@ -42,24 +50,24 @@ def test_the_first_signal_saves_and_draws_and_names_the_resume_command(pictures,
 
 
 def test_the_second_signal_ends_at_once(tmp_path):
-    process = start("cnn", "--dataset", "digits", "--epochs", 50, cwd=tmp_path)
+    process = fork("cnn", "--dataset", "digits", "--epochs", 50, cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "results" / "cnn", 1)
     process.send_signal(signal.SIGINT)
     # Two signals before Python gets to the first would count as one.
     wait_for_line(process, "press Ctrl-C again to stop at once")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     # What the first signal would have saved and drawn is not there: nothing was waited for.
     assert len(numbers(folder)) >= 1 and not (folder / "metrics.json").exists()
 
 
 def test_ctrl_c_ends_improve_with_what_is_finished(pictures, tmp_path):
-    args = ("improve", "baseline", "normalize", "--dataset", pictures, "--epochs", 20)
-    process = start(*args, cwd=tmp_path)
-    wait_for_epochs(process, tmp_path / "results" / "cnn", 2, "*normalize*")
+    args = ("improve", "mnist-dense", "mnist-lenet", "--dataset", pictures, "--epochs", 50)
+    process = fork(*args, cwd=tmp_path)
+    wait_for_epochs(process, tmp_path / "results" / "cnn", 2, "*lenet*")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130 and "the same command resumes from here" in err
     assert len(out.splitlines()) == 3, out  # the heading, the finished run, the folder
     again = ends_here(*args, cwd=tmp_path, code=0)
@@ -68,10 +76,11 @@ def test_ctrl_c_ends_improve_with_what_is_finished(pictures, tmp_path):
 
 
 def test_ctrl_c_in_the_first_run_of_improve_does_not_start_the_second(pictures, tmp_path):
-    process = start("improve", "baseline", "normalize", "--dataset", pictures, "--epochs", 300, cwd=tmp_path)
+    args = ("improve", "mnist-dense", "mnist-lenet", "--dataset", pictures, "--epochs", 3000)
+    process = fork(*args, cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "results" / "cnn", 2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130 and "the same command resumes from here" in err
     assert out.splitlines() == [str(Path("results") / "improve")]
     assert runs(tmp_path / "results" / "cnn") == [folder] and record(folder)["status"] == "interrupted"
@@ -83,7 +92,7 @@ def test_ctrl_c_before_training_exits_130(tmp_path):
     # TensorFlow's library is there some seconds before training begins.
     wait_until(lambda: "libtensorflow" in Path(f"/proc/{process.pid}/maps").read_text(), process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130 and "Traceback" not in err and "epoch" not in err
 
 
@@ -91,7 +100,7 @@ def test_a_closed_pipe_loses_nothing(tmp_path):
     process = start("svm", cwd=tmp_path)
     process.stdout.close()
     err = process.stderr.read()
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
     assert "Traceback" not in err
     assert record(tmp_path / "results" / "svm" / "kernels")["status"] == "ok"
 
