@@ -27,7 +27,7 @@ def test_gradients_by_hand_equal_the_tape_and_finite_differences(batch):
     assert [row["parameter"] for row in rows] == list(perceptron.PARAMETERS)
     assert [row["differenced"] for row in rows] == [20, 4, 12, 3]
     assert max(row["tape"] for row in rows) < 1e-12
-    assert max(row["finite_differences"] for row in rows) < 1e-12
+    assert max(row["finite_differences"] for row in rows) < 1e-6
 
 
 def test_the_gradient_check_notices_a_wrong_gradient(batch, monkeypatch):
@@ -50,7 +50,7 @@ def test_the_gradient_check_of_weights_that_are_all_zero_is_zero(batch):
     rows = perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.0, seed=1), *batch)
     errors = {row["parameter"]: (row["tape"], row["finite_differences"]) for row in rows}
     assert errors["W_h"] == errors["b_h"] == errors["W_y"] == (0.0, 0.0)
-    assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-12
+    assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-6
 
 
 def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
