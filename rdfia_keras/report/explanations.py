@@ -89,13 +89,14 @@ def conv(
             "what": "fully-connected, same output",
             "size": f"{facts['dense_weights']:,} weights + {facts['dense_biases']:,} biases",
         },
-        {"what": "the report's count of that", "size": f"{facts['report']:,}"},
+        {"what": "the report's count of that, as extracted", "size": f"{facts['report']:,}"},
     ]
-    line = (
+    lines = [
         "A connection has one weight, not two, and one filter gives one output a place, not z: "
-        f"{x} * {y} * {z} * {width} * {height}."
-    )
-    return Result(data=facts, table=table, lines=[line])
+        f"{x} * {y} * {z} * {width} * {height}.",
+        "The last z of the report's formula may be a z' = 1 that lost its prime in the extraction of the text.",
+    ]
+    return Result(data=facts, table=table, lines=lines)
 
 
 @explanation("layers", question="8, 9, 10, 11", shows="output and weights of every layer")

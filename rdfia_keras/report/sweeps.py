@@ -15,7 +15,7 @@ from rdfia_keras.config import MlpConfig, settings
 from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.report.result import Table
 from rdfia_keras.report.spread import Spread
-from rdfia_keras.report.tables import dash, percent
+from rdfia_keras.report.tables import dash, published_value
 from rdfia_keras.runs.files import to_json, write_atomic
 from rdfia_keras.runs.records import EpochRow, StoredRun, duration, environment, milestones, scores, test_accuracy
 
@@ -71,6 +71,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
         "settings": {name: value for name in varied if (value := _setting(experiment, name)) is not None},
         "epochs": experiment.config.epochs,
         "published": experiment.reference.published,
+        "published_at_end": experiment.reference.published_at_end,
         "n": len(ok),
         "failed": len(trials) - len(ok),
         "seeds": [trial.run.config.seed for trial in ok],
@@ -106,7 +107,7 @@ def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
         line |= {f"{name} test": _percents(row[name]) for name in MEASURES if any(one[name] for one in rows)}
         line |= {"min to max, final": _range(row["final"])}
         line |= {"epochs to 90 %": dash(row["epochs_to_90"])} if any(one["epochs_to_90"] for one in rows) else {}
-        line |= {"published": percent(row["published"])} if any(one["published"] for one in rows) else {}
+        line |= {"published": published_value(row)} if any(one["published"] for one in rows) else {}
         line |= {"failed": str(row["failed"])} if any(one["failed"] for one in rows) else {}
         lines.append(line)
     return lines

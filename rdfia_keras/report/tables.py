@@ -32,10 +32,10 @@ def published(reference: Mapping[str, Any]) -> str:
     Args:
         reference: The fields of a `Reference`, or a row that has them.
     """
-    return _published_value(reference) if reference["published"] is not None else dash(reference["comment"])
+    return published_value(reference) if reference["published"] is not None else dash(reference["comment"])
 
 
-def _published_value(reference: Mapping[str, Any]) -> str:
+def published_value(reference: Mapping[str, Any]) -> str:
     """The published value, with the word that it is not the best one; a dash where there is none."""
     # Records of earlier versions do not have the field.
     at_end = " (last epoch)" if reference.get("published_at_end") else ""
@@ -61,7 +61,7 @@ def summary(record: Record) -> Row:
         "data": record.dataset["name"],
         "status": record.status,
         "best test": percent(test_accuracy(record.best)),
-        "published": _published_value(record.reference),
+        "published": published_value(record.reference),
         "seconds": f"{record.seconds:.1f}",
     }
 
@@ -75,7 +75,7 @@ def _mlp(record: Record) -> list[Row]:
             **_selected(score.get("selected")),
             "final test": percent(score["final"]["test_accuracy"]),
             "test loss": f"{score['final']['test_loss']:.4f}",
-            "published": _published_value(record.reference),
+            "published": published_value(record.reference),
         }
         for name, score in record.details["implementations"].items()
     ]
@@ -117,7 +117,7 @@ def _cnn(record: Record) -> list[Row]:
             "at epoch": str(best["epoch"]) if best else "-",
             **_selected(record.selected),
             "final test": percent(test_accuracy(final)),
-            "published": _published_value(record.reference),
+            "published": published_value(record.reference),
         }
     ]
 

@@ -35,7 +35,8 @@ def conv_against_dense(shape: tuple[int, int, int], kernel: int, stride: int, pa
 
     Returns:
         `output` (x', y', 1), weights and bias of the filter, weights and biases of the fully-connected layer, and
-        `report`, what the report counts for that one: two weights for each connection, and z outputs a place.
+        `report`, what the report counts for that one as extracted: two weights for each connection, and z outputs a
+        place (its z may have been z').
     """
     x, y, z = shape
     out = output_size(x, kernel, stride, padding), output_size(y, kernel, stride, padding)
