@@ -50,10 +50,17 @@ def verdict(groups: Mapping[str, Any]) -> str:
 
 def sentence(row: Mapping[str, Any]) -> str:
     """One ratio with its target."""
-    what = f"{number(row['ratio'])} of {row['to']}" if row["to"] else f"{number(row['ratio'])} MB"
+    what = ratio(row) if row["to"] else f"{number(row['ratio'])} MB"
     if row["target"] is None:
         return f"{row['of']}: {what}"
     return f"{row['of']}: {what} (target {row['target']}: {'met' if row['met'] else 'missed'})"
+
+
+def ratio(row: Mapping[str, Any]) -> str:
+    """The median of the ratios turn by turn, and from which to which they go."""
+    turns = row.get("turns") or []
+    reach = f" ({number(min(turns))} to {number(max(turns))})" if len(turns) > 1 else ""
+    return f"{number(row['ratio'])}{reach} of {row['to']}"
 
 
 def table(group: Mapping[str, Any]) -> str:
@@ -71,7 +78,7 @@ def _wide(group: Mapping[str, Any]) -> list[Row]:
             {
                 f"{group['unit']}, median (min to max)": match,
                 **cells,
-                "ratio": "; ".join(f"{number(row['ratio'])} of {row['to']}" for row in ratios),
+                "ratio": "; ".join(ratio(row) for row in ratios),
                 **_target([row for row in ratios if row["target"]]),
             }
         )
@@ -87,7 +94,7 @@ def _long(group: Mapping[str, Any]) -> list[Row]:
             {
                 match: name,
                 f"{group['unit']}, median (min to max)": _spread(known),
-                "ratio": "; ".join(f"{number(row['ratio'])} of {row['to']}" for row in ratios if row["to"]) or "-",
+                "ratio": "; ".join(ratio(row) for row in ratios if row["to"]) or "-",
                 **_target([row for row in ratios if row["target"]]),
             }
         )
