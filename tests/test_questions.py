@@ -239,6 +239,7 @@ FACTS: dict[str, Callable[[], list[str]]] = {
         f"{median(study('lbfgs', 'lbfgs', False))} epochs",
         f"{final(study('lbfgs', 'lbfgs', True))} % against {final(study('lbfgs', 'lbfgs', False))} after 150",
         f"another schedule: {best('step')}",
+        f"decrease too fast: {best('step-iteration')}",
         f"decay has {best('inverse')}",
     ],
     "29": lambda: [
@@ -265,6 +266,11 @@ def test_an_answer_says_what_the_records_say(number):
 def test_the_test_accuracy_is_above_the_training_accuracy_in_the_epochs_that_question_14_names():
     above = [row["test_accuracy"] > row["train_accuracy"] for row in history("dropout")]
     assert above.index(False) == 9 and "first nine epochs" in ANSWERS["14"]
+
+
+def test_figure_19_stands_still_from_the_epoch_that_question_28_names():
+    still = accuracies("step-iteration")[7:]
+    assert max(still) - min(still) < 0.2 and "from the eighth epoch on" in ANSWERS["28"]
 
 
 def test_question_25s_and_28s_words_are_the_judgements():
