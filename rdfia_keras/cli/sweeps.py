@@ -1,11 +1,12 @@
 """Commands on many runs: sweep."""
 
+import functools
 from typing import Annotated
 
 import typer
 
 from rdfia_keras.cli.command import command
-from rdfia_keras.config import AT_LEAST_1, RunOptions, Setting
+from rdfia_keras.config import AT_LEAST_1, FRACTION, RunOptions, Setting
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import declare_sweep
 from rdfia_keras.report.result import Result
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
             "rdfia sweep circles --set lr=0.03,0.07,0.2 --seeds 20",
             "rdfia sweep ladder --seeds 3",
             "rdfia sweep cnn --set dataset=digits --set dropout_rate=0,0.25,0.5 --dry-run",
+            "rdfia sweep ladder --address auto --num-gpus 0.5",
         ),
     )(sweep)
 
@@ -46,6 +48,25 @@ def sweep(
         str | None, Setting("Name of the sweep's folder.", shown_default="made of the names and fields")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the trials and what is already there.")] = False,
+    ray: Annotated[
+        bool,
+        typer.Option(
+            "--ray",
+            help="Train as many trials at once as this machine has cores for; needs the extra 'cluster'.",
+            rich_help_panel="Cluster",
+        ),
+    ] = False,
+    address: Annotated[
+        str | None,
+        Setting("Train on the Ray cluster at this address; auto: the one that this machine is part of.", "Cluster"),
+    ] = None,
+    num_cpus: Annotated[
+        int | None, Setting("Cores of each trial.", "Cluster", check=AT_LEAST_1, shown_default="1")
+    ] = None,
+    num_gpus: Annotated[
+        float | None,
+        Setting("GPUs of each trial; with 0.5 two share one.", "Cluster", check=FRACTION, shown_default="0"),
+    ] = None,
 ) -> Result:
     """Train experiments with every combination of some settings, from several seeds: means with their spread.
 
@@ -54,7 +75,16 @@ def sweep(
     """
     if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
         raise ConfigError(f"--name {name!r} cannot be a folder's name: leave out slashes and a leading dot")
+    on_cluster = ray or address is not None
+    if not on_cluster and (num_cpus or num_gpus) is not None:
+        raise ConfigError("--num-cpus and --num-gpus need --ray or --address: without them trials take turns")
     declared = declare_sweep(names, assignments or (), seeds, name)
     from rdfia_keras.sections import sweep as section
 
-    return section.run(declared, options, dry_run)
+    if not on_cluster:
+        return section.run(declared, options, dry_run)
+    from rdfia_keras.sections import cluster
+
+    asked = cluster.Cluster(address, num_cpus or 1, num_gpus or 0.0)
+    cluster.check(options, asked)
+    return section.run(declared, options, dry_run, train=functools.partial(cluster.train, cluster=asked))

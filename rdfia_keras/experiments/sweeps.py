@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rdfia_keras.config import CONFIGS, Config, MlpConfig, parse_field, parse_value, settings
+from rdfia_keras.config import CONFIGS, Config, MlpConfig, dataset_name, parse_field, parse_value, settings
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments.base import REGISTRY, Experiment
 from rdfia_keras.experiments.bonus import bonus_experiments
@@ -141,6 +141,7 @@ def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> list[tuple
             raise ConfigError(f"--set {field} is given twice: put all its values into one, as in {field}=V1,V2")
         for kind in kinds:
             parsed = [parse_value(kind, parse_field(kind, typed), value) for value in values.split(",")]
+            parsed = [dataset_name(value) for value in parsed] if field == "dataset" else parsed
             grid[field] = tuple(dict.fromkeys(parsed))
     return list(grid.items())
 

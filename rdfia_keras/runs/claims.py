@@ -1,9 +1,9 @@
-"""Which process trains what: a lock for a run that is wanted, before it has a folder."""
+"""Which process trains what: locks for a run that is wanted, before it has a folder."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,6 +14,9 @@ from rdfia_keras.runs.store import Query
 from rdfia_keras.system.terminal import note
 
 FOLDER = ".claims"
+# Who sees to it that a run is trained, and who trains it. These are two processes on a cluster, where the one that
+# trains may outlive the other for a moment.
+DRIVER, WORKER = "driver", "worker"
 
 
 class Busy(RdfiaError):
@@ -21,22 +24,32 @@ class Busy(RdfiaError):
 
 
 @contextmanager
-def claimed(out: Path, query: Query, wait: bool = True) -> Iterator[None]:
-    """While active, no other process trains what `query` asks for into the same results folder.
+def claimed(out: Path, query: Query, wait: bool = True, roles: Sequence[str] = (DRIVER, WORKER)) -> Iterator[None]:
+    """While active, no other process has these roles in what `query` asks for, in the same results folder.
 
-    The system lets go of it when the process ends, however it ends.
+    The system lets go of them when the process ends, however it ends.
 
     Args:
         out: The results folder.
         query: What is wanted.
         wait: Until the other process has finished it.
+        roles: In their order above, so that no two processes wait for each other.
 
     Raises:
         Busy: When another process has claimed it, without `wait`.
         RdfiaError: When the folder cannot be written.
     """
     name = hashlib.sha256(json.dumps(query.key(), sort_keys=True, default=str).encode()).hexdigest()[:16]
-    lock = FileLock(make_folder(out / FOLDER) / f"{name}.lock")
+    folder = make_folder(out / FOLDER)
+    with ExitStack() as held:
+        for role in roles:
+            held.enter_context(_lock(folder / f"{name}.{role}.lock", wait))
+        yield
+
+
+def _lock(path: Path, wait: bool) -> FileLock:
+    """A lock that is held."""
+    lock = FileLock(path)
     try:
         try:
             lock.acquire(timeout=0)
@@ -46,8 +59,5 @@ def claimed(out: Path, query: Query, wait: bool = True) -> Iterator[None]:
             note("another process trains the same; waiting for it to end")
             lock.acquire()
     except OSError as error:
-        raise RdfiaError(f"cannot write into {out / FOLDER}: {error.strerror}; choose another --out") from error
-    try:
-        yield
-    finally:
-        lock.release()
+        raise RdfiaError(f"cannot write into {path.parent}: {error.strerror}; choose another --out") from error
+    return lock

@@ -48,7 +48,7 @@ class Run:
         parent = make_folder(out / section)
         if overwrite and (parent / name).exists():
             remove_run(parent / name)
-        run = cls(_new_folder(parent, name))
+        run = cls(new_folder(parent, name))
         try:
             run._hold()
             content = {"argv": sys.argv[1:], "experiment": name, "config": config.to_dict(), **facts, **environment()}
@@ -164,7 +164,12 @@ class Run:
         return (self.folder / checkpoints.FOLDER).is_dir()
 
 
-def _new_folder(parent: Path, name: str) -> Path:
+def new_folder(parent: Path, name: str) -> Path:
+    """Make `parent/name`, or else `name-2`, `name-3`, ...
+
+    Raises:
+        RdfiaError: When it cannot be made.
+    """
     number = 1
     while True:
         folder = parent / (name if number == 1 else f"{name}-{number}")

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.report import sweeps as report
 from rdfia_keras.report.result import Result
 from rdfia_keras.report.tables import percent
-from rdfia_keras.runs.claims import Busy
+from rdfia_keras.runs.claims import DRIVER, WORKER, Busy
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.records import StoredRun, test_accuracy
 from rdfia_keras.runs.store import Query, RunStore, Snapshot
@@ -69,12 +69,23 @@ def plan(sweep: Sweep, quick: bool) -> list[Trial]:
     return trials
 
 
-def run(sweep: Sweep, options: RunOptions, dry_run: bool = False, load: Load | None = None) -> Result:
-    """Train the trials of a sweep that are not there yet, one after the other, and compare.
+# Trains trials and tells of each as it ends.
+Train = Callable[[Sequence[Trial], RunOptions], Iterator[Ended]]
+
+
+def run(
+    sweep: Sweep,
+    options: RunOptions,
+    dry_run: bool = False,
+    load: Load | None = None,
+    train: Train | None = None,
+) -> Result:
+    """Train the trials of a sweep that are not there yet, and compare.
 
     Args:
         dry_run: Only say which there are.
         load: Gives the data of a config; by default from `options.data_dir`.
+        train: By default one trial after the other, in this process.
 
     Raises:
         RdfiaError: When data, device or output folder cannot be used, or the disk fills up.
@@ -90,7 +101,8 @@ def run(sweep: Sweep, options: RunOptions, dry_run: bool = False, load: Load | N
     folder = make_folder(options.out / FOLDER / (f"{sweep.name}-quick" if options.quick else sweep.name))
     note(f"{sweep.name}: {len(trials):,} trials, {len(found):,} of them finished earlier")
     exit_code, progress = 0, _Progress(len(missing))
-    for ended in train_in_turn(missing, options, load or loader(options)):
+    train = train or (lambda trials, options: train_in_turn(trials, options, load or loader(options)))
+    for ended in train(missing, options):
         exit_code = max(exit_code, ended.exit_code)
         if ended.run:
             found[ended.trial] = ended.run
@@ -144,16 +156,27 @@ def train_in_turn(trials: Iterable[Trial], options: RunOptions, load: Load) -> I
                     return
 
 
-def train_trial(trial: Trial, options: RunOptions, load: Load, wait: bool = True) -> Ended:
+def train_trial(
+    trial: Trial, options: RunOptions, load: Load, wait: bool = True, roles: Sequence[str] = (DRIVER, WORKER)
+) -> Ended:
     """Find, resume or train one trial.
+
+    Args:
+        roles: What this process claims, as `claimed` takes it.
 
     Raises:
         Busy: When another process trains it, without `wait`.
     """
-    # Only its own folders: a look at all of them before each trial of many would take longer than the trial.
-    store = RunStore(options.out, names=f"{trial.name}*")
-    run, finished = get_or_train(trial.experiment, trial.query, options, load, store=store, wait=wait, brief=True)
+    store = store_of(trial, options)
+    run, finished = get_or_train(
+        trial.experiment, trial.query, options, load, store=store, wait=wait, roles=roles, brief=True
+    )
     return Ended(trial, run, finished.exit_code if finished else 0)
+
+
+def store_of(trial: Trial, options: RunOptions) -> RunStore:
+    """Only its own folders: a look at all of them before each trial of many would take longer than the trial."""
+    return RunStore(options.out, names=f"{trial.name}*")
 
 
 def conclude(
@@ -189,9 +212,8 @@ def _listing(trials: Sequence[Trial], found: dict[Trial, StoredRun], options: Ru
     """Which trials are finished, which would resume, and which are missing."""
     rows = []
     for trial in trials:
-        store = RunStore(options.out, names=f"{trial.name}*")
         run = found.get(trial)
-        resumable = None if run else store.find_resumable(trial.query)
+        resumable = None if run else store_of(trial, options).find_resumable(trial.query)
         state = run.record.status if run else ("resumes" if resumable else "missing")
         rows.append(
             {
