@@ -10,6 +10,7 @@ import getpass
 import hashlib
 import logging
 import os
+import re
 import shutil
 import socket
 import sys
@@ -18,7 +19,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.claims import DRIVER, WORKER, Busy, claimed
+from rdfia_keras.runs.claims import FOLDER as CLAIMS
 from rdfia_keras.runs.files import make_folder, write_atomic
 from rdfia_keras.runs.folder import new_folder
 from rdfia_keras.runs.records import StoredRun, read_record
@@ -43,6 +45,7 @@ OBJECT_STORE_BYTES = 100 * 2**20
 SECONDS_BETWEEN_LOOKS = 0.5
 # For trials to end after their batch and to write their records once they are cancelled.
 SECONDS_TO_STOP = 60.0
+SECONDS_TO_CONNECT = 5.0
 # Each trial that is handed to Ray holds an open file.
 MOST_AT_ONCE = 500
 
@@ -81,11 +84,11 @@ def check(options: RunOptions, cluster: Cluster) -> None:
     """Refuse what cannot be, before anything starts.
 
     Raises:
-        ConfigError: When the device and the number of GPUs contradict each other, or the address is empty.
+        ConfigError: When the device and the number of GPUs contradict each other, or the address is none.
         RdfiaError: When Ray is not installed.
     """
-    if cluster.address is not None and not cluster.address.strip():
-        raise ConfigError("--address is empty: give HOST:PORT, or auto")
+    if cluster.address not in (None, "auto") and not re.fullmatch(r".+:\d+", str(cluster.address)):
+        raise ConfigError(f"--address must be HOST:PORT, or auto, not {cluster.address!r}")
     if options.device == "gpu" and not cluster.num_gpus:
         raise ConfigError("--device gpu needs --num-gpus, such as --num-gpus 1")
     if options.device == "cpu" and cluster.num_gpus:
@@ -267,32 +270,51 @@ def train(trials: Sequence[Trial], options: RunOptions, cluster: Cluster) -> Ite
 def _connected(cluster: Cluster) -> Iterator[None]:
     """While active, this process is the driver of a cluster."""
     ray = import_ray()
+    # Ray prints what happens to workers and nodes on stdout; it belongs to what native libraries print.
+    around = redirect_stdout(open(2, "w", buffering=1, closefd=False))  # noqa: SIM115
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     local = {"address": "local", "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-    try:
-        ray.init(**quiet, **({"address": cluster.address} if cluster.address else local))
-    except (OSError, RuntimeError, ValueError) as error:
-        where = f"join a Ray cluster at {cluster.address}" if cluster.address else "start Ray on this machine"
-        said = " ".join(str(error).split())
-        raise RdfiaError(f"cannot {where}; start one with ray start --head, or see ray status: {said}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with around:
+        try:
+            _find(cluster.address)
+            ray.init(**quiet, **({"address": cluster.address} if cluster.address else local))
+        except (OSError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            if cluster.address:
+                raise RdfiaError(
+                    f"cannot join a Ray cluster at {cluster.address}; start one with ray start --head: {said}"
+                ) from error
+            raise RdfiaError(f"cannot start Ray on this machine: {said}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _find(address: str | None) -> None:
+    """Refuse an address where nothing answers: Ray would try for minutes.
+
+    Raises:
+        OSError: When nothing does.
+    """
+    if address and address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_CONNECT).close()
 
 
 @contextmanager
 def _job(options: RunOptions, cluster: Cluster) -> Iterator[Job]:
     """The job of a sweep; while active, the results folder has its marker."""
-    marker = make_folder(options.out) / f".sweep-{uuid.uuid4().hex}"
+    marker = Path(CLAIMS, f"sweep-{uuid.uuid4().hex}")
+    make_folder(options.out / CLAIMS)
     # The same in the next call of the command, which then resumes what this one left on a node.
     origin = f"{socket.gethostname()} {getpass.getuser()} {options.out}"
     scratch = f"rdfia-{hashlib.sha256(origin.encode()).hexdigest()[:16]}"
-    write_atomic(marker, b"")
+    write_atomic(options.out / marker, b"")
     try:
-        yield Job(options, marker.name, scratch, cluster.num_cpus, tuple(sys.argv), rdfia_keras.__version__)
+        yield Job(options, str(marker), scratch, cluster.num_cpus, tuple(sys.argv), rdfia_keras.__version__)
     finally:
-        marker.unlink(missing_ok=True)
+        (options.out / marker).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -461,7 +483,8 @@ class _View:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(file=sys.stderr), transient=True, auto_refresh=False)
+            console = Console(file=sys.stderr)
+            self._live = Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False)
             self._live.start()
         return self
 

@@ -1,0 +1,103 @@
+"""A sweep on a Ray cluster of two nodes that loses a worker, a node, its driver: every trial is trained once."""
+
+import os
+from pathlib import Path
+
+import pytest
+from processes import digest, ends, ends_here, kill, runs, start, wait_until
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+ray_cluster = pytest.importorskip("ray.cluster_utils")
+
+# Some seconds each, one checkpoint a second.
+SWEEP = ("sweep", "circles", "--set", "batch_size=1", "--set", "epochs=8000", "--seeds", 4)
+TRIALS = ["batch-1", "batch-1-seed-1", "batch-1-seed-2", "batch-1-seed-3"]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head node and a second one, of one core each."""
+    made = ray_cluster.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        # Of another address, so that no driver takes it for the node of its own machine.
+        made.add_node(num_cpus=1, node_ip_address="127.0.0.2")
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def in_sequence(tmp_path_factory) -> dict[str, str]:
+    """Digests of the trials as one process trains them, one after the other."""
+    folder = tmp_path_factory.mktemp("sequence")
+    ends_here(*SWEEP, cwd=folder, code=0)
+    return digests(folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """By run; every run's folder in the results counts, so that no trial was trained twice."""
+    return {run.name: digest(run) for run in runs(folder / "results" / "mlp")}
+
+
+def workers(node=None) -> dict[str, int]:
+    """Processes that train a trial, by its name; of a node, or of both."""
+    raylet = node and node.all_processes["raylet"][0].process.pid
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (process / "cmdline").read_bytes().split(b"\0")[0].decode()
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # It has ended.
+            continue
+        name = title.removeprefix("ray::")
+        if name in TRIALS and title != name and raylet in (None, parent):
+            found[name] = int(process.name)
+    return found
+
+
+def rows(folder: Path, trial: str) -> list[str]:
+    """What the history of a trial holds by now."""
+    path = folder / "results" / "mlp" / trial / "history.csv"
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
+def trains(folder: Path, node=None) -> str | None:
+    """A trial that a node trains and that has a checkpoint."""
+    return next((trial for trial in workers(node) if rows(folder, trial)), None)
+
+
+def test_a_killed_worker_and_a_lost_node_cost_no_trial(cluster, in_sequence, tmp_path):
+    head, (other,) = cluster.head_node, cluster.worker_nodes
+    driver = start(*SWEEP, "--address", cluster.address, cwd=tmp_path)
+    before = {}
+    wait_until(lambda: trains(tmp_path, head), driver)
+    before |= {(killed := trains(tmp_path, head)): rows(tmp_path, killed)}
+    os.kill(workers(head)[killed], 9)
+    wait_until(lambda: trains(tmp_path, other), driver)
+    before |= {(lost := trains(tmp_path, other)): rows(tmp_path, lost)}
+    cluster.remove_node(other, allow_graceful=False)
+    out, err = driver.communicate(timeout=150)
+    assert driver.returncode == 0, err
+    assert "its process was lost; started again" in err
+    assert digests(tmp_path) == in_sequence and sorted(in_sequence) == TRIALS
+    for trial, first_rows in before.items():
+        # Times included: these epochs were not trained again.
+        assert rows(tmp_path, trial)[: len(first_rows)] == first_rows
+    assert out.splitlines()[0].startswith("experiment") and out.splitlines()[1].startswith("batch-1     4")
+
+
+def test_a_killed_driver_leaves_what_the_same_command_completes(cluster, in_sequence, tmp_path):
+    args = (*SWEEP, "--address", cluster.address)
+    driver = start(*args, cwd=tmp_path)
+    wait_until(lambda: trains(tmp_path), driver)
+    first = trains(tmp_path)
+    first_rows = rows(tmp_path, first)
+    kill(driver)
+    ends(*args, cwd=tmp_path, code=0)
+    assert digests(tmp_path) == in_sequence
+    assert rows(tmp_path, first)[: len(first_rows)] == first_rows
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
+    done = ends(*SWEEP, "--address", "127.0.0.1:1", cwd=tmp_path, code=1)
+    assert done.stderr.count("error: ") == 1 and "cannot join a Ray cluster at 127.0.0.1:1" in done.stderr
