@@ -140,7 +140,8 @@ def test_a_board_counts_how_often_a_trial_was_started():
         7: {"node": "other", "attempt": 2, "done": 2, "epochs": 10, "test_accuracy": 0.5},
     }
     rows = [{"trial": f"trial-{number}", **row} for number, row in board.read([7, 8]).items()]
-    shown = table(rows)
+    shown = table(rows, waiting=3)
+    assert shown.title == "training 2, waiting 3"
     assert [list(column.cells) for column in shown.columns] == [
         ["trial-7", "trial-8"],
         ["other", "one"],

@@ -50,6 +50,12 @@ def test_groups_sections_and_registered_names():
     assert names(declare_sweep(["augment", "augment"], [], 1)) == ["augment"]
 
 
+def test_a_folder_of_images_is_known_by_its_whole_path(image_folder, monkeypatch):
+    monkeypatch.chdir(image_folder.parent)
+    (one,) = declare_sweep(["cnn"], [f"dataset={image_folder.name}"], 1).configurations()
+    assert one.config.dataset == str(image_folder)
+
+
 def test_what_was_left_to_its_default_follows_the_change():
     configs = [one.config for one in declare_sweep(["augment"], ["optimizer=sgd,adam"], 1).configurations()]
     assert [(config.lr, config.epochs, config.normalize) for config in configs] == [(0.1, 50, True), (0.001, 50, True)]

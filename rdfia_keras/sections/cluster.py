@@ -234,7 +234,8 @@ class Board:
         self.rows[number] = {"node": node, "attempt": attempt}
 
     def epoch(self, number: int, done: int, epochs: int, test_accuracy: float) -> None:
-        self.rows[number] |= {"done": done, "epochs": epochs, "test_accuracy": test_accuracy}
+        row = self.rows.setdefault(number, {"node": "-", "attempt": 1})
+        row.update(done=done, epochs=epochs, test_accuracy=test_accuracy)
 
     def read(self, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Of those trials that have started."""
@@ -278,11 +279,12 @@ def _connected(cluster: Cluster) -> Iterator[None]:
         try:
             _find(cluster.address)
             ray.init(**quiet, **({"address": cluster.address} if cluster.address else local))
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             said = " ".join(str(error).split())
             if cluster.address:
+                where = "on this machine" if cluster.address == "auto" else f"at {cluster.address}"
                 raise RdfiaError(
-                    f"cannot join a Ray cluster at {cluster.address}; start one with ray start --head: {said}"
+                    f"cannot join a Ray cluster {where}; start one with ray start --head: {said}"
                 ) from error
             raise RdfiaError(f"cannot start Ray on this machine: {said}") from error
         try:
@@ -348,7 +350,7 @@ class _Driver:
         )
         self.board = ray.remote(num_cpus=0, max_restarts=-1, scheduling_strategy=here)(Board).remote()
         self._reading: Any = None
-        self._warned = False
+        self._told: set[str] = set()
 
     def train(self, stop: StopRequest) -> Iterator[Ended]:
         """Train until all trials have ended or a stop is asked for."""
@@ -381,6 +383,8 @@ class _Driver:
                     continue
                 ref = self.task.options(name=trial.name).remote(number, trial, self.job, self.board)
                 self.running[ref] = _Running(number, trial, claim.pop_all())
+        if self.waiting and not self.running:
+            self._tell("another process trains what is left; waiting for it to end")
 
     def _check(self, room: int) -> None:
         """Tell of a cluster that has no room for a trial.
@@ -388,7 +392,7 @@ class _Driver:
         Raises:
             RdfiaError: When that is this machine, to which no node will be added.
         """
-        if room or self._warned:
+        if room:
             return
         if self.cluster.address is None:
             has = {kind: self.ray.cluster_resources().get(kind, 0) for kind in ("CPU", "GPU")}
@@ -396,8 +400,13 @@ class _Driver:
                 f"a trial takes {self.cluster.describe()}, and this machine has {has['CPU']:g} cores and "
                 f"{has['GPU']:g} GPUs: see --num-cpus and --num-gpus"
             )
-        self._warned = True
-        note(f"no node has {self.cluster.describe()}, which a trial takes; waiting for one to join the cluster")
+        self._tell(f"no node has {self.cluster.describe()}, which a trial takes; waiting for one to join the cluster")
+
+    def _tell(self, text: str) -> None:
+        """A note, once."""
+        if text not in self._told:
+            note(text)
+        self._told.add(text)
 
     def _collect(self) -> Iterator[Ended]:
         """What has come back by now; waits for a moment."""
@@ -451,7 +460,8 @@ class _Driver:
             rows = {}
         self._reading = None
         names = {one.number: one.trial.name for one in self.running.values()}
-        self.view.show({number: {"trial": names[number], **row} for number, row in rows.items() if number in names})
+        started = {number: {"trial": names[number], **row} for number, row in rows.items() if number in names}
+        self.view.show(started, waiting=len(self.waiting) + len(self.running) - len(started))
 
 
 def keep(out: Path, returned: Returned) -> StoredRun | None:
@@ -492,21 +502,21 @@ class _View:
         if self._live:
             self._live.stop()
 
-    def show(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        """Show rows of the board, with the names of the trials."""
+    def show(self, rows: Mapping[int, Mapping[str, Any]], waiting: int) -> None:
+        """Show rows of the board, with the names of the trials, and how many trials have not started."""
         for number, row in rows.items():
             if row["attempt"] > self._attempts.setdefault(number, row["attempt"]):
                 note(f"{row['trial']}: its process was lost; started again on the node {row['node']}")
             self._attempts[number] = row["attempt"]
         if self._live:
-            self._live.update(table(list(rows.values())), refresh=True)
+            self._live.update(table(list(rows.values()), waiting), refresh=True)
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Any:
+def table(rows: Sequence[Mapping[str, Any]], waiting: int) -> Any:
     """Rows of the board as a table of Rich."""
     from rich.table import Table
 
-    shown = Table("trial", "node", "epoch", "test", box=None, title=f"{len(rows)} trials are being trained")
+    shown = Table("trial", "node", "epoch", "test", box=None, title=f"training {len(rows)}, waiting {waiting}")
     for row in rows:
         epoch = f"{row['done']}/{row['epochs']}" if "done" in row else "-"
         shown.add_row(row["trial"], row["node"], epoch, percent(row.get("test_accuracy")))

@@ -1,10 +1,12 @@
 """A sweep on a Ray cluster of two nodes that loses a worker, a node, its driver: every trial is trained once."""
 
 import os
+import random
+import time
 from pathlib import Path
 
 import pytest
-from processes import digest, ends, ends_here, kill, runs, start, wait_until
+from processes import ENV, digest, ends, ends_here, kill, numbers, runs, start, wait_until
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray_cluster = pytest.importorskip("ray.cluster_utils")
@@ -12,6 +14,12 @@ ray_cluster = pytest.importorskip("ray.cluster_utils")
 # Some seconds each, one checkpoint a second.
 SWEEP = ("sweep", "circles", "--set", "batch_size=1", "--set", "epochs=8000", "--seeds", 4)
 TRIALS = ["batch-1", "batch-1-seed-1", "batch-1-seed-2", "batch-1-seed-3"]
+# Convnets with augmentation and dropout, 12 trials.
+CONVNETS = ("sweep", "cnn", "--set", "dataset=digits", "--set", "augmentations=none,crop+flip")
+CONVNETS += ("--set", "dropout_rate=0,0.5", "--set", "epochs=8", "--seeds", 3)
+# What a trial of one core has: the bits of a convnet depend on the number of threads.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+KILLS = int(os.environ.get("RDFIA_KILLS", 0))
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +42,13 @@ def in_sequence(tmp_path_factory) -> dict[str, str]:
     return digests(folder)
 
 
-def digests(folder: Path) -> dict[str, str]:
+def digests(folder: Path, section: str = "mlp") -> dict[str, str]:
     """By run; every run's folder in the results counts, so that no trial was trained twice."""
-    return {run.name: digest(run) for run in runs(folder / "results" / "mlp")}
+    return {run.name: digest(run) for run in runs(folder / "results" / section)}
 
 
-def workers(node=None) -> dict[str, int]:
-    """Processes that train a trial, by its name; of a node, or of both."""
+def workers(node=None, names=TRIALS) -> dict[str, int]:
+    """Processes that train one of some trials, by its name; of a node, or of both."""
     raylet = node and node.all_processes["raylet"][0].process.pid
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
@@ -50,7 +58,7 @@ def workers(node=None) -> dict[str, int]:
         except OSError:  # It has ended.
             continue
         name = title.removeprefix("ray::")
-        if name in TRIALS and title != name and raylet in (None, parent):
+        if name in names and title != name and raylet in (None, parent):
             found[name] = int(process.name)
     return found
 
@@ -101,3 +109,31 @@ def test_a_killed_driver_leaves_what_the_same_command_completes(cluster, in_sequ
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
     done = ends(*SWEEP, "--address", "127.0.0.1:1", cwd=tmp_path, code=1)
     assert done.stderr.count("error: ") == 1 and "cannot join a Ray cluster at 127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.skipif(not KILLS, reason="set RDFIA_KILLS=20 for a quarter of an hour of kills")
+def test_random_kills_of_workers_and_nodes(cluster, tmp_path):
+    """At random moments, those in which a worker starts, compiles or writes included."""
+    whole, cut, chance = tmp_path / "whole", tmp_path / "cut", random.Random(19)
+    for folder in (whole, cut):
+        folder.mkdir()
+    in_sequence = start(*CONVNETS, cwd=whole, env=ENV | ONE_THREAD)
+    _, err = in_sequence.communicate()
+    assert in_sequence.returncode == 0, err
+    names = sorted(digests(whole, "cnn"))
+    driver = start(*CONVNETS, "--address", cluster.address, cwd=cut)
+    for number in range(KILLS):
+        time.sleep(chance.uniform(0, 25))
+        wait_until(lambda: workers(names=names), driver)
+        if number % 3:
+            os.kill(chance.choice(list(workers(names=names).values())), 9)
+        else:
+            (node,) = cluster.worker_nodes
+            cluster.remove_node(node, allow_graceful=False)
+            cluster.add_node(num_cpus=1, node_ip_address=f"127.0.0.{number + 3}")
+    _, err = driver.communicate()
+    assert driver.returncode == 0, err
+    print(err)
+    assert len(names) == 12 and digests(cut, "cnn") == digests(whole, "cnn")
+    for name in names:
+        assert numbers(cut / "results" / "cnn" / name) == numbers(whole / "results" / "cnn" / name)
