@@ -1,9 +1,9 @@
 """The report's figures: from your runs, from the reference, or trained when that is asked for."""
 
 import json
-from pathlib import Path
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from stored_runs import change, no_data, query, store
