@@ -11,6 +11,7 @@ from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import perceptron
+from rdfia_keras.models.initial_weights import init_params
 from rdfia_keras.sections import mlp
 from rdfia_keras.training import perceptron as training
 from rdfia_keras.training.callbacks import Diverged, epoch_order
@@ -23,7 +24,7 @@ def batch():
 
 
 def test_gradients_by_hand_equal_the_tape_and_finite_differences(batch):
-    rows = perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.5, seed=1), *batch)
+    rows = perceptron.check_gradients(init_params(5, 4, 3, 0.5, seed=1), *batch)
     assert [row["parameter"] for row in rows] == list(perceptron.PARAMETERS)
     assert [row["differenced"] for row in rows] == [20, 4, 12, 3]
     assert max(row["tape"] for row in rows) < 1e-12
@@ -37,17 +38,14 @@ def test_the_gradient_check_notices_a_wrong_gradient(batch, monkeypatch):
         return {**right(params, outputs, y), "b_h": right(params, outputs, y)["b_h"] * 1.001}
 
     monkeypatch.setattr(perceptron, "backward", wrong)
-    rows = {
-        row["parameter"]: row
-        for row in perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.5, seed=1), *batch)
-    }
+    rows = {row["parameter"]: row for row in perceptron.check_gradients(init_params(5, 4, 3, 0.5, seed=1), *batch)}
     assert rows["b_h"]["tape"] > 1e-6 < rows["b_h"]["finite_differences"]
     assert rows["W_h"]["tape"] < 1e-12
 
 
 def test_the_gradient_check_of_weights_that_are_all_zero_is_zero(batch):
     """W_y = 0 lets no gradient through to the hidden layer, and tanh(0) = 0 none to W_y."""
-    rows = perceptron.check_gradients(perceptron.init_params(5, 4, 3, 0.0, seed=1), *batch)
+    rows = perceptron.check_gradients(init_params(5, 4, 3, 0.0, seed=1), *batch)
     errors = {row["parameter"]: (row["tape"], row["finite_differences"]) for row in rows}
     assert errors["W_h"] == errors["b_h"] == errors["W_y"] == (0.0, 0.0)
     assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-6
@@ -55,7 +53,7 @@ def test_the_gradient_check_of_weights_that_are_all_zero_is_zero(batch):
 
 def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
     x, y = batch
-    p = perceptron.init_params(5, 4, 3, 0.5, seed=2)
+    p = init_params(5, 4, 3, 0.5, seed=2)
     h = np.tanh(x @ p["W_h"].T + p["b_h"])
     e = np.exp(h @ p["W_y"].T + p["b_y"])
     g_y = e / e.sum(axis=1, keepdims=True) - y
@@ -177,7 +175,7 @@ def test_a_batch_larger_than_the_training_set_is_all_of_it():
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (3, 7, 5), (64, 10, 10)])
 def test_any_layer_sizes(sizes):
     n_x, n_h, n_y = sizes
-    params = perceptron.init_params(n_x, n_h, n_y, 0.3, seed=0)
+    params = init_params(n_x, n_h, n_y, 0.3, seed=0)
     for implementation in perceptron.IMPLEMENTATIONS.values():
         y_hat = perceptron.predict(implementation(params, 0.1), np.ones((4, n_x)))
         assert y_hat.shape == (4, n_y)
@@ -185,7 +183,7 @@ def test_any_layer_sizes(sizes):
 
 
 def test_initial_weights_follow_seed_and_std():
-    first, again, other = (perceptron.init_params(100, 100, 10, 0.3, seed) for seed in (0, 0, 1))
+    first, again, other = (init_params(100, 100, 10, 0.3, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first["W_h"], again["W_h"])
     assert not np.array_equal(first["W_h"], other["W_h"])
     assert first["W_h"].std() == pytest.approx(0.3, rel=0.05)

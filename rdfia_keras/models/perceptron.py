@@ -32,17 +32,6 @@ IMPLEMENTATIONS: Registry[type] = Registry(
 )
 
 
-def init_params(n_x: int, n_h: int, n_y: int, std: float, seed: int) -> dict[str, np.ndarray]:
-    """Weights drawn from N(0, std²), biases zero: W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,)."""
-    rng = np.random.default_rng(seed)
-    return {
-        "W_h": rng.normal(0, std, (n_h, n_x)),
-        "b_h": np.zeros(n_h),
-        "W_y": rng.normal(0, std, (n_y, n_h)),
-        "b_y": np.zeros(n_y),
-    }
-
-
 def forward(params: dict, x: tf.Tensor) -> dict[str, tf.Tensor]:
     """Question 7: every intermediate result, from x to y_hat."""
     h_tilde = tf.matmul(x, params["W_h"], transpose_b=True) + params["b_h"]
@@ -222,7 +211,7 @@ def lbfgs(
     """Question 28: SciPy's L-BFGS on the whole training set at once, with the gradients by hand.
 
     Args:
-        params: As `init_params` gives them.
+        params: As `models.initial_weights` draws them.
         x, y, bounds: Examples and one-hot targets, as of `compile_epochs`.
         iterations: At most so many; fewer when the line search finds nothing better.
 
@@ -292,7 +281,7 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
     """Compare each parameter's hand-written gradient with GradientTape's and with central finite differences.
 
     Args:
-        params: As `init_params` gives them, float64.
+        params: As `models.initial_weights` draws them, float64.
         x, y: A batch, (N, n_x) and one-hot (N, n_y).
         limit: At most so many entries of a parameter are differenced, spread evenly over it.
 

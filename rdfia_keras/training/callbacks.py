@@ -17,6 +17,7 @@ from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import write_atomic
 from rdfia_keras.runs.records import EpochRow, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress
+from rdfia_keras.training.order import epoch_order
 
 Logs = dict[str, Any] | None
 CHECKPOINT_SCHEMA = 1
@@ -57,11 +58,6 @@ class EpochSeeds(keras.callbacks.Callback):
     def order(self, count: int) -> np.ndarray:
         """A permutation of 0..count-1 for the current epoch. (`fit(shuffle=True)` repeats one after seeding.)"""
         return epoch_order(self.seed, self.epoch, count)
-
-
-def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """A permutation of 0..count-1 for an epoch."""
-    return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def set_random_streams(model: keras.Model, seed: int, epoch: int) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rdfia_keras.config import MlpConfig
-from rdfia_keras.data import Dataset, one_hot, read_initial_weights
+from rdfia_keras.data import Dataset, one_hot
 from rdfia_keras.models import perceptron
+from rdfia_keras.models.initial_weights import init
 from rdfia_keras.runs.records import EpochRow
-from rdfia_keras.training.callbacks import Diverged, epoch_order
+from rdfia_keras.training.callbacks import Diverged
+from rdfia_keras.training.order import epoch_order
 
 # Chance gives log n_y, a few nats; a thousand times that comes of steps that only overshoot.
 DIVERGED_LOSS = 1000.0
@@ -27,13 +29,6 @@ class State:
 
     weights: dict[str, np.ndarray]
     history: list[EpochRow] = field(default_factory=list)
-
-
-def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
-    """The initial weights of every implementation: those of the file that the config names, or drawn."""
-    return read_initial_weights(config, data) or perceptron.init_params(
-        data.train.x.shape[1], config.hidden_units, len(data.classes), config.init_std, config.seed
-    )
 
 
 class Trainer:
