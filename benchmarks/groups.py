@@ -149,8 +149,8 @@ def _size() -> Match:
 def _commands() -> Match:
     rdfia = ["-m", "rdfia_keras"]
     contenders = {
-        "rdfia mlp": [*rdfia, "mlp", "--overwrite"],
-        "rdfia cnn --dataset digits --quick": [*rdfia, "cnn", "--dataset", "digits", "--quick", "--overwrite"],
+        "rdfia mlp": [*rdfia, "mlp"],
+        "rdfia cnn --dataset digits --quick": [*rdfia, "cnn", "--dataset", "digits", "--quick"],
         "import tensorflow": ["-c", "import tensorflow"],
         "rdfia --help": [*rdfia, "--help"],
         "import typer": ["-c", "import typer"],
@@ -164,6 +164,16 @@ def _commands() -> Match:
             Ratio("rdfia --help", ("import typer",), 4.0),
         ),
     )
+
+
+def _trials() -> Match:
+    """Eight trainings of the digits convnet, one core each; needs Ray and two cores."""
+    ray = ["-m", "rdfia_keras", "sweep", "cnn", "--seeds", "8", "--ray", "--num-cpus", "1"]
+    contenders = {
+        "rdfia sweep --ray": [*ray, "--set", "dataset=digits", "--set", "epochs=30"],
+        "8 rdfia cnn, two at a time": ["-m", "benchmarks.side_by_side", "8", "--dataset", "digits", "--epochs", "30"],
+    }
+    return Match("digits convnet", contenders, (Ratio("rdfia sweep --ray", ("8 rdfia cnn, two at a time",), 1.1),))
 
 
 def _memory() -> Match:
@@ -210,6 +220,7 @@ GROUPS = {
         Group("batches", "Batch sizes", "images/s", (_batches(),)),
         Group("size", "Sizes of the data", "images/s", (_size(),)),
         Group("commands", "Whole commands", "s", (_commands(),), kind="commands"),
+        Group("trials", "Trials side by side", "s", (_trials(),), kind="commands"),
         Group("memory", "Peak memory of rdfia cnn", "MB", (_memory(),), kind="memory"),
     )
 }  # fmt: skip

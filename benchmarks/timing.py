@@ -77,7 +77,8 @@ def commands(group: Group, match: Match, n: int) -> tuple[Values, Facts]:
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(n + 1):
             for name, arguments in match.contenders.items():
-                seconds, _ = _command(arguments, folder)
+                with tempfile.TemporaryDirectory(dir=folder) as fresh:
+                    seconds, _ = _command(arguments, fresh)
                 if turn:
                     values[name].append(seconds)
     return values, {}

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from rdfia_keras.plots.style import CHARACTER, SHADES, SMALL, TEXT, WIDTH, Rows, new_figure, wrap
+from rdfia_keras.plots.style import CHARACTER, SMALL, TEXT, WIDTH, Rows, new_figure, shades, wrap
 
 MAX_ANNOTATED = 12  # classes; with more, a number does not fit its cell
 MAX_LABELLED = 42  # classes; with more, only every second, third, ... name is printed
@@ -143,7 +143,7 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
     figure = new_figure(6.2, 5.2, title)
     axes = figure.subplots()
     _draw_image(axes, _check_images(image[None], 4)[0])
-    for row, colour in zip(rows, SHADES(np.linspace(0.05, 0.95, len(rows))), strict=True):
+    for row, colour in zip(rows, shades(len(rows)), strict=True):
         corner = row["begin"] - 0.5
         label = f"{row['layer']}: {row['side']} x {row['side']}"
         square = Rectangle((corner, corner), row["side"], row["side"], fill=False, edgecolor=colour, linewidth=2.5)

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -24,8 +25,11 @@ BLUE, RED, ORANGE, TEAL, MAGENTA, GREY = "#0077BB", "#CC3311", "#EE7733", "#0099
 PALE_GREY = "#DDDDDD"
 # For lines that stand for names: those of that scheme, then three of Tol's "muted" one, and black.
 NAMED = (BLUE, RED, TEAL, ORANGE, MAGENTA, "#33BBEE", "#882255", "#999933", "#332288", "#000000")
-# From one end to the other in lightness as well, so that an order can be read without colours.
-SHADES = colormaps["viridis"]
+
+
+def shades(count: int) -> np.ndarray:
+    """Colours of lines that have an order, (count, 4): from dark to light, short of the yellow that white swallows."""
+    return colormaps["viridis"](np.linspace(0, 0.85, count))
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:

@@ -9,12 +9,12 @@ from rdfia_keras.plots.style import (
     BLUE,
     GREY,
     RED,
-    SHADES,
     SMALL,
     TEXT,
     WIDTH,
     Rows,
     new_figure,
+    shades,
     style_axes,
 )
 
@@ -91,7 +91,7 @@ def sweep_curves(rows: Rows, title: str) -> Figure:
     chosen, title = _chosen(rows, MAX_CURVES, title)
     figure = new_figure(WIDTH, 4.4 + 0.18 * len(chosen) / 3, title)
     loss, accuracy = figure.subplots(1, 2)
-    for row, colour in zip(chosen, SHADES(np.linspace(0.05, 0.95, len(chosen))), strict=True):
+    for row, colour in zip(chosen, shades(len(chosen)), strict=True):
         for axes, column, scale in ((loss, 2, 1), (accuracy, 3, 100)):
             _draw_band(axes, scale * row["curves"][:, :, column], colour, row["label"])
     loss.set_ylabel("test loss (cross-entropy, nats)", fontsize=TEXT)
