@@ -17,6 +17,7 @@ from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, Split, load_vectors
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report import playground
+from rdfia_keras.report.page import document
 from rdfia_keras.sections import playground as section
 
 NODE = shutil.which("node")
@@ -238,13 +239,13 @@ def test_its_policy_allows_exactly_its_own_script_and_style(html, tag, pattern):
 def test_the_modules_in_one_are_a_program(tmp_path):
     """No two modules define one name, and none is left out."""
     path = tmp_path / "bundle.mjs"
-    path.write_text(playground.bundle(), encoding="utf-8")
+    path.write_text(document.bundle(playground.MODULES), encoding="utf-8")
     done = subprocess.run([str(NODE), "--check", str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {f"{name}.mjs" for name in playground.MODULES} == {
-        one.name for one in playground.FOLDER.iterdir() if one.name.endswith(".mjs")
+        one.name for one in document.FOLDER.iterdir() if one.name.endswith(".mjs")
     }
-    assert not re.search(r"^(import|export) ", playground.bundle(), re.MULTILINE)
+    assert not re.search(r"^(import|export) ", document.bundle(playground.MODULES), re.MULTILINE)
 
 
 def test_names_of_data_are_text_and_nothing_else():

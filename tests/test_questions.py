@@ -1,10 +1,9 @@
-"""docs/questions.md: its numbers are those of the records and of the computations."""
+"""reference/questions.md: its numbers are those of the records and of the computations."""
 
 import itertools
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -14,7 +13,7 @@ from rdfia_keras.report import judgement, theory
 from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.runs.reference import FOLDER
 
-TEXT = (Path(__file__).resolve().parents[1] / "docs" / "questions.md").read_text(encoding="utf-8")
+TEXT = (FOLDER / "questions.md").read_text(encoding="utf-8")
 PARTS = re.split(r"^\*\*(T?[\d.]+?)\.?\*\*", TEXT, flags=re.MULTILINE)
 ANSWERS = {number: " ".join(answer.split()) for number, answer in zip(PARTS[1::2], PARTS[2::2], strict=True)}
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -21,6 +20,7 @@ from rdfia_keras.models.statistics import principal_axes
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.report import network_facts, theory
 from rdfia_keras.report.explanations import EXPLANATIONS
+from rdfia_keras.runs.reference import FOLDER
 
 
 def explain(topic: str, *arguments, **options):
@@ -181,7 +181,7 @@ def test_question_33_is_inverted_dropout():
         assert row["kept_become"] == pytest.approx(1 / (1 - row["rate"]), rel=1e-6) == row["expected"]
         assert row["mean_training"] == pytest.approx(1, abs=0.02) and row["mean_test"] == 1
     half = theory.dropout_scaling((0.5,))[0]
-    said = " ".join((Path(__file__).resolve().parents[1] / "docs" / "questions.md").read_text(encoding="utf-8").split())
+    said = " ".join((FOLDER / "questions.md").read_text(encoding="utf-8").split())
     assert f"with p = 0.5, {100 * half['dropped']:.1f} % dropped, a kept 1 becomes {half['kept_become']:.3f}" in said
     assert f"the mean stays {half['mean_training']:.3f}" in said
 

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
         options=("out", "data_dir", "quick", "device"),
         examples=("rdfia figure 7", "rdfia figure 1 2 3", "rdfia figure flips", "rdfia figure all"),
     )(figure)
+    command(app, options=("out", "data_dir"), examples=("rdfia report", "rdfia report --open"))(report)
     command(
         app,
         options=("out", "data_dir", "quick", "device"),
@@ -69,6 +70,16 @@ def figure(
 
     query = query_for(seed, epochs, precision, options.quick)
     return figure.run([FIGURES[number] for number in chosen], query, options, train)
+
+
+def report(
+    options: RunOptions,
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+) -> Result:
+    """Every figure, every run and the playground in one page, offline, from your runs and the reference results."""
+    from rdfia_keras.sections import report
+
+    return report.run(options, open_page)
 
 
 def study(

@@ -10,9 +10,11 @@ const MS_TO_ADDRESS = 250;
 const ROUNDING_DECIDES = 1e-10;
 
 export class App {
-  // facts: what Python wrote into the page, see report/playground.py.
-  constructor(facts) {
+  // facts: what Python wrote into the page, see report/playground.py; ownsAddress: whether the address tells what is on
+  // screen, which in another page has other things to tell.
+  constructor(facts, ownsAddress = true) {
     this.facts = facts;
+    this.ownsAddress = ownsAddress;
     this.defaults = facts.settings;
     this.embedded = dataset(facts.data.name, facts.data.classes, facts.data.train, facts.data.test);
     this.drawn = [];
@@ -254,7 +256,7 @@ export class App {
   }
 
   readAddress() {
-    const { source, points, compare, removed, projector, epoch, ...rest } = parseHash(location.hash, this.facts.limits);
+    const { source, points, compare, removed, projector, epoch, ...rest } = parseHash(this.ownsAddress ? location.hash : "", this.facts.limits);
     const settings = { ...this.settings };
     for (const name of Object.keys(SETTINGS)) settings[name] = rest[name] ?? settings[name];
     if (source === "drawn" && points) {
@@ -278,6 +280,7 @@ export class App {
   }
 
   writeAddress() {
+    if (!this.ownsAddress) return;
     const words = new URLSearchParams();
     for (const [name, { flag }] of Object.entries(SETTINGS)) {
       if (this.settings[name] !== this.defaults[name]) words.set(flag, this.settings[name]);

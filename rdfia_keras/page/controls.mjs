@@ -140,13 +140,13 @@ export function presetButtons(root, app) {
     element("button", { type: "button", onclick: () => app.preset(settings) }, title))));
 }
 
-// Keys, wherever no field has the focus.
-export function listenToKeys(root, app, bar, steps) {
+// Keys, wherever in a place no field has the focus.
+export function listenToKeys(place, app, bar, steps) {
   const actions = {
     " ": () => app.togglePlay(), ".": () => bar.step(), e: () => app.oneEpoch(), r: () => app.begin(),
     n: () => steps.go(steps.stage + 1), b: () => steps.go(steps.stage - 1),
   };
-  document.addEventListener("keydown", (event) => {
+  place.addEventListener("keydown", (event) => {
     const { target, key } = event;
     const field = target.closest("input, select, textarea, summary, a");
     const pressed = key === " " && target.closest("button");

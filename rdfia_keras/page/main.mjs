@@ -5,7 +5,8 @@ import { ComparePanel, GuessPanel, UnitsPanel } from "./panels.mjs";
 import { StepPanel } from "./step.mjs";
 
 export function mountPlayground(root) {
-  const app = new App(JSON.parse(root.querySelector(".playground-facts").textContent));
+  const isAlone = document.body.classList.contains("pg-page");
+  const app = new App(JSON.parse(root.querySelector(".playground-facts").textContent), isAlone);
   const section = (name) => root.querySelector(`[data-section="${name}"]`);
   const steps = new StepPanel(section("step"), app);
   const bar = new Bar(section("bar"), app);
@@ -30,10 +31,12 @@ export function mountPlayground(root) {
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   presetButtons(root.querySelector('[data-part="presets"]'), app);
-  listenToKeys(root, app, bar, steps);
+  // A click into the playground makes its keys work.
+  if (!isAlone) root.tabIndex = -1;
+  listenToKeys(isAlone ? document : root, app, bar, steps);
   app.onChange(draw);
   window.addEventListener("hashchange", () => {
-    if (location.hash.replace("#", "") === app.address) return;
+    if (!isAlone || location.hash.replace("#", "") === app.address) return;
     app.settings = { ...app.defaults };
     app.source = "embedded";
     app.readAddress();

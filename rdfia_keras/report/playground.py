@@ -4,12 +4,7 @@ The page is Jinja2 templates, a style and JavaScript modules, all in `rdfia_kera
 needs is in it, and its Content-Security-Policy allows its own script and style only.
 """
 
-import base64
-import hashlib
-import json
-import re
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -17,8 +12,8 @@ import numpy as np
 from rdfia_keras.config import MlpConfig, settings
 from rdfia_keras.data import Dataset
 from rdfia_keras.experiments import REGISTRY
+from rdfia_keras.report.page import document
 
-FOLDER = files("rdfia_keras") / "page"
 # In an order in which each uses only those before it.
 MODULES = (
     *("ziggurat", "rng", "perceptron", "training", "points", "settings", "dom", "chart", "map"),
@@ -49,28 +44,35 @@ def page(
         initial: The weights to begin from; drawn in the page where there are none.
         data_dir: For the command that the page shows, if the data come from there.
     """
-    # Here and not above: only this page needs it.
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
-    templates = Environment(loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    style, script = _text("playground.css"), bundle()
-    return templates.get_template("playground.html").render(
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=Markup(_csp_hash(style)),
-        script_hash=Markup(_csp_hash(script)),
-        facts=Markup(script_json(facts(config, data, initial, data_dir))),
-        settings=LABELS.items(),
-        comparable=[(name, LABELS[name]) for name in COMPARABLE],
-        data_name=data.name,
+    style, script = document.text("style.css") + document.text("playground.css"), document.bundle(MODULES)
+    return (
+        document.templates()
+        .get_template("playground.html")
+        .render(
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=Markup(document.csp_hash(style)),
+            script_hash=Markup(document.csp_hash(script)),
+            root="main",
+            **parts(config, data, initial, data_dir),
+        )
     )
 
 
-def bundle() -> str:
-    """The modules as one: without their imports and exports, which name each other."""
-    texts = (_text(f"{name}.mjs") for name in MODULES)
-    return "\n".join(re.sub(r"^(import .*\n|export )", "", text, flags=re.MULTILINE) for text in texts)
+def parts(
+    config: MlpConfig, data: Dataset, initial: Mapping[str, np.ndarray] | None = None, data_dir: str | None = None
+) -> dict[str, Any]:
+    """What `playground-body.html` is made of, wherever it stands, beside `root`: the name of its outermost element."""
+    from markupsafe import Markup
+
+    return {
+        "facts": Markup(document.script_json(facts(config, data, initial, data_dir))),
+        "settings": LABELS.items(),
+        "comparable": [(name, LABELS[name]) for name in COMPARABLE],
+        "data_name": data.name,
+    }
 
 
 def facts(
@@ -118,20 +120,3 @@ def _settings(config: MlpConfig) -> dict[str, Any]:
 
 
 _USUAL = _settings(MlpConfig())
-
-
-def script_json(value: object) -> str:
-    """JSON that may stand inside `<script>`: nothing in it ends the element or begins a comment.
-
-    Raises:
-        ValueError: On NaN or an infinity, which JSON has not.
-    """
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _text(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
-
-
-def _csp_hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -6,6 +6,7 @@ import math
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rdfia_keras.config import Config, label, named_files
 from rdfia_keras.errors import RdfiaError
@@ -47,14 +48,15 @@ def write_atomic(path: Path, data: bytes, keep: Path | None = None) -> None:
 
 def to_json(value: object) -> str:
     """JSON text, with NaN and infinities as null: other languages' parsers refuse them."""
-    return json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
 
 
-def _finite(value: object) -> object:
+def finite(value: object) -> Any:
+    """A value for JSON: NaN and infinities, which it has not, become None, and paths become texts."""
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -13,7 +13,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs.records import EpochRow, Record, best_row, read_history, scores, test_accuracy
 
 # What reading a damaged file may raise.
-_DAMAGE = (RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
+DAMAGE = (RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class ListedRun:
             rows = read_history((self.folder / "history.csv").read_text(encoding="utf-8"))
             first = [row for row in rows if row.get("implementation") == rows[0].get("implementation")]
             return first if all(map(scores, first)) else []
-        except _DAMAGE:
+        except DAMAGE:
             return []
 
 
@@ -82,10 +82,10 @@ def list_run(folder: Path, name: str) -> ListedRun | None:
         return None
     run = ListedRun(name=name, folder=folder, status="unreadable")
     if ended:
-        with suppress(*_DAMAGE):
+        with suppress(*DAMAGE):
             return replace(run, **_end(Record.from_dict(ended), _epochs_asked(started)))
     if started:
-        with suppress(*_DAMAGE):
+        with suppress(*DAMAGE):
             run = replace(run, **_start(started))
             if ended is None:
                 run = replace(run, status="unfinished", **_progress(run.curve()))
@@ -105,7 +105,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 def _epochs_asked(facts: Mapping[str, Any] | None) -> int:
     """How many epochs `config.json` asks for; 0 where it is missing or damaged."""
     if facts:
-        with suppress(*_DAMAGE):
+        with suppress(*DAMAGE):
             return int(facts["config"]["epochs"])
     return 0
 

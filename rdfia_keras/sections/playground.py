@@ -1,6 +1,7 @@
 """Section playground: the page of `report/playground.py`, from the settings and the data of `rdfia mlp`."""
 
 import webbrowser
+from pathlib import Path
 
 from rdfia_keras.config import MlpConfig, RunOptions, label
 from rdfia_keras.data import Dataset, load_vectors, read_initial_weights
@@ -28,9 +29,15 @@ def run(config: MlpConfig, options: RunOptions, open_page: bool = False) -> Resu
     text = playground.page(config, data, initial, str(options.data_dir) if of_the_course else None)
     path = make_folder(options.out) / PAGE
     write_atomic(path, text.encode())
-    if open_page and not webbrowser.open(path.resolve().as_uri()):
-        raise RdfiaError(f"no browser can be started here; open {path} yourself")
+    if open_page:
+        show(path)
     return Result(data={"page": str(path), "bytes": len(text.encode())}, paths=[path])
+
+
+def show(path: Path) -> None:
+    """Show a page in the browser."""
+    if not webbrowser.open(path.resolve().as_uri()):
+        raise RdfiaError(f"no browser can be started here; open {path} yourself")
 
 
 def check_settings(config: MlpConfig) -> None:

@@ -1,0 +1,65 @@
+"""The answers of `reference/questions.md`, by question, as HTML."""
+
+import functools
+import html
+import re
+from dataclasses import dataclass
+
+from rdfia_keras.runs.reference import FOLDER
+
+FILE = FOLDER / "questions.md"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer.
+
+    Attributes:
+        question: Its number: `15`, `T4`, `2.1`.
+        html: Paragraphs and lists.
+        figures: The figures that it names.
+    """
+
+    question: str
+    html: str
+    figures: tuple[str, ...]
+
+
+@functools.cache
+def answers() -> dict[str, Answer]:
+    """Every answer, by the question's number."""
+    body = re.split(r"^## ", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found = {}
+    for part in body[1:]:
+        pieces = re.split(r"^\*\*(T?[\d.]+?)\.?\*\*", part, flags=re.MULTILINE)
+        for number, text in zip(pieces[1::2], pieces[2::2], strict=True):
+            named = tuple(dict.fromkeys(re.findall(r"rdfia figure (\w+)", text)))
+            found[number] = Answer(number, to_html(text), named)
+    return found
+
+
+def answers_to(figure: str, questions: tuple[str, ...]) -> list[Answer]:
+    """The answers for a figure: those of `questions`, then every other one that names it."""
+    known = answers()
+    naming = (number for number, answer in known.items() if figure in answer.figures)
+    return [known[number] for number in dict.fromkeys([*questions, *naming]) if number in known]
+
+
+def to_html(text: str) -> str:
+    """The little Markdown of that file: paragraphs, lists, bold, code; of a link its words: the page is offline."""
+    blocks = re.split(r"\n\s*\n", text.strip())
+    return "".join(_block(block) for block in blocks)
+
+
+def _block(block: str) -> str:
+    if block.startswith("- "):
+        items = re.split(r"^- ", block, flags=re.MULTILINE)[1:]
+        return f"<ul>{''.join(f'<li>{_inline(item)}</li>' for item in items)}</ul>"
+    return f"<p>{_inline(block)}</p>"
+
+
+def _inline(text: str) -> str:
+    text = html.escape(" ".join(text.split()), quote=False)
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)

@@ -1,0 +1,158 @@
+"""Every run, for the table and one by one: settings, provenance, curves, pictures; and what is damaged."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras.config import CONFIGS, Config, setting_text
+from rdfia_keras.experiments import REGISTRY, figures_of
+from rdfia_keras.report.page import charts, maps
+from rdfia_keras.report.page.sources import Sources
+from rdfia_keras.report.runs import differing, read_runs, row
+from rdfia_keras.runs.listing import DAMAGE, ListedRun
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import RunStore
+
+# What a run's folder may have beside its curves, which the page draws itself.
+PICTURES = {
+    "confusion.png": "Confusion matrix on the test set",
+    "mistakes.png": "Worst mistakes on the test set: true class, predicted class, probability",
+    "augmented.png": "Training images as augmentation changes them",
+    "panels.png": "Decision maps of the kernels",
+    "decision-map.png": "Decision map of the last epoch",
+}
+# Of all pictures in the page; the runs that come first have theirs, of the others the page names the files.
+MAX_PICTURE_BYTES = 3_000_000
+# Of all decision maps by epoch, in the same way.
+MAX_MAPS = 12
+# Columns of the table; the settings come after them.
+COLUMNS = (
+    "run",
+    "experiment",
+    "seed",
+    "status",
+    "epochs",
+    "best",
+    "best_epoch",
+    "final",
+    "loss",
+    "seconds",
+    "parameters",
+)
+
+
+def runs(sources: Sources) -> dict[str, Any]:
+    """What the page is told of the runs: yours first, then the package's."""
+    listed = [*_read(sources.out), *read_runs(reference_store())]
+    rows = [row(run) for run in listed]
+    budget = _Budget()
+    shown = [_run(run, known, budget, sources) for run, known in zip(listed, rows, strict=True)]
+    names = differing(rows)
+    return {
+        "columns": COLUMNS,
+        "settings": names,
+        "defaults": {section: _texts(config().resolve(), names) for section, config in CONFIGS.items()},
+        "runs": shown,
+    }
+
+
+def _read(out: Path) -> list[ListedRun]:
+    return read_runs(RunStore(out)) if out.is_dir() else []
+
+
+class _Budget:
+    """What may still be put into the page."""
+
+    def __init__(self) -> None:
+        self.bytes = MAX_PICTURE_BYTES
+        self.maps = MAX_MAPS
+
+
+def _run(run: ListedRun, known: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
+    if run.status == "unreadable":
+        sources.troubles.setdefault(run.name, "its config.json or metrics.json is damaged or cut off")
+    found = {name: known[name] for name in COLUMNS}
+    found |= {name: charts.number(known[name], 6) for name in ("best", "final", "loss", "seconds")}
+    found |= {"section": run.section, "quick": run.quick, "epochs_asked": run.epochs_asked}
+    found["figures"] = figures_of(run.experiment)
+    found["settings"] = {name: setting_text(value) for name, value in known["settings"].items()}
+    found["base"], found["changed"] = _changed(run)
+    found["provenance"] = _provenance(run, sources)
+    found["charts"] = _curves(run, sources)
+    found["pictures"] = list(_pictures(run, budget))
+    found["map"] = None
+    if budget.maps and (kept := maps.read(run.folder)):
+        budget.maps -= 1
+        found["map"] = kept
+    return found
+
+
+def _texts(config: Config, names: list[str]) -> dict[str, str]:
+    """Settings as texts."""
+    return {name: setting_text(getattr(config, name)) for name in names if hasattr(config, name)}
+
+
+def _changed(run: ListedRun) -> tuple[str, list[list[str]]]:
+    """What a run's settings are compared with, and each that differs: its name, its value, the value there."""
+    if run.config is None:
+        return "", []
+    experiment = REGISTRY.get(run.experiment)
+    base = REGISTRY.get(experiment.base or "") if experiment else None
+    same_section = base is not None and base.section == run.section
+    usual = base.config if base and same_section else CONFIGS[run.section]().resolve()
+    own, there = run.config.resolve().to_dict(), usual.to_dict()
+    different = [
+        [name, setting_text(value), setting_text(there.get(name))]
+        for name, value in own.items()
+        if value != there.get(name)
+    ]
+    return base.name if base and same_section else f"the defaults of rdfia {run.section}", different
+
+
+def _provenance(run: ListedRun, sources: Sources) -> list[list[str]]:
+    """Versions, device and data, as name and text."""
+    found: dict[str, Any] = {}
+    with sources.reading(run.name):
+        if stored := read_record(run.folder):
+            record, environment = stored.record, stored.record.environment
+            counts = record.dataset.get("counts") or {}
+            found = {
+                "data": record.dataset.get("name"),
+                "examples": ", ".join(f"{count:,} {split}" for split, count in counts.items()),
+                "data digest": record.dataset.get("digest"),
+                "weights digest": run.weights_digest,
+                "device": record.device,
+                "processor": environment.get("cpu"),
+                "Python": environment.get("python"),
+                **(environment.get("versions") or {}),
+                "system": environment.get("platform"),
+                "reason": record.reason,
+            }
+    return [[name, str(value)] for name, value in found.items() if value]
+
+
+def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:
+    """Loss and accuracy, where the history can be read."""
+    rows = run.curve()
+    if not rows:
+        if run.epochs:
+            sources.troubles.setdefault(run.name, "its history.csv is missing or damaged")
+        return []
+    experiment = REGISTRY.get(run.experiment)
+    return charts.learning_curves(rows, "", experiment.reference.published if experiment else None)
+
+
+def _pictures(run: ListedRun, budget: _Budget) -> Iterator[dict[str, Any]]:
+    """The pictures of a run's folder: as a data URI, or without one where they would make the page too large."""
+    for name, alt in PICTURES.items():
+        with suppress(*DAMAGE):
+            content = (run.folder / name).read_bytes()
+            if not content.startswith(b"\x89PNG\r\n"):
+                continue
+            fits = len(content) <= budget.bytes
+            budget.bytes -= len(content) if fits else 0
+            uri = f"data:image/png;base64,{base64.b64encode(content).decode()}" if fits else None
+            yield {"file": str(run.folder / name), "alt": alt, "uri": uri}

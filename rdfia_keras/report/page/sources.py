@@ -1,0 +1,70 @@
+"""Where the page's facts come from: the runs of a results folder and those that ship with the package, read once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rdfia_keras.experiments import Experiment, same_identity
+from rdfia_keras.report.figures import Panel
+from rdfia_keras.report.spread import Spread
+from rdfia_keras.report.sweeps import Trial
+from rdfia_keras.runs.listing import DAMAGE
+from rdfia_keras.runs.records import StoredRun
+from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import Query, RunStore, Snapshot
+
+
+@dataclass
+class Sources:
+    """The records that the page is made from.
+
+    Attributes:
+        out: The results folder, which need not exist.
+        query: Which run of an experiment will do.
+        own: Its finished runs.
+        shipped: The package's.
+        troubles: What could not be read: its name, and why.
+    """
+
+    out: Path
+    query: Callable[[Experiment], Query]
+    own: Snapshot = field(init=False)
+    shipped: Snapshot = field(init=False)
+    own_runs: list[StoredRun] = field(init=False)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.own, self.shipped = Snapshot(self.out), Snapshot(reference_store().root)
+        self.own_runs = list(RunStore(self.out).runs())
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """What is read inside may be damaged: then it is left out and listed."""
+        try:
+            yield
+        except DAMAGE as error:
+            self.troubles.setdefault(name, str(error) or type(error).__name__)
+
+    def panels(self, experiment: Experiment, label: str) -> Iterator[Panel]:
+        """The runs that a figure's panel may be drawn from: yours if there is one, then the package's."""
+        query = self.query(experiment)
+        for store, is_reference in ((self.own, False), (self.shipped, True)):
+            if found := store.find_finished(query):
+                yield Panel(label, experiment, found, is_reference)
+
+    def spreads(self, experiment: Experiment) -> dict[str, Spread | None]:
+        """Mean and spread over your whole runs of an experiment, over its own epochs, by measure of test accuracy."""
+        measured = []
+        for run in self.own_runs:
+            record = run.record
+            whole = record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0)
+            if whole and same_identity(run.config, experiment.config):
+                with self.reading(name_of(run, False)):
+                    measured.append(Trial.of(run, experiment.config).measures())
+        return {measure: Spread.of(one[measure] for one in measured) for measure in ("best", "final")}
+
+
+def name_of(run: StoredRun, is_reference: bool) -> str:
+    """How lists call a run: `cnn/augment`, `reference/cnn/augment`."""
+    return f"{'reference/' if is_reference else ''}{run.folder.parent.name}/{run.folder.name}"
