@@ -168,7 +168,7 @@ def test_mlp_quick_end_to_end_on_a_terminal(tmp_path):
     assert folder == tmp_path / "with space" / "é" / "mlp" / "circles"
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        *("config.json", "metrics.json", "history.csv", "curves.png", "decision-map.png"),
+        *("config.json", "metrics.json", "history.csv", "weights.npz", "curves.png", "decision-map.png"),
         "checkpoints",
     }
     record = json.loads((folder / "metrics.json").read_text())

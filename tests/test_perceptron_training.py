@@ -16,7 +16,7 @@ from rdfia_keras.models import perceptron
 from rdfia_keras.runs.records import scores
 from rdfia_keras.sections import mlp
 from rdfia_keras.sections.common import prepare
-from rdfia_keras.training.perceptron import State, Trainer, init, train, train_lbfgs
+from rdfia_keras.training.perceptron import State, Trainer, init, train, train_lbfgs, weights_by_epoch
 
 SHORT = replace(CIRCLES.config, epochs=12)
 
@@ -99,6 +99,24 @@ def test_lbfgs_is_a_run_of_its_own_kind(circles, tmp_path):
         MlpConfig(lbfgs=True, implementation="tape")
     with pytest.raises(ConfigError, match="leave lbfgs"):
         mlp.run(MlpConfig(lbfgs=True), RunOptions(out=tmp_path), animate=True)
+
+
+def test_a_run_keeps_the_weights_of_each_epoch(circles, tmp_path):
+    folder = mlp.run(replace(SHORT, implementation="manual"), RunOptions(out=tmp_path)).paths[0]
+    kept = np.load(folder / "weights.npz")
+    assert kept["epochs"].tolist() == list(range(13))
+    np.testing.assert_array_equal(kept["points"], circles.test.x)
+    for epoch in (0, 5, 12):
+        weights = trained("manual", replace(SHORT, epochs=epoch), circles).weights if epoch else init(SHORT, circles)
+        for name, values in weights.items():
+            np.testing.assert_array_equal(kept[name][epoch], values)
+
+
+def test_of_very_many_epochs_some_weights_are_kept_and_the_last(circles, monkeypatch):
+    monkeypatch.setattr("rdfia_keras.training.perceptron.MAX_KEPT", 52 * 4)
+    epochs, weights = weights_by_epoch("manual", SHORT, circles, False)
+    assert epochs == [0, 3, 6, 9, 12] and weights["W_h"].shape == (5, 10, 2)
+    assert weights_by_epoch("manual", SHORT, circles, True)[0] == [0]
 
 
 def test_the_animation_ends_with_the_map_of_the_finished_run(circles, tmp_path):

@@ -5,11 +5,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rdfia_keras.experiments import REGISTRY, Experiment, same_identity
+from rdfia_keras.experiments import REGISTRY, Experiment
 from rdfia_keras.report.spread import Gain, Spread, paired_gain
 from rdfia_keras.report.sweeps import Trial, summarize
 from rdfia_keras.runs.records import EpochRow
-from rdfia_keras.runs.reference import FOLDER, reference_store
+from rdfia_keras.runs.reference import FOLDER, reference_snapshot
 
 # How many of the last epochs an average is taken over, where a single epoch may be a lucky one.
 LAST = 5
@@ -20,8 +20,8 @@ def reference_trials(experiment: Experiment) -> dict[int, Trial]:
     epochs = experiment.config.epochs or 0
     return {
         run.config.seed: Trial.of(run, experiment.config)
-        for run in reference_store().runs(experiment.section)
-        if same_identity(run.config, experiment.config) and run.record.epochs >= epochs and run.record.status == "ok"
+        for run in reference_snapshot().of_experiment(experiment.config)
+        if run.record.epochs >= epochs and run.record.status == "ok"
     }
 
 

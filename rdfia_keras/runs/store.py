@@ -171,15 +171,27 @@ class Snapshot(RunStore):
     def __init__(self, root: Path):
         super().__init__(root)
         self._groups: dict[str, list[StoredRun]] = {}
+        self._experiments: dict[str, list[StoredRun]] = {}
         for stored in self.runs():
-            self._groups.setdefault(_group_key(stored.config, stored.record.quick), []).append(stored)
+            facts = group(stored.config, stored.record.quick)
+            self._groups.setdefault(_key(facts), []).append(stored)
+            self._experiments.setdefault(_key(_experiment(facts)), []).append(stored)
+
+    def of_experiment(self, config: Config) -> list[StoredRun]:
+        """The runs of a config's experiment: from any seed, of any length, smoke tests as well."""
+        return self._experiments.get(_key(_experiment(group(config, False))), [])
 
     def candidates(self, query: Query) -> Iterable[StoredRun]:
-        return self._groups.get(_group_key(query.config, query.quick), [])
+        return self._groups.get(_key(group(query.config, query.quick)), [])
 
 
-def _group_key(config: Config, quick: bool) -> str:
-    return json.dumps(group(config, quick), sort_keys=True)
+def _experiment(facts: dict[str, Any]) -> dict[str, Any]:
+    """Of the facts of `group`, those that all runs of an experiment have in common."""
+    return {name: facts[name] for name in ("section", "identity")}
+
+
+def _key(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, sort_keys=True)
 
 
 def _is_resumable(run: Run) -> bool:

@@ -1,5 +1,6 @@
 """Section mlp: the perceptron four ways, on one data set, from the same weights and in the same order (figure 1)."""
 
+import io
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -132,12 +133,26 @@ def _train_all(
 
                 train(name, config, data, state, stop, on_epoch)
             save()
+            if name == config.implementations[0] and not brief and _is_a_plane(data):
+                _keep_weights(name, config, data, run, stop)
     except Diverged as error:
         save()
         reason = f"training diverged: {error}; try a smaller --lr (now {config.lr:g})"
         note(f"error: {reason}; the weights before it are saved in {run.folder}")
         return "failed", reason
     return "ok", None
+
+
+def _keep_weights(name: str, config: MlpConfig, data: Dataset, run: Run, stop: object) -> None:
+    """Write `weights.npz`: the weights of each epoch, from which the report page computes the decision map."""
+    from rdfia_keras.training.perceptron import weights_by_epoch
+
+    epochs, weights = weights_by_epoch(name, config, data, stop)
+    if not stop:
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {"epochs": np.array(epochs), "points": data.test.x, "labels": data.test.y, **weights}
+        np.savez(content, **arrays)
+        write_atomic(run.folder / "weights.npz", content.getvalue())
 
 
 class _Saver:

@@ -155,6 +155,37 @@ def train(
             on_epoch(row)
 
 
+# Numbers that are kept of all epochs together: a megabyte.
+MAX_KEPT = 125_000
+
+
+def weights_by_epoch(
+    implementation: str, config: MlpConfig, data: Dataset, stop: object
+) -> tuple[list[int], dict[str, np.ndarray]]:
+    """Train once more, epoch by epoch, which gives the same bits, and keep the weights on the way.
+
+    Args:
+        stop: Truth-tested between epochs, after which the rest is left out.
+
+    Returns:
+        Epochs, 0 for the initial weights: all of them, or every second, third, ... of very many. By parameter, the
+        weights after each of them.
+    """
+    weights, epochs = init(config, data), config.epochs or 0
+    trainer = trainer_from(implementation, config, data, weights)
+    step = -(-epochs * sum(one.size for one in weights.values()) // MAX_KEPT)
+    kept, found = [0], {name: [one] for name, one in weights.items()}
+    for epoch in range(epochs):
+        if stop:
+            break
+        trainer.epochs(epoch, 1)
+        if (epoch + 1) % step == 0 or epoch + 1 == epochs:
+            kept.append(epoch + 1)
+            for name, one in trainer.network.weights().items():
+                found[name].append(one)
+    return kept, {name: np.stack(some) for name, some in found.items()}
+
+
 def train_lbfgs(config: MlpConfig, data: Dataset) -> State:
     """Question 28: an iteration of L-BFGS for each epoch; both see the whole training set in it.
 

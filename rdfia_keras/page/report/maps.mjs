@@ -2,7 +2,7 @@
 import { PlaneMap } from "../map.mjs";
 
 export class DecisionMaps {
-  // root: with places for maps and a slider; kept: by the places' names, what report/page/maps.py reads.
+  // root: with places for maps and a slider; kept: by the runs' names, what report/page/maps.py reads.
   constructor(root, kept) {
     this.places = [...root.querySelectorAll(".map")].map((place) => {
       const { points, reach } = kept[place.dataset.map];

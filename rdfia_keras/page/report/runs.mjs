@@ -66,7 +66,7 @@ export class Runs {
     this.place.replaceChildren(...this.parts(run).filter((part) => part !== null));
     for (const [n, root] of [...this.place.querySelectorAll(".chart")].entries()) watchChart(root, run.charts[n]);
     const decision = this.place.querySelector(".decision");
-    if (decision) new DecisionMaps(decision, { run: run.map });
+    if (decision) new DecisionMaps(decision, this.data.maps);
     this.place.scrollIntoView();
     this.place.focus({ preventScroll: true });
   }
@@ -117,6 +117,6 @@ function picture({ file, alt, uri }) {
 function decisionElement(name) {
   return element("div", { class: "decision" },
     element("div", { class: "maps" }, element("figure", {}, element("figcaption", {}, "Decision map, test points"),
-      element("div", { class: "map", "data-map": "run", "data-label": `Probability of class 1 over the plane, ${name}` }))),
+      element("div", { class: "map", "data-map": name, "data-label": `Probability of class 1 over the plane, ${name}` }))),
     element("label", { class: "wide" }, "Epoch ", element("output"), element("input", { type: "range", min: "0", step: "1" })));
 }

@@ -35,7 +35,7 @@ def page(sources: Sources, points: Dataset, data_dir: str | None = None) -> str:
     data = finite(
         {
             "charts": _charts(rungs, further, shown, sweeps),
-            "maps": {one["id"]: one["map"] for figure in shown for one in figure["maps"]},
+            "maps": sources.maps,
             "ladder": rungs["guesses"],
             **listed,
         }

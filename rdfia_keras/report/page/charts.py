@@ -95,6 +95,20 @@ def several_curves(histories: Mapping[str, Sequence[EpochRow]], label: str, publ
     return charts
 
 
+def share_ranges(drawn: Sequence[Chart]) -> None:
+    """Give charts of the same quantity the same range, so that panels can be compared."""
+    by_axis: dict[str, list[Chart]] = {}
+    for one in drawn:
+        by_axis.setdefault(one["layout"]["yaxis"]["title"]["text"], []).append(one)
+    for charts in by_axis.values():
+        values = [y for one in charts for trace in one["traces"] for y in trace["y"] if y is not None]
+        if values:
+            low = 0.0 if charts[0]["layout"]["yaxis"].get("rangemode") == "tozero" else min(values)
+            margin = 0.04 * (max(values) - low)
+            for one in charts:
+                one["layout"]["yaxis"]["range"] = [low - margin * bool(low), max(values) + margin]
+
+
 def curve(rows: Sequence[EpochRow], column: str, name: str, colour: str, dash: str) -> Trace:
     """A column of the history over the epochs, thinned where they are many."""
     step = -(-len(rows) // MAX_EPOCHS)

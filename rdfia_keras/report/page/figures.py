@@ -14,7 +14,7 @@ from rdfia_keras.models.svm import machines
 from rdfia_keras.registry import Registry
 from rdfia_keras.report import tables
 from rdfia_keras.report.figures import Panel, experiments_of
-from rdfia_keras.report.page import charts, maps
+from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.answers import answers_to
 from rdfia_keras.report.page.charts import Chart
 from rdfia_keras.report.page.sources import Sources, name_of
@@ -39,6 +39,8 @@ def figures(sources: Sources) -> list[dict[str, Any]]:
                     drawn += KINDS[figure.kind](figure, panel, shipped, label if len(figure.panels) > 1 else "")
                     panels.append(panel)
                     break
+        if len(panels) > 1:
+            charts.share_ranges(drawn)
         questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments_of(figure)))
         answers = answers_to(figure.key, questions)
         found.append(
@@ -49,7 +51,7 @@ def figures(sources: Sources) -> list[dict[str, Any]]:
                 "charts": drawn,
                 "is_map": figure.kind == "kernels",
                 "panels": [_panel(panel) for panel in panels],
-                "maps": _maps(figure, panels),
+                "maps": _maps(sources, panels),
                 "answers": [(answer, answer.question not in seen) for answer in answers],
                 "command": f"rdfia figure {figure.key} --train",
             }
@@ -58,14 +60,10 @@ def figures(sources: Sources) -> list[dict[str, Any]]:
     return found
 
 
-def _maps(figure: ReportFigure, panels: Sequence[Panel]) -> list[dict[str, Any]]:
+def _maps(sources: Sources, panels: Sequence[Panel]) -> list[dict[str, Any]]:
     """The decision map of each panel whose run keeps its weights by epoch."""
-    found = [(panel, maps.read(panel.run.folder)) for panel in panels]
-    return [
-        {"id": f"map-{figure.key}-{n}", "label": panel.label, "map": kept}
-        for n, (panel, kept) in enumerate(found)
-        if kept
-    ]
+    named = [(name_of(panel.run, panel.is_reference), panel) for panel in panels]
+    return [{"run": name, "label": panel.label} for name, panel in named if sources.keeps_map(name, panel.run.folder)]
 
 
 def _panel(panel: Panel) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rdfia_keras.config import CONFIGS, Config, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
-from rdfia_keras.report.page import charts, maps
+from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.sources import Sources
 from rdfia_keras.report.runs import differing, read_runs, row
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
@@ -68,7 +68,6 @@ class _Budget:
 
     def __init__(self) -> None:
         self.bytes = MAX_PICTURE_BYTES
-        self.maps = MAX_MAPS
 
 
 def _run(run: ListedRun, known: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
@@ -83,10 +82,9 @@ def _run(run: ListedRun, known: dict[str, Any], budget: _Budget, sources: Source
     found["provenance"] = _provenance(run, sources)
     found["charts"] = _curves(run, sources)
     found["pictures"] = list(_pictures(run, budget))
-    found["map"] = None
-    if budget.maps and (kept := maps.read(run.folder)):
-        budget.maps -= 1
-        found["map"] = kept
+    found["map"] = (run.name in sources.maps or len(sources.maps) < MAX_MAPS) and sources.keeps_map(
+        run.name, run.folder
+    )
     return found
 
 

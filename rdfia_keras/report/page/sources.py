@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from rdfia_keras.experiments import Experiment, same_identity
+from rdfia_keras.experiments import Experiment
 from rdfia_keras.report.figures import Panel
+from rdfia_keras.report.page.maps import read as read_map
 from rdfia_keras.report.spread import Spread
 from rdfia_keras.report.sweeps import Trial
 from rdfia_keras.runs.listing import DAMAGE
 from rdfia_keras.runs.records import StoredRun
-from rdfia_keras.runs.reference import reference_store
-from rdfia_keras.runs.store import Query, RunStore, Snapshot
+from rdfia_keras.runs.reference import reference_snapshot
+from rdfia_keras.runs.store import Query, Snapshot
 
 
 @dataclass
@@ -25,18 +27,18 @@ class Sources:
         own: Its finished runs.
         shipped: The package's.
         troubles: What could not be read: its name, and why.
+        maps: Of the runs whose decision maps the page shows, by name, what `maps.read` gives.
     """
 
     out: Path
     query: Callable[[Experiment], Query]
     own: Snapshot = field(init=False)
     shipped: Snapshot = field(init=False)
-    own_runs: list[StoredRun] = field(init=False)
     troubles: dict[str, str] = field(default_factory=dict)
+    maps: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.own, self.shipped = Snapshot(self.out), Snapshot(reference_store().root)
-        self.own_runs = list(RunStore(self.out).runs())
+        self.own, self.shipped = Snapshot(self.out), reference_snapshot()
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
@@ -53,13 +55,19 @@ class Sources:
             if found := store.find_finished(query):
                 yield Panel(label, experiment, found, is_reference)
 
+    def keeps_map(self, name: str, folder: Path) -> bool:
+        """Whether a run keeps its weights by epoch, which then are in `maps`."""
+        if name not in self.maps and (kept := read_map(folder)):
+            self.maps[name] = kept
+        return name in self.maps
+
     def spreads(self, experiment: Experiment) -> dict[str, Spread | None]:
         """Mean and spread over your whole runs of an experiment, over its own epochs, by measure of test accuracy."""
         measured = []
-        for run in self.own_runs:
+        for run in self.own.of_experiment(experiment.config):
             record = run.record
             whole = record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0)
-            if whole and same_identity(run.config, experiment.config):
+            if whole:
                 with self.reading(name_of(run, False)):
                     measured.append(Trial.of(run, experiment.config).measures())
         return {measure: Spread.of(one[measure] for one in measured) for measure in ("best", "final")}

@@ -1,0 +1,233 @@
+"""What the report page is made from: records, whole and damaged, as data, charts and one file."""
+
+import base64
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+from stored_runs import change, store
+
+from rdfia_keras.config import RunOptions
+from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
+from rdfia_keras.report.page import charts, document, maps
+from rdfia_keras.report.page.answers import answers, answers_to, to_html
+from rdfia_keras.report.spread import Spread
+from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs.files import finite
+from rdfia_keras.runs.reference import FOLDER, reference_store
+from rdfia_keras.sections import report
+
+EVIL = '</script><script>alert("x")</script>'
+
+
+def made(out) -> tuple[str, dict]:
+    """The page of a results folder, and the data in it."""
+    html = report.run(RunOptions(out=out)).paths[0].read_text(encoding="utf-8")
+    return html, json.loads(re.search(r'id="report-data">(.*?)</script>', html, re.DOTALL)[1])
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of the reference results alone, and its data."""
+    return made(tmp_path_factory.mktemp("page"))
+
+
+def chart_of(data: dict, figure: str, quantity: str = "accuracy") -> dict:
+    return next(
+        one for key, one in data["charts"].items() if key.startswith(f"figure-{figure}-") and quantity in one["title"]
+    )
+
+
+# --- one file ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_at_most_10_mb_and_its_policy_allows_its_own_scripts_only(page):
+    html, _ = page
+    assert len(html.encode()) < 10_000_000
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    script_src = policy.split("; ")[1]
+    scripts = re.findall(r"<script(?: type=\"module\")?>(.*?)</script>", html, re.DOTALL)
+    assert len(scripts) == 2 == script_src.count("sha256-")
+    for script in scripts:
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in script_src
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", html.replace(scripts[0], ""))
+
+
+def test_json_in_a_script_ends_nothing_and_has_no_nan():
+    text = document.script_json(finite({"name": EVIL + "<!-- & \u2028", "loss": float("nan"), "best": float("inf")}))
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == {"name": EVIL + "<!-- & \u2028", "loss": None, "best": None}
+    with pytest.raises(ValueError):
+        document.script_json(float("nan"))
+
+
+# --- the reference ----------------------------------------------------------------------------------------------------
+
+
+def test_every_figure_of_the_report_has_its_charts_its_answers_and_its_command(page):
+    html, data = page
+    articles = re.findall(r'<article id="(figure-\w+)" .*?</article>', html, re.DOTALL)
+    assert articles == [f"figure-{key}" for key in FIGURES]
+    for key, figure in FIGURES.items():
+        drawn = [name for name in data["charts"] if name.startswith(f"figure-{key}-")]
+        kernels = {"kernels": 4, "sweep": 1, "implementations": 2}
+        assert len(drawn) == kernels.get(figure.kind, 2 * len(figure.panels)), key
+        assert all(f'data-chart="{name}"' in html for name in drawn)
+        article = re.search(rf'<article id="figure-{key}" .*?</article>', html, re.DOTALL)[0]
+        assert f"rdfia figure {key} --train" in article and "our answer" in article
+
+
+def test_a_figure_has_the_runs_own_numbers_and_the_published_line(page):
+    _, data = page
+    run = next(run for run in reference_store().runs("cnn") if run.folder.name == "baseline")
+    chart = chart_of(data, "7")
+    train, test, published = chart["traces"]
+    assert test["y"] == [round(100 * row["test_accuracy"], 2) for row in run.history()]
+    assert train["x0"] == train["dx"] == 1 and published["y"] == [70, 70]
+    assert "highest 71.6% in epoch 29" in chart["alt"] and "published 70 %" in chart["alt"]
+
+
+def test_the_ladder_has_published_and_reference_of_every_rung(page):
+    _, data = page
+    chart = data["charts"]["ladder-chart"]
+    published, best, last = chart["traces"]
+    assert published["x"] == [rung.name for rung in LADDER]
+    assert published["y"] == [70, 75.8, 80, 81, 82, 85]
+    assert best["y"][-1] == pytest.approx(84.44, abs=0.01) and last["error_y"]["array"][0] == 0.2
+    assert [guess["reference"] for guess in data["ladder"]] == best["y"]
+
+
+def test_sweeps_show_every_seed(page):
+    _, data = page
+    chart = data["charts"]["sweep-reference-study-learning-rate-chart"]
+    assert len(chart["traces"][0]["y"]) == 9 * 20
+    content = json.loads((FOLDER / "sweeps" / "study-learning-rate" / "sweep.json").read_text())
+    means = [round(100 * row["final"]["mean"], 2) for row in content["rows"]]
+    assert chart["traces"][1]["y"] == means and chart["table"]["rows"][3][0] == "0.07"
+
+
+def test_the_shipped_weights_are_those_of_the_shipped_runs():
+    """From them the page computes the decision map of each epoch."""
+    found = sorted(FOLDER.glob("mlp/*/weights.npz"))
+    assert len(found) == 4
+    for path in found:
+        record = json.loads((path.parent / "metrics.json").read_text())
+        with np.load(path) as arrays:
+            last = {name: arrays[name][-1] for name in maps.PARAMETERS}
+            assert arrays["epochs"].tolist() == list(range(record["epochs"] + 1))
+        assert checkpoints.digest(last) == record["details"]["weights_digest"]["manual"]
+
+
+def test_a_run_shows_first_what_differs_from_its_base(page):
+    _, data = page
+    run = next(run for run in data["runs"] if run["run"] == "reference/cnn/dropout")
+    assert run["base"] == "schedule"
+    assert run["changed"] == [["dropout_rate", "0.5", "0"], ["precision", "mixed_bfloat16", "float32"]]
+    provenance = dict(run["provenance"])
+    assert {"tensorflow", "keras", "device", "data digest"} <= set(provenance)
+    assert len(run["charts"]) == 2 and run["figures"] == ["22"]
+    pictured = {one["run"]: len(one["pictures"]) for one in data["runs"] if one["pictures"]}
+    assert pictured == {"reference/cnn/batch-norm": 2}
+
+
+# --- your own runs ----------------------------------------------------------------------------------------------------
+
+
+def test_your_run_takes_the_figure_and_its_place_in_the_ladder(tmp_path):
+    store(tmp_path, REGISTRY["augment"], best=0.79)
+    store(tmp_path, change(REGISTRY["augment"], seed=1), best=0.83, name="augment-seed-1")
+    store(tmp_path, REGISTRY["dropout"], best=0.99, quick=True)
+    html, data = made(tmp_path)
+    names = [trace["name"] for trace in chart_of(data, "12")["traces"]]
+    assert names == ["train", "test", "reference, test", "published 80 %"]
+    assert "Yours: 79.00% in epoch 49" in html and "Yours: 99" not in html
+    yours = next(trace for trace in data["charts"]["ladder-chart"]["traces"] if trace["name"] == "yours, best epoch")
+    assert yours["y"] == [None, None, 81, None, None, None] and yours["error_y"]["array"][2] == 2.83
+
+
+def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
+    """Names of folders and classes, a truncated record, a history without numbers, a damaged sweep."""
+    good = store(tmp_path, REGISTRY["baseline"])
+    evil = good.with_name("<img src=x onerror=alert(1)>")
+    good.rename(evil)
+    record = json.loads((evil / "metrics.json").read_text())
+    record["dataset"] = {"name": EVIL, "counts": {"train": 3}}
+    (evil / "metrics.json").write_text(json.dumps(record))
+    cut = store(tmp_path, REGISTRY["normalize"])
+    (cut / "metrics.json").write_text((cut / "metrics.json").read_text()[:200])
+    empty = store(tmp_path, REGISTRY["augment"])
+    (empty / "history.csv").write_text("epoch,lr\n1,no")
+    nan = store(tmp_path, REGISTRY["schedule"])
+    text = (nan / "history.csv").read_text().splitlines()
+    text[2] = re.sub(r"^2,0.1,[^,]*", "2,0.1,nan", text[2])
+    (nan / "history.csv").write_text("\n".join(text))
+    (tmp_path / "sweeps" / "mine").mkdir(parents=True)
+    (tmp_path / "sweeps" / "mine" / "sweep.json").write_text('{"rows": [{"n": 1}]')
+    html, data = made(tmp_path)
+    listed = re.search(r'<section id="troubles".*?</section>', html, re.DOTALL)[0]
+    for name in ("cnn/normalize", "cnn/augment", "sweeps/mine"):
+        assert f"<code>{name}</code>" in listed
+    assert html.count("</script>") == 4 and "<img src=x" not in html
+    runs = {run["run"]: run for run in data["runs"]}
+    assert dict(runs["cnn/<img src=x onerror=alert(1)>"]["provenance"])["data"] == EVIL
+    assert runs["cnn/normalize"]["status"] == "unreadable" and runs["cnn/augment"]["charts"] == []
+    loss = runs["cnn/schedule"]["charts"][0]
+    assert loss["traces"][0]["y"][:3] == [2.0, None, 0.66667]
+    assert [trace["name"] for trace in chart_of(data, "12")["traces"]][-1] == "published 80 %", "the reference's"
+
+
+def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("rdfia_keras.report.page.runs.MAX_PICTURE_BYTES", 50)
+    folder = store(tmp_path, REGISTRY["baseline"])
+    for name in ("confusion.png", "mistakes.png"):
+        (folder / name).write_bytes(b"\x89PNG\r\n" + bytes(40))
+    (folder / "augmented.png").write_text("no picture")
+    _, data = made(tmp_path)
+    first, second = data["runs"][0]["pictures"]
+    assert first["uri"].startswith("data:image/png;base64,iVBORw") and second["uri"] is None
+    assert second["file"].endswith("mistakes.png")
+
+
+# --- charts and answers -----------------------------------------------------------------------------------------------
+
+
+def test_very_long_trainings_are_thinned():
+    rows = [{"epoch": n, "test_loss": float(n)} for n in range(1, 1001)]
+    trace = charts.curve(rows, "test_loss", "test", "var(--test)", "solid")
+    assert trace["x"][:2] == [3, 6] and trace["x"][-1] == 999 and len(trace["y"]) == 333
+
+
+def test_a_chart_says_where_there_is_no_number():
+    row = {"epoch": 1, "train_loss": float("nan"), "test_loss": float("inf")}
+    row |= {"train_accuracy": 0.5, "test_accuracy": float("nan")}
+    loss, accuracy = charts.learning_curves([row], "")
+    assert loss["traces"][0]["y"] == [None] and "never a number" in loss["alt"] + accuracy["alt"]
+
+
+def test_points_lie_along_either_axis():
+    series = {"a": charts.Points([Spread.of([0.5, 0.7]), None], "var(--train)", "line")}
+    for horizontal, across in ((False, "y"), (True, "x")):
+        chart = charts.spread_points(["p", "q"], series, "value", "", horizontal)
+        assert chart["traces"][0][across] == [60, None]
+        assert chart["traces"][0][f"error_{across}"]["array"] == [14.14, None]
+        assert chart["table"]["rows"] == [["p", "60.00 ± 14.14 %"], ["q", "-"]]
+
+
+def test_panels_of_a_figure_share_their_range(page):
+    _, data = page
+    ranges = [one["layout"]["yaxis"]["range"] for name, one in data["charts"].items() if name.startswith("figure-3-")]
+    assert len(ranges) == 6 and ranges[0] == ranges[2] == ranges[4] and ranges[1] == ranges[3] == ranges[5]
+
+
+def test_all_answers_are_read():
+    assert len(answers()) == 17 + 2 + 34
+    assert [one.question for one in answers_to("12", ("22",))] == ["22", "26"]
+    assert [one.question for one in answers_to("7", ("15",))] == ["15", "18"]
+
+
+def test_the_answers_markdown_becomes_html():
+    text = "a **b** `c < d`\n[e](f.md)\n\n- g\n  h\n- i"
+    assert to_html(text) == "<p>a <b>b</b> <code>c &lt; d</code> e</p><ul><li>g h</li><li>i</li></ul>"
