@@ -78,6 +78,8 @@ clean:
 
 .venv/installed-browser: pyproject.toml .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
+	@! command -v npm > /dev/null || npm install --silent --no-save --no-audit --no-fund --prefix .venv/axe axe-core@4.14.1 \
+	  || echo "axe-core cannot be installed here: its tests skip" >&2
 	@touch $@
 
 .venv/installed-bench: pyproject.toml .venv/installed

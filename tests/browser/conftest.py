@@ -1,10 +1,16 @@
 """A headless Chromium for the pages: Debian's, driven by Playwright. Where one is missing, these tests skip."""
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+# Where `make browser` puts it.
+AXE = Path(sys.prefix) / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +48,23 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert faults == []
+
+
+@pytest.fixture
+def serious_violations():
+    """A function that says what axe-core finds serious or critical in a page."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: make browser installs it where there is npm")
+
+    def check(page, *rules):
+        """By some of its rules only, if any are named."""
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = page.evaluate("options => axe.run(document, options)", options)["violations"]
+        return [
+            (one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return check

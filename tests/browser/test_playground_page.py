@@ -255,3 +255,10 @@ def test_nothing_is_wider_than_the_screen(path, open_page, width, scheme, projec
         "(style => [style.color, style.backgroundColor])(getComputedStyle(document.querySelector('.playground')))"
     )
     assert ink != paper and (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(path, open_page, serious_violations, scheme):
+    page = open_page(path, "#epoch=3", color_scheme=scheme)
+    page.locator('[data-weight="W_h[0,0]"]').click()
+    assert serious_violations(page) == []

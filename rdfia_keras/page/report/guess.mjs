@@ -75,16 +75,16 @@ export class LadderGuess {
     const colours = rememberedColours();
     const names = this.rungs.map(({ name }) => name);
     const shown = (key) => this.rungs.map((rung, n) => (this.revealed[n] ? rung[key] : null));
-    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: 12 }, line: { color: colour } });
+    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: symbol.startsWith("line") ? 20 : 12, line: { width: symbol.startsWith("line") ? 2.5 : 0 } }, line: { color: colour } });
     const traces = [
       trace("your guess", this.guesses, "var(--ink)", "x", "lines+markers"),
-      trace("published", shown("published"), "var(--published)", "diamond", "markers"),
+      trace("published", shown("published"), "var(--published)", "line-ew-open", "markers"),
       trace("reference", shown("reference"), "var(--train)", "circle", "markers"),
     ];
     const axis = { gridcolor: "var(--grid)", linecolor: "var(--line)", automargin: true, fixedrange: true };
     Plotly.react(this.plot, resolved(traces, colours), resolved({
       autosize: true, height: 320, showlegend: false, dragmode: false, margin: { l: 52, r: 10, t: 8, b: 44 },
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: "var(--ink)", size: 13 },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: "var(--ink)", size: 13, family: "system-ui, sans-serif" },
       xaxis: { ...axis, type: "category", range: [-0.5, names.length - 0.5], categoryarray: names },
       yaxis: { ...axis, range: [LOWEST, 100], title: { text: "test accuracy (%)" } },
     }, colours), { displayModeBar: false, responsive: true });

@@ -74,7 +74,7 @@ export class Runs {
   parts(run) {
     const { base, changed } = run;
     const others = Object.entries(run.settings).filter(([key]) => !changed.some(([name]) => name === key));
-    const pairs = (columns, rows) => element("div", { class: "scroll" }, tableOf({ columns, rows }));
+    const pairs = (columns, rows) => element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table of ${columns.join(", ")}` }, tableOf({ columns, rows }));
     return [
       element("h3", {}, run.run),
       element("p", {}, summary(run)),
@@ -87,7 +87,7 @@ export class Runs {
       element("div", { class: "charts" }, ...run.charts.map(chartElement)),
       ...run.pictures.map(picture),
       run.provenance.length ? element("h4", {}, "Provenance") : null,
-      run.provenance.length ? pairs(["", ""], run.provenance) : null,
+      run.provenance.length ? pairs(["what", "value"], run.provenance) : null,
     ];
   }
 }
