@@ -182,13 +182,13 @@ def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
 def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
     monkeypatch.setattr("rdfia_keras.report.page.runs.MAX_PICTURE_BYTES", 50)
     folder = store(tmp_path, REGISTRY["baseline"])
-    for name in ("confusion.png", "mistakes.png"):
+    for name in ("attention-map.png", "confusion.png", "curves.png", "mistakes.png"):
         (folder / name).write_bytes(b"\x89PNG\r\n" + bytes(40))
     (folder / "augmented.png").write_text("no picture")
     _, data = made(tmp_path)
-    first, second = data["runs"][0]["pictures"]
+    first, second, third = data["runs"][0]["pictures"]
     assert first["uri"].startswith("data:image/png;base64,iVBORw") and second["uri"] is None
-    assert second["file"].endswith("mistakes.png")
+    assert second["file"].endswith("mistakes.png") and third["alt"] == "attention map"
 
 
 # --- charts and answers -----------------------------------------------------------------------------------------------

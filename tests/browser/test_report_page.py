@@ -140,7 +140,7 @@ def test_a_guess_is_drawn_by_clicks_and_by_keys_before_the_values_appear(path, o
     for n in range(6):
         lines.nth(n).locator("input").press("ArrowRight")
         lines.nth(n).locator("button").click()
-    assert "81.3 % here, published 80.0 %: your guess is 0.8 points below" in lines.nth(2).text_content()
+    assert "reference 81.3 %, published 80.0 %: your guess is 0.8 points below" in lines.nth(2).text_content()
     assert "points off on average" in page.locator("#guess-hint").text_content()
     page.locator("#guess-toggle").click()
     assert page.locator("#ladder table").is_visible()

@@ -5,7 +5,7 @@ import { resolved, rememberedColours } from "./charts.mjs";
 const LOWEST = 50;
 
 export class LadderGuess {
-  // rungs: [{name, published, reference}] in percent.
+  // rungs: [{name, published, reference, yours}] in percent; yours may be null.
   constructor(place, toggle, hint, answers, rungs) {
     Object.assign(this, { place, toggle, hint, answers, rungs });
     this.guesses = rungs.map(() => null);
@@ -48,12 +48,13 @@ export class LadderGuess {
   }
 
   reveal(n) {
-    const { published, reference } = this.rungs[n];
+    const { published, reference, yours } = this.rungs[n];
     this.revealed[n] = true;
     const line = this.lines[n];
     line.slider.disabled = line.button.disabled = true;
     const off = this.guesses[n] - reference;
-    line.result.textContent = `${percent(reference / 100)} here, published ${percent(published / 100)}: your guess is ${Math.abs(off).toFixed(1)} points ${off < 0 ? "below" : "above"}`;
+    const trained = yours === null ? "" : `, your runs ${percent(yours / 100)}`;
+    line.result.textContent = `reference ${percent(reference / 100)}, published ${percent(published / 100)}${trained}: your guess is ${Math.abs(off).toFixed(1)} points ${off < 0 ? "below" : "above"}`;
     if (this.revealed.every(Boolean)) {
       const mean = this.guesses.reduce((sum, guess, i) => sum + Math.abs(guess - this.rungs[i].reference), 0) / this.rungs.length;
       this.hint.textContent = `All six: your guesses are ${mean.toFixed(1)} points off on average.`;
@@ -80,6 +81,7 @@ export class LadderGuess {
       trace("your guess", this.guesses, "var(--ink)", "x", "lines+markers"),
       trace("published", shown("published"), "var(--published)", "line-ew-open", "markers"),
       trace("reference", shown("reference"), "var(--train)", "circle", "markers"),
+      trace("yours", shown("yours"), "var(--test)", "square", "markers"),
     ];
     const axis = { gridcolor: "var(--grid)", linecolor: "var(--line)", automargin: true, fixedrange: true };
     Plotly.react(this.plot, resolved(traces, colours), resolved({

@@ -18,7 +18,12 @@ def ladder(sources: Sources) -> dict[str, Any]:
         "rows": rows,
         "chart": _chart(rows, "The rungs: published, reference and yours, test accuracy"),
         "guesses": [
-            {"name": row["name"], "published": row["published_value"], "reference": charts.percent(row["best"].mean)}
+            {
+                "name": row["name"],
+                "published": row["published_value"],
+                "reference": charts.percent(row["best"].mean),
+                "yours": charts.percent(row["yours_best"].mean) if row["yours_best"] else None,
+            }
             for row in rows
             if row["best"]
         ],

@@ -16,14 +16,15 @@ from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.reference import reference_store
 from rdfia_keras.runs.store import RunStore
 
-# What a run's folder may have beside its curves, which the page draws itself.
+# What a run's folder may have, first; its other pictures follow under their names.
 PICTURES = {
     "confusion.png": "Confusion matrix on the test set",
     "mistakes.png": "Worst mistakes on the test set: true class, predicted class, probability",
     "augmented.png": "Training images as augmentation changes them",
-    "panels.png": "Decision maps of the kernels",
     "decision-map.png": "Decision map of the last epoch",
 }
+# Pictures of what the page draws itself.
+DRAWN_HERE = ("curves.png",)
 # Of all pictures in the page; the runs that come first have theirs, of the others the page names the files.
 MAX_PICTURE_BYTES = 3_000_000
 # Of all decision maps by epoch, in the same way.
@@ -145,7 +146,8 @@ def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:
 
 def _pictures(run: ListedRun, budget: _Budget) -> Iterator[dict[str, Any]]:
     """The pictures of a run's folder: as a data URI, or without one where they would make the page too large."""
-    for name, alt in PICTURES.items():
+    others = (path.name for path in sorted(run.folder.glob("*.png")) if path.name not in (*PICTURES, *DRAWN_HERE))
+    for name in (*PICTURES, *others):
         with suppress(*DAMAGE):
             content = (run.folder / name).read_bytes()
             if not content.startswith(b"\x89PNG\r\n"):
@@ -153,4 +155,5 @@ def _pictures(run: ListedRun, budget: _Budget) -> Iterator[dict[str, Any]]:
             fits = len(content) <= budget.bytes
             budget.bytes -= len(content) if fits else 0
             uri = f"data:image/png;base64,{base64.b64encode(content).decode()}" if fits else None
+            alt = PICTURES.get(name, Path(name).stem.replace("-", " "))
             yield {"file": str(run.folder / name), "alt": alt, "uri": uri}
