@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rdfia_keras import __version__
-from rdfia_keras.cli import explain, learn, report, runs, sections, sweeps
+from rdfia_keras.cli import explain, learn, models, report, runs, sections, sweeps
 from rdfia_keras.system.native_logs import end_watch, silence_native_logs
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def root(
     pass
 
 
-for group in (sections, sweeps, runs, report, explain, learn):
+for group in (sections, sweeps, runs, models, report, explain, learn):
     group.register(app)
 
 

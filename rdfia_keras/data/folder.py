@@ -1,6 +1,8 @@
 """A user's own images: DIR/train/<class>/*.png and DIR/test/<class>/*.png (or .jpg, .jpeg)."""
 
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,13 +50,78 @@ def load(folder: Path, image_size: int) -> Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         train_split, test_split = (_read_split(folder, files, classes, image_size, faults) for files in (train, test))
+    _raise_for(faults, len(train) + len(test), f" in {folder}")
+    return Dataset(folder.resolve().name, train_split, test_split, classes, str(folder))
+
+
+def list_pictures(names: Iterable[str | Path]) -> list[Path]:
+    """Image files by name, and those of folders and the folders in them, in the order of their names.
+
+    Raises:
+        RdfiaError: If something is missing, a folder has no images, or a file is none that can be read; what is damaged
+            further in is told by `read_pictures`.
+    """
+    found: list[Path] = []
+    for path in map(Path, names):
+        if not path.exists():
+            raise RdfiaError(f"there is no image {path}; name PNG or JPEG files, or a folder of them")
+        files = _images_below(path) if path.is_dir() else [path]
+        if not files:
+            raise RdfiaError(f"{path} holds no .png, .jpg or .jpeg image")
+        found += files
+    if not found:
+        raise RdfiaError("no image is named; name PNG or JPEG files, a folder of them, or - for a list on stdin")
+    _raise_for([f"{path} ({fault})" for path in found if (fault := _fault_at_a_glance(path))], len(found))
+    return found
+
+
+def _images_below(folder: Path) -> list[Path]:
+    inner = [path for path in _visible(folder) if path.is_dir()]
+    return _images(folder) + [image for path in inner for image in _images_below(path)]
+
+
+def _fault_at_a_glance(path: Path) -> str:
+    """Why a file is no picture, as far as its name and its first bytes tell."""
+    try:
+        with _opened(path):
+            return ""
+    except _Unusable as fault:
+        return str(fault)
+
+
+def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
+    """Images of any size and mode, as `load` reads those of a folder.
+
+    Args:
+        paths: PNG and JPEG files.
+        shape: Height, width and channels; with one channel images become grey.
+
+    Returns:
+        Uint8 (N, *shape).
+
+    Raises:
+        RdfiaError: If files cannot be read, all of them in one error.
+    """
+    x, faults = np.empty((len(paths), *shape), np.uint8), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for image, path in zip(x, paths, strict=True):
+            try:
+                image[:] = _pixels(path, shape)
+            except _Unusable as fault:
+                faults.append(f"{path} ({fault})")
+    _raise_for(faults, len(paths))
+    return x
+
+
+def _raise_for(faults: Sequence[str], count: int, where: str = "") -> None:
+    """Raise for all files that cannot be used at once."""
     if faults:
         more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
         raise RdfiaError(
-            f"{len(faults)} of the {len(train) + len(test)} image files in {folder} cannot be used: "
+            f"{len(faults)} of the {count} image files{where} cannot be used: "
             f"{', '.join(faults[:_NAMED])}{more}; repair or remove them"
         )
-    return Dataset(folder.resolve().name, train_split, test_split, classes, str(folder))
 
 
 def _list_files(folder: Path) -> tuple[list[Path], list[Path], tuple[str, ...]]:
@@ -113,15 +180,26 @@ def _read_split(folder: Path, files: list[Path], classes: tuple[str, ...], size:
         ) from error
     for image, path in zip(x, files, strict=True):
         try:
-            image[:] = _pixels(path, size)
+            image[:] = _pixels(path, (size, size, 3))
         except _Unusable as fault:
             faults.append(f"{path.relative_to(folder)} ({fault})")
     return Split(x, np.array([classes.index(path.parent.name) for path in files], np.int64))
 
 
-def _pixels(path: Path, size: int) -> np.ndarray:
-    """Reads an image as uint8 (size, size, 3)."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _pixels(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    """Reads an image as uint8 (height, width, channels)."""
+    from PIL import Image, ImageOps
+
+    height, width, channels = shape
+    with _opened(path) as image:
+        upright = _rgb(ImageOps.exif_transpose(image)).resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(upright.convert("L"))[..., None] if channels == 1 else np.asarray(upright)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["Image.Image"]:
+    """Opens an image file; whatever is wrong with it, then or inside, is an `_Unusable`."""
+    from PIL import Image, UnidentifiedImageError
 
     if path.suffix.lower() not in _SUFFIXES:
         raise _Unusable("convert it to PNG or JPEG")
@@ -134,8 +212,7 @@ def _pixels(path: Path, size: int) -> np.ndarray:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise _Unusable(f"{image.width} x {image.height} is more than {_MAX_PIXELS:,} pixels")
-            upright = _rgb(ImageOps.exif_transpose(image))
-            return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR))
+            yield image
     except _Unusable:
         raise
     except UnidentifiedImageError as error:

@@ -41,7 +41,7 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str, *, c
     # A class without examples is a row of zeros, not 0/0.
     percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = min(7.0, max(2.2, 0.5 * n if n <= MAX_ANNOTATED else 0.17 * n))
-    names = [_shorten(str(name)) for name in classes]
+    names = [shorten_name(str(name)) for name in classes]
     beside = max(map(len, names)) * CHARACTER * SMALL / 72
     figure = new_figure(side + beside + 1.6, side + beside + 1.0, title)
     axes = figure.subplots()
@@ -70,7 +70,7 @@ def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title:
     Raises:
         ValueError: On another shape, no images, pixels that are not finite, or another number of captions.
     """
-    images = _check_images(images, 4)
+    images = check_images(images, 4)
     if len(captions) != len(images) or columns < 1:
         raise ValueError(f"{len(images)} images, {len(captions)} captions and {columns} columns do not fit")
     columns = min(columns, len(images))
@@ -86,7 +86,7 @@ def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title:
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, image, caption in zip(axes.flat, images, wrapped, strict=False):
-        _draw_image(axis, image)
+        draw_image(axis, image)
         axis.set_title(caption, fontsize=SMALL, pad=3, parse_math=False)
     return figure
 
@@ -106,7 +106,7 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
     Raises:
         ValueError: On other shapes, nothing to show, or pixels that are not finite.
     """
-    originals, augmented = _check_images(originals, 4), _check_images(augmented, 5)
+    originals, augmented = check_images(originals, 4), check_images(augmented, 5)
     if len(originals) != len(augmented):
         raise ValueError(f"{len(originals)} originals, but augmented versions of {len(augmented)}")
     rows, versions = augmented.shape[:2]
@@ -117,7 +117,7 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
     axes = figure.subplots(rows, versions + 1, squeeze=False)
     for row in range(rows):
         for axis, image in zip(axes[row], [originals[row], *augmented[row]], strict=True):
-            _draw_image(axis, image)
+            draw_image(axis, image)
             axis.set_axis_off()
     for column, axis in enumerate(axes[0]):
         version = names[column - 1] if names and column else f"version {column}"
@@ -142,7 +142,7 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
     title = f"Seen by each layer's middle neuron, {image.shape[0]}x{image.shape[1]} and padding"
     figure = new_figure(6.2, 5.2, title)
     axes = figure.subplots()
-    _draw_image(axes, _check_images(image[None], 4)[0])
+    draw_image(axes, check_images(image[None], 4)[0])
     for row, colour in zip(rows, shades(len(rows)), strict=True):
         corner = row["begin"] - 0.5
         label = f"{row['layer']}: {row['side']} x {row['side']}"
@@ -179,19 +179,19 @@ def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], ti
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
-    _draw_image(axes[0], _check_images(image[None], 4)[0])
+    draw_image(axes[0], check_images(image[None], 4)[0])
     axes[0].set_title("image", fontsize=TEXT)
     for label, axis in enumerate(axes[1 : count + 1]):
         mappable = axis.imshow(scores[..., label], cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
         average = 100 * scores[..., label].mean()
-        axis.set_title(f"{_shorten(str(classes[label]))}: {average:.0f} %", fontsize=TEXT, parse_math=False)
+        axis.set_title(f"{shorten_name(str(classes[label]))}: {average:.0f} %", fontsize=TEXT, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes.tolist(), shrink=0.7)
     bar.set_label("probability; in the titles its average", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
     return figure
 
 
-def _shorten(name: str) -> str:
+def shorten_name(name: str) -> str:
     """Cut a name of more than `MAX_NAME` characters."""
     return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
@@ -217,7 +217,7 @@ def _annotate_cells(axes: Axes, shown: np.ndarray, percent: np.ndarray) -> None:
         axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
 
 
-def _check_images(images: np.ndarray, dimensions: int) -> np.ndarray:
+def check_images(images: np.ndarray, dimensions: int) -> np.ndarray:
     """Return the images as uint8, clipped to [0, 255], or raise a ValueError."""
     images = np.asarray(images)
     if images.ndim != dimensions or images.shape[-1] not in (1, 3) or images.size == 0:
@@ -237,7 +237,7 @@ def _thumbnails(images: np.ndarray, count: int) -> np.ndarray:
     return np.round(blocks.mean(axis=(-4, -2))).astype(np.uint8)
 
 
-def _draw_image(axes: Axes, image: np.ndarray) -> None:
+def draw_image(axes: Axes, image: np.ndarray) -> None:
     """Draw an image (height, width, 1 or 3) of uint8, pixel by pixel."""
     if image.shape[-1] == 1:
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -268,7 +268,7 @@ def _draw(model: "keras.Model", data: Dataset, run: Run, record: Record, rows: l
     probabilities = predict(model, test)
     counts = confusion(probabilities, test.y)
     save_figure(run, "confusion.png", plots.confusion_matrix(counts, data.classes, f"{title}: test images"), quick)
-    images, captions = worst_mistakes(probabilities, test.x, test.y, data.classes)
+    images, captions, _ = worst_mistakes(probabilities, test.x, test.y, data.classes)
     if len(images):
         figure = plots.image_grid(images, captions, 6, f"{title}: worst mistakes (true → predicted)")
         save_figure(run, "mistakes.png", figure, quick)

@@ -1,0 +1,152 @@
+"""Where a trained network looks: Grad-CAM, which follows the gradient, and occlusion, which needs none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.models.convnet import augmentation_of
+
+GREY = 128
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A map for each image, and where it lies on it.
+
+    Attributes:
+        values: Float32 (N, rows, columns).
+        extent: Edges of the map in pixels of the image: left, right, bottom, top.
+    """
+
+    values: np.ndarray
+    extent: tuple[float, float, float, float]
+
+
+def last_convolution(model: keras.Model) -> keras.layers.Layer | None:
+    """The layer whose outputs are the last with a height and a width, poolings left out; None without convolutions.
+
+    Of the homework's network that is the third ReLU: Grad-CAM looks at what a convolution passes on.
+    """
+    names = [isinstance(layer, keras.layers.Conv2D) for layer in model.layers]
+    if not any(names):
+        return None
+    after = model.layers[names.index(True) :]
+    maps = [layer for layer in after if len(layer.output.shape) == 4]
+    return [layer for layer in maps if not isinstance(layer, keras.layers.MaxPooling2D)][-1]
+
+
+def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps:
+    """Grad-CAM of the last convolution (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391).
+
+    With A_k the layer's feature maps and s the logit of the class,
+
+        alpha_k = mean over the places of ds / dA_k,    map = ReLU(sum_k alpha_k A_k).
+
+    Args:
+        model: From uint8 images to logits, with a convolution.
+        images: Uint8 (N, H, W, C).
+        labels: The class to explain for each image, int (N,).
+
+    Returns:
+        Maps of the size of the layer's output, at least 0, in units of the logit times the number of places.
+
+    Raises:
+        RdfiaError: When the network has no convolution, or the back end is neither TensorFlow nor JAX.
+    """
+    layer = last_convolution(model)
+    if layer is None:
+        raise RdfiaError(f"Grad-CAM needs a convolution, which the network {model.name} has not")
+    features = ops.cast(keras.Model(model.input, layer.output)(images, training=False), "float32")
+    gradient = scores_gradient(model, layer, features, labels)
+    alpha = gradient.mean(axis=(1, 2), keepdims=True)
+    values = np.maximum((alpha * ops.convert_to_numpy(features)).sum(axis=-1), 0)
+    return Maps(values, _seen(model))
+
+
+def scores_gradient(model: keras.Model, layer: keras.layers.Layer, features: Any, labels: np.ndarray) -> np.ndarray:
+    """Gradient of each image's logit of its class with respect to the outputs of a layer.
+
+    Args:
+        features: These outputs, float32 (N, rows, columns, channels).
+        labels: Int (N,).
+
+    Returns:
+        The gradient, of the shape of `features`.
+    """
+    head = keras.Model(layer.output, model.output)
+    chosen = np.eye(model.output.shape[-1], dtype="float32")[labels]
+    # An image's logits depend on that image alone, so the sum has the gradients of all of them.
+    return _gradient(lambda outputs: ops.sum(head(outputs, training=False) * chosen), features)
+
+
+def _gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
+    """Gradient of a scalar function at x: the one thing for which Keras has no word of its own."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return np.asarray(tape.gradient(y, x))
+    if backend == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(x))
+    raise RdfiaError(f"Grad-CAM takes gradients with TensorFlow or JAX, not {backend}; set KERAS_BACKEND")
+
+
+def _seen(model: keras.Model) -> tuple[float, float, float, float]:
+    """Edges of what the network sees of an image: the middle of it, where its augmentation crops."""
+    height, width = model.input.shape[1:3]
+    augmentation = augmentation_of(model)
+    inner_height, inner_width = augmentation.output.shape[1:3] if augmentation else (height, width)
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    return left - 0.5, left + inner_width - 0.5, top + inner_height - 0.5, top - 0.5
+
+
+def occlusion(
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, side: int = 8, stride: int = 2
+) -> Maps:
+    """How much probability a class loses when a grey square hides a part of the image.
+
+    Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, figure 7.
+
+    Args:
+        predict: From images, uint8 (M, H, W, C), to probabilities (M, n_y).
+        images: Uint8 (N, H, W, C).
+        labels: The class to explain for each image, int (N,).
+        side: Of the square, pixels.
+        stride: Pixels between two places of the square.
+
+    Returns:
+        Maps of a value for each place: the probability of the whole image minus that of the covered one.
+
+    Raises:
+        ValueError: When the square is larger than the images.
+    """
+    count, height, width, _ = images.shape
+    if not (1 <= side <= min(height, width) and stride >= 1):
+        raise ValueError(f"a square of {side} pixels every {stride} does not fit images of {height}x{width}")
+    tops, lefts = np.arange(0, height - side + 1, stride), np.arange(0, width - side + 1, stride)
+    covered = np.repeat(images[:, None], len(tops) * len(lefts), axis=1)
+    for place, (top, left) in enumerate((top, left) for top in tops for left in lefts):
+        covered[:, place, top : top + side, left : left + side] = GREY
+    probabilities = predict(np.concatenate([images, covered.reshape(-1, *images.shape[1:])]))
+    whole = probabilities[np.arange(count), labels]
+    hidden = probabilities[count:].reshape(count, len(tops), len(lefts), -1)
+    hidden = np.take_along_axis(hidden, labels[:, None, None, None], axis=-1)[..., 0]
+    # A value belongs to the middle of its square.
+    begin, half = (side - 1) / 2, stride / 2
+    extent = (
+        begin - half,
+        begin + float(lefts[-1]) + half,
+        begin + float(tops[-1]) + half,
+        begin - half,
+    )
+    return Maps((whole[:, None, None] - hidden).astype(np.float32), extent)
