@@ -264,7 +264,7 @@ def test_worst_mistakes_are_wrong_and_worst_first():
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3]])
     images = np.arange(4).reshape(4, 1, 1, 1)
     wrong, captions, places = worst_mistakes(probabilities, images, np.array([1, 0, 1, 1]), ("a", "b"))
-    assert wrong.ravel().tolist() == [0, 1, 3]
+    assert wrong.ravel().tolist() == places.tolist() == [0, 1, 3]
     assert captions == ["b → a\n90%", "a → b\n80%", "b → a\n70%"]
 
 

@@ -153,6 +153,7 @@ class Dataset:
             "name": self.name,
             "counts": {"train": len(self.train), "test": len(self.test)},
             "classes": len(self.classes),
+            "class_names": list(self.classes),
             "digest": self.digest,
         }
         if self.validation:

@@ -8,7 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rdfia_keras.plots.images import check_images, draw_image, shorten_name
-from rdfia_keras.plots.style import BLUE, GREY, NAMED, ORANGE, RED, SMALL, TEXT, WIDTH, new_figure, style_axes, wrap
+from rdfia_keras.plots.style import (
+    BLUE,
+    GREY,
+    NAMED,
+    ORANGE,
+    RED,
+    SMALL,
+    TEXT,
+    WIDTH,
+    new_figure,
+    style_axes,
+    wrap,
+    wrap_lines,
+)
 
 # Values of a map, and its edges on the image in pixels: left, right, bottom, top.
 Map = tuple[np.ndarray, tuple[float, float, float, float]]
@@ -90,10 +103,11 @@ def attribution_grid(
     for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
         draw_image(axes[number, 0], image)
         axes[number, 0].set_axis_off()
-        axes[number, 0].set_title(wrap(caption, cell, SMALL), fontsize=SMALL, pad=3, parse_math=False)
+        axes[number, 0].set_title(wrap_lines(caption, cell, SMALL), fontsize=SMALL, pad=3, parse_math=False)
         for axis, (heading, maps) in zip(axes[number, 1:], columns.items(), strict=True):
             _draw_overlay(axis, image, maps[number], signed="occlusion" in heading)
-            axis.set_title(wrap(heading, cell, SMALL), fontsize=SMALL, pad=3)
+            if not number:
+                axis.set_title(wrap(heading, cell, SMALL), fontsize=SMALL, pad=3)
     return figure
 
 
@@ -127,7 +141,7 @@ def reliability(bins: Sequence[Mapping[str, float]], error: float, title: str) -
         error: The expected calibration error, a fraction.
         title: Model and data.
     """
-    figure = new_figure(5.2, 5.4, title)
+    figure = new_figure(5.6, 5.8, f"{title}: expected calibration error {100 * error:.1f} %")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 100], [0, 100], color=GREY, linestyle="--", linewidth=1, label="calibrated")
     filled = [row for row in bins if row["count"]]
@@ -137,11 +151,10 @@ def reliability(bins: Sequence[Mapping[str, float]], error: float, title: str) -
         gap = 100 * (row["confidence"] - row["accuracy"])
         upper.bar(left, gap, width, 100 * row["accuracy"], align="edge", color="none", edgecolor=RED, hatch="///")
     upper.bar(0, 0, color=BLUE, label="accuracy")
-    upper.bar(0, 0, color="none", edgecolor=RED, hatch="///", label="confidence minus accuracy")
+    upper.bar(0, 0, color="none", edgecolor=RED, hatch="///", label="from accuracy to confidence")
     upper.set_ylabel("accuracy (%)", fontsize=TEXT)
     upper.set_ylim(0, 102)
-    upper.legend(loc="upper left", fontsize=SMALL, frameon=False)
-    upper.text(99, 4, f"expected calibration error {100 * error:.1f} %", ha="right", fontsize=TEXT)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
     widths = [100 * (row["high"] - row["low"]) for row in bins]
     lefts, counts = [100 * row["low"] for row in bins], [row["count"] for row in bins]
     lower.bar(lefts, counts, widths, align="edge", color=GREY, edgecolor="white")

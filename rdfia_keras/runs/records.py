@@ -51,7 +51,7 @@ class Record:
         config: What decided the run.
         reference: Figure, question, published value and the like of its experiment.
         quick: Whether it was a smoke test, which is no result.
-        dataset: name, counts, classes and digest of the data; counts and digest of a validation set as well.
+        dataset: name, counts, classes, their names and digest of the data; of a validation set counts and digest.
         best: The first epoch of the highest test accuracy (or machine, of `svm`); None when no epoch was finished.
         selected: The first epoch of the highest validation accuracy; None without a validation set.
         final: The last finished epoch.

@@ -42,7 +42,7 @@ class SavedModel:
 
     def classes(self, count: int) -> tuple[str, ...]:
         """The names of its classes: those of the run's record, or else numbers."""
-        known = self.run.record.dataset.get("classes") if self.run else None
+        known = self.run.record.dataset.get("class_names") if self.run else None
         if known and len(known) == count:
             return tuple(map(str, known))
         return tuple(f"class {number}" for number in range(count))

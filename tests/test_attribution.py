@@ -1,0 +1,219 @@
+"""Predictions on pictures, and where a network looks: maps held against differences and loops; the commands."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdfia_keras.config import CnnConfig, RunOptions
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.models.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
+from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.sections import cnn, inspection
+from rdfia_keras.sections.inspection import blur, shift
+from rdfia_keras.sections.predictions import calibration, class_rows
+
+
+def network(data, **settings):
+    return build_convnet(CnnConfig(**settings).resolve(), data)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A smoke test of the digits with LeNet, the network that takes least time."""
+    out = tmp_path_factory.mktemp("trained") / "results"
+    result = cnn.run(
+        CnnConfig(dataset="digits", network="lenet", augmentations=("crop",)),
+        RunOptions(out=out, quick=True, device="cpu"),
+    )
+    return result.paths[-1]
+
+
+# --- Grad-CAM ---------------------------------------------------------------------------------------------------------
+
+
+def test_scores_gradient_equals_finite_differences(tiny_images):
+    model = network(tiny_images, normalize=True, augmentations=("crop",), dropout_rate=0.5)
+    layer = last_convolution(model)
+    assert layer.name == "relu3"
+    labels, rng = np.array([2, 0]), np.random.default_rng(0)
+    # Of equal features, such as a ReLU's zeros, max-pooling has no derivative.
+    features = rng.uniform(0, 3, (2, *layer.output.shape[1:])).astype(np.float32)
+    gradient = scores_gradient(model, layer, keras.ops.convert_to_tensor(features), labels)
+    head = keras.Model(layer.output, model.output)
+    for image, label in enumerate(labels):
+        # A random direction alone is nearly at right angles to the gradient: its difference drowns in rounding.
+        direction = gradient[image] / np.linalg.norm(gradient[image])
+        direction = direction + rng.normal(size=direction.shape) / np.sqrt(direction.size)
+        step = (1e-2 * direction).astype(np.float32)
+        up, down = (np.asarray(head((features[image] + sign * step)[None]))[0, label] for sign in (1, -1))
+        assert (up - down) / 2 == pytest.approx((gradient[image] * step).sum(), rel=5e-3)
+
+
+def test_grad_cam_is_the_formula_and_lies_on_the_crop(tiny_images):
+    model = network(tiny_images, normalize=True, augmentations=("crop",))
+    images, labels = tiny_images.test.x[:3], np.array([0, 1, 2])
+    maps = grad_cam(model, images, labels)
+    assert maps.values.shape == (3, 7, 7) and maps.values.min() >= 0
+    # The middle 28 of 32 pixels, to the pixels' edges.
+    assert maps.extent == (1.5, 29.5, 29.5, 1.5)
+    layer = last_convolution(model)
+    features = keras.Model(model.input, layer.output)(images, training=False)
+    gradient = scores_gradient(model, layer, features, labels)
+    for image in range(3):
+        expected = np.zeros((7, 7))
+        for k in range(features.shape[-1]):
+            expected += gradient[image, :, :, k].mean() * np.asarray(features)[image, :, :, k]
+        np.testing.assert_allclose(maps.values[image], np.maximum(expected, 0), atol=1e-5)
+
+
+def test_a_network_without_convolutions_has_no_grad_cam(tiny_images):
+    model = network(tiny_images, network="dense")
+    assert last_convolution(model) is None
+    with pytest.raises(RdfiaError, match="needs a convolution"):
+        grad_cam(model, tiny_images.test.x[:1], np.array([0]))
+
+
+# --- occlusion --------------------------------------------------------------------------------------------------------
+
+
+def test_occlusion_equals_a_loop_over_the_places():
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (2, 9, 7, 3)).astype(np.uint8)
+    weights = rng.normal(size=(9 * 7 * 3, 4)) / 500
+    labels = np.array([3, 1])
+
+    def predict(x):
+        scores = np.exp(x.reshape(len(x), -1) @ weights)
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    maps = occlusion(predict, images, labels, side=4, stride=2)
+    assert maps.values.shape == (2, 3, 2)
+    for image in range(2):
+        for row, top in enumerate((0, 2, 4)):
+            for column, left in enumerate((0, 2)):
+                hidden = images[image].copy()
+                hidden[top : top + 4, left : left + 4] = GREY
+                drop = (predict(images[image][None]) - predict(hidden[None]))[0, labels[image]]
+                assert maps.values[image, row, column] == pytest.approx(drop, abs=1e-6)
+    # Middles of the squares at 1.5, 3.5, 5.5 and 1.5, 3.5, with half a stride around them.
+    assert maps.extent == (0.5, 4.5, 6.5, 0.5)
+
+
+def test_a_square_larger_than_the_image_is_refused():
+    with pytest.raises(ValueError, match="does not fit"):
+        occlusion(lambda x: x, np.zeros((1, 4, 4, 3), np.uint8), np.array([0]), side=5)
+
+
+# --- numbers of an inspection -----------------------------------------------------------------------------------------
+
+
+def test_calibration_of_predictions_that_are_known():
+    # 4 predictions at 0.9, of which 2 are right; 4 at 0.6, all right: error (|0.5 - 0.9| + |1 - 0.6|) / 2.
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]] * 4)
+    labels = np.array([0, 0, 1, 1, 1, 1, 1, 1])
+    rows, error = calibration(probabilities, labels, bins=10)
+    assert error == pytest.approx(0.4)
+    filled = {round(row["high"], 1): row for row in rows if row["count"]}
+    assert {high: (row["count"], row["accuracy"]) for high, row in filled.items()} == {0.6: (4, 1.0), 0.9: (4, 0.5)}
+
+
+def test_scores_of_each_class():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
+    rows = class_rows(probabilities, np.array([0, 1, 1]), ("cat", "dog"))
+    assert [(row["class"], row["recall"], row["precision"]) for row in rows] == [("cat", 1, 0.5), ("dog", 0.5, 1)]
+
+
+def test_disturbances_do_nothing_at_zero_and_keep_a_plain_image():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
+    assert (blur(images, 0) == images).all() and (shift(images, 0)[0] == images).all()
+    plain = np.full((1, 8, 8, 3), 77, np.uint8)
+    assert (blur(plain, 2) == plain).all() and all((one == plain).all() for one in shift(plain, 3))
+    down, up, right, left = shift(images, 2)
+    assert (down[:, 2:] == images[:, :-2]).all() and (up[:, :-2] == images[:, 2:]).all()
+    assert (right[:, :, 2:] == images[:, :, :-2]).all() and (left[:, :, :-2] == images[:, :, 2:]).all()
+
+
+# --- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_predict_reads_any_picture_and_agrees_with_the_model(rdfia_here, trained, tmp_path):
+    from rdfia_keras.models.saving import load_model
+
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    folder = tmp_path / "my pictures" / "inner"
+    folder.mkdir(parents=True)
+    Image.fromarray(pixels).save(folder / "same size.png")
+    Image.fromarray(pixels).convert("RGBA").resize((50, 40)).save(folder / "other.PNG")
+    Image.fromarray(pixels).convert("L").save(folder.parent / "grey.jpg")
+    done = rdfia_here("predict", trained, "my pictures", "--top", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [row["image"] for row in found["images"]] == [
+        f"my pictures/{name}" for name in ("grey.jpg", "inner/other.PNG", "inner/same size.png")
+    ]
+    logits = load_model(trained / "model.keras").predict(pixels[None], verbose=0)[0].astype(float)
+    e = np.exp(logits - logits.max())
+    best = np.argsort(-e)[:3]
+    assert [one["class"] for one in found["images"][2]["classes"]] == [str(label) for label in best]
+    assert [one["probability"] for one in found["images"][2]["classes"]] == pytest.approx(e[best] / e.sum(), rel=1e-4)
+    assert found["map"] == "Grad-CAM"
+    assert Image.open(found["plot"]).size[0] > 300
+
+
+def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, monkeypatch):
+    from typer.testing import CliRunner
+
+    from rdfia_keras.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("a b.png")
+    done = CliRunner().invoke(app, ["predict", str(trained / "best.keras"), "-", "--top", "1"], input="a b.png\n\n")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[1].startswith("a b.png")
+
+
+@pytest.mark.parametrize(
+    "model, images, said",
+    [
+        ("cnn/batch-norm", ["a.png"], "come without weights"),
+        ("mlp/circles", ["a.png"], "saves no model"),
+        ("nothing.keras", ["a.png"], "there is no model nothing.keras"),
+        ("nothing", ["a.png"], "there is no run nothing"),
+        (None, ["missing.png"], "there is no image missing.png"),
+        (None, ["empty"], "holds no .png"),
+        (None, ["a.png", "text.png"], "1 of the 2 image files cannot be used: text.png (not a PNG or JPEG image)"),
+        (None, ["movie.gif"], "convert it to PNG or JPEG"),
+    ],
+)
+def test_predict_says_what_is_wrong(rdfia_here, trained, tmp_path, model, images, said):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "empty").mkdir()
+    for name in ("text.png", "movie.gif"):
+        (tmp_path / name).write_text("no image")
+    done = rdfia_here("predict", model or trained, *images)
+    assert done.returncode == 1 and done.stderr.count("error: ") == 1 and said in done.stderr
+
+
+def test_inspect_writes_pictures_and_numbers_that_agree_with_the_record(rdfia_here, trained, monkeypatch):
+    # As many images, but fewer strengths.
+    monkeypatch.setattr(inspection, "BLURS", (0.0, 2.0))
+    monkeypatch.setattr(inspection, "SHIFTS", (0, 4))
+    done = rdfia_here("inspect", trained)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((trained / "inspection.json").read_text())
+    record = json.loads((trained / "metrics.json").read_text())
+    assert facts["accuracy"] == pytest.approx(record["final"]["test_accuracy"])
+    weights = [row["images"] for row in facts["classes"]]
+    assert np.average([row["recall"] for row in facts["classes"]], weights=weights) == pytest.approx(facts["accuracy"])
+    assert sum(row["count"] for row in facts["calibration"]) == facts["test_images"] == sum(weights)
+    assert facts["blur"][0]["accuracy"] == facts["shift"][0]["accuracy"] == pytest.approx(facts["accuracy"])
+    assert len(facts["pictures"]) == 5 and all((trained / name).stat().st_size > 1000 for name in facts["pictures"])
+
+
+def test_inspect_refuses_a_model_without_a_run(rdfia_here, trained, tmp_path):
+    (tmp_path / "alone.keras").write_bytes((trained / "model.keras").read_bytes())
+    done = rdfia_here("inspect", "alone.keras")
+    assert done.returncode == 1 and "lies in no run's folder" in done.stderr
