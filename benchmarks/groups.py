@@ -170,8 +170,8 @@ def _trials() -> Match:
     """Eight trainings of the digits convnet, one core each; needs Ray and two cores."""
     ray = ["-m", "rdfia_keras", "sweep", "cnn", "--seeds", "8", "--ray", "--num-cpus", "1"]
     contenders = {
-        "rdfia sweep --ray": [*ray, "--set", "dataset=digits", "--set", "epochs=30"],
-        "8 rdfia cnn, two at a time": ["-m", "benchmarks.side_by_side", "8", "--dataset", "digits", "--epochs", "30"],
+        "rdfia sweep --ray": [*ray, "--set", "dataset=digits", "--set", "epochs=10"],
+        "8 rdfia cnn, two at a time": ["-m", "benchmarks.side_by_side", "8", "--dataset", "digits", "--epochs", "10"],
     }
     return Match("digits convnet", contenders, (Ratio("rdfia sweep --ray", ("8 rdfia cnn, two at a time",), 1.1),))
 
