@@ -179,6 +179,27 @@ def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
     assert [trace["name"] for trace in chart_of(data, "12")["traces"]][-1] == "published 80 %", "the reference's"
 
 
+def test_what_rdfia_inspect_found_is_shown_and_a_damaged_file_listed(tmp_path):
+    inspected, damaged = (store(tmp_path, REGISTRY[name], 0.7) for name in ("baseline", "normalize"))
+    facts = {
+        "model": "model.keras",
+        "accuracy": 0.7,
+        "mean_confidence": 0.8,
+        "expected_calibration_error": 0.1234,
+        "classes": [{"class": "<b>cat</b>", "recall": 0.5}],
+        "blur": [{"sigma": 1.5, "accuracy": 0.6}],
+        "shift": [{"pixels": 4, "accuracy": 0.55}],
+    }
+    (inspected / "inspection.json").write_text(json.dumps(facts))
+    (damaged / "inspection.json").write_text('{"model": ')
+    text, data = made(tmp_path)
+    by_name = {run["run"]: run for run in data["runs"]}
+    assert ["expected calibration error", "12.34%"] in by_name["cnn/baseline"]["inspection"]
+    assert ["recall of <b>cat</b>", "50.00%"] in by_name["cnn/baseline"]["inspection"] and "<b>cat" not in text
+    assert by_name["cnn/normalize"]["inspection"] == []
+    assert "<code>cnn/normalize</code>" in re.search(r'<section id="troubles".*?</section>', text, re.DOTALL)[0]
+
+
 def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
     monkeypatch.setattr("rdfia_keras.report.page.runs.MAX_PICTURE_BYTES", 50)
     folder = store(tmp_path, REGISTRY["baseline"])

@@ -85,6 +85,8 @@ export class Runs {
       run.charts.length ? element("h4", {}, "Curves") : null,
       run.map ? decisionElement(run.run) : null,
       element("div", { class: "charts" }, ...run.charts.map(chartElement)),
+      run.inspection.length ? element("h4", {}, "Inspection") : null,
+      run.inspection.length ? pairs(["what", "value"], run.inspection) : null,
       ...run.pictures.map(picture),
       run.provenance.length ? element("h4", {}, "Provenance") : null,
       run.provenance.length ? pairs(["what", "value"], run.provenance) : null,

@@ -1,6 +1,7 @@
 """Every run, for the table and one by one: settings, provenance, curves, pictures; and what is damaged."""
 
 import base64
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.sources import Sources
 from rdfia_keras.report.runs import differing, read_runs, row
+from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.reference import reference_store
@@ -22,6 +24,11 @@ PICTURES = {
     "mistakes.png": "Worst mistakes on the test set: true class, predicted class, probability",
     "augmented.png": "Training images as augmentation changes them",
     "decision-map.png": "Decision map of the last epoch",
+    "inspect-classes.png": "Recall and precision of each class",
+    "inspect-calibration.png": "Reliability diagram: accuracy against confidence",
+    "inspect-filters.png": "Filters of the first convolution",
+    "inspect-mistakes.png": "Worst mistakes: Grad-CAM for the predicted and the true class, and occlusion",
+    "inspect-robustness.png": "Test accuracy under blur and shift of growing strength",
 }
 # Pictures of what the page draws itself.
 DRAWN_HERE = ("curves.png",)
@@ -82,6 +89,7 @@ def _run(run: ListedRun, known: dict[str, Any], budget: _Budget, sources: Source
     found["base"], found["changed"] = _changed(run)
     found["provenance"] = _provenance(run, sources)
     found["charts"] = _curves(run, sources)
+    found["inspection"] = _inspection(run, sources)
     found["pictures"] = list(_pictures(run, budget))
     found["map"] = (run.name in sources.maps or len(sources.maps) < MAX_MAPS) and sources.keeps_map(
         run.name, run.folder
@@ -142,6 +150,25 @@ def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:
         return []
     experiment = REGISTRY.get(run.experiment)
     return charts.learning_curves(rows, "", experiment.reference.published if experiment else None)
+
+
+def _inspection(run: ListedRun, sources: Sources) -> list[list[str]]:
+    """What `rdfia inspect` found, as name and text; nothing where the run was not inspected."""
+    path = run.folder / "inspection.json"
+    if not path.is_file():
+        return []
+    with sources.reading(run.name):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            ["model", str(facts["model"])],
+            ["test accuracy", percent(facts["accuracy"])],
+            ["mean confidence", percent(facts["mean_confidence"])],
+            ["expected calibration error", percent(facts["expected_calibration_error"])],
+            *([f"recall of {row['class']}", percent(row["recall"])] for row in facts["classes"]),
+            *([f"accuracy under blur {row['sigma']:g}", percent(row["accuracy"])] for row in facts["blur"]),
+            *([f"accuracy under shift {row['pixels']}", percent(row["accuracy"])] for row in facts["shift"]),
+        ]
+    return []
 
 
 def _pictures(run: ListedRun, budget: _Budget) -> Iterator[dict[str, Any]]:
