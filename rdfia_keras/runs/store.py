@@ -5,7 +5,7 @@ package for example, serves as well.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,13 +166,19 @@ class RunStore:
 
 
 class Snapshot(RunStore):
-    """The finished runs of a results folder as they are now, read once: for many queries."""
+    """The finished runs of a results folder as they are now, read once: for many queries.
 
-    def __init__(self, root: Path):
+    Args:
+        without: Folders to leave out, because their records are damaged.
+    """
+
+    def __init__(self, root: Path, without: Collection[Path] = ()):
         super().__init__(root)
         self._groups: dict[str, list[StoredRun]] = {}
         self._experiments: dict[str, list[StoredRun]] = {}
         for stored in self.runs():
+            if stored.folder in without:
+                continue
             facts = group(stored.config, stored.record.quick)
             self._groups.setdefault(_key(facts), []).append(stored)
             self._experiments.setdefault(_key(_experiment(facts)), []).append(stored)

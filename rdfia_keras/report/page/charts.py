@@ -72,13 +72,25 @@ def learning_curves(
         if quantity == "accuracy" and published is not None:
             traces.append(published_line(published, len(rows)))
         charts.append(
-            chart(_join(label, quantity), _described(rows, quantity, published), traces, _over_epochs(quantity))
+            chart(
+                _join(label, quantity), _described(rows, quantity, published), traces, _over_epochs(quantity, len(rows))
+            )
         )
     return charts
 
 
-def several_curves(histories: Mapping[str, Sequence[EpochRow]], label: str, published: float | None) -> list[Chart]:
-    """Loss and accuracy of several trainings, each with a colour; at first their test curves."""
+def several_curves(
+    histories: Mapping[str, Sequence[EpochRow]],
+    label: str,
+    published: float | None,
+    reference: Sequence[EpochRow] = (),
+) -> list[Chart]:
+    """Loss and accuracy of several trainings, each with a colour; at first their test curves.
+
+    Args:
+        histories: By name.
+        label: As of `learning_curves`, as are the others.
+    """
     charts = []
     for quantity in QUANTITIES:
         traces = []
@@ -87,11 +99,13 @@ def several_curves(histories: Mapping[str, Sequence[EpochRow]], label: str, publ
             traces.append(curve(rows, f"test_{quantity}", f"{name}, test", colour, "solid"))
             train = curve(rows, f"train_{quantity}", f"{name}, train", colour, "dash")
             traces.append({**train, "visible": "legendonly"})
+        if reference:
+            traces.append(curve(reference, f"test_{quantity}", "reference, test", "var(--reference)", "dashdot"))
         longest = max(map(len, histories.values()))
         if quantity == "accuracy" and published is not None:
             traces.append(published_line(published, longest))
         alt = "; ".join(f"{name}: {_described(rows, quantity, None)}" for name, rows in histories.items())
-        charts.append(chart(_join(label, quantity), alt, traces, _over_epochs(quantity)))
+        charts.append(chart(_join(label, quantity), alt, traces, _over_epochs(quantity, longest)))
     return charts
 
 
@@ -141,12 +155,14 @@ def published_line(published: float, epochs: int) -> Trace:
     }
 
 
-def _over_epochs(quantity: str) -> dict[str, Any]:
+def _over_epochs(quantity: str, epochs: int) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "xaxis": {"title": {"text": "epoch"}},
         "yaxis": {"title": {"text": QUANTITIES[quantity]}},
         "hovermode": "x unified",
     }
+    if epochs <= 10:
+        layout["xaxis"]["dtick"] = 1
     if quantity == "loss":
         layout["yaxis"]["rangemode"] = "tozero"
     return layout

@@ -30,13 +30,15 @@ def figures(sources: Sources) -> list[dict[str, Any]]:
     seen: set[str] = set()
     found = []
     for figure in FIGURES.values():
-        panels, drawn = [], []
+        panels, shown, drawn = [], [], []
         for experiment, label in experiments_of(figure):
             candidates = list(sources.panels(experiment, label))
             for panel in candidates:
                 shipped = candidates[-1].run if candidates[-1] is not panel and candidates[-1].is_reference else None
                 with sources.reading(name_of(panel.run, panel.is_reference)):
-                    drawn += KINDS[figure.kind](figure, panel, shipped, label if len(figure.panels) > 1 else "")
+                    own = KINDS[figure.kind](figure, panel, shipped, label if len(figure.panels) > 1 else "")
+                    shown.append(_panel(panel))
+                    drawn += own
                     panels.append(panel)
                     break
         if len(panels) > 1:
@@ -50,7 +52,7 @@ def figures(sources: Sources) -> list[dict[str, Any]]:
                 "caption": figure.caption,
                 "charts": drawn,
                 "is_map": figure.kind == "kernels",
-                "panels": [_panel(panel) for panel in panels],
+                "panels": shown,
                 "maps": _maps(sources, panels),
                 "answers": [(answer, answer.question not in seen) for answer in answers],
                 "command": f"rdfia figure {figure.key} --train",
@@ -105,7 +107,10 @@ def _implementations(figure: ReportFigure, panel: Panel, shipped: StoredRun | No
     histories: dict[str, list[EpochRow]] = {}
     for one in panel.run.history():
         histories.setdefault(one["implementation"], []).append(one)
-    return charts.several_curves(histories, label, panel.experiment.reference.published)
+    if not histories:
+        raise RdfiaError("history.csv has no epoch")
+    rows: Sequence[EpochRow] = first_history(shipped) if shipped else ()
+    return charts.several_curves(histories, label, panel.experiment.reference.published, rows)
 
 
 @KINDS.register("kernels")

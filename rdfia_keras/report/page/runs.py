@@ -16,7 +16,6 @@ from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.reference import reference_store
-from rdfia_keras.runs.store import RunStore
 
 # What a run's folder may have, first; its other pictures follow under their names.
 PICTURES = {
@@ -54,7 +53,7 @@ COLUMNS = (
 
 def runs(sources: Sources) -> dict[str, Any]:
     """What the page is told of the runs: yours first, then the package's."""
-    listed = [*_read(sources.out), *read_runs(reference_store())]
+    listed = [*sources.listed, *read_runs(reference_store())]
     rows = [row(run) for run in listed]
     budget = _Budget()
     shown = [_run(run, known, budget, sources) for run, known in zip(listed, rows, strict=True)]
@@ -65,10 +64,6 @@ def runs(sources: Sources) -> dict[str, Any]:
         "defaults": {section: _texts(config().resolve(), names) for section, config in CONFIGS.items()},
         "runs": shown,
     }
-
-
-def _read(out: Path) -> list[ListedRun]:
-    return read_runs(RunStore(out)) if out.is_dir() else []
 
 
 class _Budget:

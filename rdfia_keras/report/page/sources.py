@@ -9,12 +9,13 @@ from typing import Any
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.report.figures import Panel
 from rdfia_keras.report.page.maps import read as read_map
+from rdfia_keras.report.runs import read_runs
 from rdfia_keras.report.spread import Spread
 from rdfia_keras.report.sweeps import Trial
-from rdfia_keras.runs.listing import DAMAGE
+from rdfia_keras.runs.listing import DAMAGE, ListedRun
 from rdfia_keras.runs.records import StoredRun
 from rdfia_keras.runs.reference import reference_snapshot
-from rdfia_keras.runs.store import Query, Snapshot
+from rdfia_keras.runs.store import Query, RunStore, Snapshot
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Sources:
     Attributes:
         out: The results folder, which need not exist.
         query: Which run of an experiment will do.
+        listed: Every run in it, also unfinished and damaged ones.
         own: Its finished runs.
         shipped: The package's.
         troubles: What could not be read: its name, and why.
@@ -32,13 +34,16 @@ class Sources:
 
     out: Path
     query: Callable[[Experiment], Query]
+    listed: list[ListedRun] = field(init=False)
     own: Snapshot = field(init=False)
     shipped: Snapshot = field(init=False)
     troubles: dict[str, str] = field(default_factory=dict)
     maps: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.own, self.shipped = Snapshot(self.out), reference_snapshot()
+        self.listed = read_runs(RunStore(self.out)) if self.out.is_dir() else []
+        damaged = {run.folder for run in self.listed if run.status == "unreadable"}
+        self.own, self.shipped = Snapshot(self.out, without=damaged), reference_snapshot()
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
@@ -52,13 +57,18 @@ class Sources:
         """The runs that a figure's panel may be drawn from: yours if there is one, then the package's."""
         query = self.query(experiment)
         for store, is_reference in ((self.own, False), (self.shipped, True)):
-            if found := store.find_finished(query):
+            found = None
+            with self.reading(f"runs of {experiment.name}"):
+                found = store.find_finished(query)
+            if found:
                 yield Panel(label, experiment, found, is_reference)
 
     def keeps_map(self, name: str, folder: Path) -> bool:
         """Whether a run keeps its weights by epoch, which then are in `maps`."""
-        if name not in self.maps and (kept := read_map(folder)):
-            self.maps[name] = kept
+        if name not in self.maps:
+            with self.reading(name):
+                if kept := read_map(folder):
+                    self.maps[name] = kept
         return name in self.maps
 
     def spreads(self, experiment: Experiment) -> dict[str, Spread | None]:
@@ -66,9 +76,8 @@ class Sources:
         measured = []
         for run in self.own.of_experiment(experiment.config):
             record = run.record
-            whole = record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0)
-            if whole:
-                with self.reading(name_of(run, False)):
+            with self.reading(name_of(run, False)):
+                if record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0):
                     measured.append(Trial.of(run, experiment.config).measures())
         return {measure: Spread.of(one[measure] for one in measured) for measure in ("best", "final")}
 

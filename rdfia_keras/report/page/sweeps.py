@@ -29,7 +29,7 @@ def _sweep(path: Path, whose: str) -> dict[str, Any]:
     rows, varied, name = content["rows"], content["varied"], str(content["name"])
     study = next((one for one in STUDIES.values() if one.name == name), None)
     shown = [row for row in rows if row["n"]]
-    labels = [sweeps.label(row, varied, shown, bool(study)) for row in shown]
+    labels = [sweeps.label(row, varied, shown, True) for row in shown]
     measures = {
         measure: [Spread.of(row[measure]["values"]) for row in shown]
         for measure in sweeps.MEASURES

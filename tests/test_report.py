@@ -10,6 +10,7 @@ import pytest
 from stored_runs import change, store
 
 from rdfia_keras.config import RunOptions
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
 from rdfia_keras.report.page import charts, document, maps
 from rdfia_keras.report.page.answers import answers, answers_to, to_html
@@ -198,6 +199,29 @@ def test_what_rdfia_inspect_found_is_shown_and_a_damaged_file_listed(tmp_path):
     assert ["recall of <b>cat</b>", "50.00%"] in by_name["cnn/baseline"]["inspection"] and "<b>cat" not in text
     assert by_name["cnn/normalize"]["inspection"] == []
     assert "<code>cnn/normalize</code>" in re.search(r'<section id="troubles".*?</section>', text, re.DOTALL)[0]
+
+
+def test_whatever_a_record_holds_the_page_is_made(tmp_path):
+    """Each member of a record replaced by what it never is: the run is shown as far as it goes, or listed."""
+    names = json.loads((store(tmp_path, REGISTRY["baseline"], best=0.75) / "metrics.json").read_text())
+    for n, name in enumerate(names):
+        for m, value in enumerate(("x", None, [1], {"a": 1}, -1e999)):
+            folder = store(tmp_path, REGISTRY["baseline"], name=f"{n}-{m}", quick=True)
+            record = json.loads((folder / "metrics.json").read_text())
+            (folder / "metrics.json").write_text(json.dumps({**record, name: value}))
+    html, data = made(tmp_path)
+    assert sum(run["run"].startswith("cnn/") for run in data["runs"]) == 1 + 5 * len(names)
+    assert "Yours: 75.00% in epoch 29" in html
+
+
+def test_damaged_weights_are_told(tmp_path):
+    folder = store(tmp_path, change(REGISTRY["circles"], implementation="all"))
+    for content in (b"no archive", (FOLDER / "mlp" / "circles" / "weights.npz").read_bytes()[:5000]):
+        (folder / "weights.npz").write_bytes(content)
+        with pytest.raises(RdfiaError, match="weights"):
+            maps.read(folder)
+    np.savez(folder / "weights.npz", W_h=np.zeros((2, 3, 5)), **{name: np.zeros(2) for name in ("b_h", "W_y", "b_y")})
+    assert "<code>mlp/circles</code>: weights.npz" in made(tmp_path)[0]
 
 
 def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
