@@ -247,18 +247,22 @@ def unchanged(before: Any, after: Any) -> bool:
 # --- compare ----------------------------------------------------------------------------------------------------------
 
 
-def difference(expected: Any, got: Any, name: str = "the result") -> str:
-    """The first difference of two results as a clause, or nothing where they agree."""
+def difference(expected: Any, got: Any, name: str = "the result", values: bool = True) -> str:
+    """The first difference of two results as a clause, or nothing where they agree.
+
+    Args:
+        values: Whether the numbers count, too; without, only their names, shapes and types do.
+    """
     if got is None:
         return f"{name} is None" + (" (is a return missing?)" if name == "the result" else "")
     if isinstance(expected, dict):
-        return _dict_difference(expected, got, name)
+        return _dict_difference(expected, got, name, values)
     if isinstance(expected, Named):
-        return _tuple_difference(expected, got)
+        return _tuple_difference(expected, got, values)
     if isinstance(expected, str):
         same = isinstance(got, str) and got == expected
         return "" if same else f"{name}: {got if isinstance(got, str) else describe(got)}; expected: {expected}"
-    return _array_difference(np.asarray(expected), got, name)
+    return _array_difference(np.asarray(expected), got, name, values)
 
 
 class Named(tuple):
@@ -273,29 +277,29 @@ class Named(tuple):
         return made
 
 
-def _dict_difference(expected: Mapping[str, Any], got: Any, name: str) -> str:
+def _dict_difference(expected: Mapping[str, Any], got: Any, name: str, values: bool) -> str:
     if not isinstance(got, Mapping):
         return f"{name} is {describe(got)}; expected a dict with {', '.join(map(str, expected))}"
     for key, value in expected.items():
         if key not in got:
             return f"{name} lacks {key!r}; expected a dict with {', '.join(map(str, expected))}"
-        if found := difference(value, got[key], key):
+        if found := difference(value, got[key], key, values):
             return found
     more = [str(key) for key in got if key not in expected]
     return f"{name} has {', '.join(more)}, which should not be there" if more else ""
 
 
-def _tuple_difference(expected: Named, got: Any) -> str:
+def _tuple_difference(expected: Named, got: Any, values: bool) -> str:
     if not isinstance(got, tuple | list) or len(got) != len(expected):
         count = f"{len(got)} values" if isinstance(got, tuple | list) else describe(got)
         return f"the result is {count}; expected {len(expected)} values: {', '.join(expected.names)}"
     for name, value, other in zip(expected.names, expected, got, strict=True):
-        if found := difference(value, other, name):
+        if found := difference(value, other, name, values):
             return found
     return ""
 
 
-def _array_difference(expected: np.ndarray, got: Any, name: str) -> str:
+def _array_difference(expected: np.ndarray, got: Any, name: str, values: bool = True) -> str:
     try:
         array = np.asarray(got)
     except Exception:
@@ -310,7 +314,7 @@ def _array_difference(expected: np.ndarray, got: Any, name: str) -> str:
     if array.dtype == np.float16:
         return f"{name} has dtype float16, which keeps three digits; use float64"
     bad = ~_close(expected, array)
-    if not bad.any():
+    if not values or not bad.any():
         return ""
     entry = tuple(int(i) for i in np.argwhere(bad)[0])
     place = f"{name.removeprefix('the ')}{list(entry)}" if entry else name
@@ -412,9 +416,15 @@ def wrong_with(expected: Outcome, got: Outcome) -> str:
 def _first_difference(case: Case, outcome: Outcome, wrong: str) -> str:
     line = f'Input "{case.label}": {wrong}'
     if outcome.failure and outcome.failure.where:
-        shapes = f"; here are {outcome.failure.shapes}" if outcome.failure.shapes else ""
-        line = f'Input "{case.label}", {outcome.failure.where}: {outcome.failure.code} -> {wrong}{shapes}'
+        line = f'Input "{case.label}", {where_it_failed(outcome.failure)}'
     return f"{line.rstrip('.')}."
+
+
+def where_it_failed(failure: Failure) -> str:
+    """An exception as a clause: file and line, its code, the exception, and the shapes of the arrays there."""
+    wrong = f"{failure.kind}: {failure.text}".removesuffix(": ")
+    shapes = f"; here are {failure.shapes}" if failure.shapes else ""
+    return f"{failure.where}: {failure.code} -> {wrong}{shapes}" if failure.where else wrong
 
 
 def given(exercise: Exercise, case: Case) -> list[str]:

@@ -1,4 +1,4 @@
-"""Check files in a process of their own, and remember what was right."""
+"""Check files, and train with them, in a process of their own; remember what was right."""
 
 import json
 import os
@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.checking import UNWRITTEN, WRONG, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
-from rdfia_keras.learn.exercises import find
+from rdfia_keras.learn.exercises import find, of_part
 from rdfia_keras.learn.files import in_file, read, syntax_problem
+from rdfia_keras.learn.trainer import PART, Problem, Trained
 from rdfia_keras.runs.files import to_json, write_atomic
 
 PROGRESS = ".rdfia-learn.json"
@@ -93,7 +95,8 @@ def _run(
         if file not in problems and (names := [one.name for one in ones if (file, one.name) not in verdicts])
     ]:
         file, name = Path(str(jobs[0]["file"])), ""
-        for answer in _answers(jobs, seed):
+        order = json.dumps({"jobs": jobs, "seed": seed})
+        for answer in answers_of("worker", [order], max(job["limit"] for job in jobs)):
             if "loading" in answer:
                 file, name = Path(answer["loading"]), ""
             elif "problem" in answer:
@@ -111,18 +114,64 @@ def _run(
     return verdicts, problems
 
 
+@dataclass(frozen=True)
+class Own:
+    """A training with the student's functions.
+
+    Attributes:
+        trained: What came of it.
+        verdicts: On the functions that are the student's.
+    """
+
+    trained: Trained
+    verdicts: tuple[Verdict, ...]
+
+
+def train_file(file: Path, problem: Problem) -> Own:
+    """Train with the functions of a file, and with ours for those that are not written yet.
+
+    Raises:
+        RdfiaError: When the file cannot be imported, or one of its functions cannot be used.
+    """
+    if found := syntax_problem(file):
+        raise RdfiaError(found)
+    names = [one.name for one in of_part(PART) if _filled_in(file, one)]
+    trained, verdicts = None, []
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "problem.npz"
+        problem.save(path)
+        for answer in answers_of("train_worker", [str(file), str(path), json.dumps(names), str(LIMIT)], LIMIT):
+            if "problem" in answer:
+                raise RdfiaError(answer["problem"])
+            if "ended" in answer and trained is None:
+                raise RdfiaError(f"{file}: while it trained, {answer['ended']}")
+            if "trained" in answer:
+                trained = Trained.from_json(answer["trained"])
+            elif "verdict" in answer and trained is None:
+                raise RdfiaError(answer["verdict"]["lines"][0])
+            elif "verdict" in answer:
+                verdicts.append(Verdict.from_dict(answer["verdict"]))
+    assert trained is not None
+    return Own(trained, tuple(verdicts))
+
+
 def _job(file: Path, names: list[str]) -> dict[str, Any]:
     limit = KERAS_LIMIT if any(find(name).uses_keras for name in names) else LIMIT
     return {"file": str(file), "names": names, "limit": limit}
 
 
-def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
-    """What one worker says; at last how it ended, if that was not by itself."""
-    order = json.dumps({"jobs": jobs, "seed": seed})
+def answers_of(module: str, words: Sequence[str], limit: float) -> Iterator[dict[str, Any]]:
+    """What a worker says; at last how it ended, if that was not by itself.
+
+    Args:
+        module: Of this package, to run.
+        words: Its arguments.
+        limit: Seconds within which it always says something.
+    """
     # Small arrays gain nothing from threads, which would only wait for each other.
     quiet = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "rdfia_keras.learn.worker", order],
+        [sys.executable, "-P", "-m", f"rdfia_keras.learn.{module}", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -132,10 +181,9 @@ def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
     assert process.stdout is not None
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
-    limit = max(job["limit"] for job in jobs) + GRACE
     try:
         while True:
-            line = lines.get(timeout=limit)
+            line = lines.get(timeout=limit + GRACE)
             if line is None:
                 yield {"ended": f"the process ended with exit code {process.wait()}: does it call exit, or crash?"}
                 return
@@ -144,7 +192,7 @@ def _answers(jobs: list[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
                 return
             yield answer
     except queue.Empty:
-        yield {"ended": f"nothing happened for {limit:g} s: is there an endless loop?"}
+        yield {"ended": f"nothing happened for {limit + GRACE:g} s: is there an endless loop?"}
     finally:
         process.kill()
         process.wait()
