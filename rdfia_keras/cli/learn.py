@@ -1,6 +1,7 @@
-"""Commands for students: learn, with start, check, hint and solution."""
+"""Commands for students: learn, with start, check, hint, solution, run and play."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 
 from rdfia_keras.cli.command import Debug, Json, command
 from rdfia_keras.cli.output import plain_errors, show
+from rdfia_keras.config import MlpConfig, RunOptions, settings
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.report.result import Result
 
@@ -20,6 +22,16 @@ Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="NAME", help="Check this function; repeat it for more.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved; Ctrl-C ends it.")]
+_MLP = settings(MlpConfig)
+MlpFile = Annotated[
+    Path | None,
+    typer.Argument(help="A file like mlp.py, or its folder.", show_default="mlp.py here, else in homework/"),
+]
+Lr = Annotated[float, _MLP["lr"]]
+BatchSize = Annotated[int, _MLP["batch_size"]]
+Hidden = Annotated[int, _MLP["hidden_units"]]
+Epochs = Annotated[int, replace(_MLP["epochs"], help="Training epochs.", shown_default="")]
+TrainingSeed = Annotated[int, _MLP["seed"]]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +48,10 @@ def register(app: typer.Typer) -> None:
     )
     command(group, options=(), examples=("rdfia learn hint softmax",))(hint)
     command(group, options=())(solution)
+    command(group, options=("out", "data_dir", "quick"), examples=("rdfia learn run", "rdfia learn run mlp.py --lr 2"))(
+        run
+    )
+    command(group, options=("out", "data_dir", "quick"), examples=("rdfia learn play --open",))(play)
     app.add_typer(group, name="learn")
 
 
@@ -205,3 +221,38 @@ def solution(name: Name) -> Result:
 
     source = find(name).source
     return Result(data={"exercise": name, "solution": source}, lines=source.splitlines())
+
+
+def run(
+    options: RunOptions,
+    file: MlpFile = None,
+    lr: Lr = MlpConfig.lr,
+    batch_size: BatchSize = MlpConfig.batch_size,
+    hidden_units: Hidden = MlpConfig.hidden_units,
+    epochs: Epochs = 150,
+    seed: TrainingSeed = 0,
+) -> Result:
+    """Train the perceptron on the circles with your functions, and with ours for what is not written yet."""
+    from rdfia_keras.learn.files import perceptron_file
+    from rdfia_keras.sections import homework
+
+    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
+    return homework.run(perceptron_file(file), config, options)
+
+
+def play(
+    options: RunOptions,
+    file: MlpFile = None,
+    lr: Lr = MlpConfig.lr,
+    batch_size: BatchSize = MlpConfig.batch_size,
+    hidden_units: Hidden = MlpConfig.hidden_units,
+    epochs: Epochs = 150,
+    seed: TrainingSeed = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+) -> Result:
+    """Write the playground with the weights that your functions train."""
+    from rdfia_keras.learn.files import perceptron_file
+    from rdfia_keras.sections import homework
+
+    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
+    return homework.play(perceptron_file(file), config, options, open_page)

@@ -122,6 +122,21 @@ def student_files(where: Path | None) -> list[Path]:
     raise RdfiaError(f"no exercises in {where or 'this folder or in homework/'} ({names}): run rdfia learn start first")
 
 
+def perceptron_file(where: Path | None) -> Path:
+    """The file with the perceptron's functions: the one that is named, or the one in a folder, here or in homework/.
+
+    Raises:
+        RdfiaError: When there is none.
+    """
+    files = student_files(where)
+    chosen = [file for file in files if any(one.part == "mlp" for one in in_file(file))]
+    if not chosen:
+        raise RdfiaError(
+            f"{files[0]} has none of the perceptron's functions: give mlp.py, which rdfia learn start mlp writes"
+        )
+    return chosen[0]
+
+
 @dataclass(frozen=True)
 class Written:
     """What a student's file says of a function, without running it.

@@ -1,0 +1,206 @@
+"""`rdfia learn run` and `play`: the perceptron trained with a student's functions."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdfia_keras.learn import session
+from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.files import skeleton
+from rdfia_keras.learn.trainer import Unusable, at_work, ours, train
+from rdfia_keras.sections import homework
+
+NAMES = [one.name for one in of_part("mlp")]
+
+
+def solved(**others):
+    """The text of mlp.py: our solutions, other functions where they are given, and a skeleton where that is None."""
+    text = skeleton("mlp")
+    for one in of_part("mlp"):
+        function = others.get(one.name, f"{one.source}\n")
+        text = text.replace(one.skeleton, one.skeleton if function is None else function)
+    return text
+
+
+def mistaken(name, number):
+    """The text of a solution with a mistake."""
+    exercise = EXERCISES[name]
+    text = exercise.source
+    for old, new in exercise.mistakes[number].edits.items():
+        text = text.replace(old, new)
+    return f"{text}\n"
+
+
+@pytest.fixture
+def run(rdfia_here, tmp_path):
+    def at_work(text, *options, command="run"):
+        (tmp_path / "mlp.py").write_text(text)
+        return rdfia_here("learn", command, "mlp.py", *options)
+
+    return at_work
+
+
+def test_right_functions_train_as_rdfia_mlp_does(run, tmp_path):
+    """The same weights and order; another program adds up in another order."""
+    from rdfia_keras.config import MlpConfig
+    from rdfia_keras.data import load_vectors
+    from rdfia_keras.training import perceptron
+
+    done = run(solved(), "--epochs", "30", "--seed", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert (data["written"], data["wrong"], len(data["history"])) == (NAMES, [], 30)
+    config, circles = MlpConfig(epochs=30, seed=1), load_vectors("circles")
+    state = perceptron.State(perceptron.init(config, circles))
+    perceptron.train("manual", config, circles, state, False, lambda row: None)
+    for name in homework.SCORES:
+        expected = [row[name] for row in state.history]
+        np.testing.assert_allclose([row[name] for row in data["history"]], expected, rtol=0, atol=1e-12)
+    for name in ("curves.png", "decision-map.png"):
+        assert (tmp_path / "results" / "learn" / name).read_bytes().startswith(b"\x89PNG")
+    weights = json.loads((tmp_path / "results" / "learn" / "weights.json").read_text())
+    assert np.shape(weights["W_h"]) == (10, 2)
+
+
+def test_what_is_not_written_is_ours_and_named(run):
+    done = run(solved(accuracy=None, sgd_step=None), "--quick", "--epochs", "3")
+    assert done.returncode == 0
+    assert "QUICK" in done.stdout and "Ours, because they are not written yet: accuracy, sgd_step." in done.stdout
+    assert "Your curves are ours: they differ by 0e+00 at most." in done.stdout
+
+
+def test_a_wrong_function_is_trained_with_and_named(run):
+    done = run(solved(grad_h_tilde=mistaken("grad_h_tilde", 0)), "--epochs", "3")
+    sentence = EXERCISES["grad_h_tilde"].mistakes[0].sentence
+    assert done.returncode == 0 and f"grad_h_tilde is wrong: {sentence}" in done.stdout
+    assert "The curves part in epoch 1." in done.stdout
+
+
+def test_the_documentation_shows_what_is_printed(run):
+    unwritten = dict.fromkeys(("grads_hidden", "sgd_step", "train_epoch"))
+    done = run(solved(grad_h_tilde=mistaken("grad_h_tilde", 0), **unwritten))
+    shown = (Path(__file__).parents[1] / "docs" / "learn.md").read_text(encoding="utf-8")
+    assert f"```\n{done.stdout}```\n" in shown, done.stdout
+
+
+def test_a_training_that_diverges(run, tmp_path):
+    done = run(solved(sgd_step=mistaken("sgd_step", 0)), "--lr", "50", "--epochs", "20")
+    assert done.returncode == 1 and re.search(r"Training diverges in epoch \d+: the loss is no longer", done.stdout)
+    weights = json.loads((tmp_path / "results" / "learn" / "weights.json").read_text())
+    assert all(np.isfinite(weights[name]).all() for name in weights)
+
+
+@pytest.mark.parametrize(
+    "function, sentence",
+    [
+        (
+            "def softmax(y_tilde):\n    return y_tilde @ y_tilde\n",
+            r"softmax: mlp.py, line \d+: return y_tilde @",
+        ),
+        (
+            "def softmax(y_tilde):\n    return y_tilde[0]\n",
+            r"the result has shape \(2,\); expected \(\d+, 2\)",
+        ),
+        ("def softmax(y_tilde):\n    pass\n", "softmax: the result is None"),
+        ("def softmax():\n    return 1\n", r"The signature is softmax\(\); it should be softmax\(y_tilde\)"),
+        ("def softmax(y_tilde):\n    while True: pass\n", r"still runs after 1 s, in line \d+ of mlp.py"),
+        ("def softmax(y_tilde):\n    import os; os._exit(7)\n", "while it trained, the process ended with exit code 7"),
+        ("def softmax(y_tilde:\n", "mlp.py, line [0-9]+: SyntaxError"),
+        ("def softmax(y_tilde):\n    return 1\n\n\n1 / 0\n", "1 / 0 -> ZeroDivisionError"),
+    ],
+    ids=["raises", "shape", "none", "signature", "loop", "exit", "syntax", "import"],
+)
+def test_a_function_that_cannot_be_used(run, monkeypatch, tmp_path, function, sentence):
+    monkeypatch.setattr(session, "LIMIT", 1.0 if "while" in function else 10.0)
+    done = run(solved(softmax=function), "--epochs", "2")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(sentence, done.stderr) and "Traceback" not in done.stderr, done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_problem_in_the_last_smaller_batch_is_found_too():
+    problem = _small_problem(batch_size=4)
+
+    def grad_y_tilde(y_hat, y):
+        return (y_hat - y) / len(y) if len(y) == 4 else y_hat[:, :1]
+
+    functions = at_work({"grad_y_tilde": grad_y_tilde}, ["grad_y_tilde"], __file__)
+    with pytest.raises(Unusable, match=r"grad_y_tilde: the result has shape \(\d, 1\); expected"):
+        train(functions, problem)
+
+
+def test_lists_are_fine():
+    problem = _small_problem(batch_size=5)
+
+    def softmax(y_tilde):
+        e = np.exp(y_tilde)
+        return (e / e.sum(axis=1, keepdims=True)).tolist()
+
+    functions = at_work({"softmax": softmax}, ["softmax"], __file__)
+    scores = [[row[name] for name in homework.SCORES] for row in train(functions, problem).history]
+    expected = [[row[name] for name in homework.SCORES] for row in train(ours(), problem).history]
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
+def test_a_map_can_be_drawn_whatever_the_softmax_returns(number):
+    exercise, problem = EXERCISES["softmax"], _small_problem(batch_size=5)
+    trained = train({**ours(), "softmax": exercise.wrong(exercise.mistakes[number])}, problem)
+    shown = homework.probabilities(trained)
+    assert shown.shape == (len(problem.plane), 2) and homework._are_probabilities(shown)
+
+
+def _small_problem(batch_size):
+    from dataclasses import replace
+
+    from rdfia_keras.config import MlpConfig
+    from rdfia_keras.data import load_vectors
+
+    problem = homework.make_problem(MlpConfig(epochs=2, batch_size=batch_size).resolve(), load_vectors("circles"))
+    orders = np.stack([np.random.default_rng(n).permutation(10) for n in range(2)])
+    return replace(problem, x=problem.x[:10], y=problem.y[:10], orders=orders)
+
+
+def test_the_playground_begins_from_the_trained_weights(run, tmp_path):
+    done = run(solved(), "--quick", command="play")
+    assert done.returncode == 0 and "The page begins from your weights after 20 epochs." in done.stdout
+    html = (tmp_path / "results" / "learn" / "playground.html").read_text(encoding="utf-8")
+    facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
+    assert facts["initial"] == json.loads((tmp_path / "results" / "learn" / "weights.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (("nowhere.py",), "there is no nowhere.py"),
+        ((), "run rdfia learn start first"),
+        (("--lr", "0"), "lr (--lr) must be"),
+        (("--epochs", "0"), "epochs (--epochs) must be"),
+    ],
+)
+def test_bad_arguments(rdfia_here, arguments, sentence):
+    done = rdfia_here("learn", "run", *arguments)
+    assert done.returncode in (1, 2) and sentence in done.stderr
+
+
+def test_a_file_of_another_part(rdfia_here, tmp_path):
+    (tmp_path / "svm.py").write_text(skeleton("svm"))
+    assert "svm.py has none of the perceptron's functions" in rdfia_here("learn", "run", "svm.py").stderr
+
+
+def test_it_needs_no_tensorflow(tmp_path):
+    (tmp_path / "mlp.py").write_text(solved())
+    code = (
+        "import sys; from pathlib import Path; from rdfia_keras.config import MlpConfig, RunOptions;"
+        "from rdfia_keras.sections import homework;"
+        "homework.play(Path('mlp.py'), MlpConfig(epochs=1), RunOptions(), False);"
+        "homework.run(Path('mlp.py'), MlpConfig(epochs=1), RunOptions());"
+        "print([name for name in ('tensorflow', 'keras', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
