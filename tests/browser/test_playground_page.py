@@ -1,10 +1,10 @@
 """The playground by clicks, in a browser without network."""
 
 import json
-import time
 
 import numpy as np
 import pytest
+from waiting import wait
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
@@ -34,14 +34,6 @@ def numbers(page):
         "rows => rows.map(row => [...row.querySelectorAll('td')].map(cell => cell.dataset.value))"
     )
     return np.array(texts, dtype=float)
-
-
-def wait(page, condition):
-    """Until a condition in JavaScript holds; Playwright's own would need the page to allow eval."""
-    end = time.monotonic() + 60
-    while not page.evaluate(condition):
-        assert time.monotonic() < end, condition
-        page.wait_for_timeout(50)
 
 
 def train_to_the_end(page):

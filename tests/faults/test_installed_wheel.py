@@ -63,6 +63,12 @@ def test_a_figure_is_drawn_from_the_reference_in_an_empty_folder(installed, tmp_
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["figures"]
 
 
+def test_the_report_page_has_its_parts(installed, tmp_path):
+    assert run(installed, tmp_path, "rdfia", "report") == "results/report.html\n"
+    text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    assert "Question 34: our answer" in text and "function mountReport" in text and "report/report" not in text
+
+
 def test_the_demo_runs(installed, tmp_path):
     lines = run(installed, tmp_path, "rdfia", "demo", "--quick").splitlines()
     assert lines[0].startswith("QUICK")

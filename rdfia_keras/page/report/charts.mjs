@@ -2,6 +2,17 @@
 import { element } from "../dom.mjs";
 
 const drawnCharts = new Map();
+
+// The library, which takes a second to start: when the first chart is drawn, so that the page is there before.
+export function plotly() {
+  if (!window.Plotly) {
+    const script = element("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+  }
+  return window.Plotly;
+}
+
 const AXIS = { gridcolor: "var(--grid)", linecolor: "var(--line)", zerolinecolor: "var(--line)", automargin: true };
 // On a touch screen a drag scrolls the page.
 const DRAG = matchMedia("(pointer: coarse)").matches ? false : "zoom";
@@ -81,7 +92,7 @@ export class ChartView {
     const colours = rememberedColours();
     const traces = this.chart.traces.map(({ line_only: _, ...trace }, n) => ({ ...trace, visible: this.shown[n] }));
     const layout = layoutOf(this.chart, this.plot.clientWidth < 420);
-    Plotly.react(this.plot, resolved(traces, colours), resolved(layout, colours), CONFIG);
+    plotly().react(this.plot, resolved(traces, colours), resolved(layout, colours), CONFIG);
     this.isDrawn = true;
   }
 }
@@ -130,7 +141,7 @@ export function watchChart(root, chart) {
 
 export function forgetCharts(root) {
   for (const chart of root.querySelectorAll(".chart")) {
-    Plotly.purge(chart.querySelector(".chart-plot"));
+    plotly().purge(chart.querySelector(".chart-plot"));
     drawnCharts.delete(chart);
   }
 }
@@ -139,8 +150,13 @@ export function drawAllCharts() {
   for (const view of drawnCharts.values()) view.draw();
 }
 
+// With other colours or at another width: those near the screen at once, the others when they come near.
 export function redrawCharts() {
-  for (const view of drawnCharts.values()) if (view.isDrawn) view.draw();
+  for (const [root, view] of drawnCharts) {
+    if (!view.isDrawn) continue;
+    view.isDrawn = false;
+    nearby.observe(root);
+  }
 }
 
 // The same elements as the template's, for charts that are made here.

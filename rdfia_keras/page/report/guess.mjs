@@ -1,6 +1,6 @@
 // Guess first: the reader draws each rung's accuracy, then the values appear.
 import { element, percent } from "../dom.mjs";
-import { resolved, rememberedColours } from "./charts.mjs";
+import { plotly, resolved, rememberedColours } from "./charts.mjs";
 
 const LOWEST = 50;
 
@@ -84,7 +84,7 @@ export class LadderGuess {
       trace("yours", shown("yours"), "var(--test)", "square", "markers"),
     ];
     const axis = { gridcolor: "var(--grid)", linecolor: "var(--line)", automargin: true, fixedrange: true };
-    Plotly.react(this.plot, resolved(traces, colours), resolved({
+    plotly().react(this.plot, resolved(traces, colours), resolved({
       autosize: true, height: 320, showlegend: false, dragmode: false, margin: { l: 52, r: 10, t: 8, b: 44 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: "var(--ink)", size: 13, family: "system-ui, sans-serif" },
       xaxis: { ...axis, type: "category", range: [-0.5, names.length - 0.5], categoryarray: names },

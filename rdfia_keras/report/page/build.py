@@ -40,7 +40,7 @@ def page(sources: Sources, points: Dataset, data_dir: str | None = None) -> str:
             **listed,
         }
     )
-    scripts = [_plotly(), document.bundle((*playground.MODULES, *MODULES))]
+    library, script = _plotly(), document.bundle((*playground.MODULES, *MODULES))
     style = "\n".join(document.text(name) for name in STYLES)
     return (
         document.templates()
@@ -48,9 +48,10 @@ def page(sources: Sources, points: Dataset, data_dir: str | None = None) -> str:
         .render(
             style=Markup(style),
             style_hash=Markup(document.csp_hash(style)),
-            scripts=[Markup(script) for script in scripts],
-            script_hashes=Markup(" ".join(map(document.csp_hash, scripts))),
-            without_styles=_ids_of_styles(scripts[0]),
+            plotly=Markup(library),
+            script=Markup(script),
+            script_hashes=Markup(f"{document.csp_hash(library)} {document.csp_hash(script)}"),
+            without_styles=_ids_of_styles(library),
             data=Markup(document.script_json(data)),
             version=__version__,
             made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
