@@ -28,7 +28,7 @@ faults: .venv/installed-test
 
 # The pages in a headless Chromium, the system's own; its tests skip where there is none.
 browser: .venv/installed-browser
-	$(BIN)/python -m pytest -rs tests/browser
+	$(BIN)/python -m pytest -rs -n 2 --dist loadfile tests/browser
 
 # Every experiment in every precision, compiled by XLA as on a GPU: some twenty minutes.
 xla: .venv/installed-test

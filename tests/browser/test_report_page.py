@@ -225,6 +225,9 @@ def test_untrusted_names_and_damaged_records_open_and_are_told(tmp_path, open_pa
     record = json.loads((folder / "metrics.json").read_text())
     record["dataset"] = {"name": EVIL, "counts": {EVIL: 3}}
     (folder / "metrics.json").write_text(json.dumps(record))
+    facts = {"model": "m", "accuracy": 0.7, "mean_confidence": 0.8, "expected_calibration_error": 0.1}
+    facts |= {"classes": [{"class": f"class {EVIL}", "recall": 0.5}], "blur": [], "shift": []}
+    (folder / "inspection.json").write_text(json.dumps(facts))
     history = (folder / "history.csv").read_text()
     (folder / "history.csv").write_text(history.replace("0.1,1.0,", "0.1,nan,", 1))
     cut = store(tmp_path, REGISTRY["normalize"])
@@ -234,6 +237,7 @@ def test_untrusted_names_and_damaged_records_open_and_are_told(tmp_path, open_pa
     assert "cnn/normalize" in page.locator("#troubles").text_content()
     rows(page).first.locator("a").click()
     assert page.locator("#run h3").text_content() == "cnn/<img src=x onerror=alert(1)>"
+    assert f"recall of class {EVIL}" in page.locator("#run").text_content()
     assert EVIL in page.locator("#run").text_content() and page.locator("img[src=x]").count() == 0
     page.locator("#run .numbers summary").first.click()
     assert "–" in page.locator("#run .numbers table").first.text_content()
