@@ -1,3 +1,29 @@
-"""A deep-learning homework, section by section, in Keras 3."""
+"""A deep-learning homework, section by section, in Keras 3.
+
+import rdfia_keras as rdfia
+
+run = rdfia.train("circles", lr=0.03)
+run.metrics, run.history["test_loss"], run.plot()
+rdfia.load_run("reference/cnn/batch-norm")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdfia_keras.api import Run, load_run, train
 
 __version__ = "0.1.0"
+__all__ = ["Run", "__version__", "load_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # The command line imports this package too, and must not wait for NumPy.
+    if name in ("Run", "load_run", "train"):
+        from rdfia_keras import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -27,7 +27,12 @@ def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
 
     if smoke_test:
         mark_smoke_test(figure)
-    write_atomic(path, _png_within(figure, MAX_BYTES))
+    write_atomic(path, png(figure))
+
+
+def png(figure: Figure) -> bytes:
+    """Render a figure as PNG of less than `MAX_BYTES` where that can be had."""
+    return _png_within(figure, MAX_BYTES)
 
 
 def mark_smoke_test(figure: Figure) -> None:

@@ -106,15 +106,25 @@ def find_model(text: str, out: Path, best: bool) -> SavedModel:
             raise ConfigError("--best chooses between the models of a run; name the run's folder, or leave it out")
         return SavedModel(path, read_record(path.parent), path.stem)
     found = find_run(text, RunStore(out))
-    file = found.folder / ("best.keras" if best else "model.keras")
-    if found.section != "cnn":
-        raise RdfiaError(f"{found.name} is a run of rdfia {found.section}, which saves no model; name one of rdfia cnn")
+    file = model_file(found.folder, found.name, found.section, found.experiment, best)
+    return SavedModel(file, read_record(found.folder), found.name)
+
+
+def model_file(folder: Path, name: str, section: str, experiment: str, best: bool) -> Path:
+    """The saved model of a run.
+
+    Raises:
+        RdfiaError: When there is none.
+    """
+    file = folder / ("best.keras" if best else "model.keras")
+    if section != "cnn":
+        raise RdfiaError(f"{name} is a run of rdfia {section}, which saves no model; name one of rdfia cnn")
     if not file.is_file():
         raise RdfiaError(
-            f"{found.name} has no {file.name}: results that ship with the package come without weights, and a run "
-            f"writes its models at its end; train it with rdfia improve {found.experiment}"
+            f"{name} has no {file.name}: results that ship with the package come without weights, and a run "
+            f"writes its models at its end; train it with rdfia improve {experiment}"
         )
-    return SavedModel(file, read_record(found.folder), found.name)
+    return file
 
 
 def _from_stdin(names: Sequence[str]) -> list[str]:
