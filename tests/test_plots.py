@@ -615,7 +615,7 @@ def test_decision_map_panels(count):
     figure = plots.decision_map(panels(count, "probability"), ("outer", "inner"), title="Circles")
     *axes, bar = figure.axes
     assert [axis.get_title() for axis in axes] == [f"poly degree {n}, C 0.316" for n in range(1, count + 1)]
-    assert bar.get_ylabel() == "probability of class inner"
+    assert bar.get_ylabel() == "probability: inner"
     for axis in axes:
         assert (axis.get_xlim(), axis.get_ylim()) == ((-2, 2), (-2, 2))
 

@@ -50,7 +50,7 @@ def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Fi
         axis.set_title(panel["title"], fontsize=TITLE, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes, shrink=0.8, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.ax.tick_params(labelsize=SMALL)
-    bar.set_label(f"probability of class {classes[1]}", fontsize=TEXT, parse_math=False)
+    bar.set_label(f"probability: {classes[1]}", fontsize=TEXT, parse_math=False)
     _map_legend(figure, axes, "boundary, probability 0.5")
     return figure
 
