@@ -1,6 +1,7 @@
 """The playground: its random numbers, curves and gradients are Python's; its page is one file that asks for nothing."""
 
 import base64
+import copy
 import hashlib
 import json
 import re
@@ -16,9 +17,13 @@ import pytest
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, Split, load_vectors
 from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.learn import trainer
+from rdfia_keras.learn.exercise import differences
+from rdfia_keras.learn.exercises import of_part
 from rdfia_keras.report import playground
 from rdfia_keras.report.page import document
 from rdfia_keras.sections import playground as section
+from rdfia_keras.sections.homework import make_problem
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
@@ -88,6 +93,92 @@ def test_curves_are_pythons_from_five_seeds():
         for name, value in weights.items():
             np.testing.assert_allclose(answer["last"][name], value, rtol=0, atol=1e-11)
         assert answer["gap"] < 1e-12
+
+
+SWITCHES = [(one, mistake) for one in of_part("mlp") for mistake in one.mistakes if mistake.name]
+
+
+def sent(argument):
+    """An argument of an exercise as the script of tests/javascript takes it: functions by name, arrays as lists."""
+    if callable(argument):
+        names = {"softmax": "softmax", "linear_gradients": "linear", "sgd_step": "step"}
+        return names[argument.__name__]
+    if isinstance(argument, dict):
+        return {name: value.tolist() for name, value in argument.items()}
+    return argument.tolist() if isinstance(argument, np.ndarray) else argument
+
+
+def assert_equal(found, expected):
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        found, expected = list(found.values()), list(expected.values())
+    for one, other in zip(found, expected, strict=True) if isinstance(expected, list | tuple) else [(found, expected)]:
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+
+
+def is_finite(result):
+    parts = result.values() if isinstance(result, dict) else result if isinstance(result, tuple) else [result]
+    return all(np.isfinite(part).all() for part in parts)
+
+
+def numeric_error(functions, problem):
+    """How far the gradient of the first batch is from finite differences of the loss."""
+    x, y = (values[problem.orders[0][:10]] for values in (problem.x, problem.y))
+    grads = trainer._gradients(functions, problem.weights, x, y)
+    apart, largest = 0.0, 0.0
+    for name, value in problem.weights.items():
+
+        def loss(w, name=name):
+            y_tilde = functions["forward"]({**problem.weights, name: w}, x, functions["softmax"])[2]
+            return functions["cross_entropy"](y_tilde, y)
+
+        numeric = differences(loss, value)
+        apart = max(apart, np.abs(numeric - grads[name]).max())
+        largest = max(largest, np.abs(numeric).max(), np.abs(grads[name]).max())
+    return apart / largest
+
+
+@needs_node
+def test_mistakes_of_the_page_are_those_of_the_exercises():
+    """Function by function on the exercises' inputs; then trained; and the lamp beside Python's finite differences."""
+    data, config = load_vectors("circles"), MlpConfig(epochs=1, lr=0.05, seed=2).resolve()
+    functions = [(one, None, one.solution) for one in of_part("mlp") if any(one is other for other, _ in SWITCHES)]
+    functions += [(one, mistake.name, one.wrong(mistake)) for one, mistake in SWITCHES]
+    calls = []
+    for exercise, name, function in functions:
+        with np.errstate(all="ignore"):
+            results = [function(*copy.deepcopy(case.arguments)) for case in exercise.draw(0)]
+        pairs = zip(exercise.draw(0), results, strict=True)
+        calls += [(exercise, name, case.arguments, result) for case, result in pairs if is_finite(result)]
+    assert len(calls) > 3 * len(SWITCHES)
+    question = {
+        "calls": [[one.name, name, [sent(argument) for argument in arguments]] for one, name, arguments, _ in calls],
+        "data": data_of(data),
+        "settings": settings_of(config),
+        "mistakes": [[one.name, mistake.name] for one, mistake in SWITCHES],
+    }
+    answer = node("mistakes.mjs", question)
+    assert answer["names"] == question["mistakes"]
+    for (_, _, _, expected), found in zip(calls, answer["results"], strict=True):
+        assert_equal(found, expected)
+    problem = make_problem(config, data)
+    for (exercise, mistake), found in zip(SWITCHES, answer["trainings"], strict=True):
+        wrong = {**trainer.ours(), exercise.name: exercise.wrong(mistake)}
+        with np.errstate(all="ignore"):
+            trained = trainer.train(wrong, problem)
+        curve = [[row[name] for name in SCORES] for row in found["curve"][1:]]
+        expected = [[row[name] for name in SCORES] for row in trained.history]
+        np.testing.assert_allclose(curve, expected, rtol=1e-8, atol=1e-8, err_msg=mistake.name)
+        relative = numeric_error(wrong, problem)
+        assert found["relative"] == pytest.approx(relative, rel=1e-3, abs=1e-6), mistake.name
+        assert found["agrees"] == (exercise.name in ("sgd_step", "train_epoch")), mistake.name
+
+
+def test_the_page_has_the_checkers_own_sentences(html):
+    facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
+    shown = {(one["exercise"], one["name"]): one["sentence"] for one in facts["mistakes"]}
+    assert len(shown) >= 8
+    assert shown == {(one.name, mistake.name): mistake.sentence for one, mistake in SWITCHES}
 
 
 @needs_node

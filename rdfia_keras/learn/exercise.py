@@ -87,10 +87,12 @@ class Mistake:
     Attributes:
         sentence: What a student reads: what is wrong, and why.
         edits: What is replaced in the body of the solution: each key occurs there once.
+        name: Of the switch in the playground, for those that have one; see `page/mistakes.mjs`.
     """
 
     sentence: str
     edits: Edits
+    name: str = ""
 
 
 @dataclass
@@ -162,9 +164,9 @@ class Exercise:
         head = self.prompt.partition('"""')[0].rstrip()
         return f"{head}\n{self._texts[1]}\n"
 
-    def mistake(self, sentence: str, edits: Edits) -> None:
-        """Declare a common mistake."""
-        self.mistakes.append(Mistake(sentence, edits))
+    def mistake(self, sentence: str, edits: Edits, name: str = "") -> None:
+        """Declare a common mistake; the arguments are those of `Mistake`."""
+        self.mistakes.append(Mistake(sentence, edits, name))
 
     def inputs(self, draw: Callable[[np.random.Generator], Iterator[Case]]) -> None:
         """Declare how inputs are drawn."""

@@ -1,4 +1,5 @@
 // What is on screen: settings, data, initial weights, the training and the place in it. Panels draw themselves from here.
+import { mathsWith } from "./mistakes.mjs";
 import { Training, largestGap, nudged } from "./training.mjs";
 import { dataset, drawnDataset, pointsFromText, pointsToText, reachOf } from "./points.mjs";
 import { SETTINGS, command, parseHash, parseSetting } from "./settings.mjs";
@@ -8,6 +9,8 @@ const MS_PER_EPOCH = 45;
 const MS_TO_ADDRESS = 250;
 // Two curves of the same training by two programs differ by a few 1e-15 where rounding does not decide.
 const ROUNDING_DECIDES = 1e-10;
+
+const mistakeKey = ({ exercise, name }) => `${exercise}.${name}`;
 
 export class App {
   // facts: what Python wrote into the page, see report/playground.py; ownsAddress: whether the address tells what is on
@@ -58,6 +61,21 @@ export class App {
     this.guess = new Map();
     this.revealed = false;
     this.makeOther();
+    this.makeMistaken();
+  }
+
+  // The network with a mistake in one of its functions, if one is switched on.
+  makeMistaken() {
+    const { exercise, name } = this.mistake ?? {};
+    const begun = this.training.weights[0];
+    this.mistaken = this.mistake ? new Training(this.settings, this.data, begun, mathsWith(exercise, name)) : null;
+  }
+
+  // mistake: one of the facts' `mistakes`, or null.
+  setMistake(mistake) {
+    this.mistake = mistake;
+    this.makeMistaken();
+    this.changed();
   }
 
   // The network beside: the same but for one setting.
@@ -256,7 +274,7 @@ export class App {
   }
 
   readAddress() {
-    const { source, points, compare, removed, projector, epoch, ...rest } = parseHash(this.ownsAddress ? location.hash : "", this.facts.limits);
+    const { source, points, compare, removed, projector, mistake, epoch, ...rest } = parseHash(this.ownsAddress ? location.hash : "", this.facts.limits);
     const settings = { ...this.settings };
     for (const name of Object.keys(SETTINGS)) settings[name] = rest[name] ?? settings[name];
     if (source === "drawn" && points) {
@@ -273,6 +291,7 @@ export class App {
       // The usual comparison will do.
     }
     this.projector = projector === "1";
+    this.mistake = this.facts.mistakes.find((one) => mistakeKey(one) === mistake) ?? null;
     this.removed = new Set((removed ?? "").split(".").filter(Boolean).map(Number));
     const fits = settings.hidden_units === this.settings.hidden_units && this.source === "embedded";
     this.reset({ settings, initial: fits ? this.initial : null });
@@ -293,6 +312,7 @@ export class App {
     if (name !== this.usualCompare.name || value !== this.usualCompare.value) words.set("compare", `${name}:${value}`);
     if (this.removed.size) words.set("removed", [...this.removed].sort((a, b) => a - b).join("."));
     if (this.position.epoch > 0) words.set("epoch", this.position.epoch);
+    if (this.mistake) words.set("mistake", mistakeKey(this.mistake));
     if (this.projector) words.set("projector", "1");
     const text = String(words);
     if (text === this.address) return;

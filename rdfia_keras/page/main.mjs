@@ -3,6 +3,7 @@ import { App } from "./app.mjs";
 import { Bar, Controls, listenToKeys, presetButtons } from "./controls.mjs";
 import { ComparePanel, GuessPanel, UnitsPanel } from "./panels.mjs";
 import { StepPanel } from "./step.mjs";
+import { SwitchesPanel } from "./switches.mjs";
 
 export function mountPlayground(root) {
   const isAlone = document.body.classList.contains("pg-page");
@@ -12,7 +13,7 @@ export function mountPlayground(root) {
   const bar = new Bar(section("bar"), app);
   const panels = [
     steps, new ComparePanel(section("compare"), app), new UnitsPanel(section("units"), app),
-    new GuessPanel(section("guess"), app), new Controls(section("controls"), app), bar,
+    new GuessPanel(section("guess"), app), new SwitchesPanel(section("switches"), app), new Controls(section("controls"), app), bar,
   ];
   const draw = () => {
     root.classList.toggle("pg-projector", app.projector);

@@ -33,10 +33,10 @@ export class PlaneMap {
   }
 
   // data: its points; reach: of the square; params: null for no network; batch, example: numbers of training points to
-  // mark; lines: whether to draw the hidden units; unit: the one to stress.
-  draw({ data, reach, params = null, removed = null, batch = [], example = null, lines = false, unit = null, test = true }) {
+  // mark; lines: whether to draw the hidden units; unit: the one to stress; answer: y_hat of an x, where not forward's.
+  draw({ data, reach, params = null, removed = null, batch = [], example = null, lines = false, unit = null, test = true, answer = null }) {
     this.reach = reach;
-    this.paint(params, removed, data.classes.length);
+    this.paint(params, answer ?? ((x) => forward(params, x, removed).y_hat), data.classes.length);
     this.drawPoints(data, test);
     const inBatch = new Set(batch);
     this.marks.forEach((mark, n) => {
@@ -48,7 +48,7 @@ export class PlaneMap {
     this.drawLines(lines ? params : null, removed, unit);
   }
 
-  paint(params, removed, classes) {
+  paint(params, answer, classes) {
     const context = this.canvas.getContext("2d");
     if (!params) {
       context.clearRect(0, 0, CELLS, CELLS);
@@ -59,7 +59,7 @@ export class PlaneMap {
     for (let row = 0; row < CELLS; row++) {
       for (let column = 0; column < CELLS; column++) {
         const x = [((2 * column + 1) / CELLS - 1) * this.reach, (1 - (2 * row + 1) / CELLS) * this.reach];
-        const { y_hat } = forward(params, x, removed);
+        const y_hat = answer(x);
         const at = 4 * (row * CELLS + column);
         for (let c = 0; c < 3; c++) image.data[at + c] = y_hat.reduce((sum, p, i) => sum + p * colours[i][c], 0);
         image.data[at + 3] = 255;

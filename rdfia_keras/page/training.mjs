@@ -2,6 +2,8 @@
 import { Generator } from "./rng.mjs";
 import { PARAMETERS, backward, initParams, measure, sgd } from "./perceptron.mjs";
 
+const RIGHT_MATHS = { measure, epoch: null };
+
 // As in Python: chance gives a loss of a few nats; a thousand times that comes of steps that only overshoot.
 export const DIVERGED_LOSS = 1000;
 
@@ -10,8 +12,9 @@ export const epochOrder = (seed, epoch, count) => new Generator([seed, epoch]).p
 
 export class Training {
   // settings: {lr, batch_size, hidden_units, init_std, seed, epochs}; data: {train, test} of {x, y} with one-hot y;
-  // initial: parameters to begin from, drawn where there are none.
-  constructor(settings, data, initial = null) {
+  // initial: parameters to begin from, drawn where there are none; maths: with a mistake, see mistakes.mjs.
+  constructor(settings, data, initial = null, maths = RIGHT_MATHS) {
+    this.maths = maths;
     this.settings = settings;
     this.data = data;
     const { hidden_units, init_std, seed } = settings;
@@ -26,8 +29,8 @@ export class Training {
   }
 
   measure(params) {
-    const train = measure(params, this.data.train);
-    const test = measure(params, this.data.test);
+    const train = this.maths.measure(params, this.data.train);
+    const test = this.maths.measure(params, this.data.test);
     return { train_loss: train.loss, train_accuracy: train.accuracy, test_loss: test.loss, test_accuracy: test.accuracy };
   }
 
@@ -42,8 +45,12 @@ export class Training {
 
   // Numbers of the training examples in a batch.
   batch(epoch, step) {
+    return this.order(epoch).slice(step * this.batchSize, (step + 1) * this.batchSize);
+  }
+
+  order(epoch) {
     if (!this.orders.has(epoch)) this.orders.set(epoch, epochOrder(this.settings.seed, epoch, this.data.train.length));
-    return this.orders.get(epoch).slice(step * this.batchSize, (step + 1) * this.batchSize);
+    return this.orders.get(epoch);
   }
 
   // The parameters after some steps of an epoch.
@@ -67,9 +74,17 @@ export class Training {
     return this;
   }
 
-  extend() {
-    let params = this.weights.at(-1);
+  // The parameters an epoch after the last one.
+  epoch(begun) {
+    const { lr } = this.settings;
+    if (this.maths.epoch) return this.maths.epoch(begun, this.data.train, this.order(this.done), this.batchSize, lr);
+    let params = begun;
     for (let step = 0; step < this.steps; step++) params = this.take(params, this.done, step);
+    return params;
+  }
+
+  extend() {
+    const params = this.epoch(this.weights.at(-1));
     const scores = this.measure(params);
     this.orders.delete(this.done);
     if (!(scores.train_loss < DIVERGED_LOSS)) {

@@ -12,12 +12,13 @@ import numpy as np
 from rdfia_keras.config import MlpConfig, settings
 from rdfia_keras.data import Dataset
 from rdfia_keras.experiments import REGISTRY
+from rdfia_keras.learn.exercises import of_part
 from rdfia_keras.report.page import document
 
 # In an order in which each uses only those before it.
 MODULES = (
-    *("ziggurat", "rng", "perceptron", "training", "points", "settings", "dom", "chart", "map"),
-    *("app", "step", "panels", "controls", "main"),
+    *("ziggurat", "rng", "perceptron", "mistakes", "training", "points", "settings", "dom", "chart", "map"),
+    *("app", "step", "panels", "switches", "controls", "main"),
 )
 # What the page trains at most, so that it stays quick and small.
 LIMITS = {"hidden_units": 200, "epochs": 1000, "points": 2000, "classes": 6}
@@ -94,6 +95,7 @@ def facts(
         },
         "initial": initial and {name: value.tolist() for name, value in initial.items()},
         "presets": presets(),
+        "mistakes": mistakes(),
         "command": {
             "implementation": config.implementation,
             "data_dir": data_dir,
@@ -113,6 +115,16 @@ def presets() -> list[dict[str, Any]]:
             what = ", ".join(words[name].format(value) for name, value in changed.items()) or "the circles"
             found.append({"title": f"figure {experiment.reference.figure}: {what}", "settings": {**_USUAL, **changed}})
     return [*found, {"title": "all weights zero", "settings": {**_USUAL, "init_std": 0.0}}]
+
+
+def mistakes() -> list[dict[str, str]]:
+    """The mistakes that `page/mistakes.mjs` makes, with the sentences of `rdfia learn check`."""
+    return [
+        {"exercise": exercise.name, "name": mistake.name, "sentence": mistake.sentence}
+        for exercise in of_part("mlp")
+        for mistake in exercise.mistakes
+        if mistake.name
+    ]
 
 
 def _settings(config: MlpConfig) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from waiting import wait
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
+from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.sections import playground
 from rdfia_keras.training.callbacks import epoch_order
 from rdfia_keras.training.perceptron import State, init, train
@@ -153,6 +154,38 @@ def test_a_guess_is_drawn_revealed_and_scrubbed(path, open_page):
     assert "Your guess was off by" in part(page, "guess", "verdict").text_content()
     part(page, "guess", "scrub").fill("20")
     assert part(page, "bar", "where").text_content() == "epoch 20 / 150"
+
+
+def test_a_mistake_is_switched_on_and_off(path, open_page):
+    page = open_page(path)
+    lamp, sentence = part(page, "switches", "lamp"), part(page, "switches", "sentence")
+    assert not lamp.is_visible(), "the section is closed"
+    part(page, "switches", "details").locator("summary").click()
+    page.locator('[data-mistake="grad_h_tilde.no-slope"]').click()
+    assert lamp.get_attribute("data-state") == "red" and "not that of the loss" in lamp.text_content()
+    expected = next(one.sentence for one in EXERCISES["grad_h_tilde"].mistakes if one.name == "no-slope")
+    assert sentence.text_content() == f"grad_h_tilde: {expected}"
+    part(page, "switches", "train").click()
+    wait(page, "document.querySelector('[data-part=where]').textContent.startsWith('epoch 150')")
+    assert page.locator('[data-section="switches"] .pg-b[d^="M"]').count() == 2, "the curve and its legend"
+    assert part(page, "switches", "scores").text_content() != part(page, "bar", "scores").text_content()
+    wait(page, "location.hash.includes('mistake=grad_h_tilde.no-slope')")
+    again = open_page(path, page.evaluate("location.hash"))
+    assert part(again, "switches", "lamp").get_attribute("data-state") == "red"
+    page.locator('[data-mistake="sgd_step.uphill"]').click()
+    assert (
+        lamp.get_attribute("data-state") == "green" and "Green: the gradient is that of the loss" in lamp.text_content()
+    )
+    page.locator('[data-mistake="sgd_step.uphill"]').click()
+    assert not lamp.is_visible() and "Everything is right" in sentence.text_content()
+    wait(page, "!location.hash.includes('mistake')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_switches_fit_a_phone(path, open_page, scheme):
+    page = open_page(path, "#epoch=3&mistake=forward.relu", width=380, color_scheme=scheme)
+    assert part(page, "switches", "lamp").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
 def test_points_drawn_with_the_mouse_are_trained_on(path, open_page):

@@ -73,10 +73,12 @@ def _(rng):
 softmax.mistake(
     "You divide by the sum over the whole batch. Each row is an example of its own and sums to 1: sum over axis 1.",
     {"e.sum(axis=1, keepdims=True)": "e.sum()"},
+    name="whole-batch",
 )
 softmax.mistake(
     "Your columns sum to 1, not your rows. The classes of one example lie along axis 1.",
     {"e.sum(axis=1, keepdims=True)": "e.sum(axis=0, keepdims=True)"},
+    name="columns",
 )
 softmax.mistake(
     "exp(1000) is too large for a float: it becomes inf, and inf / inf is NaN. Subtract each row's maximum first.",
@@ -155,25 +157,32 @@ forward.mistake(
 forward.mistake(
     "b_h is not added. While biases are zero, as they are at the start of a training, nobody sees it.",
     {' + params["b_h"]': ""},
+    name="no-b_h",
 )
 forward.mistake(
     "b_y is not added. While biases are zero, as they are at the start of a training, nobody sees it.",
     {' + params["b_y"]': ""},
+    name="no-b_y",
 )
 forward.mistake(
     "y_tilde is made of h_tilde and not of h: without the tanh two linear layers are no more than one (T3).",
     {"h @ params": "h_tilde @ params"},
+    name="no-tanh",
 )
 forward.mistake(
     "Your y_tilde has been through the softmax already; it goes in once, for y_hat.",
     {"y_hat = softmax(y_tilde)": "y_tilde = softmax(y_tilde)\n    y_hat = y_tilde"},
+    name="softmax-twice",
 )
 forward.mistake(
     "The hidden layer has the sigmoid where the homework has tanh.",
     {"np.tanh(h_tilde)": "1 / (1 + np.exp(-h_tilde))"},
+    name="sigmoid",
 )
 forward.mistake(
-    "The hidden layer has a ReLU where the homework has tanh.", {"np.tanh(h_tilde)": "np.maximum(h_tilde, 0)"}
+    "The hidden layer has a ReLU where the homework has tanh.",
+    {"np.tanh(h_tilde)": "np.maximum(h_tilde, 0)"},
+    name="relu",
 )
 
 
@@ -226,10 +235,11 @@ def _(rng):
 
 
 _LOSSES = "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)"
-cross_entropy.mistake("You sum over the batch; the loss is its mean.", {"losses.mean()": "losses.sum()"})
+cross_entropy.mistake("You sum over the batch; the loss is its mean.", {"losses.mean()": "losses.sum()"}, name="sum")
 cross_entropy.mistake(
     "You take the mean over the classes too. The loss of an example is a sum over classes; only examples are averaged.",
     {"losses.mean()": "losses.mean() / y.shape[1]"},
+    name="mean-of-classes",
 )
 cross_entropy.mistake(
     "-Σ y log(softmax) is right until a probability underflows to 0: then log 0 is -inf, and 0 · inf is NaN. "
@@ -241,7 +251,9 @@ cross_entropy.mistake(
     {"y_tilde.max(axis=1, keepdims=True)": "np.zeros((len(y), 1))"},
 )
 cross_entropy.mistake(
-    "The sign is wrong: a loss falls as the right class becomes more probable.", {"losses.mean()": "-losses.mean()"}
+    "The sign is wrong: a loss falls as the right class becomes more probable.",
+    {"losses.mean()": "-losses.mean()"},
+    name="sign",
 )
 cross_entropy.mistake(
     "Your sum of exponentials runs over the labels y; it runs over y_tilde.",
@@ -251,9 +263,12 @@ cross_entropy.mistake(
     "You added the loss for two classes, -y log p - (1 - y) log(1 - p), over all classes (T8). With a softmax only "
     "-y log p counts.",
     {_LOSSES: "-np.log(np.abs(1 - y - e / e.sum(axis=1, keepdims=True))).sum(axis=1)"},
+    name="two-class-loss",
 )
 cross_entropy.mistake("You return a loss for each example; return their mean.", {"losses.mean()": "losses"})
-cross_entropy.mistake("The term with y is missing: -Σ y_i y_tilde_i.", {" - (y * y_tilde).sum(axis=1)": ""})
+cross_entropy.mistake(
+    "The term with y is missing: -Σ y_i y_tilde_i.", {" - (y * y_tilde).sum(axis=1)": ""}, name="no-target"
+)
 
 
 @exercise(
@@ -367,22 +382,28 @@ def _through_softmax(cross_entropy, y_hat, y):
 
 
 grad_y_tilde.own_loss = OwnLoss("cross_entropy", _through_softmax)
-grad_y_tilde.mistake("Divide by N: the loss is a mean over the batch.", {" / len(y)": ""})
+grad_y_tilde.mistake("Divide by N: the loss is a mean over the batch.", {" / len(y)": ""}, name="no-mean")
 grad_y_tilde.mistake(
-    "The sign is wrong: where y_hat is above y, more y_tilde means more loss.", {"(y_hat - y)": "(y - y_hat)"}
+    "The sign is wrong: where y_hat is above y, more y_tilde means more loss.",
+    {"(y_hat - y)": "(y - y_hat)"},
+    name="sign",
 )
 grad_y_tilde.mistake(
     "-y / y_hat is the gradient with respect to y_hat. Through the softmax it becomes y_hat - y.",
     {"(y_hat - y)": "(-y / y_hat)"},
+    name="before-softmax",
 )
 grad_y_tilde.mistake(
     "You multiply by the softmax's derivative y_hat (1 - y_hat); y_hat - y has it in it already.",
     {"(y_hat - y)": "(y_hat - y) * y_hat * (1 - y_hat)"},
+    name="softmax-again",
 )
 grad_y_tilde.mistake("You divide by the number of classes; N is the number of examples.", {"len(y)": "y.shape[1]"})
 grad_y_tilde.mistake("You divide by the number of entries; N is the number of examples.", {"len(y)": "y.size"})
 grad_y_tilde.mistake(
-    "That is the gradient of the squared error (T8), not of the cross-entropy.", {"(y_hat - y)": "2 * (y_hat - y)"}
+    "That is the gradient of the squared error (T8), not of the cross-entropy.",
+    {"(y_hat - y)": "2 * (y_hat - y)"},
+    name="squared-error",
 )
 
 
@@ -433,10 +454,12 @@ grads_output.mistake(
 grads_output.mistake(
     "grad_W_y is divided by N a second time; grad_y_tilde has the 1 / N already.",
     {"grad_y_tilde.T @ h": "grad_y_tilde.T @ h / len(h)"},
+    name="mean-again",
 )
 grads_output.mistake(
     "grad_b_y is a mean over the examples: a second 1 / N. Sum instead.",
     {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.mean(axis=0)"},
+    name="bias-mean",
 )
 grads_output.mistake(
     "grad_b_y is summed over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
@@ -492,15 +515,18 @@ def _(rng):
         yield make(label, rng.normal(size=(n, n_y)), rng.normal(size=(n_y, n_h)), np.tanh(rng.normal(size=(n, n_h))))
 
 
-grad_h_tilde.mistake("The derivative of tanh is missing: multiply by 1 - h².", {" * (1 - h**2)": ""})
+grad_h_tilde.mistake("The derivative of tanh is missing: multiply by 1 - h².", {" * (1 - h**2)": ""}, name="no-slope")
 grad_h_tilde.mistake(
     "You take the tanh a second time: h is tanh(h_tilde) already, so the derivative is 1 - h².",
     {"1 - h**2": "1 - np.tanh(h) ** 2"},
+    name="tanh-twice",
 )
 grad_h_tilde.mistake(
-    "h (1 - h) is the derivative of the sigmoid; that of tanh is 1 - h².", {"(1 - h**2)": "h * (1 - h)"}
+    "h (1 - h) is the derivative of the sigmoid; that of tanh is 1 - h².",
+    {"(1 - h**2)": "h * (1 - h)"},
+    name="sigmoid-slope",
 )
-grad_h_tilde.mistake("The derivative of tanh is 1 - h², with a square.", {"h**2": "h"})
+grad_h_tilde.mistake("The derivative of tanh is 1 - h², with a square.", {"h**2": "h"}, name="no-square")
 grad_h_tilde.mistake(
     "W_y is transposed once too often: with examples in rows it is grad_y_tilde @ W_y.",
     {"grad_y_tilde @ W_y": "grad_y_tilde @ W_y.T"},
@@ -549,10 +575,12 @@ grads_hidden.mistake(
 grads_hidden.mistake(
     "grad_W_h is divided by N a second time; grad_h_tilde has the 1 / N already.",
     {"grad_h_tilde.T @ x": "grad_h_tilde.T @ x / len(x)"},
+    name="mean-again",
 )
 grads_hidden.mistake(
     "grad_b_h is a mean over the examples: a second 1 / N. Sum instead.",
     {"grad_h_tilde.sum(axis=0)": "grad_h_tilde.mean(axis=0)"},
+    name="bias-mean",
 )
 grads_hidden.mistake(
     "grad_b_h is summed over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
@@ -642,16 +670,22 @@ def _(rng):
     yield edge("no learning rate", {"w": rng.normal(size=3)}, {"w": rng.normal(size=3)}, 0.0)
 
 
-sgd_step.mistake("You go uphill: the gradient points to where the loss grows, so subtract it.", {"- eta": "+ eta"})
+sgd_step.mistake(
+    "You go uphill: the gradient points to where the loss grows, so subtract it.", {"- eta": "+ eta"}, name="uphill"
+)
 sgd_step.mistake(
     "You change the caller's arrays (-= works in place). Make new ones.",
     {"params[name] - eta * grads[name] for": "np.subtract(params[name], eta * grads[name], out=params[name]) for"},
 )
-sgd_step.mistake("The learning rate is missing.", {"eta * grads[name]": "grads[name]"})
-sgd_step.mistake("You return the steps; return the parameters after them.", {"params[name] - eta": "-eta"})
+sgd_step.mistake("The learning rate is missing.", {"eta * grads[name]": "grads[name]"}, name="no-eta")
+sgd_step.mistake(
+    "You return the steps; return the parameters after them.", {"params[name] - eta": "-eta"}, name="only-steps"
+)
 sgd_step.mistake("You divide by the learning rate.", {"eta * grads[name]": "grads[name] / np.float64(eta)"})
 sgd_step.mistake(
-    "You multiply the step by the parameter itself.", {"eta * grads[name]": "eta * grads[name] * params[name]"}
+    "You multiply the step by the parameter itself.",
+    {"eta * grads[name]": "eta * grads[name] * params[name]"},
+    name="times-weight",
 )
 
 
@@ -721,14 +755,17 @@ train_epoch.mistake(
     "All gradients are taken at the parameters that the epoch began with: that is one large batch. Each batch begins "
     "where the one before ended.",
     {"for start": "first = params\n    for start", "gradients(params,": "gradients(first,"},
+    name="first-weights",
 )
 train_epoch.mistake(
     "The order is not used: the examples are taken as they lie.",
     {"order[start : start + batch_size]": "slice(start, start + batch_size)"},
+    name="no-order",
 )
 train_epoch.mistake(
     "x is shuffled and y is not: every example gets the label of another.",
     {"y[batch]": "y[start : start + batch_size]"},
+    name="y-in-place",
 )
 train_epoch.mistake(
     "y is shuffled and x is not: every example gets the label of another.",
@@ -737,6 +774,7 @@ train_epoch.mistake(
 train_epoch.mistake(
     "You return after the first batch: the return stands inside the loop.",
     {"\n    return params": "\n        return params"},
+    name="one-step",
 )
 train_epoch.mistake(
     "The whole set is one batch, so there is only one step.",
