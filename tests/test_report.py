@@ -70,6 +70,7 @@ def test_json_in_a_script_ends_nothing_and_has_no_nan():
 
 def test_every_figure_of_the_report_has_its_charts_its_answers_and_its_command(page):
     html, data = page
+    assert 'id="troubles"' not in html
     articles = re.findall(r'<article id="(figure-\w+)" .*?</article>', html, re.DOTALL)
     assert articles == [f"figure-{key}" for key in FIGURES]
     for key, figure in FIGURES.items():

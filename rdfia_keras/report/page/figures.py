@@ -2,13 +2,14 @@
 
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import FIGURES, ReportFigure
+from rdfia_keras.experiments import FIGURES, Experiment, ReportFigure
 from rdfia_keras.experiments.figures import FIGURE_KINDS
 from rdfia_keras.models.svm import machines
 from rdfia_keras.registry import Registry
@@ -25,41 +26,63 @@ Draw = Callable[[ReportFigure, Panel, StoredRun | None, str], list[Chart]]
 KINDS: Registry[Draw] = Registry("kind of figure", FIGURE_KINDS, declared_in="experiments.figures.FIGURE_KINDS")
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A panel that could be drawn.
+
+    Attributes:
+        panel: Its run.
+        facts: What the template says of it.
+        charts: Of it.
+    """
+
+    panel: Panel
+    facts: dict[str, Any]
+    charts: list[Chart]
+
+
 def figures(sources: Sources) -> list[dict[str, Any]]:
     """Every figure in the report's order: what the template shows of it."""
     seen: set[str] = set()
-    found = []
-    for figure in FIGURES.values():
-        panels, shown, drawn = [], [], []
-        for experiment, label in experiments_of(figure):
-            candidates = list(sources.panels(experiment, label))
-            for panel in candidates:
-                shipped = candidates[-1].run if candidates[-1] is not panel and candidates[-1].is_reference else None
-                with sources.reading(name_of(panel.run, panel.is_reference)):
-                    own = KINDS[figure.kind](figure, panel, shipped, label if len(figure.panels) > 1 else "")
-                    shown.append(_panel(panel))
-                    drawn += own
-                    panels.append(panel)
-                    break
-        if len(panels) > 1:
-            charts.share_ranges(drawn)
-        questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments_of(figure)))
-        answers = answers_to(figure.key, questions)
-        found.append(
-            {
-                "id": f"figure-{figure.key}",
-                "title": figure.title,
-                "caption": figure.caption,
-                "charts": drawn,
-                "is_map": figure.kind == "kernels",
-                "panels": shown,
-                "maps": _maps(sources, panels),
-                "answers": [(answer, answer.question not in seen) for answer in answers],
-                "command": f"rdfia figure {figure.key} --train",
-            }
-        )
-        seen.update(answer.question for answer in answers)
+    found = [_figure(sources, figure) for figure in FIGURES.values()]
+    for one in found:
+        # An answer is open where it comes first.
+        numbers = [answer.question for answer in one["answers"]]
+        one["answers"] = [(answer, answer.question not in seen) for answer in one["answers"]]
+        seen.update(numbers)
     return found
+
+
+def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
+    experiments = experiments_of(figure)
+    drawn = [one for experiment, label in experiments if (one := _drawn(sources, figure, experiment, label))]
+    all_charts = [one for some in drawn for one in some.charts]
+    if len(drawn) > 1:
+        charts.share_ranges(all_charts)
+    questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments))
+    return {
+        "id": f"figure-{figure.key}",
+        "title": figure.title,
+        "caption": figure.caption,
+        "charts": all_charts,
+        "is_map": figure.kind == "kernels",
+        "panels": [one.facts for one in drawn],
+        "maps": _maps(sources, [one.panel for one in drawn]),
+        "answers": answers_to(figure.key, questions),
+        "command": f"rdfia figure {figure.key} --train",
+    }
+
+
+def _drawn(sources: Sources, figure: ReportFigure, experiment: Experiment, label: str) -> Drawn | None:
+    """A panel from the first of its runs that can be drawn: yours, else the package's; None without one."""
+    candidates = list(sources.panels(experiment, label))
+    shipped = next((one.run for one in candidates if one.is_reference), None)
+    for panel in candidates:
+        with sources.reading(name_of(panel.run, panel.is_reference)):
+            beside = None if panel.is_reference else shipped
+            own_charts = KINDS[figure.kind](figure, panel, beside, label if len(figure.panels) > 1 else "")
+            return Drawn(panel, _facts(panel), own_charts)
+    return None
 
 
 def _maps(sources: Sources, panels: Sequence[Panel]) -> list[dict[str, Any]]:
@@ -68,7 +91,7 @@ def _maps(sources: Sources, panels: Sequence[Panel]) -> list[dict[str, Any]]:
     return [{"run": name, "label": panel.label} for name, panel in named if sources.keeps_map(name, panel.run.folder)]
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _facts(panel: Panel) -> dict[str, Any]:
     """What the report has, and what the run has."""
     reference, record = panel.experiment.reference, panel.run.record
     return {
