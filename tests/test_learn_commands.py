@@ -150,6 +150,19 @@ def test_the_documentation_shows_what_is_printed():
         assert exercise.name in shown
 
 
+def test_the_documentation_shows_each_step_from_the_start_to_the_first_gradient(rdfia_here, tmp_path):
+    shown = (Path(__file__).parents[1] / "docs" / "learn.md").read_text(encoding="utf-8")
+    file, gradient = tmp_path / "homework" / "mlp.py", EXERCISES["grad_y_tilde"]
+    steps = [rdfia_here("learn", "start"), rdfia_here("learn", "check", "--only", "softmax")]
+    empty = file.read_text()
+    for body in (gradient.source.replace(" / len(y)", ""), gradient.source):
+        file.write_text(empty.replace(gradient.skeleton, f"{body}\n"))
+        steps.append(rdfia_here("learn", "check", "--only", "grad_y_tilde"))
+    assert [step.returncode for step in steps] == [0, 1, 1, 0]
+    for step in steps:
+        assert f"```\n{step.stdout}```\n" in shown, step.stdout
+
+
 def test_functions_in_a_file_of_any_name(checked):
     assert "softmax            right" in checked(solved("mlp"), name="mine.py").stdout
     done = checked("x = 1\n", name="other.py")
