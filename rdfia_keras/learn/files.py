@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checking import failure_of
+from rdfia_keras.learn.calling import failure_of
 from rdfia_keras.learn.exercise import Exercise
 from rdfia_keras.learn.exercises import PARTS, of_part
 from rdfia_keras.runs.files import to_json

@@ -144,7 +144,7 @@ def _entries(folder: str, keep: object) -> list[str]:
 def _wanted(name: str, libraries: tuple[str, ...] | None) -> bool:
     if name.replace("-", "_").startswith(("rdfia_keras", "__editable__")) or name.endswith(".pth"):
         return False
-    return libraries is None or name.split(".")[0] in libraries
+    return libraries is None or name in libraries
 
 
 def restrict_files(paths: list[str], folder: str) -> None:

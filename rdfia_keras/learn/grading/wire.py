@@ -1,0 +1,127 @@
+"""What goes to a child and what comes back; the other side is `child`.
+
+Messages to a child are pickles, since it trusts its parent. What comes back is JSON and `.npy` files that are checked
+before anything is allocated for them; nothing in it is executed.
+"""
+
+import io
+import json
+import marshal
+import math
+import pickle
+import re
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from rdfia_keras.learn.exercise import Exercise, Fresh, Lazy
+
+MOST_JSON, MOST_BYTES = 4 << 20, 40 << 20
+
+
+class BadAnswer(Exception):
+    """A child sent something that is no answer; the message says what."""
+
+
+class Pickler(pickle.Pickler):
+    """Sends functions as their code with the values that it uses: the child has no module of ours to look them up in."""
+
+    def persistent_id(self, value: Any) -> Any:
+        if isinstance(value, Exercise):
+            value = value.solution
+        if isinstance(value, Lazy):
+            return ("module", value._name)
+        if isinstance(value, ModuleType):
+            return ("module", value.__name__)
+        if isinstance(value, Fresh):
+            return ("fresh", value.make)
+        if isinstance(value, FunctionType):
+            code = value.__code__
+            names = {name: value.__globals__[name] for name in _names(code) if name in value.__globals__}
+            names.pop(code.co_name, None)
+            cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
+            return ("function", marshal.dumps(code), names, value.__defaults__, cells)
+        if type(value).__module__.startswith("tensorflow") and hasattr(value, "numpy"):
+            return ("tensor", value.numpy())
+        return None
+
+
+def _names(code: Any) -> set[str]:
+    inner = [constant for constant in code.co_consts if hasattr(constant, "co_names")]
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def message(**job: Any) -> bytes:
+    """A message to a child."""
+    file = io.BytesIO()
+    Pickler(file, pickle.HIGHEST_PROTOCOL).dump(job)
+    return len(file.getvalue()).to_bytes(4, "big") + file.getvalue()
+
+
+def answer(text: bytes) -> dict[str, Any]:
+    """The JSON of an answer.
+
+    Raises:
+        BadAnswer: When it is none.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswer("it sends something that is no result") from error
+    if not isinstance(found, dict):
+        raise BadAnswer("it sends something that is no result")
+    return found
+
+
+def value(tree: Any, blob: bytes) -> Any:
+    """A result.
+
+    Raises:
+        BadAnswer: When it is none.
+    """
+    try:
+        return _value(tree, blob)
+    except (TypeError, ValueError, KeyError, IndexError, RecursionError, OverflowError, SyntaxError) as error:
+        raise BadAnswer("it sends something that is no result") from error
+
+
+def _value(tree: dict[str, Any], blob: bytes) -> Any:
+    ((kind, content),) = tree.items()
+    if kind == "v":
+        if not (content is None or isinstance(content, bool | int | float | str)):
+            raise ValueError(kind)
+        return plain(content, 1000) if isinstance(content, str) else content
+    if kind == "d":
+        return {plain(str(key), 200): _value(entry, blob) for key, entry in content}
+    if kind in ("t", "l"):
+        entries = [_value(entry, blob) for entry in content]
+        return tuple(entries) if kind == "t" else entries
+    if kind == "a":
+        begin, size = content
+        return _array(blob[begin : begin + size])
+    if kind == "o":
+        return type(plain(str(content), 80) or "object", (), {})()
+    raise ValueError(kind)
+
+
+def _array(data: bytes) -> np.ndarray:
+    """A `.npy` file without pickle: the header may not claim more than is there."""
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) not in ((1, 0), (2, 0)):
+        raise ValueError("version")
+    file.seek(0)
+    read = np.lib.format.read_array_header_1_0 if data[6] == 1 else np.lib.format.read_array_header_2_0
+    np.lib.format.read_magic(file)
+    shape, fortran, dtype = read(file)
+    if dtype.kind not in "biufc" or dtype.hasobject or len(shape) > 32:
+        raise ValueError("dtype")
+    if math.prod(shape) * dtype.itemsize != len(data) - file.tell() or min(shape, default=0) < 0:
+        raise ValueError("size")
+    entries = np.frombuffer(data, dtype, offset=file.tell())
+    return entries.reshape(shape, order="F" if fortran else "C").copy()
+
+
+def plain(text: str, most: int) -> str:
+    """A student's text without control characters, and not too long."""
+    return re.sub(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", " ", text)[:most]
