@@ -46,6 +46,10 @@ class Outcome:
     changed: tuple[str, ...] = ()
 
 
+# Outcomes of our solution (no mistake) and of mistakes, by their sentences, for the same cases.
+Known = dict[tuple[str, ...], list[Outcome]]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a student is told about one exercise.
@@ -293,16 +297,21 @@ def judge(
     cases: Sequence[Case],
     outcomes: Sequence[Outcome],
     own: Callable[[Case], Any] = lambda case: None,
+    known: Known | None = None,
 ) -> Verdict:
     """The verdict on outcomes; nothing of the student's is called, but by `own`.
 
     Args:
         own: What `own_gradient` gives for a case; only asked where a gradient is wrong.
+        known: What our solution and the mistakes give for these cases; it is filled in, to be used again.
     """
+    known = {} if known is None else known
     first = outcomes[0].failure
     if first and first.kind == "NotImplementedError":
         return Verdict(exercise.name, UNWRITTEN)
-    expected = [named(exercise, outcome) for outcome in run(exercise, exercise.solution, cases)]
+    if () not in known:
+        known[()] = run(exercise, exercise.solution, cases)
+    expected = [named(exercise, outcome) for outcome in known[()]]
     wrongs = [wrong_with(*pair) for pair in zip(expected, outcomes, strict=True)]
     core, edge = _score(cases, wrongs, edge=False), _score(cases, wrongs, edge=True)
     if not any(wrongs):
@@ -314,7 +323,7 @@ def judge(
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
         lines.append(f"{only}; this is the first that does not.")
     lines += own_loss_lines(exercise, cases, expected, outcomes, own)
-    causes, label = likely_causes(exercise, cases, outcomes)
+    causes, label = likely_causes(exercise, cases, outcomes, known)
     lines += [f"{label}: {sentence}" for sentence in causes]
     lines += given(exercise, cases[at])
     return Verdict(exercise.name, WRONG, tuple(lines), causes, core, edge)
@@ -413,29 +422,42 @@ def own_loss_lines(
 
 
 def likely_causes(
-    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome]
+    exercise: Exercise, cases: Sequence[Case], outcomes: Sequence[Outcome], known: Known
 ) -> tuple[tuple[str, ...], str]:
     """The sentences of the mistakes that give these outcomes on every input, and what to call them.
 
     Single mistakes are tried first, then pairs. Where more than one answer fits, all are told.
     """
-    single = tuple(one.sentence for one in exercise.mistakes if gives(exercise, (one,), cases, outcomes))
+    single = tuple(one.sentence for one in exercise.mistakes if gives(exercise, (one,), cases, outcomes, known))
     if single:
         return single, "Likely cause" if len(single) == 1 else "Possible cause"
-    pairs = [pair for pair in itertools.combinations(exercise.mistakes, 2) if gives(exercise, pair, cases, outcomes)]
+    pairs = [
+        pair for pair in itertools.combinations(exercise.mistakes, 2) if gives(exercise, pair, cases, outcomes, known)
+    ]
     sentences = dict.fromkeys(one.sentence for pair in pairs for one in pair)
     return tuple(sentences), "One of two likely causes" if len(pairs) == 1 else "Possible cause"
 
 
 def gives(
-    exercise: Exercise, mistakes: tuple[Mistake, ...], cases: Sequence[Case], outcomes: Sequence[Outcome]
+    exercise: Exercise,
+    mistakes: tuple[Mistake, ...],
+    cases: Sequence[Case],
+    outcomes: Sequence[Outcome],
+    known: Known,
 ) -> bool:
     """Whether these mistakes give these outcomes on every input."""
-    try:
-        function = exercise.wrong(*mistakes)
-    except (ValueError, SyntaxError):
-        return False
-    return all(same(call(exercise, function, case), got) for case, got in zip(cases, outcomes, strict=True))
+    theirs = known.setdefault(tuple(one.sentence for one in mistakes), [])
+    function = None
+    for i, (case, got) in enumerate(zip(cases, outcomes, strict=True)):
+        if i == len(theirs):
+            try:
+                function = function or exercise.wrong(*mistakes)
+            except (ValueError, SyntaxError):
+                return False
+            theirs.append(call(exercise, function, case))
+        if not same(theirs[i], got):
+            return False
+    return True
 
 
 def same(one: Outcome, other: Outcome) -> bool:

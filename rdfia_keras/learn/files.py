@@ -156,6 +156,11 @@ def read(path: Path) -> dict[str, Written]:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, OSError):
         return {}
+    return written(tree)
+
+
+def written(tree: ast.Module) -> dict[str, Written]:
+    """The functions of a file by name."""
     found: dict[str, Written] = {}
     for node in tree.body:
         names: list[str] = []

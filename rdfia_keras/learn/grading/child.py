@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-calling: Any  # Set by the fork server: rdfia_keras.learn.calling.
+# rdfia_keras.learn.calling: the fork server sets it.
+calling: Any = None
 
 MOST_BYTES = 32 << 20
 MOST_NODES = 50_000

@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,10 +53,8 @@ def keep(order: dict[str, Any], jobs: int, answers: int, lease: socket.socket, i
         gone, _, _ = select.select([lease], [], [], 0.02)
         if gone and not lease.recv(1):
             for kill in (os.kill, os.killpg):
-                try:
+                with suppress(OSError):
                     kill(child, signal.SIGKILL)
-                except OSError:
-                    pass
             os.waitpid(child, 0)
             return
         ended, status = os.waitpid(child, os.WNOHANG)

@@ -12,6 +12,7 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = (
@@ -123,20 +124,20 @@ def readable(libraries: tuple[str, ...] | None) -> list[str]:
         "/dev/random",
     ]
     packages = ("site-packages", "dist-packages")
-    for folder in {os.path.dirname(os.__file__), *(entry for entry in sys.path if entry.endswith("lib-dynload"))}:
+    for folder in {str(Path(os.__file__).parent), *(entry for entry in sys.path if entry.endswith("lib-dynload"))}:
         found += _entries(folder, lambda name: name not in packages)
-    for folder in ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", os.path.join(sys.base_prefix, "lib")):
+    for folder in ("/usr/lib", "/usr/lib64", "/usr/lib32", "/lib", "/lib64", f"{sys.base_prefix}/lib"):
         found += _entries(folder, lambda name: not name.startswith("python"))
-    for folder in [entry for entry in sys.path if os.path.basename(entry) in packages]:
+    for folder in [entry for entry in sys.path if Path(entry).name in packages]:
         found += _entries(folder, lambda name: _wanted(name, libraries))
     if libraries is None:
         found += ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system"]
     return found
 
 
-def _entries(folder: str, keep: object) -> list[str]:
+def _entries(folder: str, keep: Callable[[str], bool]) -> list[str]:
     try:
-        return [os.path.join(folder, name) for name in os.listdir(folder) if keep(name)]  # type: ignore[operator]
+        return [str(path) for path in Path(folder).iterdir() if keep(path.name)]
     except OSError:
         return []
 
@@ -160,7 +161,7 @@ def restrict_files(paths: list[str], folder: str) -> None:
     rules = _call("Landlock", "syscall", _LANDLOCK_CREATE, attributes, len(attributes), 0)
     execute, write, read, read_dir = 1, 2, 4, 8
     for path in paths:
-        rights = execute | read | (read_dir if os.path.isdir(path) else 0)
+        rights = execute | read | (read_dir if Path(path).is_dir() else 0)
         _allow(rules, path, rights | (write if path == "/dev/null" else 0))
     _allow(rules, folder, everything & ~execute)
     _prctl("no_new_privs", _PR_SET_NO_NEW_PRIVS, 1)

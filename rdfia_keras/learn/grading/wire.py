@@ -25,7 +25,7 @@ class BadAnswer(Exception):
 
 
 class Pickler(pickle.Pickler):
-    """Sends functions as their code with the values that it uses: the child has no module of ours to look them up in."""
+    """Sends functions as their code and the values that it uses: the child has no module of ours to find them in."""
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, Exercise):

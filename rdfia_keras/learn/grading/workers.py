@@ -52,7 +52,7 @@ class ForkServer:
             "memory": (4 if keras else 1) << 30,
             "cpu_seconds": 60 if keras else 30,
         }
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-B", str(_SCRIPT), str(theirs.fileno()), json.dumps(settings)],
             stdin=subprocess.DEVNULL,
