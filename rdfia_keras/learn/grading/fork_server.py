@@ -93,7 +93,7 @@ def main() -> None:
     isolation = load(HERE / "isolation.py")
     try:
         if settings["isolated"]:
-            isolation.enter_namespaces()
+            isolation.enter_namespaces(settings["folder"])
     except Exception as error:
         control.sendall(json.dumps({"missing": str(error)}).encode() + b"\n")
         return

@@ -49,8 +49,10 @@ def _prctl(what: str, option: int, value: int = 0, more: object = 0) -> None:
 # --- namespaces -------------------------------------------------------------------------------------------------------
 
 
-def enter_namespaces() -> None:
+def enter_namespaces(folder: str) -> None:
     """Go where there is no network and every mount is read-only; all capabilities are over this place only.
+
+    A small empty file system is at `folder`: Keras wants one when it is imported.
 
     Raises:
         IsolationError: When the system refuses it.
@@ -66,6 +68,7 @@ def enter_namespaces() -> None:
     read_only = struct.pack("QQQQ", 1 | _MS_NOSUID, 0, 0, 0)
     at_recursive = 0x8000
     _call("read-only mounts (Linux 5.12)", "syscall", _MOUNT_SETATTR, -1, b"/", at_recursive, read_only, len(read_only))
+    _small_files(folder)
 
 
 def own_processes(folder: str) -> None:
@@ -75,6 +78,10 @@ def own_processes(folder: str) -> None:
         IsolationError: When the system refuses it.
     """
     _call("a PID namespace", "unshare", NEWPID | NEWNS)
+    _small_files(folder)
+
+
+def _small_files(folder: str) -> None:
     options = b"size=16m,nr_inodes=256,mode=700"
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
     _call("a file system in memory", "mount", b"tmpfs", folder.encode(), b"tmpfs", flags, options)

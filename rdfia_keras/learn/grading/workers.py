@@ -45,6 +45,7 @@ class ForkServer:
         self._folder = Path(tempfile.mkdtemp(prefix="rdfia-grade-"))
         self._control, theirs = socket.socketpair()
         settings = {
+            "folder": str(self._folder),
             "keras": keras,
             "isolated": isolated,
             "threads": keras,
@@ -149,6 +150,7 @@ class Child:
 
     def __init__(self, jobs: int, answers: int, lease: socket.socket):
         self._jobs, self._answers, self._lease = jobs, answers, lease
+        self.gone = False
 
     def request(self, job: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send a job and wait for its answer.
@@ -160,14 +162,19 @@ class Child:
             Died: When the child ended, or takes too long, or sends something else.
             RdfiaError: When isolation failed.
         """
+        if self.gone:
+            raise Died("the process has ended")
         deadline = time.monotonic() + seconds + _GRACE
         try:
+            self.gone = True
             self._write(wire.message(**job), deadline)
             sizes = self._read(8, deadline)
             text, blob = int.from_bytes(sizes[:4], "big"), int.from_bytes(sizes[4:], "big")
             if text > wire.MOST_JSON or blob > wire.MOST_BYTES:
                 raise Died("it sends something that is no result")
-            return wire.answer(self._read(text, deadline)), self._read(blob, deadline)
+            answer = wire.answer(self._read(text, deadline)), self._read(blob, deadline)
+            self.gone = False
+            return answer
         except wire.BadAnswer as error:
             raise Died(str(error)) from error
         except BrokenPipeError:
