@@ -138,7 +138,7 @@ def readable(libraries: tuple[str, ...] | None) -> list[str]:
     for folder in [entry for entry in sys.path if Path(entry).name in packages]:
         found += _entries(folder, lambda name: _wanted(name, libraries))
     if libraries is None:
-        found += ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system"]
+        found += ["/proc/self/cmdline", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system"]
     return found
 
 

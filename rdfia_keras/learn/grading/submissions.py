@@ -315,7 +315,7 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
         return False
     ours = ast.parse(exercise.source).body[0]
     assert isinstance(ours, ast.FunctionDef)
-    return sum(1 for _ in ast.walk(ours)) >= 60 and _normal(node) == _normal(ours)
+    return sum(1 for _ in ast.walk(ours)) >= 90 and _normal(node) == _normal(ours)
 
 
 def _normal(function: ast.FunctionDef) -> str:
