@@ -162,7 +162,7 @@ class Judge:
                     left.request(child, job, self._limits.exercise)
                 except Died as death:
                     left.deaths += 1
-                    problems.append(f"While its files were imported, {death}.")
+                    problems.append(_sentence(f"While its files were imported, {death}"))
                     definitions_only = True
                     continue
                 for name in todo:
@@ -311,7 +311,11 @@ def _refusal(exercise: Exercise, look: dict[str, Any]) -> str:
 
 
 def _ended(name: str, death: Died) -> str:
-    return f"While {name} ran, {death}."
+    return _sentence(f"While {name} ran, {death}")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _timed_out(verdict: Verdict) -> bool:

@@ -101,6 +101,11 @@ class ForkServer:
             with self._lock:
                 order = json.dumps({"folder": str(folder)}).encode()
                 socket.send_fds(self._control, [order], [jobs, answers, theirs.fileno()])
+        except OSError as error:
+            for file in (our_jobs, our_answers):
+                os.close(file)
+            lease.close()
+            raise RdfiaError("the process that runs submissions is gone: run the command again, it goes on") from error
         finally:
             os.close(jobs)
             os.close(answers)
