@@ -1,4 +1,4 @@
-"""Commands for students: learn, with start, check, hint, solution, run and play."""
+"""Commands for students: learn, with start, check, hint, solution, run and play; and grade for teachers."""
 
 import time
 from dataclasses import replace
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rdfia_keras.cli.command import Debug, Json, command
+from rdfia_keras.cli.grade import grade
 from rdfia_keras.cli.output import plain_errors, show
 from rdfia_keras.config import MlpConfig, RunOptions, settings
 from rdfia_keras.errors import RdfiaError
@@ -52,6 +53,7 @@ def register(app: typer.Typer) -> None:
         run
     )
     command(group, options=("out", "data_dir", "quick"), examples=("rdfia learn play --open",))(play)
+    command(group, options=(), examples=("rdfia learn grade submissions/ --seed 7",))(grade)
     app.add_typer(group, name="learn")
 
 

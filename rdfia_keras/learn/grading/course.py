@@ -82,8 +82,8 @@ def _read(file: Path) -> Graded | None:
     """What is kept of a submission; nothing where it cannot be read."""
     try:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        verdicts = tuple(Verdict.from_dict(one) for one in values.pop("verdicts"))
-        return Graded(verdicts=verdicts, **{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+        values["verdicts"] = [Verdict.from_dict(one) for one in values["verdicts"]]
+        return Graded(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

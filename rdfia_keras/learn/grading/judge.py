@@ -114,12 +114,15 @@ class Judge:
         Raises:
             RdfiaError: When isolation fails.
         """
-        files = modules(submission)
+        # Python 3.11 counts the depth of what it parses over all threads together.
+        with self._judging:
+            files = modules(submission)
         problems = [*submission.problems, *(problem for file in files for problem in file.problems)]
         if not files:
             problems.append("There is no .py or .ipynb file in it.")
         homes = {one.name: home_of(one, files) for one in all_exercises()}
-        verdicts = {one.name: self._unread(one, homes[one.name], files) for one in all_exercises()}
+        with self._judging:
+            verdicts = {one.name: self._unread(one, homes[one.name], files) for one in all_exercises()}
         left = _Left(self._limits.submission)
         for keras in (False, True):
             to_run = {
@@ -129,7 +132,8 @@ class Judge:
             }
             if to_run:
                 verdicts |= self._run(self._server(keras), files, to_run, left, problems)
-        copies = [name for name, home in homes.items() if home and is_copy(find(name), home)]
+        with self._judging:
+            copies = [name for name, home in homes.items() if home and is_copy(find(name), home)]
         made = tuple(verdict for verdict in verdicts.values() if verdict)
         return Graded(submission.student, submission.number, submission.digest, made, tuple(problems), tuple(copies))
 

@@ -1,0 +1,81 @@
+"""The command for teachers: learn grade."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.report.result import Result
+
+if TYPE_CHECKING:
+    from rdfia_keras.learn.grading.judge import Graded
+
+Submissions = Annotated[
+    Path,
+    typer.Argument(metavar="SUBMISSIONS", help="A folder or archive with a folder, file or archive for each student."),
+]
+Sheet = Annotated[Path, typer.Option("--out", help="The sheet; feedback and overview go beside it.", dir_okay=False)]
+Seed = Annotated[int, typer.Option(help="Decides the inputs; keep it to yourself.", min=0)]
+Points = Annotated[
+    Path | None,
+    typer.Option("--points", help="A CSV file with exercise,points.", show_default="one point an exercise"),
+]
+Trusted = Annotated[bool, typer.Option("--trusted", help="Run submissions with limits, but without isolation.")]
+
+
+def grade(
+    submissions: Submissions,
+    grades: Sheet = Path("grades.csv"),
+    seed: Seed = 0,
+    points: Points = None,
+    trusted: Trusted = False,
+) -> Result:
+    """Grade a class: a sheet, a feedback for each student, and an overview. What has not changed is not run again."""
+    if sys.platform == "win32":
+        raise RdfiaError("grading needs Linux, or macOS with --trusted: use the container that docs/teach.md gives")
+    if sys.platform != "linux" and not trusted:
+        raise RdfiaError(
+            "submissions can be isolated on Linux only: use the container that docs/teach.md gives, or --trusted to "
+            "run them with limits only"
+        )
+    from rdfia_keras.learn.grading import course, sheet
+    from rdfia_keras.learn.grading.submissions import read_class
+    from rdfia_keras.plots.grades import class_bars
+    from rdfia_keras.plots.saving import save
+    from rdfia_keras.runs.files import write_atomic
+
+    each = sheet.read_points(points)
+    class_ = read_class(submissions)
+    folder = grades.parent
+    graded = course.grade_class(class_, folder / course.KEPT, seed=seed, isolated=not trusted, told=_tell)
+    remarks = sheet.read_remarks(folder, graded)
+    table, totals = sheet.sheet(graded, each, remarks, grades)
+    write_atomic(grades, table.encode())
+    sheet.write_feedback(folder / "feedback", graded, each, remarks)
+    rows = course.overview(graded)
+    picture, page = folder / "overview.png", folder / "overview.html"
+    save(class_bars([(one.name, one.right, one.wrong, one.unwritten) for one in rows]), picture)
+    most = sum(each.values())
+    write_atomic(page, course.overview_page(graded, totals, most, picture.name).encode())
+    mean = sum(totals) / len(totals)
+    return Result(
+        data={
+            "students": [
+                {"student": one.student, "number": one.number, "total": total}
+                for one, total in zip(graded, totals, strict=True)
+            ],
+            "of": most,
+            "seed": seed,
+            "isolated": not trusted,
+        },
+        lines=[f"{len(graded)} submissions, {mean:.1f} of {most:g} points on average"],
+        paths=[grades, folder / "feedback", picture, page],
+    )
+
+
+def _tell(graded: "Graded", number: int, of: int) -> None:
+    right = sum(one.status == "right" for one in graded.verdicts)
+
+    print(f"{number} of {of}: {graded.student}: {right} right", file=sys.stderr, flush=True)
