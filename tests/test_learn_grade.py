@@ -1,0 +1,477 @@
+"""`rdfia learn grade` on a made class: right, partly right, and each kind of bad input. NumPy only.
+
+Submissions that could do harm run isolated here, as they would for a teacher.
+"""
+
+import csv
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.files import skeleton
+from rdfia_keras.learn.grading import course, sheet, wire, workers
+from rdfia_keras.learn.grading.judge import Judge, Limits
+from rdfia_keras.learn.grading.submissions import Submission, is_copy, modules, read_class
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="submissions are isolated on Linux only")
+
+LIMITS = Limits(submission=4.0, exercise=1.0, keras_exercise=1.0)
+HEAD = "import numpy as np\n\n\n"
+SOFTMAX = """def softmax(y_tilde):
+    e = np.exp(y_tilde - y_tilde.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+"""
+ACCURACY = """def accuracy(y_tilde, y):
+    return np.mean(np.argmax(y_tilde, axis=1) == np.argmax(y, axis=1))
+
+
+"""
+
+
+def softmax(body):
+    return f"{HEAD}def softmax(y_tilde):\n    {body}\n\n\n{ACCURACY}"
+
+
+def solved(part):
+    text = skeleton(part)
+    for exercise in of_part(part):
+        text = text.replace(exercise.skeleton, f"{exercise.source}\n")
+    return text
+
+
+def notebook(*cells):
+    return json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells], "nbformat": 4})
+
+
+def class_of(outside, port):
+    """Student, file name, text, points of softmax, of accuracy, words in the feedback."""
+    forked = "import os\n    for _ in range(5):\n        os.fork()\n    return y_tilde"
+    # Right on both ordinary inputs and one of three special ones, or on one of two ordinary ones.
+    naive = "e = np.exp(y_tilde)\n    return e / e.sum(axis=1, keepdims=True)"
+    columns = "e = np.exp(y_tilde - y_tilde.max(axis=1, keepdims=True))\n    return e / e.sum(axis=0, keepdims=True)"
+    one_maximum = "e = np.exp(y_tilde - y_tilde.max())\n    return e / e.sum(axis=1, keepdims=True)"
+    right = HEAD + SOFTMAX + ACCURACY
+    wait = "while True:\n        pass"
+    deaf = "while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n"
+    deaf += "            pass"
+    read = "return open({!r}).read()"
+    exercises = Path(sys.modules["rdfia_keras.learn.exercises.mlp"].__file__)
+    patched = "np.exp = np.sum = lambda *a, **k: np.ones(3)\n    np.array_equal = np.allclose = lambda *a, **k: True\n"
+    yield "right", "mlp.py", right, 1, 1, "softmax            right"
+    yield "float32", "mlp.py", right.replace("y_tilde -", "y_tilde.astype(np.float64).round(9) -"), 1, 1, "right"
+    yield "naive", "mlp.py", softmax(naive), 0.8, 1, "exp(1000) is too large"
+    yield "columns", "mlp.py", softmax(columns), 0, 1, "Your columns sum to 1"
+    yield "one maximum", "mlp.py", softmax(one_maximum), 0.9, 1, "one maximum from the whole batch"
+    yield "whole batch", "mlp.py", softmax("e = np.exp(y_tilde - y_tilde.max())\n    return e / e.sum()"), 0, 1, "wrong"
+    yield "only softmax", "mlp.py", HEAD + SOFTMAX, 1, 0, "accuracy           not written yet"
+    yield "skeleton", "mlp.py", skeleton("mlp"), 0, 0, "softmax            not written yet"
+    yield "other file name", "homework.py", right, 1, 1, "right"
+    yield "helper", "mlp.py", right.replace("np.exp(", "power(") + "def power(x):\n    return np.e**x\n", 1, 1, "right"
+    yield "notebook", "mlp.ipynb", notebook("!pip install x\nimport numpy as np", SOFTMAX, ACCURACY), 1, 1, "right"
+    yield "magic", "all.ipynb", notebook("%matplotlib inline\n" + HEAD + SOFTMAX, "%%bash\nls", ACCURACY), 1, 1, "right"
+    yield "broken cell", "mlp.ipynb", notebook(HEAD + SOFTMAX, "def accuracy(:"), 1, 0, "cell 2, line 1: SyntaxError"
+    plots = "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()\nname = input()\nfor _ in range(10**12):\n    pass\n"
+    yield "plots and input", "mlp.py", plots + right, 1, 1, "right"
+    yield "training", "mlp.py", right + "weights = [softmax(np.ones((2, 2))) for _ in iter(int, 1)]\n", 1, 1, "right"
+    yield "no import", "mlp.py", "def softmax(y_tilde)\n    return 1\n", 0, 0, "mlp.py, line 1: SyntaxError"
+    yield "no NumPy", "mlp.py", SOFTMAX + "import numpy as np\n" + ACCURACY, 1, 1, "right"
+    yield "undefined", "mlp.py", softmax("return exp(y_tilde)"), 0, 1, "NameError: name 'exp' is not defined"
+    yield "binary", "mlp.py", "\0\1\2", 0, 0, "mlp.py"
+    yield "broken notebook", "mlp.ipynb", "{", 0, 0, "is not a notebook"
+    yield "loop", "mlp.py", softmax(wait), 0, 1, "softmax still runs after 1 s in mlp.py, line"
+    yield "deaf loop", "mlp.py", softmax(deaf), 0, 1, "endless loop?"
+    yield "fork bomb", "mlp.py", softmax(forked), 0, 1, "PermissionError"
+    yield "exit", "mlp.py", softmax("import os\n    os._exit(0)"), 0, 1, "exit code 0: does it call exit?"
+    twice = right.replace("    e =", "    import os; os._exit(0)\n    e =").replace(
+        "return np.mean", "import os; os._exit(1)"
+    )
+    more = "def grad_y_tilde(y_hat, y):\n    return (y_hat - y) / len(y)\n"
+    yield "two deaths", "mlp.py", twice + more, 0, 0, "It was not run, because functions before it ended the process"
+    yield "exit at import", "mlp.py", right + "import os\nx = os._exit(0)\n", 1, 1, "While its files were imported"
+    yield "sys.exit", "mlp.py", softmax("import sys\n    sys.exit()"), 0, 1, "SystemExit"
+    yield "crash", "mlp.py", softmax("import ctypes\n    return ctypes.string_at(0)"), 0, 1, "ended by signal 11"
+    yield "passed", "mlp.py", softmax('print("passed")'), 0, 1, "the result is None"
+    forged = 'import os\n    for f in range(3, 20):\n        try:\n            os.write(f, b"passed" * 99)\n'
+    forged += "        except OSError:\n            pass"
+    yield "forged answer", "mlp.py", softmax(forged), 0, 1, "something that is no result"
+    yield "huge array", "mlp.py", softmax("return np.zeros((9000, 9000))"), 0, 1, "more than 32 MB"
+    yield "no memory", "mlp.py", softmax("return np.ones((10**6, 10**6))"), 0, 1, "MemoryError"
+    yield "patched", "mlp.py", softmax(patched + "    return y_tilde"), 0, 1, "softmax            wrong"
+    yield (
+        "inspect",
+        "mlp.py",
+        softmax("import rdfia_keras.learn\n    return 1"),
+        0,
+        1,
+        "rdfia_keras, which is not allowed",
+    )
+    hidden = '__import__("rdfia" + "_keras.learn.exercises.mlp")'
+    yield "hidden import", "mlp.py", softmax(f"return {hidden}.softmax(y_tilde)"), 0, 1, "rdfia_keras is not available"
+    yield "reads ours", "mlp.py", softmax(read.format(str(exercises))), 0, 1, "PermissionError"
+    yield (
+        "reads a neighbour",
+        "mlp.py",
+        softmax(read.format(str(outside / "right" / "mlp.py"))),
+        0,
+        1,
+        "PermissionError",
+    )
+    pickled = "import pickle\n    class A:\n        def __reduce__(self):\n            return (print, ())\n"
+    pickled += "    return np.array([A()], dtype=object)"
+    yield "pickle", "mlp.py", softmax(pickled), 0, 1, "expected numbers"
+    write = f"open({str(outside / 'written')!r}, 'w').write('x')\n    return y_tilde"
+    yield "write", "mlp.py", softmax(write), 0, 1, "Read-only file system"
+    connect = f"import socket\n    socket.create_connection(('127.0.0.1', {port}))"
+    yield "connection", "mlp.py", softmax(connect), 0, 1, "PermissionError"
+    signature = right.replace("softmax(y_tilde)", "softmax(x, axis)").replace("y_tilde", "x")
+    yield "signature", "mlp.py", signature, 0, 1, "The signature is softmax(x, axis)"
+    yield "not a function", "mlp.py", HEAD + "softmax = 3\n" + ACCURACY, 0, 1, "the number 3, not a function"
+    yield "scipy", "mlp.py", "from scipy.special import softmax\n" + HEAD + ACCURACY, 0, 1, "uses scipy"
+    yield "=formula()", "mlp.py", right, 1, 1, "right"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The class, with a server that waits for connections, and what came of the class."""
+    folder = tmp_path_factory.mktemp("class")
+    server = socket.create_server(("127.0.0.1", 0))
+    students = list(class_of(folder / "in", server.getsockname()[1]))
+    for name, file, text, *_ in students:
+        (folder / "in" / name).mkdir(parents=True)
+        (folder / "in" / name / file).write_text(text)
+    (folder / "in" / "empty").mkdir()
+    (folder / "in" / "link").mkdir()
+    (folder / "in" / "link" / "mlp.py").symlink_to(folder / "in" / "right" / "mlp.py")
+    before, files = processes(), sorted(folder.rglob("*"))
+    graded = course.grade_class(read_class(folder / "in"), folder / "kept", seed=5, limits=LIMITS)
+    server.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        server.accept()
+    server.close()
+    assert processes() <= before
+    assert [path for path in sorted(folder.rglob("*")) if "kept" not in path.parts] == files
+    return students, folder, graded
+
+
+def processes():
+    """Processes other than this one's threads that run the fork server's script."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if "fork_server.py" in path.read_text():
+                found.add(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def rows_of(text):
+    return {row["student"]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def test_every_student_of_the_class_gets_the_grade_expected(made):
+    students, _, graded = made
+    assert len(graded) >= 40
+    points = dict.fromkeys(EXERCISES, 1.0)
+    rows = rows_of(sheet.sheet(graded, points, [])[0])
+    by_name = {one.student: one for one in graded}
+    wrong = []
+    for name, _, _, softmax_points, accuracy_points, words in students:
+        row = rows[f"'{name}" if name.startswith("=") else name]
+        got = (float(row["softmax"]), float(row["accuracy"]))
+        text = " ".join(sheet.feedback(by_name[name], points, []).split())
+        if got != pytest.approx((softmax_points, accuracy_points)) or " ".join(words.split()) not in text:
+            wrong.append(f"{name}: {text[:600]}")
+    assert not wrong, "\n".join(wrong)
+    assert rows["empty"]["total"] == rows["link"]["total"] == "0"
+    assert "no .py or .ipynb file" in rows["empty"]["remarks"]
+    assert "a link, which is not followed" in rows["link"]["remarks"]
+
+
+def test_a_rerun_runs_only_what_changed_and_gives_the_same(made):
+    _, folder, graded = made
+    ran = []
+    again = course.grade_class(
+        read_class(folder / "in"), folder / "kept", seed=5, limits=LIMITS, told=lambda one, *_: ran.append(one.student)
+    )
+    assert (again, ran) == (graded, [])
+    kept = {json.loads(file.read_text())["student"]: file for file in (folder / "kept").iterdir()}
+    kept["right"].unlink()
+    kept["naive"].write_text("{ half a fi")
+    again = course.grade_class(
+        read_class(folder / "in"), folder / "kept", seed=5, limits=LIMITS, told=lambda one, *_: ran.append(one.student)
+    )
+    assert (again, sorted(ran)) == (graded, ["naive", "right"])
+
+
+def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path):
+    for i in range(4):
+        (tmp_path / "in" / f"student {i}").mkdir(parents=True)
+        wait = "import time\n    time.sleep(0.15)\n    return y_tilde" if i else "return y_tilde"
+        (tmp_path / "in" / f"student {i}" / "mlp.py").write_text(softmax(wait))
+
+    def start(out):
+        command = [sys.executable, "-m", "rdfia_keras", "learn", "grade", "in", "--out", f"{out}/grades.csv"]
+        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    before = processes()
+    first = start("killed")
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("killed/.rdfia-grades/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.kill()
+    first.communicate()
+    assert not (tmp_path / "killed" / "grades.csv").exists()
+    while processes() - before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert processes() <= before
+    for out in ("killed", "whole"):
+        done = start(out)
+        text, _ = done.communicate()
+        assert done.returncode == 0, text
+    one, other = ((tmp_path / out / "grades.csv").read_bytes() for out in ("killed", "whole"))
+    assert one == other and one.count(b"\n") == 5
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def found(where):
+    return [(one.student, one.number, [path for path, _ in one.files]) for one in read_class(where)]
+
+
+def test_moodle_downloads_are_understood_as_folder_and_as_archive(tmp_path):
+    names = ("Ada Ångström_4711_assignsubmission_file_/mlp.py", "Bo Zwei_12_assignsubmission_file_mlp.ipynb")
+    expected = [("Ada Ångström", "4711", ["mlp.py"]), ("Bo Zwei", "12", ["mlp.ipynb"])]
+    for name in names:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text("{}")
+    assert found(tmp_path / "in") == expected
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "{}")
+        archive.writestr("__MACOSX/x.py", "")
+    with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "in", "class")
+    assert found(tmp_path / "all.zip") == found(tmp_path / "all.tar.gz") == expected
+
+
+def test_files_and_archives_of_students(tmp_path):
+    (tmp_path / "carl.py").write_text("")
+    (tmp_path / "dora").mkdir()
+    with zipfile.ZipFile(tmp_path / "dora" / "work.zip", "w") as archive:
+        archive.writestr("deep/mlp.py", "x = 1")
+        archive.writestr("../../escaped.py", "x = 1")
+    (tmp_path / "erik.zip").write_bytes(b"no archive")
+    (tmp_path / "fay").mkdir()
+    assert found(tmp_path) == [
+        ("carl", "", ["carl.py"]),
+        ("dora", "", ["../../escaped.py", "deep/mlp.py"]),
+        ("erik", "", []),
+        ("fay", "", []),
+    ]
+    assert "cannot be read" in read_class(tmp_path)[2].problems[0]
+    assert not list(tmp_path.parent.glob("escaped.py"))
+
+
+@pytest.mark.parametrize(
+    "content, words", [(None, "there is no"), ("", "no folder, .zip or .tar"), ((), "no submissions")]
+)
+def test_no_class(tmp_path, content, words):
+    where = tmp_path / "class"
+    if content == ():
+        where.mkdir()
+    elif content is not None:
+        where.write_text(content)
+    with pytest.raises(RdfiaError, match=words):
+        read_class(where)
+
+
+def test_a_copy_of_our_solution_is_marked_whatever_its_names():
+    exercise = EXERCISES["conv2d"]
+    renamed = exercise.source.replace("stride", "step").replace("padding", "p")
+    copied = renamed.replace(":\n", ":\n    # mine\n", 1)
+    other = exercise.source.replace("return ", "return 1 * ")
+    for text, marked in ((copied, True), (other, False), ("conv2d = 1", False)):
+        (module,) = modules(Submission("x", "", (("conv.py", text.encode()),)))
+        assert is_copy(exercise, module) == marked
+    short = Submission("x", "", (("mlp.py", EXERCISES["grad_y_tilde"].source.encode()),))
+    assert not is_copy(EXERCISES["grad_y_tilde"], modules(short)[0])
+
+
+# --- the sheet --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(made):
+    _, _, graded = made
+    return [one for one in graded if one.student in ("right", "naive")]
+
+
+def test_points_overrides_and_comments(two, tmp_path):
+    (tmp_path / "points.csv").write_text("exercise;points\nsoftmax;4,5\n")
+    (tmp_path / "overrides.csv").write_text("student,exercise,points\nnaive,softmax,4\nright,T3,2\n")
+    (tmp_path / "comments.csv").write_text("student,exercise,comment\nnaive,softmax,Nearly.\nnaive,,See me.\n")
+    points = sheet.read_points(tmp_path / "points.csv")
+    assert points["softmax"] == 4.5 and points["forward"] == 1
+    remarks = sheet.read_remarks(tmp_path, two)
+    text, totals = sheet.sheet(two, points, remarks)
+    rows = rows_of(text)
+    assert (rows["naive"]["softmax"], rows["naive"]["total"], rows["right"]["softmax"]) == ("4", "5", "4.5")
+    assert (rows["right"]["T3"], rows["right"]["total"], rows["right"]["of"]) == ("2", "7.5", "37.5")
+    assert totals == [5, 7.5]
+    told = sheet.feedback(two[0], points, remarks)
+    assert "4 of 4.5" in told and "Nearly." in told and "See me." in told
+    assert "Nearly" not in sheet.feedback(two[1], points, remarks)
+
+
+def test_marks_entered_for_questions_are_kept(two, tmp_path):
+    points = dict.fromkeys(EXERCISES, 1.0)
+    text, _ = sheet.sheet(two, points, [])
+    rows = list(csv.DictReader(io.StringIO(text)))
+    rows[1]["T2"] = "3"
+    with (tmp_path / "grades.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    again = rows_of(sheet.sheet(two, points, [], tmp_path / "grades.csv")[0])
+    assert (again["right"]["T2"], again["right"]["total"], again["naive"]["T2"]) == ("3", "5", "")
+
+
+@pytest.mark.parametrize(
+    "file, text, words",
+    [
+        ("points.csv", "exercise,points\nsoftmx,1\n", "did you mean softmax"),
+        ("points.csv", "exercise,points\nsoftmax,many\n", "line 2: many is no number"),
+        ("points.csv", "name,mark\n", "should be exercise,points"),
+        ("overrides.csv", "student,exercise,points\nnobody,softmax,1\n", "no student called nobody"),
+        ("overrides.csv", "student,exercise,points\nright,softmx,1\n", "did you mean softmax"),
+        ("comments.csv", "student,comment\n", "has no column exercise"),
+    ],
+)
+def test_a_mistake_in_the_teachers_files_is_one_sentence(two, tmp_path, file, text, words):
+    (tmp_path / file).write_text(text)
+    with pytest.raises(RdfiaError, match=words):
+        if file == "points.csv":
+            sheet.read_points(tmp_path / file)
+        sheet.read_remarks(tmp_path, two)
+
+
+def test_the_overview_counts(made):
+    _, _, graded = made
+    first = course.overview(graded)[0]
+    assert first.name == "softmax" and first.right + first.wrong + first.unwritten == len(graded)
+    assert any("Your columns sum to 1" in cause for cause, _ in first.causes)
+    page = course.overview_page(graded, [1.0] * len(graded), 34, "overview.png")
+    assert "Most often wrong: softmax" in page and "exp(1000)" in page
+
+
+# --- what comes from a child, and isolation ---------------------------------------------------------------------------
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def test_arrays_come_back_as_they_were_sent():
+    for array in (np.arange(6.0).reshape(2, 3), np.asfortranarray(np.eye(3, 2)), np.array(True), np.zeros((0, 2))):
+        data = npy(array)
+        got = wire.value({"a": [0, len(data)]}, data)
+        assert got.dtype == array.dtype and np.array_equal(got, array)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        npy(np.array([{}], dtype=object)),
+        npy(np.zeros(3))[:-1],
+        npy(np.zeros(3)).replace(b"(3,)", b"(9,)"),
+        npy(np.zeros(3)).replace(b"(3,), ", b"(10**9"),
+        npy(np.zeros(3, dtype="U2")),
+        b"\x80\x04.",
+        b"",
+    ],
+)
+def test_what_is_no_array_is_refused_before_it_is_made(data):
+    with pytest.raises(wire.BadAnswer):
+        wire.value({"a": [0, len(data)]}, data)
+
+
+@pytest.mark.parametrize("tree", [{}, [], None, {"a": 1}, {"z": 1}, {"v": [1]}, {"t": 3}, {"d": [1]}, {"v": 1, "a": 2}])
+def test_what_is_no_result_is_refused(tree):
+    with pytest.raises(wire.BadAnswer):
+        wire.value(tree, b"")
+
+
+def test_what_is_missing_is_said(monkeypatch):
+    monkeypatch.setattr(workers, "_START_SECONDS", 20.0)
+    script = 'import socket, sys\nsocket.socket(fileno=int(sys.argv[1])).sendall(b\'{"missing": "Landlock"}\')\n'
+    monkeypatch.setattr(workers, "_SCRIPT", "-c")
+    monkeypatch.setattr(workers.json, "dumps", lambda value: script)
+    real = workers.subprocess.Popen
+
+    def popen(command, **options):
+        python, *_, fd, code = command
+        return real([python, "-c", code, fd], **options)
+
+    monkeypatch.setattr(workers.subprocess, "Popen", popen)
+    with pytest.raises(RdfiaError, match=r"\(Landlock\).*container.*--trusted"):
+        workers.ForkServer(keras=False, isolated=True)
+
+
+def test_trusted_submissions_run_with_limits():
+    judge = Judge(0, isolated=False, limits=LIMITS)
+    try:
+        text = softmax("import os\n    os.fork()\n    return y_tilde")
+        graded = judge.grade(Submission("x", "", (("mlp.py", text.encode()),)))
+    finally:
+        judge.close()
+    verdicts = {one.name: one for one in graded.verdicts}
+    assert verdicts["accuracy"].status == "right" and "PermissionError" in verdicts["softmax"].lines[0]
+
+
+def test_a_student_sees_neither_others_nor_the_exercises():
+    """What lies in memory and in reach of the child: nothing of the reference, no environment, an empty folder."""
+    text = HEAD + (
+        "def softmax(y_tilde):\n    import gc, os, sys\n"
+        "    ours = [m for m in sys.modules if 'exercise' in m or 'rdfia' in m]\n"
+        "    found = [o for o in gc.get_objects() if isinstance(o, dict) and 'grads_hidden' in o]\n"
+        "    raise ValueError(f'{ours} {found} {os.listdir()} {os.getpid()} {\"RDFIA_SECRET\" in os.environ}')\n"
+    )
+    os.environ["RDFIA_SECRET"] = "x"
+    judge = Judge(0, limits=LIMITS)
+    try:
+        graded = judge.grade(Submission("x", "", (("mlp.py", text.encode()),)))
+    finally:
+        judge.close()
+        del os.environ["RDFIA_SECRET"]
+    assert "[] [] [] 1 False" in graded.verdicts[0].lines[0]
+
+
+def test_the_command(tmp_path, rdfia_here):
+    (tmp_path / "in" / "ada").mkdir(parents=True)
+    (tmp_path / "in" / "ada" / "mlp.py").write_text(HEAD + SOFTMAX)
+    done = rdfia_here("learn", "grade", "in", "--out", "out/grades.csv", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    assert "1 submissions, 1.0 of 34 points on average" in done.stdout and "1 of 1: ada: 1 right" in done.stderr
+    names = {"grades.csv", "feedback", "overview.png", "overview.html", ".rdfia-grades"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert (tmp_path / "out" / "feedback" / "ada.txt").read_text().startswith("ada\n\nsoftmax            right")
+    wrong = rdfia_here("learn", "grade", "nowhere")
+    assert wrong.returncode == 1 and "there is no nowhere" in wrong.stderr
