@@ -84,7 +84,7 @@ def class_of(outside, port):
     yield "notebook", "mlp.ipynb", notebook("!pip install x\nimport numpy as np", SOFTMAX, ACCURACY), 1, 1, "right"
     yield "magic", "all.ipynb", notebook("%matplotlib inline\n" + HEAD + SOFTMAX, "%%bash\nls", ACCURACY), 1, 1, "right"
     yield "broken cell", "mlp.ipynb", notebook(HEAD + SOFTMAX, "def accuracy(:"), 1, 0, "cell 2, line 1: SyntaxError"
-    plots = "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()\nname = input()\nfor _ in range(10**12):\n    pass\n"
+    plots = "import matplotlib.pyplot as plt\nplt.plot([1])\nname = input()\nfor _ in range(10**12):\n    pass\n"
     yield "plots and input", "mlp.py", plots + right, 1, 1, "right"
     yield "training", "mlp.py", right + "weights = [softmax(np.ones((2, 2))) for _ in iter(int, 1)]\n", 1, 1, "right"
     yield "no import", "mlp.py", "def softmax(y_tilde)\n    return 1\n", 0, 0, "mlp.py, line 1: SyntaxError"
@@ -231,7 +231,7 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path):
     before = processes()
     first = start("killed")
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("killed/.rdfia-grades/*.json")) and time.monotonic() < deadline:
+    while first.poll() is None and not list(tmp_path.glob("killed/.rdfia-grades/*.json")):
         time.sleep(0.02)
     first.kill()
     first.communicate()
@@ -280,7 +280,7 @@ def test_files_and_archives_of_students(tmp_path):
     (tmp_path / "fay").mkdir()
     assert found(tmp_path) == [
         ("carl", "", ["carl.py"]),
-        ("dora", "", ["../../escaped.py", "deep/mlp.py"]),
+        ("dora", "", ["deep/mlp.py"]),
         ("erik", "", []),
         ("fay", "", []),
     ]
@@ -377,7 +377,7 @@ def test_the_overview_counts(made):
     assert first.name == "softmax" and first.right + first.wrong + first.unwritten == len(graded)
     assert any("Your columns sum to 1" in cause for cause, _ in first.causes)
     page = course.overview_page(graded, [1.0] * len(graded), 34, "overview.png")
-    assert "Most often wrong: softmax" in page and "exp(1000)" in page
+    assert "Most often wrong: softmax" in page
 
 
 # --- what comes from a child, and isolation ---------------------------------------------------------------------------

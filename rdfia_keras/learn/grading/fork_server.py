@@ -35,6 +35,13 @@ def load(path: Path) -> ModuleType:
     return module
 
 
+def forget_package() -> None:
+    """Forget how an editable install finds the package."""
+    for name in [name for name in sys.modules if "rdfia_keras" in name]:
+        del sys.modules[name]
+    sys.meta_path[:] = [one for one in sys.meta_path if "rdfia_keras" not in getattr(one, "__module__", "")]
+
+
 def keep(order: dict[str, Any], jobs: int, answers: int, lease: socket.socket, isolation: ModuleType) -> None:
     """Start the child of one submission and see it to its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -104,6 +111,7 @@ def main() -> None:
         import tensorflow  # noqa: F401
     libraries = None if settings["keras"] else ("numpy", "numpy.libs")
     settings["readable"] = isolation.readable(libraries) if settings["isolated"] else []
+    forget_package()
     sys.path[:] = [entry for entry in sys.path if not (Path(entry) / "rdfia_keras").exists()]
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control.sendall(json.dumps({"ready": True}).encode() + b"\n")

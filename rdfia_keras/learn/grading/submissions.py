@@ -147,8 +147,10 @@ def _without_wrapper(found: list[Found]) -> list[Found]:
     if len(tops) != 1 or _MOODLE.fullmatch(next(iter(tops), "")):
         return found
     inner: list[Found] = [(PurePosixPath(*path.parts[1:]), data) for path, data in found if len(path.parts) > 1]
-    folders = {path.parts[0] for path, data in inner if data is None or len(path.parts) > 1}
-    return inner if len(folders) > 1 else found
+    students = {
+        path.parts[0] for path, data in inner if data is None or len(path.parts) > 1 or _MOODLE.fullmatch(path.parts[0])
+    }
+    return inner if len(students) > 1 else found
 
 
 def _submission(name: str, number: str, found: dict[str, bytes | str | None]) -> Submission:
