@@ -11,8 +11,10 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +147,13 @@ def class_of(outside, port):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def monkeypatch_module():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, monkeypatch_module):
     """The class, with a server that waits for connections, and what came of the class."""
     folder = tmp_path_factory.mktemp("class")
     server = socket.create_server(("127.0.0.1", 0))
@@ -156,26 +164,26 @@ def made(tmp_path_factory):
     (folder / "in" / "empty").mkdir()
     (folder / "in" / "link").mkdir()
     (folder / "in" / "link" / "mlp.py").symlink_to(folder / "in" / "right" / "mlp.py")
-    before, files = processes(), sorted(folder.rglob("*"))
+    files = sorted(folder.rglob("*"))
+    monkeypatch_module.setattr(tempfile, "tempdir", str(folder))
     graded = course.grade_class(read_class(folder / "in"), folder / "kept", seed=5, limits=LIMITS)
     server.settimeout(0)
     with pytest.raises(BlockingIOError):
         server.accept()
     server.close()
-    assert processes() <= before
+    assert not processes(folder)
     assert [path for path in sorted(folder.rglob("*")) if "kept" not in path.parts] == files
     return students, folder, graded
 
 
-def processes():
-    """Processes other than this one's threads that run the fork server's script."""
-    found = set()
+def processes(folder):
+    """Processes that run submissions, with their temporary files in a folder."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if "fork_server.py" in path.read_text():
-                found.add(path.parent.name)
-        except OSError:
-            continue
+        with suppress(OSError):
+            text = path.read_text()
+            if "fork_server.py" in text and str(folder) in text:
+                found.append(path.parent.name)
     return found
 
 
@@ -218,31 +226,26 @@ def test_a_rerun_runs_only_what_changed_and_gives_the_same(made):
     assert (again, sorted(ran)) == (graded, ["naive", "right"])
 
 
-def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path):
+def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_here):
     for i in range(4):
         (tmp_path / "in" / f"student {i}").mkdir(parents=True)
-        wait = "import time\n    time.sleep(0.15)\n    return y_tilde" if i else "return y_tilde"
+        wait = "import time\n    time.sleep(0.5)\n    return y_tilde" if i else "return y_tilde"
         (tmp_path / "in" / f"student {i}" / "mlp.py").write_text(softmax(wait))
-
-    def start(out):
-        command = [sys.executable, "-m", "rdfia_keras", "learn", "grade", "in", "--out", f"{out}/grades.csv"]
-        return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    before = processes()
-    first = start("killed")
-    deadline = time.monotonic() + 60
+    command = [sys.executable, "-m", "rdfia_keras", "learn", "grade", "in", "--out", "killed/grades.csv"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    first = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while first.poll() is None and not list(tmp_path.glob("killed/.rdfia-grades/*.json")):
-        time.sleep(0.02)
+        time.sleep(0.01)
+    assert first.poll() is None and processes(tmp_path)
     first.kill()
-    first.communicate()
+    first.wait()
     assert not (tmp_path / "killed" / "grades.csv").exists()
-    while processes() - before and time.monotonic() < deadline:
+    deadline = time.monotonic() + 30
+    while processes(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert processes() <= before
+    assert not processes(tmp_path)
     for out in ("killed", "whole"):
-        done = start(out)
-        text, _ = done.communicate()
-        assert done.returncode == 0, text
+        assert rdfia_here("learn", "grade", "in", "--out", f"{out}/grades.csv").returncode == 0
     one, other = ((tmp_path / out / "grades.csv").read_bytes() for out in ("killed", "whole"))
     assert one == other and one.count(b"\n") == 5
 
