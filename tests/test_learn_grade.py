@@ -229,7 +229,7 @@ def test_a_rerun_runs_only_what_changed_and_gives_the_same(made):
 def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_here):
     for i in range(4):
         (tmp_path / "in" / f"student {i}").mkdir(parents=True)
-        wait = "import time\n    time.sleep(0.5)\n    return y_tilde" if i else "return y_tilde"
+        wait = "import time\n    time.sleep(0.3)\n    return y_tilde" if i else "return y_tilde"
         (tmp_path / "in" / f"student {i}" / "mlp.py").write_text(softmax(wait))
     command = [sys.executable, "-m", "rdfia_keras", "learn", "grade", "in", "--out", "killed/grades.csv"]
     env = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -8,6 +8,7 @@ the `.npy` files that the JSON points into; nothing in it is ever executed.
 """
 
 import ast
+import importlib
 import importlib.abc
 import importlib.util
 import io
@@ -261,9 +262,7 @@ class Unpickler(pickle.Unpickler):
         if kind == "fresh":
             return Fresh(rest[0])
         if kind == "tensor":
-            import tensorflow as tf
-
-            return tf.constant(rest[0])
+            return importlib.import_module("tensorflow").constant(rest[0])
         code, names, defaults, closure = rest
         cells = tuple(types.CellType(value) for value in closure)
         code = marshal.loads(code)

@@ -83,7 +83,8 @@ def _read(file: Path) -> Graded | None:
     try:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         values["verdicts"] = [Verdict.from_dict(one) for one in values["verdicts"]]
-        return Graded(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        made: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return Graded(**made)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -8,6 +8,7 @@ Between it and the child is a keeper, which kills the child when the judge close
 child ended. With isolation the child is the first process of a PID namespace, so that everything in it ends with it.
 """
 
+import importlib
 import importlib.util
 import json
 import os
@@ -107,8 +108,8 @@ def main() -> None:
     load(HERE.parent / "calling.py")
     load(HERE / "child.py").calling = sys.modules["calling"]  # type: ignore[attr-defined]
     if settings["keras"]:
-        import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        for name in ("keras", "tensorflow"):
+            importlib.import_module(name)
     libraries = None if settings["keras"] else ("numpy", "numpy.libs")
     settings["readable"] = isolation.readable(libraries) if settings["isolated"] else []
     forget_package()
