@@ -3,15 +3,17 @@
 import csv
 import json
 import statistics
+from pathlib import Path
 
 import pytest
 
-from rdfia_keras.experiments import LADDER
+from rdfia_keras.experiments import LADDER, REGISTRY
 from rdfia_keras.experiments.perceptron import BATCH_1, BATCH_50, CIRCLES, LR_2
+from rdfia_keras.report import judgement
 from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.report.docs import gains, ladder, results
 from rdfia_keras.report.seeds import compare_with_base, mean_of_last, reference_trials, spread_of
-from rdfia_keras.runs.reference import FOLDER
+from rdfia_keras.runs.reference import FOLDER, reference_store
 
 SEEDS = 3
 
@@ -68,3 +70,25 @@ def _rows():
 def test_the_mean_of_the_last_epochs_takes_no_more_than_there_are():
     rows = [{"test_accuracy": value} for value in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.9)]
     assert mean_of_last(rows, 6) == pytest.approx(0.4) and mean_of_last(rows, 2) == pytest.approx(0.15)
+
+
+# --- the choice of the epoch ------------------------------------------------------------------------------------------
+
+
+def test_what_the_documentation_says_of_the_run_with_a_validation_set():
+    (run,) = (run for run in reference_store().runs("cnn") if run.record.selected)
+    record, rows = run.record, run.history()
+    assert record.best["epoch"] == record.selected["epoch"] == record.final["epoch"] == len(rows) == 50
+    assert record.selected["validation_accuracy"] == max(row["validation_accuracy"] for row in rows)
+    assert record.dataset["counts"] == {"train": 45_000, "test": 10_000, "validation": 5_000}
+    text = (Path(__file__).resolve().parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
+    assert f"{record.selected['validation_accuracy']:.2%}".replace("%", " %") + " on the validation" in text
+    gaps = [
+        judgement.spreads(experiment, epochs)["best"].mean - judgement.spreads(experiment, epochs)["last"].mean
+        for experiment in LADDER
+        for epochs in (30, 50)
+        if judgement.spreads(experiment, epochs)
+    ]
+    augment = judgement.spreads(REGISTRY["augment"], 50)
+    assert f"by up to {100 * max(gaps):.2f}\npoints" in text
+    assert max(gaps) == augment["best"].mean - augment["last"].mean

@@ -116,6 +116,29 @@ def noise() -> list[Row]:
     ]
 
 
+def selection() -> list[Row]:
+    """The runs with a validation set: the epoch that it selects beside the best one on the test set."""
+    validated = [run for run in reference_store().runs("cnn") if run.record.selected]
+    return [_selection_row(run) for run in validated]
+
+
+def _selection_row(run: StoredRun) -> Row:
+    record, config = run.record, run.config
+    assert record.best and record.selected and record.final
+    best, selected, final = (one["test_accuracy"] for one in (record.best, record.selected, record.final))
+    last = [row["test_accuracy"] for row in run.history()[-seeds.LAST :]]
+    return {
+        "run": f"`{run.folder.name}`",
+        "trained on": f"{record.dataset['counts']['train']:,}",
+        "seed": str(config.seed),
+        "best on the test set": f"{percent(best)} (epoch {record.best['epoch']})",
+        "selected on the validation set": f"{percent(selected)} (epoch {record.selected['epoch']})",
+        "last": percent(final),
+        f"mean of the last {seeds.LAST}": percent(sum(last) / len(last)),
+        "best minus selected, points": f"{100 * (best - selected):+.2f}",
+    }
+
+
 def results() -> list[Row]:
     """Every registered experiment with a reference run."""
     return [row for experiment in REGISTRY.values() for row in _result_rows(experiment)]
@@ -178,6 +201,7 @@ TABLES: dict[str, Callable[[], list[Row]]] = {
     "rungs": rungs,
     "noise": noise,
     "bonus": bonus,
+    "selection": selection,
     "results": results,
 }
 
