@@ -373,7 +373,7 @@ def test_a_name_in_two_sections_must_be_told_apart(rdfia_here, out):
             "there is no run agument in results, no such folder and no such reference result: ",
         ),
         (["augment", "results"], 1, "there is no run results in results, "),
-        (["augment", "lost"], 1, "cannot compare cnn/lost: the record in "),
+        (["augment", "lost"], 1, "cannot read cnn/lost: the record in "),
         (["augment", "adam", "--plot", "x.pdf"], 2, "--plot must end in .png, not x.pdf"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

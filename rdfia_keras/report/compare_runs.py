@@ -111,7 +111,7 @@ def _read(folder: Path, name: str) -> ListedRun:
     if run is None:
         raise RdfiaError(f"{folder} holds a study, which is many trainings: name runs")
     if run.status == "unreadable":
-        raise RdfiaError(f"cannot compare {run.name}: the record in {folder} is damaged or of another version")
+        raise RdfiaError(f"cannot read {run.name}: the record in {folder} is damaged or of another version")
     return run
 
 
