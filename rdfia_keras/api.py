@@ -216,17 +216,15 @@ class Run:
         Raises:
             RdfiaError: When the run has no model, or the images are not of its size.
         """
-        from rdfia_keras.data import Split
-
         network, images = self.model(best), np.asarray(images)
         wanted = network.input.shape[1:]
         if images.dtype != np.uint8 or images.shape[1:] != wanted:
             raise RdfiaError(
                 f"images are {images.dtype} {images.shape}; {self.name} takes uint8 (N, {', '.join(map(str, wanted))})"
             )
-        from rdfia_keras.training.fit import predict
+        from rdfia_keras.training.fit import predict_images
 
-        return predict(network, Split(images, np.zeros(len(images), np.int64)))
+        return predict_images(network, images)
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {_summary(self)})"

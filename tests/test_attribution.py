@@ -216,4 +216,4 @@ def test_inspect_writes_pictures_and_numbers_that_agree_with_the_record(rdfia_he
 def test_inspect_refuses_a_model_without_a_run(rdfia_here, trained, tmp_path):
     (tmp_path / "alone.keras").write_bytes((trained / "model.keras").read_bytes())
     done = rdfia_here("inspect", "alone.keras")
-    assert done.returncode == 1 and "lies in no run's folder" in done.stderr
+    assert done.returncode == 1 and "lies in no run of rdfia cnn" in done.stderr

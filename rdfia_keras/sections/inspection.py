@@ -1,6 +1,7 @@
 """Section inspect: what a trained network is good at, how sure it is, where it looks and what disturbs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,57 +46,68 @@ def run(name: str, options: RunOptions, *, best: bool = False) -> Result:
         RdfiaError: When there is no such run or model, or its data are not there or not the same.
     """
     saved = find_model(name, options.out, best)
-    if saved.run is None:
-        raise RdfiaError(f"{saved.path} lies in no run's folder; only a run tells which data its model was trained on")
+    if saved.run is None or saved.run.record.section != "cnn":
+        raise RdfiaError(
+            f"{saved.path} lies in no run of rdfia cnn; only a run tells which data its model was trained on"
+        )
     data = _data_of(saved.run, options.data_dir)
-    folder = make_folder(saved.path.parent)
+    folder, quick = make_folder(saved.path.parent), saved.run.record.quick
     set_up_backend(options.device)
     from rdfia_keras import plots
     from rdfia_keras.models.saving import load_model
-    from rdfia_keras.training.fit import predict
+    from rdfia_keras.training.fit import predict_images
 
-    network, test = load_model(saved.path), data.test
-
-    def probabilities_of(images: np.ndarray) -> np.ndarray:
-        return predict(network, Split(images, np.zeros(len(images), np.int64)))
-
-    probabilities = probabilities_of(test.x)
-    title = f"{saved.name} on {data.name}, {len(test):,} test images"
-    rows = class_rows(probabilities, test.y, data.classes)
-    bins, error = calibration(probabilities, test.y)
-    blurred, shifted, count = disturbances(probabilities_of, test)
-    figures: dict[str, Figure | None] = {
-        "inspect-classes.png": plots.class_scores(rows, title),
-        "inspect-calibration.png": plots.reliability(bins, error, title),
+    network = load_model(saved.path)
+    predict = partial(predict_images, network)
+    probabilities = predict(data.test.x)
+    facts = {"model": saved.path.name, **_measure(predict, probabilities, data)}
+    figures = {
+        **_pictures_of(facts, saved.name, data.name),
         "inspect-filters.png": _filters(network, saved.name),
-        "inspect-mistakes.png": _mistakes(network, probabilities_of, probabilities, data, title),
-        "inspect-robustness.png": plots.robustness(
-            {"blur: standard deviation (pixels)": blurred, "shift in four directions (pixels)": shifted},
-            f"{saved.name} on {data.name}, {count:,} disturbed test images",
-        ),
+        "inspect-mistakes.png": _mistakes(network, predict, probabilities, data, f"{saved.name} on {data.name}"),
     }
-    paths = []
-    for file, figure in figures.items():
-        if figure is not None:
-            plots.save(figure, folder / file, smoke_test=saved.run.record.quick)
-            paths.append(folder / file)
-    facts = {
-        "model": saved.path.name,
+    drawn = {file: figure for file, figure in figures.items() if figure is not None}
+    for file, figure in drawn.items():
+        plots.save(figure, folder / file, smoke_test=quick)
+    facts["pictures"] = list(drawn)
+    write_atomic(folder / INSPECTION, to_json(facts).encode())
+    paths = [*(folder / file for file in drawn), folder]
+    return Result(data=facts, table=_table(facts["classes"]), lines=_lines(facts), paths=paths, quick=quick)
+
+
+def _measure(predict: Predict, probabilities: np.ndarray, data: Dataset) -> dict[str, Any]:
+    """The numbers of an inspection; all accuracies, recalls, precisions and confidences are fractions."""
+    test = data.test
+    bins, error = calibration(probabilities, test.y)
+    blurred, shifted, count = disturbances(predict, test)
+    return {
         "test_images": len(test),
         "accuracy": float((probabilities.argmax(axis=1) == test.y).mean()),
         "expected_calibration_error": error,
         "mean_confidence": float(probabilities.max(axis=1).mean()),
-        "classes": rows,
+        "classes": class_rows(probabilities, test.y, data.classes),
         "calibration": bins,
         "disturbed_images": count,
         "blur": [{"sigma": x, "accuracy": y} for x, y in blurred],
         "shift": [{"pixels": x, "accuracy": y} for x, y in shifted],
-        "pictures": [path.name for path in paths],
     }
-    write_atomic(folder / INSPECTION, to_json(facts).encode())
-    return Result(
-        data=facts, table=_table(rows), lines=_lines(facts), paths=[*paths, folder], quick=saved.run.record.quick
-    )
+
+
+def _pictures_of(facts: Mapping[str, Any], name: str, dataset: str) -> dict[str, "Figure | None"]:
+    """The pictures that need no more than the numbers, by file."""
+    from rdfia_keras import plots
+
+    title = f"{name} on {dataset}, {facts['test_images']:,} test images"
+    curves = {
+        "blur: standard deviation (pixels)": [(row["sigma"], row["accuracy"]) for row in facts["blur"]],
+        "shift in four directions (pixels)": [(row["pixels"], row["accuracy"]) for row in facts["shift"]],
+    }
+    disturbed = f"{name} on {dataset}, {facts['disturbed_images']:,} disturbed test images"
+    return {
+        "inspect-classes.png": plots.class_scores(facts["classes"], title),
+        "inspect-calibration.png": plots.reliability(facts["calibration"], facts["expected_calibration_error"], title),
+        "inspect-robustness.png": plots.robustness(curves, disturbed),
+    }
 
 
 def _data_of(run: StoredRun, data_dir: Path | None) -> Dataset:

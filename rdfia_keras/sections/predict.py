@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rdfia_keras.config import RunOptions
-from rdfia_keras.data.base import Split
 from rdfia_keras.data.folder import list_pictures, read_pictures
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report.compare_runs import find_run
@@ -71,12 +71,12 @@ def run(
     path = plot or make_folder(options.out / "predict") / f"{saved.name.replace('/', '-')}.png"
     set_up_backend(options.device)
     from rdfia_keras.models.saving import load_model
-    from rdfia_keras.training.fit import predict
+    from rdfia_keras.training.fit import predict_images
 
     network = load_model(saved.path)
     images = read_pictures(paths, network.input.shape[1:])
     classes = saved.classes(network.output.shape[-1])
-    probabilities = predict(network, Split(images, np.zeros(len(images), np.int64)))
+    probabilities = predict_images(network, images)
     tops = most_probable(probabilities, classes, top)
     method = draw(network, paths[:DRAWN], images[:DRAWN], probabilities[:DRAWN], tops[:DRAWN], saved.name, path)
     rows = [
@@ -168,15 +168,13 @@ def where_it_looks(
 ) -> tuple[str, list[tuple[np.ndarray, tuple[float, float, float, float]]]]:
     """Grad-CAM, or occlusion where the network has no convolution, with the name of the method."""
     from rdfia_keras.models.attribution import grad_cam, last_convolution, occlusion
-    from rdfia_keras.training.fit import predict
+    from rdfia_keras.training.fit import predict_images
 
     if last_convolution(network) is not None:
         method, maps = "Grad-CAM", grad_cam(network, images, labels)
     else:
         side = max(2, images.shape[1] // 4)
-        hidden = occlusion(
-            lambda x: predict(network, Split(x, np.zeros(len(x), np.int64))), images, labels, side, max(1, side // 4)
-        )
+        hidden = occlusion(partial(predict_images, network), images, labels, side, max(1, side // 4))
         # What only raises the probability when hidden did not make the network decide so.
         method, maps = "occlusion", type(hidden)(np.maximum(hidden.values, 0), hidden.extent)
     return method, [(values, maps.extent) for values in maps.values]

@@ -113,3 +113,8 @@ def predict(model: keras.Model, split: Split) -> np.ndarray:
     logits = model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64)
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
+
+
+def predict_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Class probabilities (N, n_y), float64, of images without labels, uint8 (N, H, W, C)."""
+    return predict(model, Split(images, np.zeros(len(images), np.int64)))
