@@ -49,7 +49,7 @@ class ResultTooLarge(Exception):
 
 
 class Encoder:
-    """Turns a result into JSON and the bytes of arrays; what is no number, text or container goes by its type's name."""
+    """Turns a result into JSON and the bytes of arrays; what is no number or text goes by its type's name."""
 
     def __init__(self) -> None:
         self.blobs, self._size, self._nodes = [], 0, 0  # type: list[bytes], int, int
