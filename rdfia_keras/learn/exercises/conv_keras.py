@@ -50,14 +50,15 @@ def build_convnet(size, n_y):
 
 @build_convnet.inputs
 def _(rng):
-    yield core("16 x 16 images of 10 classes", 16, 10)
-    yield edge("20 x 20 images: 5 x 5 before the last pooling", 20, 4)
+    size, (n_y, few) = int(rng.choice([16, 24])), map(int, rng.permutation(np.arange(3, 30))[:2])
+    yield core(f"{size} x {size} images of {n_y} classes", size, n_y)
+    yield edge(f"20 x 20 images of {few} classes: 5 x 5 before the last pooling", 20, few)
 
 
 @build_convnet.observed
 def _(model, size, n_y):
-    """Sizes, and the output for weights that depend on nothing but their shapes."""
-    rng = np.random.default_rng(0)
+    """Sizes, and the output for weights that depend on nothing but their shapes and the arguments."""
+    rng = np.random.default_rng([size, n_y])
     image = rng.random((1, size, size, 3)).astype(np.float32)
     shapes = [tuple(layer.output.shape[1:]) for layer in model.layers if layer.weights]
     model.set_weights([_drawn(rng, weight.shape) for weight in model.get_weights()])
