@@ -98,7 +98,8 @@ def _value(tree: dict[str, Any], blob: bytes) -> Any:
         entries = [_value(entry, blob) for entry in content]
         return tuple(entries) if kind == "t" else entries
     if kind == "a":
-        return _array(*content, blob)
+        begin, dtype, shape = content
+        return _array(begin, dtype, shape, blob)
     if kind == "o":
         return type(plain(str(content), 80) or "object", (), {})()
     raise ValueError(kind)
