@@ -26,9 +26,15 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from types import CodeType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from rdfia_keras.errors import RdfiaError
+
+if TYPE_CHECKING:
+    from rdfia_keras.learn.sealed import Sealed
 
 # Goes into every verdict that is kept: a changed exercise is checked again.
 VERSION = 1
@@ -108,6 +114,7 @@ class Exercise:
         cases: Draws the inputs from a `numpy.random.Generator`.
         observe: Turns a result and the arguments into what can be compared, for random functions and models.
         own_loss: Differentiates the student's own functions numerically: see `OwnLoss`.
+        sealed: What there is in place of the text, in a copy without solutions: see `sealed.Sealed`.
     """
 
     solution: Callable[..., Any]
@@ -118,6 +125,7 @@ class Exercise:
     cases: Callable[[np.random.Generator], Iterator[Case]] | None = None
     observe: Callable[..., Any] | None = None
     own_loss: "OwnLoss | None" = None
+    sealed: "Sealed | None" = None
 
     def __call__(self, *arguments: Any) -> Any:
         return self.solution(*arguments)
@@ -142,6 +150,8 @@ class Exercise:
     @cached_property
     def _texts(self) -> tuple[str, str]:
         """Signature with docstring, and body."""
+        if self.sealed:
+            return self.sealed.prompt, ""
         source = textwrap.dedent(inspect.getsource(self.solution))
         function = ast.parse(source).body[0]
         assert isinstance(function, ast.FunctionDef)
@@ -160,7 +170,13 @@ class Exercise:
 
     @property
     def source(self) -> str:
-        """The solution without its docstring."""
+        """The solution without its docstring.
+
+        Raises:
+            RdfiaError: In a copy without solutions.
+        """
+        if self.sealed:
+            raise RdfiaError("this copy of rdfia-keras comes without solutions")
         head = self.prompt.partition('"""')[0].rstrip()
         return f"{head}\n{self._texts[1]}\n"
 
@@ -187,6 +203,21 @@ class Exercise:
         Raises:
             ValueError: When they concern the same place, so that they cannot be made together.
         """
+        names = dict(self.solution.__globals__)
+        exec(self.wrong_code(*mistakes), names)
+        return names[self.name]
+
+    def wrong_code(self, *mistakes: Mistake) -> CodeType:
+        """The code that defines `wrong`.
+
+        Raises:
+            ValueError: See `wrong`.
+        """
+        if self.sealed:
+            numbers = tuple(self.mistakes.index(one) for one in mistakes)
+            if numbers not in self.sealed.wrong:
+                raise ValueError("these mistakes overlap")
+            return self.sealed.wrong[numbers]
         body = self._texts[1]
         spans = sorted(
             (body.index(old), body.index(old) + len(old), new) for one in mistakes for old, new in one.edits.items()
@@ -196,9 +227,7 @@ class Exercise:
         for begin, end, new in reversed(spans):
             body = body[:begin] + new + body[end:]
         head = self.source.partition("\n" + self._texts[1])[0]
-        names = dict(self.solution.__globals__)
-        exec(compile(f"{head}\n{body}\n", f"<{self.name} with a mistake>", "exec"), names)
-        return names[self.name]
+        return compile(f"{head}\n{body}\n", f"<{self.name} with a mistake>", "exec")
 
 
 @dataclass(frozen=True)
