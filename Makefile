@@ -10,7 +10,9 @@ ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=
 # What XLA compiles runs for milliseconds in a test: LLVM need not optimize it. `make faults` and `make xla` do as users do.
 COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
-.PHONY: demo test faults browser xla docs bench bench-gpu test-lowest test-pythons clean
+IGNORED := --ignore=tests/faults --ignore=tests/browser --ignore=tests/commands
+
+.PHONY: demo test commands faults browser xla docs bench bench-gpu test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -21,7 +23,11 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports > /dev/null || $(BIN)/lint-imports
 	@$(BIN)/ruff check --quiet --exit-zero --statistics --select C901,PLR0913,ANN001,ANN201 rdfia_keras
-	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest $(WORKERS) --ignore=tests/faults --ignore=tests/browser
+	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest $(WORKERS) $(IGNORED)
+
+# Whole trainings, and every command of the documentation: some ten minutes on two cores.
+commands: .venv/installed-test
+	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 tests/commands
 
 faults: .venv/installed-test
 	$(BIN)/python -m pytest $(WORKERS) tests/faults
@@ -50,7 +56,7 @@ bench-gpu: .venv/installed
 test-lowest: .venv/installed-test
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/lowest
 	$(BIN)/uv pip install --quiet --python .venv/lowest --resolution lowest-direct -e '.[test]'
-	.venv/lowest/bin/python -m pytest $(WORKERS) --ignore=tests/faults --ignore=tests/browser
+	.venv/lowest/bin/python -m pytest $(WORKERS) $(IGNORED)
 
 # A smoke test on each Python that is promised and installed.
 test-pythons: .venv/installed-test

@@ -1,7 +1,5 @@
 """The package from Python: training, loading, looking and predicting; and the tutorial, cell by cell."""
 
-import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,26 +13,6 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[1]
-TUTORIAL = ROOT / "docs" / "tutorial.ipynb"
-
-
-def plain_python(cell: str) -> str:
-    """A cell whose shell commands run in a process of their own, and fail loudly."""
-    call = r"import subprocess, sys; subprocess.run([sys.executable, '-m', 'rdfia_keras', *'\1'.split()], check=True)"
-    return re.sub(r"^!rdfia (.*)$", call, cell, flags=re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def tutorial(tmp_path_factory) -> Path:
-    """The results of the tutorial's cells, run in one process and in order, as a notebook runs them."""
-    folder = tmp_path_factory.mktemp("tutorial")
-    notebook = json.loads(TUTORIAL.read_text(encoding="utf-8"))
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    assert len(cells) >= 8 and all(cell["outputs"] == [] for cell in cells)
-    script = "\n".join(plain_python("".join(cell["source"])) for cell in cells)
-    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder / "results"
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -71,17 +49,6 @@ def test_a_machine_has_no_epochs(tmp_path):
     assert "<img" not in run._repr_html_()
     with pytest.raises(RdfiaError, match="no epochs to plot"):
         run.plot()
-
-
-def test_a_network_of_the_tutorial_predicts_probabilities(tutorial):
-    run = rdfia.load_run("cnn/digits-lenet", out=tutorial)
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-    probabilities = run.predict(images)
-    assert probabilities.shape == (3, 10) and probabilities.sum(axis=1) == pytest.approx(1)
-    assert run.predict(images, best=True).shape == (3, 10)
-    for wrong in (images[:, :28], images / 255):
-        with pytest.raises(RdfiaError, match=r"takes uint8 \(N, 32, 32, 3\)"):
-            run.predict(wrong)
 
 
 def test_a_notebook_shows_a_run_and_no_foreign_tags(tmp_path):

@@ -1,19 +1,12 @@
 """The real command in a process of its own: exit codes, what goes where, and what is not imported."""
 
 import json
-import os
-import pty
-import re
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from rdfia_keras import __version__
-from rdfia_keras.config import CnnConfig
 
 BACK_ENDS = ("tensorflow", "keras", "jax")
 HEAVY = (*BACK_ENDS, "numpy", "matplotlib", "sklearn", "scipy")
@@ -139,112 +132,12 @@ def test_debug_shows_the_traceback(rdfia):
     assert done.returncode == 1 and "Traceback" in done.stderr and "error: " in done.stderr
 
 
-def test_mlp_quick_end_to_end_on_a_terminal(tmp_path):
-    """In a process of its own, whose stderr is a terminal: it gets a bar with the time left."""
-    parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rdfia_keras", "mlp", "--quick", "--out", "with space/é"],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=child,
-        text=True,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
-    )
-    os.close(child)
-    shown = b""
-    try:
-        while chunk := os.read(parent, 4096):
-            shown += chunk
-    except OSError:  # Linux's way of saying that the other end is closed.
-        pass
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, shown
-    assert re.search(rb"0:00:\d\d", shown) and b"epoch 20/20" in shown
-    lines = out.splitlines()
-    assert lines[0].startswith("QUICK")
-    assert [line.split()[0] for line in lines[2:6]] == ["manual", "tape", "layers", "optimizer"]
-    folder = tmp_path / lines[-1]
-    assert folder == tmp_path / "with space" / "é" / "mlp" / "circles"
-    names = {path.name for path in folder.iterdir()}
-    assert names == {
-        *("config.json", "metrics.json", "history.csv", "weights.npz", "curves.png", "decision-map.png"),
-        "checkpoints",
-    }
-    record = json.loads((folder / "metrics.json").read_text())
-    assert record["quick"] is True and record["status"] == "ok"
-    assert record["details"]["largest_difference"] < 1e-6
-    assert len((folder / "history.csv").read_text().splitlines()) == 1 + 4 * 20
-
-
-def assert_progress(lines: list[str], epochs: int, seconds: float) -> None:
-    """The first and the last epoch of each implementation, and at most about a line a second between them."""
-    line_of_an_epoch = rf"(manual|tape|layers|optimizer)  epoch (\d+)/{epochs}  loss .*%(  .* s an epoch, .* left)?$"
-    shown = [re.match(line_of_an_epoch, line) for line in lines]
-    assert all(shown), lines
-    # All that there was before the first epoch's end is a compilation, which tells nothing of the time left.
-    assert all((match[3] is None) == (match[2] == "1") for match in shown), lines
-    epochs_of: dict[str, list[int]] = {}
-    for match in shown:
-        epochs_of.setdefault(match[1], []).append(int(match[2]))
-    assert list(epochs_of) == ["manual", "tape", "layers", "optimizer"]
-    for numbers in epochs_of.values():
-        assert (numbers[0], numbers[-1]) == (1, epochs) and numbers == sorted(set(numbers))
-    assert len(lines) <= 2 * len(epochs_of) + seconds
-
-
-def test_a_log_file_does_not_fill_with_progress(rdfia_here):
-    """Neither TensorFlow's log nor Keras's progress reaches the user: a line now and then is all."""
-    begin = time.monotonic()
-    done = rdfia_here("mlp")
-    assert done.returncode == 0, done.stderr
-    assert_progress(done.stderr.splitlines(), 150, time.monotonic() - begin)
-    assert len(done.stderr.splitlines()) < 100
-
-
 def test_check_gradients_prints_a_table(rdfia_here):
     done = rdfia_here("mlp", "--check-gradients")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["W_h", "b_h", "W_y", "b_y"]
     assert float(lines[-1].split()[-1]) < 1e-6
-
-
-def test_cnn_quick_with_json(rdfia_here, tmp_path, monkeypatch):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for number in range(10):
-            folder = tmp_path / "ten" / split / f"class {number}"
-            folder.mkdir(parents=True)
-            Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(folder / "1.png")
-    args = ("cnn", "--dataset", "ten", "--augment", "--dropout", "--quick", "--json", "--batch-size", "5")
-    monkeypatch.setattr(sys, "argv", ["rdfia", *args])
-    done = rdfia_here(*args)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
-    assert record["details"]["parameters"] == 1_191_170 and record["details"]["tf32"] is None
-    assert record["epochs"] == 2 and record["dataset"]["name"] == "ten"
-    folder = tmp_path / "results" / "cnn" / record["experiment"]
-    names = {path.name for path in folder.iterdir()}
-    assert names >= {"model.keras", "best.keras", "curves.png", "confusion.png", "mistakes.png", "augmented.png"}
-    assert all((folder / name).stat().st_size < 150_000 for name in names if name.endswith(".png"))
-    config = json.loads((folder / "config.json").read_text())
-    assert config["argv"] == [*args]
-    assert config["config"]["augmentations"] == ["crop", "flip"] and config["versions"]["keras"]
-    assert config["config"] == record["config"]
-
-
-def test_an_image_folder_of_ones_own(rdfia_here, tmp_path, image_folder):
-    args = ("cnn", "--dataset", image_folder, "--epochs", "1", "--model", "dense", "--optimizer", "adam")
-    done = rdfia_here(*args, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    folder = done.stdout.splitlines()[-1]
-    assert folder == str(tmp_path / "out" / "cnn" / "my-pictures-dense-adam")
-    record = json.loads((tmp_path / folder / "metrics.json").read_text())
-    assert record["dataset"]["counts"] == {"train": 16, "test": 8}
-    # Adam from Python is Adam from the command line.
-    config = CnnConfig(dataset=str(image_folder), network="dense", optimizer="adam", epochs=1).resolve()
-    assert record["config"] == config.to_dict() and config.lr == 0.001
 
 
 def test_mlp_refuses_another_back_end(rdfia):

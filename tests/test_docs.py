@@ -2,11 +2,12 @@
 
 import json
 import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click import Context
+from documented import DOCUMENTS, PARSED_ONLY, ROOT, TEXTS, commands, words
 from typer.main import get_command
 
 from rdfia_keras.cli import app
@@ -19,24 +20,8 @@ from rdfia_keras.report.spread import paired_gain
 from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 
-ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-    FOLDER / "questions.md",
-]
-TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 QUESTIONS = TEXTS["questions.md"]
 STARRED = {"T1", "T4", "T11", "T12", "T17", "2", "3", "4", "10", "14", "16", "18"}
-COMMAND = r"(?:^|`)(?:\.venv/bin/)?(rdfia (?:[a-z-]+|--\w+)[^`\n#]*)"
-
-
-def commands() -> list[str]:
-    """Every command that stands in backquotes or at the start of a line of a code block."""
-    # tests/faults/test_extending.py runs what extending.md adds.
-    texts = [text for name, text in TEXTS.items() if name != "extending.md"]
-    found = {match.strip() for text in texts for match in re.findall(COMMAND, text, flags=re.MULTILINE)}
-    return sorted(found)
 
 
 def answers() -> dict[str, str]:
@@ -65,29 +50,49 @@ def test_the_starred_questions_are_those_of_the_homework():
     assert methods.count("\n- **") == len(LADDER) - 1
 
 
-def test_the_readme_has_its_commands():
-    assert len(commands()) > 60
+def test_the_documentation_has_its_commands():
+    assert len(commands()) > 150
+
+
+def parsed(command: str) -> tuple[str, Context | None, list[str]]:
+    """The name of a command, what its arguments mean, as the command line would parse them, and what they are."""
+    arguments = words(command)
+    group, name = get_command(app), "rdfia"
+    while arguments and hasattr(group, "commands"):
+        if arguments[0].startswith("-"):
+            return name, None, []
+        name = arguments.pop(0)
+        assert name in group.commands, f"{command}: there is no {name}"
+        group = group.commands[name]
+    if hasattr(group, "commands") or "--help" in arguments:
+        return name, None, arguments
+    return name, group.make_context(name, list(arguments)) if arguments else None, arguments
+
+
+def is_a_mention(command: str) -> bool:
+    """Whether a command stands in the text by its bare name, and lacks the argument or the command that it needs."""
+    group, arguments = get_command(app), words(command)
+    for word in arguments:
+        if word.startswith("-") or not hasattr(group, "commands"):
+            return False
+        group = group.commands[word]
+    return group.no_args_is_help or any(param.required for param in group.params)
 
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_exists(command):
-    """Parsed as the command line would parse it, without running anything."""
-    command = re.sub(r"\b(N|NUMBER)\b", "7", command).replace("NAME", "adam").replace("...", "")
-    words = shlex.split(command)[1:]
-    group, name = get_command(app), "rdfia"
-    while words and hasattr(group, "commands"):
-        name = words.pop(0)
-        if name.startswith("-"):
-            return
-        assert name in group.commands, f"{command}: there is no {name}"
-        group = group.commands[name]
-    # A command's bare name is only a mention of it.
-    if words and not hasattr(group, "commands") and "--help" not in words:
-        context = group.make_context(name, words)
+    name, context, _ = parsed(command)
+    if context:
         for figure in context.params.get("numbers") or ():
             assert figure in (*FIGURES, "all")
         for experiment in (context.params.get("names") or ()) if name == "improve" else ():
             assert experiment in REGISTRY
+
+
+def test_what_is_only_parsed_is_documented():
+    """Everything else is executed: tests/commands/test_documented_commands.py."""
+    assert set(PARSED_ONLY) <= set(commands())
+    assert sum(map(is_a_mention, commands())) < 15
 
 
 def test_every_figure_of_the_report_is_named():
@@ -101,11 +106,28 @@ def test_nothing_is_left_to_be_filled_in(name):
     assert not re.search(r"TODO|XXX|@@|\?\?\?", TEXTS[name])
 
 
-def test_pictures_and_files_that_are_linked_exist():
-    for document in DOCUMENTS:
-        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
-            if not link.startswith("http"):
-                assert (document.parent / link).exists(), f"{document.name}: {link}"
+def anchors(text: str) -> set[str]:
+    """What a link can point at in a document: its headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links() -> list[tuple[Path, str]]:
+    link = re.compile(r"""\]\(([^)]+)\)|(?:src|href)="([^"]+)\"""")
+    return [(path, one or other) for path in DOCUMENTS for one, other in link.findall(TEXTS[path.name])]
+
+
+@pytest.mark.parametrize("document, link", links(), ids=lambda value: getattr(value, "name", value))
+def test_what_is_linked_exists(document, link):
+    """Pages of others cannot be asked here; that they are public addresses can."""
+    if "://" in link:
+        assert re.fullmatch(r"https://[a-z0-9.-]+\.[a-z]+(/\S*)?", link)
+        return
+    file, _, anchor = link.partition("#")
+    path = document.parent / file if file else document
+    assert path.exists(), link
+    if anchor:
+        assert anchor in anchors(path.read_text(encoding="utf-8")), link
 
 
 @pytest.mark.parametrize("name", ["README.md", "results.md"])

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.experiments.bonus import LR_1
 from rdfia_keras.experiments.kernels import SVM_KERNELS
 from rdfia_keras.experiments.ladder import BASELINE
-from rdfia_keras.experiments.perceptron import BATCH_1, CIRCLES
+from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.report import figures, tables
 from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.runs.files import to_json
@@ -112,44 +111,12 @@ def test_a_run_that_is_nowhere_is_an_error_that_names_train(tmp_path):
         draw("7", tmp_path, lambda experiment: query(experiment, precision="mixed_float16"), load=no_data)
 
 
-def test_a_smoke_test_trains_what_it_needs(tmp_path):
-    circles = load_vectors("circles")
-    drawn = figure.run(
-        [replace(FIGURES["3"], panels=FIGURES["3"].panels[:1])],
-        lambda experiment: query(experiment, quick=True),
-        RunOptions(out=tmp_path, quick=True),
-        load=lambda config: circles,
-    )
-    assert drawn.quick and drawn.paths[0].name == "figure-03-quick.png" and drawn.paths[0].exists()
-    assert drawn.data["figures"][0]["best"] > 0.4
-    assert json.loads((tmp_path / "mlp" / BATCH_1.name / "metrics.json").read_text())["quick"] is True
-
-
-def test_train_makes_what_is_missing_instead_of_showing_the_reference(tmp_path):
-    circles = load_vectors("circles")
-    short = lambda experiment: query(change(experiment, epochs=2, implementation="manual"))  # noqa: E731
-    (row,) = draw("2", tmp_path, short, train=True, load=lambda config: circles).data["figures"]
-    assert row["source"] == str(tmp_path / "mlp" / "lr-2") and row["best"] is not None
-    record = json.loads((tmp_path / "mlp" / "lr-2" / "metrics.json").read_text())
-    assert (record["epochs"], record["quick"]) == (2, False)
-
-
 def test_a_killed_svm_run_is_made_again(results):
     circles = load_vectors("circles")
     (results / "svm" / "kernels" / "metrics.json").unlink()
     drawn = draw("5", results, train=True, load=lambda config: circles)
     source = Path(drawn.data["figures"][0]["source"])
     assert drawn.paths[0].exists() and source.is_relative_to(results) and (source / "metrics.json").exists()
-
-
-def test_figure_1_needs_all_four_implementations(tmp_path):
-    circles = load_vectors("circles")
-    store(tmp_path, change(CIRCLES, epochs=2, implementation="manual"))
-    short = lambda experiment: query(change(experiment, epochs=2))  # noqa: E731
-    drawn = draw("1", tmp_path, short, train=True, load=lambda config: circles)
-    record = json.loads((tmp_path / "mlp" / "circles-2" / "metrics.json").read_text())
-    assert record["details"]["implementations"].keys() == {"manual", "tape", "layers", "optimizer"}
-    assert drawn.paths[0].exists()
 
 
 def test_a_missing_history_names_the_file(tmp_path):

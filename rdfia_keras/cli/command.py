@@ -92,7 +92,7 @@ Resume = Annotated[
     str | None,
     typer.Option(
         metavar="[RUN]",
-        help="Resume an interrupted run: its folder, or the latest in --out; see rdfia resume.",
+        help="Resume an interrupted run: its folder or name, or the latest in --out; see rdfia resume.",
         show_default="none",
         rich_help_panel="Run",
     ),

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         options=("out", "data_dir", "device"),
-        examples=("rdfia resume", "rdfia resume results/cnn/augment", "rdfia resume results/cnn/augment --epochs 80"),
+        examples=("rdfia resume", "rdfia resume cnn/augment", "rdfia resume results/cnn/augment --epochs 80"),
     )(resume)
     command(
         app,
@@ -40,7 +40,11 @@ def register(app: typer.Typer) -> None:
 def resume(
     options: RunOptions,
     run: Annotated[
-        Path | None, typer.Argument(help="A run's folder.", show_default="the latest unfinished run in --out")
+        Path | None,
+        typer.Argument(
+            help="A run's folder, or its name as rdfia runs prints it.",
+            show_default="the latest unfinished run in --out",
+        ),
     ] = None,
     epochs: Epochs = None,
 ) -> Result:

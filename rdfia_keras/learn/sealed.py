@@ -65,7 +65,9 @@ def write_copy(folder: Path) -> None:
             shutil.copyfile(ROOT / name, folder / name)
     exercises = folder / "rdfia_keras" / "learn" / "exercises"
     for part, module in PARTS.items():
-        (exercises / f"{part}.py").write_text(_MODULE.format(introduction=(module.__doc__ or "").strip()), encoding="utf-8")
+        (exercises / f"{part}.py").write_text(
+            _MODULE.format(introduction=(module.__doc__ or "").strip()), encoding="utf-8"
+        )
         (exercises / f"{part}.bin").write_bytes(_sealed(module))
 
 

@@ -76,26 +76,15 @@ def find_run(text: str, store: RunStore) -> ListedRun:
     if any((typed / file).is_file() for file in ("config.json", "metrics.json")):
         return _read(typed.resolve(), _name_of(typed.resolve(), store))
     name = typed.as_posix()
-    if folder := _folder_of(name, store):
+    if folder := store.folder_of(name):
         return _read(folder, name_below(store, folder))
-    if folder := _folder_of(name.removeprefix(REFERENCE), reference_store()):
+    if folder := reference_store().folder_of(name.removeprefix(REFERENCE)):
         note(f"{text}: from the reference results of this package")
         return _read(folder, name_below(reference_store(), folder))
     known = [name_below(one, folder) for one in (store, reference_store()) for folder in one.folders()]
     known += [Path(one).name for one in known]
     hint = did_you_mean(name, known, otherwise="see rdfia runs and rdfia runs --reference")
     raise RdfiaError(f"there is no run {text} in {store.root}, no such folder and no such reference result: {hint}")
-
-
-def _folder_of(name: str, store: RunStore) -> Path | None:
-    """The folder `section/name` of a store, or the only one that is called so in any section."""
-    folders = {folder.relative_to(store.root).as_posix(): folder for folder in store.folders()}
-    if name in folders:
-        return folders[name]
-    found = [below for below, folder in folders.items() if folder.name == name]
-    if len(found) > 1:
-        raise RdfiaError(f"several runs are called {name}: name one of {', '.join(found)}")
-    return folders[found[0]] if found else None
 
 
 def _name_of(folder: Path, store: RunStore) -> str:

@@ -98,6 +98,20 @@ class RunStore:
         files = (path for name in ("config.json", "metrics.json") for path in self.root.glob(f"*/*/{name}"))
         return sorted({path.parent for path in files})
 
+    def folder_of(self, name: str) -> Path | None:
+        """The folder `section/name`, or the only one that is called so in any section.
+
+        Raises:
+            RdfiaError: When there are several.
+        """
+        folders = {folder.relative_to(self.root).as_posix(): folder for folder in self.folders()}
+        if name in folders:
+            return folders[name]
+        found = [below for below, folder in folders.items() if folder.name == name]
+        if len(found) > 1:
+            raise RdfiaError(f"several runs are called {name}: name one of {', '.join(found)}")
+        return folders[found[0]] if found else None
+
     def candidates(self, query: Query) -> Iterable[StoredRun]:
         """Runs with a whole record among which `find_finished` looks."""
         return self.runs(query.config.section)

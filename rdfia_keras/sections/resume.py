@@ -32,7 +32,7 @@ def run(
     """Resume a run; it ends with the same bits as one that was never interrupted.
 
     Args:
-        folder: The run's folder; None for the latest unfinished one below `options.out`.
+        folder: The run's folder, or its name below `options.out`; None for the latest unfinished one there.
         options: Its `data_dir` and `device` count if they are in `given`; the others are those of the run's start.
         given: Settings that the user names now: only the number of epochs may differ, and only grow.
         section: The section whose runs may be resumed; None for any.
@@ -44,6 +44,8 @@ def run(
     given = given or {}
     if folder is None:
         folder = RunStore(options.out).latest_unfinished(section or "*")
+    elif not folder.exists():
+        folder = RunStore(options.out).folder_of(folder.as_posix()) or folder
     with Run.open(folder) as resumed:
         facts = resumed.facts()
         if facts["section"] not in TRAIN or section not in (None, facts["section"]):

@@ -1,0 +1,74 @@
+"""Every command of the documentation: how `make commands` executes it, or why it is only parsed."""
+
+import re
+import shlex
+from pathlib import Path
+
+from rdfia_keras.runs.reference import FOLDER
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    FOLDER / "questions.md",
+]
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+# In backquotes, or at the start of a line of a code block; with the environment variables before it.
+COMMAND = r"(?:^|`)((?:[A-Z][A-Z_0-9]*=\S+ )*)(?:\.venv/bin/)?(rdfia (?:[a-z-]+|--\w+)[^`\n#]*)"
+
+# Not executed, with the reason. A command's bare name that lacks an argument is a mention, and need not stand here.
+PARSED_ONLY = {
+    "rdfia cnn --dataset digits --quick --device gpu": "needs a GPU",
+    "rdfia cnn --device gpu --precision mixed_bfloat16": "needs a GPU",
+    "NVIDIA_TF32_OVERRIDE=0 rdfia cnn --device gpu": "needs a GPU",
+    "KERAS_BACKEND=jax JAX_DEFAULT_MATMUL_PRECISION=float32 rdfia cnn --device gpu": "needs a GPU",
+    "KERAS_BACKEND=jax rdfia cnn ...": "needs a process of its own: tests/test_training.py has one with JAX",
+    "rdfia sweep ladder --seeds 3 --address HOST:6379": "needs a cluster: tests/faults/test_cluster_faults.py has one",
+    "RAY_AUTH_MODE=token rdfia sweep ladder --seeds 3 --address HOST:6379": "needs a cluster",
+    "rdfia sweep ladder --seeds 3 --ray": "starts Ray, as tests/faults/test_cluster_faults.py does",
+    "rdfia sweep circles --set lr=0.03,0.07,0.2 --ray": "starts Ray, as tests/faults/test_cluster_faults.py does",
+    "rdfia cnn --tensorboard": "needs TensorBoard, an extra of its own",
+    "rdfia learn check homework/mlp.py --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
+}
+# What stands in the documentation for something of the reader's own.
+PLACEHOLDERS = {
+    "FILE.csv": "points.csv",
+    "[RUN]": "RUN",
+    "FIELD=V1,V2": "dropout_rate=0,0.5",
+    "NAME...": "dropout",
+    "DIR": "data",
+    "FOLDER": "data",
+}
+# Whole trainings in the documentation; a test needs a taste of them.
+SHORT = {"--epochs": 2, "--seeds": 2}
+TRAINING = ("mlp", "svm", "cnn", "improve", "study", "sweep", "demo")
+
+
+def commands() -> list[str]:
+    """Every command as it is written; those of extending.md are in tests/faults/test_extending.py."""
+    texts = [text for name, text in TEXTS.items() if name != "extending.md"]
+    found = {"".join(parts).strip() for text in texts for parts in re.findall(COMMAND, text, flags=re.MULTILINE)}
+    return sorted(found)
+
+
+def words(command: str) -> list[str]:
+    """The arguments of a command, with files, runs and numbers in place of placeholders; < FILE is left out."""
+    for placeholder, value in PLACEHOLDERS.items():
+        command = command.replace(placeholder, value)
+    command = command.rpartition("rdfia ")[2].partition(" < ")[0].replace("...", "")
+    name = command.split()[0]
+    run = "mlp/circles" if name == "mlp" else "cnn/augment"
+    values = {"N": "2", "NUMBER": "7", "RUN": run, "NAME": "softmax" if name == "learn" else "adam"}
+    return [values.get(word, word) for word in shlex.split(command)]
+
+
+def executable(command: str) -> list[str]:
+    """The arguments with which a command is executed: little training, on few examples."""
+    arguments = words(command)
+    for option, most in SHORT.items():
+        if option in arguments:
+            at = arguments.index(option) + 1
+            arguments[at] = str(min(int(arguments[at]), most))
+    trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
+    resumes = "--resume" in arguments or "--dry-run" in arguments or "--help" in arguments
+    return [*arguments, "--quick"] if trains and not resumes and "--quick" not in arguments else arguments
