@@ -35,7 +35,7 @@ class Failure:
 
 def failure_of(error: BaseException, file: str) -> Failure:
     """What an exception tells: the innermost line of the student's file, with the shapes of the arrays in it."""
-    text = " ".join(str(error).split())[:300]
+    text = " ".join(_message(error).split())[:300]
     frames = [
         (frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file
     ]
@@ -48,12 +48,28 @@ def failure_of(error: BaseException, file: str) -> Failure:
         if isinstance(value, dict):
             arrays |= {f'{name}["{key}"]': entry for key, entry in value.items()}
     shapes = [
-        f"{name} {tuple(value.shape)}"
+        f"{name} {shape}"
         for name, value in arrays.items()
-        if hasattr(value, "shape") and re.search(rf"(?<![\w\"]){re.escape(name)}(?!\w)", code.replace("'", '"'))
+        if re.search(rf"(?<![\w\"]){re.escape(name)}(?!\w)", code.replace("'", '"')) and (shape := _shape(value))
     ]
     place = "this cell" if "ipykernel" in file or file.startswith("<") else Path(file).name
     return Failure(type(error).__name__, text, f"{place}, line {line}", code, ", ".join(shapes))
+
+
+def _message(error: BaseException) -> str:
+    """What an exception says; nothing where its own code fails."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def _shape(value: Any) -> str:
+    """The shape of an array; nothing for what has none, or fails to tell it."""
+    try:
+        return str(tuple(value.shape))
+    except Exception:
+        return ""
 
 
 def unchanged(before: Any, after: Any) -> bool:
@@ -73,8 +89,10 @@ def describe(value: Any) -> str:
         return "None"
     if isinstance(value, dict):
         return "a dict"
-    if hasattr(value, "shape"):
-        return f"an array of shape {tuple(value.shape)}"
+    if shape := _shape(value):
+        return f"an array of shape {shape}"
+    if isinstance(value, int) and abs(value) >= 1 << 1023:
+        return "a number that no float can hold"
     if isinstance(value, bool | int | float):
         return f"the number {value:.6g}"
     if isinstance(value, str):

@@ -234,7 +234,8 @@ def _dict_difference(expected: Mapping[str, Any], got: Any, name: str, values: b
         if found := difference(value, got[key], key, values):
             return found
     more = [str(key) for key in got if key not in expected]
-    return f"{name} has {', '.join(more)}, which should not be there" if more else ""
+    others = f" and {len(more) - 5} more" if len(more) > 5 else ""
+    return f"{name} has {', '.join(more[:5])}{others}, which should not be there" if more else ""
 
 
 def _tuple_difference(expected: Named, got: Any, values: bool) -> str:
@@ -258,9 +259,10 @@ def _array_difference(expected: np.ndarray, got: Any, name: str, values: bool = 
         return f"{name} has shape {array.shape}; expected {expected.shape}"
     if array.dtype.kind == "c":
         return f"{name} has complex numbers (dtype {array.dtype}); expected real ones"
-    expected, array = expected.astype(float), array.astype(float) if array.dtype != np.float16 else array
     if array.dtype == np.float16:
         return f"{name} has dtype float16, which keeps three digits; use float64"
+    with np.errstate(over="ignore"):
+        expected, array = expected.astype(float), array.astype(float)
     bad = ~_close(expected, array)
     if not values or not bad.any():
         return ""
@@ -276,7 +278,7 @@ def _array_difference(expected: np.ndarray, got: Any, name: str, values: bool = 
 def _close(expected: np.ndarray, got: np.ndarray) -> np.ndarray:
     finite = np.abs(expected[np.isfinite(expected)])
     scale = finite.max() if finite.size else 0.0
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         near = np.abs(expected - got) <= TOLERANCE * (np.abs(expected) + 0.1 * scale) + 1e-12
     return near | (expected == got) | (np.isnan(expected) & np.isnan(got))
 

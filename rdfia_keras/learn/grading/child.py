@@ -31,8 +31,11 @@ import numpy as np
 # rdfia_keras.learn.calling: the fork server sets it.
 calling: Any = None
 
+# Of a result: bytes of arrays, entries of lists, characters in all and in one text.
 MOST_BYTES = 32 << 20
 MOST_NODES = 50_000
+MOST_CHARACTERS = 100_000
+MOST_IN_TEXT = 200
 HEADER = struct.Struct(">II")
 ASSIGNMENT_SECONDS = 1.0
 
@@ -52,21 +55,29 @@ class Encoder:
     """Turns a result into JSON and the bytes of arrays; what is no number or text goes by its type's name."""
 
     def __init__(self) -> None:
-        self.blobs, self._size, self._nodes = [], 0, 0  # type: list[bytes], int, int
+        self.blobs: list[bytes] = []
+        self._size = self._nodes = self._characters = 0
 
     def encode(self, value: Any) -> Any:
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise ResultTooLarge(f"the result has more than {MOST_NODES} entries in lists; use arrays")
         if value is None or type(value) in (bool, float, str):
-            return {"v": value if not isinstance(value, str) else value[:1000]}
+            return {"v": self._text(value) if isinstance(value, str) else value}
         if type(value) is int:
             return {"v": value} if abs(value) < 1 << 63 else {"o": "int beyond 64 bits"}
         if isinstance(value, dict):
-            return {"d": [[str(key)[:200], self.encode(entry)] for key, entry in list(value.items())[:MOST_NODES]]}
+            return {"d": [[self._text(str(key)), self.encode(entry)] for key, entry in value.items()]}
         if isinstance(value, (tuple, list)):
             return {"t" if isinstance(value, tuple) else "l": [self.encode(entry) for entry in value]}
         return self._array(value)
+
+    def _text(self, text: str) -> str:
+        text = text[:MOST_IN_TEXT]
+        self._characters += len(text)
+        if self._characters > MOST_CHARACTERS:
+            raise ResultTooLarge(f"the result has more than {MOST_CHARACTERS} characters of text")
+        return text
 
     def _array(self, value: Any) -> Any:
         kind = str(type(value).__name__)[:60]
@@ -127,42 +138,34 @@ class Submission:
     def __init__(self) -> None:
         self.modules: dict[str, types.ModuleType] = {}
 
-    def load(self, files: "list[tuple[str, list[tuple[str, str]]]]", definitions_only: bool) -> list[str]:
+    def load(self, files: "list[tuple[str, list[tuple[str, str]]]]", definitions_only: bool) -> None:
         """Run what makes functions, statement by statement; a statement that fails is left out.
 
         Args:
             files: Names of modules, each with its pieces: the name and text of a file, or of a notebook's cells.
             definitions_only: Leave assignments out too, because one of them ended the process before.
-
-        Returns:
-            What failed, a line each.
         """
         for name, _ in files:
             self.modules[name] = types.ModuleType(name)
             if name not in sys.stdlib_module_names and name not in sys.modules:
                 sys.modules[name] = self.modules[name]
-        notes = []
         for name, pieces in files:
             for file, text in pieces:
                 linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
                 with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                     for node in kept(ast.parse(text)):
                         if _is_definition(node) or not definitions_only:
-                            notes += self._run(node, file, self.modules[name].__dict__)
-        return notes[:20]
+                            self._run(node, file, self.modules[name].__dict__)
 
     @staticmethod
-    def _run(node: ast.stmt, file: str, names: dict[str, Any]) -> list[str]:
+    def _run(node: ast.stmt, file: str, names: dict[str, Any]) -> None:
         if not _is_definition(node):
             signal.setitimer(signal.ITIMER_REAL, ASSIGNMENT_SECONDS)
         try:
-            exec(compile(ast.Module([node], []), file, "exec"), names)
-        except BaseException as error:
-            failure = calling.failure_of(error, file)
-            return [f"{failure.where}: {failure.code} -> {failure.kind}: {failure.text}"]
+            with suppress(BaseException):
+                exec(compile(ast.Module([node], []), file, "exec"), names)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        return []
 
     def look(self, module: str, name: str, parameters: list[str]) -> dict[str, str]:
         """Whether a function can be called with these parameters."""
@@ -277,6 +280,14 @@ def _read(file: int, size: int) -> bytes:
     return data
 
 
+def _answer(submission: Submission, job: dict[str, Any], encoder: Encoder) -> dict[str, Any]:
+    wanted = {key: value for key, value in job.items() if key != "do"}
+    if job["do"] == "load":
+        submission.load(**wanted)
+        return {}
+    return submission.look(**wanted) if job["do"] == "look" else submission.call(**wanted, encoder=encoder)
+
+
 def serve(jobs: int, answers: int, refused: Refused) -> None:
     """Do what the parent asks until it closes the pipe."""
 
@@ -290,13 +301,10 @@ def serve(jobs: int, answers: int, refused: Refused) -> None:
         (size,) = struct.unpack(">I", _read(jobs, 4))
         job = Unpickler(io.BytesIO(_read(jobs, size))).load()
         encoder = Encoder()
-        if job["do"] == "load":
-            answer: dict[str, Any] = {"notes": submission.load(job["files"], job["definitions_only"])}
-        elif job["do"] == "look":
-            answer = submission.look(job["module"], job["name"], job["parameters"])
-        else:
-            wanted = {key: value for key, value in job.items() if key != "do"}
-            answer = submission.call(**wanted, encoder=encoder)
+        try:
+            answer = _answer(submission, job, encoder)
+        except BaseException:  # Of an object of the student's that is looked at, as in a __str__ of its own.
+            answer = {"failure": {"kind": "Exception", "text": "what it raises or returns fails when it is looked at"}}
         text, blob = json.dumps(answer).encode(), b"".join(encoder.blobs)
         for data in (HEADER.pack(len(text), len(blob)), text, blob):
             view = memoryview(data)

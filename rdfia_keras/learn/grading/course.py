@@ -16,6 +16,7 @@ from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.grading.judge import Graded, Judge, Limits
 from rdfia_keras.learn.grading.submissions import Submission
+from rdfia_keras.learn.grading.wire import plain
 from rdfia_keras.runs.files import write_atomic
 
 KEPT = ".rdfia-grades"
@@ -40,6 +41,8 @@ def grade_class(
         limits: How long each may take.
         told: Called after each submission that was run, with its number and how many are to be run.
 
+    A submission on which the judge itself fails has everything wrong and says so; it is run again the next time.
+
     Raises:
         RdfiaError: When isolation is asked for and something for it is missing, or the folder cannot be written.
     """
@@ -57,8 +60,14 @@ def grade_class(
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
 
     def run(i: int) -> Graded:
-        graded = judge.grade(submissions[i])
-        write_atomic(files[i], json.dumps(asdict(graded)).encode())
+        try:
+            graded = judge.grade(submissions[i])
+        except RdfiaError:
+            raise
+        except Exception as error:
+            return _not_judged(submissions[i], error)
+        if not judge.closed:
+            write_atomic(files[i], json.dumps(asdict(graded)).encode())
         return graded
 
     try:
@@ -66,9 +75,17 @@ def grade_class(
             found[i] = graded
             told(graded, number, len(todo))
     finally:
-        pool.shutdown(cancel_futures=True)
+        # In this order: after Ctrl-C nobody waits for the submissions that run.
         judge.close()
+        pool.shutdown(cancel_futures=True)
     return [graded for graded in found if graded]
+
+
+def _not_judged(submission: Submission, error: Exception) -> Graded:
+    why = plain(f"{type(error).__name__}: {error}", 200)
+    problem = f"It could not be judged ({why}): look at it yourself, and please report this."
+    verdicts = tuple(Verdict(name, WRONG, ("It could not be judged.",)) for name in EXERCISES)
+    return Graded(submission.student, submission.number, submission.digest, verdicts, (*submission.problems, problem))
 
 
 def _key(submission: Submission, seed: int, isolated: bool, limits: Limits) -> str:

@@ -75,6 +75,7 @@ def run(order: dict[str, Any], jobs: int, answers: int, lease: socket.socket, is
     """The child; never returns."""
     try:
         os.setsid()
+        os.dup2(1, 2)  # /dev/null: in the server's own file others could read what this one prints.
         os.chdir(order["folder"])
         os.environ.update(HOME=order["folder"], TMPDIR=order["folder"])
         isolation.limit(order["memory"], order["cpu_seconds"])

@@ -78,6 +78,9 @@ class Graded:
 class Judge:
     """Judges submissions, also several at once from threads.
 
+    Attributes:
+        closed: Whether `close` was called.
+
     Args:
         seed: Decides the inputs.
         isolated: Whether submissions are locked in.
@@ -91,6 +94,7 @@ class Judge:
         self._seed, self._isolated, self._limits = seed, isolated, limits or Limits()
         self._servers: dict[bool, ForkServer] = {False: ForkServer(False, isolated)}
         self._starting, self._judging = threading.Lock(), threading.Lock()
+        self.closed = False
         self._known: dict[str, Known] = {}
         self.cases = cache(self._draw)
 
@@ -99,14 +103,18 @@ class Judge:
 
     def _server(self, keras: bool) -> ForkServer:
         with self._starting:
+            if self.closed:
+                raise RdfiaError("grading was interrupted: run the command again, it goes on")
             if keras not in self._servers:
                 self._servers[keras] = ForkServer(keras, self._isolated)
             return self._servers[keras]
 
     def close(self) -> None:
-        """End the processes that run submissions."""
-        for server in self._servers.values():
-            server.close()
+        """End the processes that run submissions; what threads still grade is then worth nothing."""
+        self.closed = True
+        with self._starting:
+            for server in self._servers.values():
+                server.close()
 
     def grade(self, submission: Submission) -> Graded:
         """Judge all exercises of a submission.
@@ -158,16 +166,16 @@ class Judge:
         """The verdicts on functions; after a death of the child the next function goes on in a new one."""
         verdicts: dict[str, Verdict] = {}
         sent = [(file.name, file.pieces) for file in files]
-        definitions_only = False
         while (todo := [name for name in homes if name not in verdicts]) and not left.over():
             with server.child() as child:
-                job = {"do": "load", "files": sent, "definitions_only": definitions_only}
+                job = {"do": "load", "files": sent, "definitions_only": left.definitions_only}
                 try:
                     left.request(child, job, self._limits.exercise)
                 except Died as death:
                     left.deaths += 1
-                    problems.append(_sentence(f"While its files were imported, {death}"))
-                    definitions_only = True
+                    problem = _sentence(f"While its files were imported, {death}")
+                    problems += [] if problem in problems else [problem]
+                    left.definitions_only = True
                     continue
                 for name in todo:
                     if left.over():
@@ -241,7 +249,7 @@ def _call(
             return Outcome(failure=Failure(**told))
         changed = tuple(name for name in parameters if name in answer["changed"])
         return Outcome(wire.value(answer["value"], blob), changed=changed)
-    except (wire.BadAnswer, KeyError, TypeError, AttributeError) as error:
+    except (wire.BadAnswer, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Died("it sends something that is no result") from error
 
 
@@ -260,11 +268,18 @@ class _Remote:
 
 
 class _Left:
-    """The time that is left for a submission, or for one of its functions."""
+    """The time that is left for a submission, or for one of its functions, and what is known of how it ends.
+
+    Attributes:
+        all: Seconds.
+        deaths: How often its process died.
+        definitions_only: Whether it died at an import, so that assignments are left out from then on.
+    """
 
     def __init__(self, seconds: float, whole: "_Left | None" = None):
         self.all, self._used, self._whole = seconds, 0.0, whole
         self.deaths = 0
+        self.definitions_only = False
 
     @property
     def seconds(self) -> float:

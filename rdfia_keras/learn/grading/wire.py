@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras.learn.exercise import Exercise, Fresh, Lazy
+from rdfia_keras.learn.grading.child import MOST_IN_TEXT, MOST_NODES
 
-MOST_JSON, MOST_BYTES = 4 << 20, 40 << 20
+MOST_JSON = 4 << 20
 
 
 class BadAnswer(Exception):
@@ -81,38 +82,64 @@ def value(tree: Any, blob: bytes) -> Any:
         BadAnswer: When it is none.
     """
     try:
-        return _value(tree, blob)
-    except Exception as error:  # Whatever NumPy's parser of headers raises.
+        return _Decoder(blob).decode(tree)
+    except Exception as error:  # What is wrong with it, Python and NumPy say in many ways.
         raise BadAnswer("it sends something that is no result") from error
 
 
-def _value(tree: dict[str, Any], blob: bytes) -> Any:
-    ((kind, content),) = tree.items()
-    if kind == "v":
-        if not (content is None or isinstance(content, bool | int | float | str)):
-            raise ValueError(kind)
-        return plain(content, 1000) if isinstance(content, str) else content
-    if kind == "d":
-        return {plain(str(key), 200): _value(entry, blob) for key, entry in content}
-    if kind in ("t", "l"):
-        entries = [_value(entry, blob) for entry in content]
-        return tuple(entries) if kind == "t" else entries
-    if kind == "a":
-        begin, dtype, shape = content
-        return _array(begin, dtype, shape, blob)
-    if kind == "o":
-        return type(plain(str(content), 80) or "object", (), {})()
-    raise ValueError(kind)
+class _Decoder:
+    """The reverse of `child.Encoder`, with its limits: a small answer must not become a large result."""
+
+    def __init__(self, blob: bytes):
+        self._blob, self._read, self._nodes = blob, 0, 0
+        self._kinds: dict[str, type] = {}
+
+    def decode(self, tree: dict[str, Any]) -> Any:
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            raise ValueError("too many entries")
+        ((kind, content),) = tree.items()
+        if kind == "v":
+            return _scalar(content)
+        if kind == "d":
+            return {plain(str(key), MOST_IN_TEXT): self.decode(entry) for key, entry in content}
+        if kind in ("t", "l"):
+            entries = [self.decode(entry) for entry in content]
+            return tuple(entries) if kind == "t" else entries
+        if kind == "a":
+            return self._array(*content)
+        if kind == "o":
+            return self._kind(plain(str(content), 80) or "object")()
+        raise ValueError(kind)
+
+    def _kind(self, name: str) -> type:
+        """A class that is called so. Making one takes long, and a result has few of them."""
+        if name not in self._kinds:
+            if len(self._kinds) == 20:
+                raise ValueError("too many types")
+            self._kinds[name] = type(name, (), {})
+        return self._kinds[name]
+
+    def _array(self, begin: int, dtype: str, shape: list[int]) -> np.ndarray:
+        """An array of numbers. Each begins where the one before ends, so that none is sent once and read many times."""
+        if not re.fullmatch(r"[<>|][biufc]\d{1,2}", dtype):
+            raise ValueError(dtype)
+        # NumPy refuses a shape that needs more bytes than there are, but takes negative numbers.
+        if begin != self._read or min(shape, default=0) < 0:
+            raise ValueError("not where it should be")
+        array = np.ndarray(shape, dtype, self._blob, begin).copy()
+        self._read += array.nbytes
+        return array
 
 
-def _array(begin: int, dtype: str, shape: list[int], blob: bytes) -> np.ndarray:
-    """An array of numbers in bytes."""
-    if not re.fullmatch(r"[<>|][biufc]\d{1,2}", dtype):
-        raise ValueError(dtype)
-    # NumPy refuses a shape that needs more bytes than there are, but takes negative numbers and reads before them.
-    if min([begin, *shape]) < 0:
-        raise ValueError("negative")
-    return np.ndarray(shape, dtype, blob, begin).copy()
+def _scalar(content: Any) -> Any:
+    if isinstance(content, str):
+        return plain(content, MOST_IN_TEXT)
+    if isinstance(content, int) and abs(content) >= 1 << 63:
+        raise ValueError("beyond 64 bits")
+    if content is not None and not isinstance(content, int | float):
+        raise ValueError("no scalar")
+    return content
 
 
 def plain(text: str, most: int) -> str:

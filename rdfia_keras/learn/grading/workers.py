@@ -17,6 +17,7 @@ from typing import Any
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.grading import wire
+from rdfia_keras.learn.grading.child import MOST_BYTES
 
 _SCRIPT = Path(__file__).parent / "fork_server.py"
 _START_SECONDS = 180.0
@@ -42,6 +43,7 @@ class ForkServer:
     def __init__(self, keras: bool, isolated: bool):
         self.keras, self.isolated = keras, isolated
         self._lock = threading.Lock()
+        self._children: set[Child] = set()
         self._folder = Path(tempfile.mkdtemp(prefix="rdfia-grade-"))
         self._control, theirs = socket.socketpair()
         settings = {
@@ -92,7 +94,11 @@ class ForkServer:
 
     @contextmanager
     def child(self) -> Iterator["Child"]:
-        """A new child, which is gone at the end."""
+        """A new child, which is gone at the end.
+
+        Raises:
+            RdfiaError: When the server is gone.
+        """
         folder = self._folder if self.isolated else Path(tempfile.mkdtemp(dir=self._folder))
         jobs, our_jobs = os.pipe()
         our_answers, answers = os.pipe()
@@ -101,6 +107,8 @@ class ForkServer:
             with self._lock:
                 order = json.dumps({"folder": str(folder)}).encode()
                 socket.send_fds(self._control, [order], [jobs, answers, theirs.fileno()])
+                child = Child(our_jobs, our_answers, lease)
+                self._children.add(child)
         except OSError as error:
             for file in (our_jobs, our_answers):
                 os.close(file)
@@ -110,17 +118,20 @@ class ForkServer:
             os.close(jobs)
             os.close(answers)
             theirs.close()
-        child = Child(our_jobs, our_answers, lease)
         try:
             yield child
         finally:
+            self._children.discard(child)
             child.end()
             if not self.isolated:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
-        """End the server; its children go with it."""
-        self._control.close()
+        """End the server and its children, also those that threads still wait for."""
+        with self._lock:
+            self._control.close()
+            for child in list(self._children):
+                child.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         self._process.kill()
@@ -151,7 +162,7 @@ def _missing(what: str) -> RdfiaError:
 
 
 class Child:
-    """One child; `request` is all there is to it."""
+    """One child of a fork server: its pipes, and the lease by which its keeper lets it live."""
 
     def __init__(self, jobs: int, answers: int, lease: socket.socket):
         self._jobs, self._answers, self._lease = jobs, answers, lease
@@ -175,7 +186,7 @@ class Child:
             self._write(wire.message(**job), deadline)
             sizes = self._read(8, deadline)
             text, blob = int.from_bytes(sizes[:4], "big"), int.from_bytes(sizes[4:], "big")
-            if text > wire.MOST_JSON or blob > wire.MOST_BYTES:
+            if text > wire.MOST_JSON or blob > MOST_BYTES:
                 raise Died("it sends something that is no result")
             answer = wire.answer(self._read(text, deadline)), self._read(blob, deadline)
             self.gone = False
@@ -214,16 +225,23 @@ class Child:
                 raise _missing(rest)
             if kind == "ended" and rest.startswith("-"):
                 return f"the process was ended by signal {rest[1:]}: a crash, or too much memory or time?"
+            if kind == "ended" and rest == "4":  # See `fork_server.run`.
+                return "the process cannot answer any more: does it change Python's own modules, or close files?"
             if kind == "ended":
                 return f"the process ended with exit code {rest}: does it call exit?"
         return "the process ended"
+
+    def kill(self) -> None:
+        """Have its keeper kill it; who waits for an answer learns that it is gone."""
+        with suppress(OSError):
+            self._lease.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
         """Kill it, and wait until everything in it is gone."""
         for file in (self._jobs, self._answers):
             os.close(file)
+        self.kill()
         with suppress(OSError):
-            self._lease.shutdown(socket.SHUT_WR)
             self._lease.settimeout(10)
             while self._lease.recv(1000):
                 pass
