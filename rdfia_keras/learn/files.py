@@ -172,8 +172,9 @@ def written(tree: ast.Module) -> dict[str, Written]:
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         elif isinstance(node, ast.ImportFrom):
             names = [alias.asname or alias.name for alias in node.names]
-        digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
-        found |= {name: Written(digest, not _raises_not_implemented(body)) for name in names}
+        if names:
+            digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
+            found |= {name: Written(digest, not _raises_not_implemented(body)) for name in names}
     return found
 
 

@@ -4,25 +4,32 @@ Archives are read in memory, so that nothing in them can be written anywhere; li
 """
 
 import ast
+import copy
+import gzip
 import hashlib
 import io
 import json
 import re
 import tarfile
 import tokenize
+import warnings
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.exercise import Exercise
 from rdfia_keras.learn.exercises import EXERCISES, PARTS
 from rdfia_keras.learn.files import Written, written
+from rdfia_keras.learn.grading.wire import plain
 
-MOST_BYTES, MOST_FILES = 4 << 20, 200
+# Of a file, and of a submission: bytes of all its files, the files, and characters of code without notebooks' outputs.
+MOST_BYTES, MOST_IN_ALL, MOST_FILES, MOST_CODE = 4 << 20, 32 << 20, 200, 512 << 10
+# Others are ways to hide code, or take very long to decode.
+_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso-8859-15", "cp1252"})
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-_MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)")
+_MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,7 @@ def read_class(where: Path) -> list[Submission]:
     """
     if not where.exists():
         raise RdfiaError(f"there is no {where}: give the folder or the archive of submissions")
-    try:
-        found = list(_in_folder(where) if where.is_dir() else _in_archive(where.name, where.read_bytes()))
-    except OSError as error:
-        raise RdfiaError(f"cannot read {where}: {error.strerror}") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError) as error:
-        raise RdfiaError(f"{where} is no folder, .zip or .tar archive: give the submissions as one of them") from error
+    found = list(_in_folder(where)) if where.is_dir() else _in_class_archive(where)
     by_student: dict[tuple[str, str], dict[str, bytes | str | None]] = {}
     for path, data in _without_wrapper([one for one in found if not _is_litter(one[0])]):
         top, *below = path.parts
@@ -80,10 +82,22 @@ def read_class(where: Path) -> list[Submission]:
         by_student.setdefault((name, number), {})[inner] = data
     if not by_student:
         raise RdfiaError(f"{where} has no submissions: a folder, a .py, a .ipynb or an archive for each student")
-    return [_submission(*key, files) for key, files in sorted(by_student.items())]
+    return _named_apart([_submission(*key, files) for key, files in sorted(by_student.items())])
 
 
 Found = tuple[PurePosixPath, bytes | str | None]
+
+
+def _named_apart(submissions: list[Submission]) -> list[Submission]:
+    """With numbers where only characters that are not shown tell two students apart."""
+    made: dict[tuple[str, str], Submission] = {}
+    for one in submissions:
+        student, count = one.student, 1
+        while (student, one.number) in made:
+            count += 1
+            student = f"{one.student} ({count})"
+        made[student, one.number] = replace(one, student=student)
+    return list(made.values())
 
 
 def _in_folder(folder: Path) -> Iterator[Found]:
@@ -91,7 +105,7 @@ def _in_folder(folder: Path) -> Iterator[Found]:
     for path in sorted(folder.rglob("*")):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if path.is_symlink() or (not path.is_file() and not path.is_dir()):
-            yield name, "it is a link, which is not followed"
+            yield name, "it is a link or a special file, which is not followed"
         elif path.is_dir():
             yield name, None
         elif _matters(name):
@@ -103,8 +117,21 @@ def _in_folder(folder: Path) -> Iterator[Found]:
             yield name.parent, None
 
 
+def _in_class_archive(path: Path) -> list[Found]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RdfiaError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return list(_in_archive(path.name, data))
+    except Exception as error:  # Each decompressor has exceptions of its own for damaged data.
+        raise RdfiaError(
+            f"{path} is no folder, .zip or .tar archive that can be read: give the submissions as one of them"
+        ) from error
+
+
 def _in_archive(name: str, data: bytes) -> Iterator[Found]:
-    if name.endswith(".zip"):
+    if name.lower().endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
                 path = PurePosixPath(entry.filename)
@@ -114,7 +141,8 @@ def _in_archive(name: str, data: bytes) -> Iterator[Found]:
                     large = entry.file_size > MOST_BYTES
                     yield path, _too_large() if large else archive.open(entry).read(MOST_BYTES)
     else:
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        # Nothing else than gzip: 2 kB of bzip2 can be 3 GB.
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz" if _is_gzip(data) else "r:") as tar:
             for member in tar:
                 path = PurePosixPath(member.name)
                 if member.isdir():
@@ -125,12 +153,16 @@ def _in_archive(name: str, data: bytes) -> Iterator[Found]:
                     yield path, _too_large() if large or file is None else file.read(MOST_BYTES)
 
 
+def _is_gzip(data: bytes) -> bool:
+    return data.startswith(b"\x1f\x8b")
+
+
 def _too_large() -> str:
     return f"it has more than {MOST_BYTES >> 20} MB"
 
 
 def _suffixes(name: str) -> list[str]:
-    return [".tar", ".gz"] if name.endswith(".tar.gz") else [PurePosixPath(name).suffix]
+    return list(PurePosixPath(name).suffixes[-2 if name.lower().endswith(".tar.gz") else -1 :])
 
 
 def _matters(path: PurePosixPath) -> bool:
@@ -156,21 +188,41 @@ def _without_wrapper(found: list[Found]) -> list[Found]:
 def _submission(name: str, number: str, found: dict[str, bytes | str | None]) -> Submission:
     files: dict[str, bytes] = {}
     problems = []
-    for path, data in found.items():
+    size = 0
+    for path, data in _unpacked(found):
         if isinstance(data, str):
-            problems.append(f"{path}: {data}")
-        elif data is not None and path.endswith(_ARCHIVES):
-            try:
-                for inner, content in _in_archive(path, data):
-                    if isinstance(content, bytes) and not _is_litter(inner) and not str(inner).endswith(_ARCHIVES):
-                        files[str(inner)] = content
-                    if len(files) > MOST_FILES:
-                        raise ValueError("too many files")
-            except (zipfile.BadZipFile, tarfile.TarError, EOFError, ValueError, OSError, RuntimeError, KeyError):
-                problems.append(f"{path}: the archive cannot be read")
-        elif data is not None:
+            problems.append(f"{_label(path)}: {data}.")
+        elif len(files) == MOST_FILES or size + len(data) > MOST_IN_ALL:
+            problems.append(f"It has more than {MOST_FILES} files or {MOST_IN_ALL >> 20} MB: the rest is not read.")
+            break
+        else:
             files[path] = data
-    return Submission(name, number, tuple(sorted(files.items()))[:MOST_FILES], tuple(problems))
+            size += len(data)
+    made = tuple((_label(path), data) for path, data in sorted(files.items()))
+    return Submission(plain(name, 200).strip() or "?", number, made, tuple(problems))
+
+
+def _unpacked(found: dict[str, bytes | str | None]) -> Iterator[tuple[str, bytes | str]]:
+    """Files, those in archives too, and what cannot be read with the reason. Archives in archives are left out."""
+    for path, data in found.items():
+        if not isinstance(data, bytes) or not path.lower().endswith(_ARCHIVES):
+            if data is not None:
+                yield path, data
+            continue
+        try:
+            if _is_gzip(data):
+                with gzip.open(io.BytesIO(data)) as file:
+                    data = file.read(MOST_IN_ALL)
+            for inner, content in _in_archive(path, data):
+                if content is not None and not _is_litter(inner) and not inner.name.lower().endswith(_ARCHIVES):
+                    yield str(inner), content
+        except Exception:  # Each decompressor has exceptions of its own for damaged data.
+            yield path, "the archive cannot be read"
+
+
+def _label(path: str) -> str:
+    """A path as it is told, of which names of files with control characters make nothing else."""
+    return plain(path, len(path))[-150:]
 
 
 # --- read -------------------------------------------------------------------------------------------------------------
@@ -200,49 +252,76 @@ class Module:
 
 
 def modules(submission: Submission) -> list[Module]:
-    """The files of a submission; those that are not called after a part come first, since others may import them."""
-    made = [_module(path, data) for path, data in submission.files]
-    return sorted(made, key=lambda one: (one.name in PARTS, list(PARTS).index(one.name) if one.name in PARTS else 0))
+    """The files of a submission; those that are not called after a part come first, since others may import them.
+
+    Each has a name of its own: where two files share one, that of the file that is less deep has no number.
+    """
+    made: list[Module] = []
+    left = MOST_CODE
+    for path, data in sorted(submission.files, key=lambda one: one[0].count("/")):
+        stem = re.sub(r"\W", "_", PurePosixPath(path).stem)
+        name, count = stem, 1
+        while name in {one.name for one in made}:
+            count += 1
+            name = f"{stem}_{count}"
+        module = Module(name, path)
+        for piece, text in _pieces(module, data):
+            left -= len(text)
+            if left < 0:
+                module.problems.append(f"{piece} is not read: all files have more than {MOST_CODE >> 10} kB of code.")
+                break
+            _add(module, piece, text)
+        made.append(module)
+    parts = list(PARTS)
+    return sorted(made[::-1], key=lambda one: parts.index(one.name) if one.name in parts else -1)
 
 
-def _module(path: str, data: bytes) -> Module:
-    module = Module(re.sub(r"\W", "_", PurePosixPath(path).stem), path)
+def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
+    """Names and texts of what is in a file; what cannot be read is added to the module's problems."""
+    notebook = module.file.lower().endswith(".ipynb")
     try:
-        pieces = _cells(path, data) if path.endswith(".ipynb") else [(path, _decoded(data))]
+        return _cells(module.file, data) if notebook else [(module.file, _decoded(data))]
     except (ValueError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError):
-        kind = "a notebook" if path.endswith(".ipynb") else "Python in UTF-8"
-        module.problems.append(f"{path} is not {kind}: it cannot be read.")
-        return module
-    for name, text in pieces:
-        try:
+        kind = "a notebook" if notebook else "Python in UTF-8"
+        module.problems.append(f"{module.file} is not {kind}: it cannot be read.")
+        return []
+
+
+def _add(module: Module, name: str, text: str) -> None:
+    """Add a piece to a module, or why it is no Python to its problems."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
+            text = _without_magic(text) if module.file.lower().endswith(".ipynb") else text
             tree = ast.parse(text)
-            found, nodes, imports = written(tree), _nodes(tree), _imports(tree)
-        except SyntaxError as error:
-            module.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
-            continue
-        except (ValueError, RecursionError, MemoryError):
-            module.problems.append(f"{name} is no Python that can be read.")
-            continue
-        module.pieces.append((name, text))
-        module.functions |= found
-        module.nodes |= nodes
-        module.imports |= imports
-    return module
+        found, nodes, imports = written(tree), _nodes(tree), _imports(tree)
+    except SyntaxError as error:
+        module.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
+        return
+    except (ValueError, RecursionError, MemoryError):
+        module.problems.append(f"{name} is no Python that can be read.")
+        return
+    module.pieces.append((name, text))
+    module.functions |= found
+    module.nodes |= nodes
+    module.imports |= imports
 
 
 def _decoded(data: bytes) -> str:
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    if encoding not in _ENCODINGS:
+        raise ValueError(encoding)
     return data.decode(encoding)
 
 
 def _cells(path: str, data: bytes) -> list[tuple[str, str]]:
     """The code cells of a notebook, with their numbers among all cells."""
     pieces = []
-    for number, cell in enumerate(json.loads(data.decode("utf-8"))["cells"], 1):
+    for number, cell in enumerate(json.loads(data.decode("utf-8-sig"))["cells"], 1):
         if cell["cell_type"] == "code":
             source = cell["source"]
             text = source if isinstance(source, str) else "".join(source)
-            pieces.append((f"{path}, cell {number}", _without_magic(text)))
+            pieces.append((f"{path}, cell {number}", text))
     return pieces
 
 
@@ -255,7 +334,10 @@ def _without_magic(text: str) -> str:
         pass
     if re.match(r"\s*%%(?!time|capture|timeit|prun)", text):
         return ""
-    magic = re.compile(r"^(\s*)(?:%{1,2}[a-zA-Z]|!|\?|[\w.]+\?+\s*$|\w+\s*=\s*[!%][a-zA-Z]).*$", re.MULTILINE)
+    # Spaces within a line only: with \s many empty lines would take a time that grows with their square.
+    magic = re.compile(
+        r"^([ \t]*)(?:%{1,2}[a-zA-Z]|!|\?|[\w.]+\?+[ \t]*$|\w+[ \t]*=[ \t]*[!%][a-zA-Z]).*$", re.MULTILINE
+    )
     return magic.sub(r"\1pass", text)
 
 
@@ -317,14 +399,17 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
         return False
     ours = ast.parse(exercise.source).body[0]
     assert isinstance(ours, ast.FunctionDef)
-    return sum(1 for _ in ast.walk(ours)) >= 90 and _normal(node) == _normal(ours)
+    try:
+        return sum(1 for _ in ast.walk(ours)) >= 90 and _normal(node) == _normal(ours)
+    except RecursionError:  # Ours is not nested so deeply.
+        return False
 
 
 def _normal(function: ast.FunctionDef) -> str:
     """A function's code with its names numbered in order of appearance, and without docstring and annotations."""
-    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    function = copy.deepcopy(function)
+    made = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
     numbers: dict[str, str] = {}
-    made = ast.parse(ast.unparse(ast.Module(body, [])))
     for one in [function.args, *made.body]:
         for node in ast.walk(one):
             if isinstance(node, ast.arg):
