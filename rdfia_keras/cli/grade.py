@@ -46,11 +46,12 @@ def grade(
     from rdfia_keras.plots.saving import save
     from rdfia_keras.runs.files import write_atomic
 
+    _check_out(grades, submissions, points)
+    folder = grades.parent
     each = sheet.read_points(points)
     class_ = read_class(submissions)
-    folder = grades.parent
+    remarks = sheet.read_remarks(folder, class_)
     graded = course.grade_class(class_, folder / course.KEPT, seed=seed, isolated=not trusted, told=_tell)
-    remarks = sheet.read_remarks(folder, graded)
     table, totals = sheet.sheet(graded, each, remarks, grades)
     write_atomic(grades, table.encode())
     sheet.write_feedback(folder / "feedback", graded, each, remarks)
@@ -75,7 +76,15 @@ def grade(
     )
 
 
+def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:
+    """Refuse a sheet that would replace another file, or be taken for a submission the next time."""
+    own = ("overrides.csv", "comments.csv", "overview.html", "overview.png")
+    if grades.name in own or (points and grades.resolve() == points.resolve()):
+        raise RdfiaError(f"--out {grades} is the name of another file: choose another one, such as grades.csv")
+    if submissions.is_dir() and grades.resolve().is_relative_to(submissions.resolve()):
+        raise RdfiaError(f"--out {grades} lies among the submissions: choose another folder for it")
+
+
 def _tell(graded: "Graded", number: int, of: int) -> None:
     right = sum(one.status == "right" for one in graded.verdicts)
-
     print(f"{number} of {of}: {graded.student}: {right} right", file=sys.stderr, flush=True)

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from rdfia_keras.learn.checking import RIGHT, UNWRITTEN, Verdict
 from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.grading.judge import Graded
+from rdfia_keras.learn.grading.submissions import Submission
 from rdfia_keras.runs.files import write_atomic
 
 # Of an exercise's points, the part for ordinary inputs; special cases count once those are all right.
@@ -40,15 +43,14 @@ class Remark:
     """A line of the teacher's.
 
     Attributes:
-        line: Its number in the file.
-        student: A name, or Moodle's number.
+        student, number: Of whom; see `Submission`.
         column: An exercise or a question; nothing is the submission as a whole.
         points: In place of the computed ones, or None.
         comment: For the feedback, or nothing.
     """
 
-    line: int
     student: str
+    number: str
     column: str
     points: float | None = None
     comment: str = ""
@@ -61,40 +63,55 @@ def read_points(path: Path | None) -> dict[str, float]:
         path: A CSV file with the columns exercise and points.
 
     Raises:
-        RdfiaError: When it cannot be read, or names no exercise.
+        RdfiaError: When it cannot be read, names no exercise, or one twice.
     """
     points = dict.fromkeys(EXERCISES, 1.0)
+    seen: set[str] = set()
     for line, row in _rows(path, ("exercise", "points")) if path else []:
         name = row["exercise"]
         if name not in points:
             raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
+        if name in seen:
+            raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
+        seen.add(name)
         points[name] = _number(path, line, row["points"], least=0.0)
     return points
 
 
-def read_remarks(folder: Path, class_: Sequence[Graded]) -> list[Remark]:
+def read_remarks(folder: Path, class_: Sequence[Submission]) -> list[Remark]:
     """Marks in overrides.csv, with student, exercise and points, and comments in comments.csv; neither need be there.
 
     Raises:
-        RdfiaError: When one cannot be read, or names no student or exercise.
+        RdfiaError: When one cannot be read, names no student or exercise, or marks something twice.
     """
-    remarks = []
+    remarks: list[Remark] = []
     for file, value in ((OVERRIDES, "points"), (COMMENTS, "comment")):
         path = folder / file
         for line, row in _rows(path, ("student", "exercise", value)) if path.exists() else []:
             student, column = row["student"], row["exercise"]
             columns = (*EXERCISES, *PROSE)
-            matching = [one for one in class_ if student in (one.student, one.number)]
+            matching = [one for one in class_ if _is_called(one, student)]
             if len(matching) != 1:
                 how_many = f"{len(matching)} students" if matching else "no student"
                 raise RdfiaError(
-                    f"{path}, line {line}: {how_many} called {student}: give the name or the number as in the sheet"
+                    f"{path}, line {line}: {how_many} called {student or 'nothing'}: give the name or the number as "
+                    "in the sheet"
                 )
             if column not in columns and (column or value == "points"):
                 raise RdfiaError(f"{path}, line {line}: there is no column {column}: {did_you_mean(column, columns)}")
             points = _number(path, line, row["points"]) if value == "points" else None
-            remarks.append(Remark(line, student, column, points, row.get("comment", "")))
+            student = matching[0].student
+            if points is not None and any((one.student, one.column) == (student, column) for one in remarks):
+                raise RdfiaError(f"{path}, line {line}: {column} of {student} is there twice: leave one out")
+            number = matching[0].number
+            comment = row["comment"] if value == "comment" else ""
+            remarks.append(Remark(student, number, column, points, comment))
     return remarks
+
+
+def _is_called(one: Submission, text: str) -> bool:
+    """Whether a name or number, also as the sheet writes it, is this student's."""
+    return bool(text) and text in (one.student, _cell(one.student), one.number)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
@@ -109,11 +126,16 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str
     reader.fieldnames = found
     if missing := [name for name in columns if name not in found]:
         raise RdfiaError(f"{path} has no column {missing[0]}: its first line should be {','.join(columns)}")
-    return [
-        (reader.line_num, {name: str(row[name] or "").strip() for name in found if name})
-        for row in reader
-        if any(row.values())
-    ]
+    if twice := [name for name in columns if found.count(name) > 1]:
+        raise RdfiaError(f"{path} has two columns {twice[0]}: leave one out")
+    try:
+        return [
+            (reader.line_num, {name: str(row[name] or "").strip() for name in found if name})
+            for row in reader
+            if any(row.values())
+        ]
+    except csv.Error as error:
+        raise RdfiaError(f"{path} cannot be read after line {reader.line_num}: {error}") from error
 
 
 def _number(path: Path | None, line: int, text: str, least: float = float("-inf")) -> float:
@@ -130,7 +152,7 @@ def _number(path: Path | None, line: int, text: str, least: float = float("-inf"
 
 
 def _remarks_of(graded: Graded, remarks: Sequence[Remark]) -> list[Remark]:
-    return [one for one in remarks if one.student in (graded.student, graded.number)]
+    return [one for one in remarks if (one.student, one.number) == (graded.student, graded.number)]
 
 
 def sheet(
@@ -143,8 +165,12 @@ def sheet(
         points: Of each exercise.
         remarks: Marks of the teacher's, which win.
         before: The sheet of an earlier call: marks that somebody entered for the questions are kept.
+
+    Raises:
+        RdfiaError: When `before` cannot be read, or has such marks for somebody who is not in the class.
     """
     kept = _entered(before)
+    _all_there(kept, class_, before)
     file, totals = io.StringIO(), []
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["student", "number", *EXERCISES, *PROSE, "total", "of", "exercises version", "remarks"])
@@ -181,12 +207,21 @@ def _entered(path: Path | None) -> dict[tuple[str, str], dict[str, float | str]]
         marks: dict[str, float | str] = {}
         for name in PROSE:
             if text := row.get(name.lower(), ""):
-                try:
-                    marks[name] = float(text.replace(",", "."))
-                except ValueError:
-                    marks[name] = text
+                marks[name] = text
+                with suppress(ValueError):
+                    value = float(text.replace(",", "."))
+                    marks[name] = value if math.isfinite(value) else text
         entered[row["student"], row["number"]] = marks
     return entered
+
+
+def _all_there(entered: Mapping[tuple[str, str], object], class_: Sequence[Graded], path: Path | None) -> None:
+    present = {(_cell(one.student), _cell(one.number)) for one in class_}
+    if gone := [who for who, marks in entered.items() if marks and who not in present]:
+        raise RdfiaError(
+            f"{path} has marks for {gone[0][0]}, who is not among the submissions, and they would be lost: choose "
+            "another --out, or take them out"
+        )
 
 
 def _told(graded: Graded) -> list[str]:
@@ -228,7 +263,9 @@ def file_names(class_: Sequence[Graded]) -> list[str]:
     """A name for each student's feedback, without anything that means something to a file system."""
     names: list[str] = []
     for graded in class_:
-        stem = re.sub(r"[^\w-]+", "-", f"{graded.student} {graded.number}".strip()).strip("-")[:80] or "student"
+        stem = re.sub(r"[^\w-]+", "-", f"{graded.student} {graded.number}".strip()).strip("-")[:80]
+        # A file system counts bytes, 255 of them, and some are for a temporary name.
+        stem = stem.encode()[:200].decode(errors="ignore") or "student"
         name, count = stem, 1
         while name.lower() in (known.lower() for known in names):
             count += 1
