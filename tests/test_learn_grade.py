@@ -26,7 +26,7 @@ from rdfia_keras.learn.exercises import EXERCISES, of_part
 from rdfia_keras.learn.files import skeleton
 from rdfia_keras.learn.grading import child, course, sheet, wire, workers
 from rdfia_keras.learn.grading.judge import Judge, Limits
-from rdfia_keras.learn.grading.submissions import Submission, is_copy, modules, read_class
+from rdfia_keras.learn.grading.submissions import Submission, home_of, is_copy, modules, read_class
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="submissions are isolated on Linux only")
 
@@ -145,6 +145,28 @@ def class_of(outside, port):
     yield "not a function", "mlp.py", HEAD + "softmax = 3\n" + ACCURACY, 0, 1, "the number 3, not a function"
     yield "scipy", "mlp.py", "from scipy.special import softmax\n" + HEAD + ACCURACY, 0, 1, "uses scipy"
     yield "=formula()", "mlp.py", right, 1, 1, "right"
+    number = 'import os\n    text = b\'{"value": {"v": 1\' + b"0" * 400 + b\'}, "changed": []}\'\n'
+    number += forged[len("import os\n") :].replace('b"passed" * 99', "len(text).to_bytes(4, 'big') + bytes(4) + text")
+    yield "forged number", "mlp.py", softmax(number), 0, 0, "something that is no result"
+    fails = "class E(Exception):\n        def __str__(self):\n            raise SystemExit\n    raise E"
+    yield "exception that fails", "mlp.py", softmax(fails), 0, 1, "fails when it is looked at"
+    yield (
+        "no shape",
+        "mlp.py",
+        softmax("class A:\n        shape = 3\n    A = A()\n    return A + 1"),
+        0,
+        1,
+        "TypeError: unsup",
+    )
+    yield "closed files", "mlp.py", softmax("import os\n    os.closerange(0, 99)"), 0, 1, "cannot answer any more"
+    printed = "import os\n    os.write(2, b'mine')\n    raise ValueError(os.pread(2, 9, 0))"
+    yield "reads what is printed", "mlp.py", softmax(printed), 0, 1, "ValueError: b''"
+    yield "many keys", "mlp.py", softmax("return {f'{i:0200}': i for i in range(9999)}"), 0, 1, "characters of text"
+    yield "signal", "mlp.py", softmax("import signal\n    signal.raise_signal(signal.SIGURG)"), 0, 1, "PermissionError"
+    yield "rot13", "mlp.py", "# coding: rot13\n" + right, 0, 0, "mlp.py is not Python in UTF-8"
+    yield "capitals", "MLP.IPYNB", "\ufeff" + notebook(right), 1, 1, "right"
+    deep = f"def conv2d(x, W, b, stride, padding):\n    return {' + '.join(['x'] * 330)}\n"
+    yield "deep", "mlp.py", right + deep, 1, 1, "right"
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +184,8 @@ def made(tmp_path_factory, monkeypatch_module):
     for name, file, text, *_ in students:
         (folder / "in" / name).mkdir(parents=True)
         (folder / "in" / name / file).write_text(text)
+    (folder / "in" / "right" / "old").mkdir()
+    (folder / "in" / "right" / "old" / "mlp.py").write_text(skeleton("mlp"))
     (folder / "in" / "empty").mkdir()
     (folder / "in" / "link").mkdir()
     (folder / "in" / "link" / "mlp.py").symlink_to(folder / "in" / "right" / "mlp.py")
@@ -208,7 +232,7 @@ def test_every_student_of_the_class_gets_the_grade_expected(made):
     assert not wrong, "\n".join(wrong)
     assert rows["empty"]["total"] == rows["link"]["total"] == "0"
     assert "no .py or .ipynb file" in rows["empty"]["remarks"]
-    assert "a link, which is not followed" in rows["link"]["remarks"]
+    assert "a link or a special file, which is not followed" in rows["link"]["remarks"]
 
 
 def test_a_rerun_runs_only_what_changed_and_gives_the_same(made):
@@ -251,6 +275,59 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_h
     assert one == other and one.count(b"\n") == 5
 
 
+def test_an_interruption_waits_for_nobody_and_keeps_nothing_half_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    wait = "while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n"
+    class_ = [
+        Submission(name, "", (("mlp.py", softmax(body).encode()),))
+        for name, body in (("a", "return y_tilde"), ("b", f"{wait}            pass"))
+    ]
+
+    def told(*_):
+        raise KeyboardInterrupt
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        course.grade_class(class_, tmp_path / "kept", seed=0, limits=Limits(60, 30, 30), told=told)
+    assert time.monotonic() - begin < 10 and not processes(tmp_path)
+    assert [json.loads(path.read_text())["student"] for path in (tmp_path / "kept").iterdir()] == ["a"]
+
+
+def test_a_submission_on_which_the_judge_fails_costs_nobody_else_anything(tmp_path, monkeypatch):
+    class Fails:
+        closed = False
+
+        def __init__(self, *_):
+            pass
+
+        def grade(self, submission):
+            if submission.student == "b":
+                raise OverflowError("too\nlarge")
+            return course.Graded(submission.student, "", "", ())
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(course, "Judge", Fails)
+    graded = course.grade_class([Submission(name, "", ()) for name in "abc"], tmp_path, seed=0)
+    assert [one.student for one in graded] == ["a", "b", "c"] and len(list(tmp_path.iterdir())) == 2
+    assert "could not be judged (OverflowError: too large)" in graded[1].problems[0]
+    assert {one.status for one in graded[1].verdicts} == {"wrong"} and len(graded[1].verdicts) == len(EXERCISES)
+
+
+def test_an_assignment_that_ends_the_process_is_left_out_for_keras_too():
+    judge = Judge(0, limits=LIMITS)
+    judge._servers[True] = judge._servers[False]
+    text = softmax("return y_tilde") + "import os\nx = os._exit(0)\n\n\ndef build_convnet():\n    pass\n"
+    try:
+        graded = judge.grade(Submission("x", "", (("mlp.py", text.encode()),)))
+    finally:
+        judge.close()
+    (convnet,) = [one for one in graded.verdicts if one.name == "build_convnet"]
+    assert "The signature is build_convnet()" in convnet.lines[0] and len(graded.problems) == 1
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +357,7 @@ def test_files_and_archives_of_students(tmp_path):
     with zipfile.ZipFile(tmp_path / "dora" / "work.zip", "w") as archive:
         archive.writestr("deep/mlp.py", "x = 1")
         archive.writestr("../../escaped.py", "x = 1")
+    (tmp_path / "dora" / "work.zip").rename(tmp_path / "dora" / "WORK.ZIP")
     (tmp_path / "erik.zip").write_bytes(b"no archive")
     (tmp_path / "fay").mkdir()
     assert found(tmp_path) == [
@@ -290,6 +368,59 @@ def test_files_and_archives_of_students(tmp_path):
     ]
     assert "cannot be read" in read_class(tmp_path)[2].problems[0]
     assert not list(tmp_path.parent.glob("escaped.py"))
+
+
+def test_archives_that_are_damaged_or_meant_to_do_harm(tmp_path):
+    def made(*files):
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files:
+                archive.writestr(name, content)
+        return bytearray(data.getvalue())
+
+    damaged = made(("mlp.py", "x = 1\n" + "".join(map(chr, range(32, 999)))))
+    damaged[50:90] = bytes(40)
+    bomb = io.BytesIO()
+    with tarfile.open(fileobj=bomb, mode="w:bz2") as tar:
+        tar.addfile(tarfile.TarInfo("mlp.py"))
+    several = made(*((f"{i}.py", bytes(4 << 20)) for i in range(9)))
+    files = {"a.zip": damaged, "b.tar": bomb.getvalue(), "c.zip": several, "d.zip": made(("x.py", bytes(5 << 20)))}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    words = ("cannot be read", "cannot be read", "more than 200 files or 32 MB", "x.py: it has more than 4 MB")
+    for one, expected in zip(read_class(tmp_path), words, strict=True):
+        assert expected in one.problems[0] and sum(len(data) for _, data in one.files) <= 32 << 20
+    with pytest.raises(RdfiaError, match="no folder"):
+        read_class(tmp_path / "a.zip")
+
+
+def test_names_are_told_without_control_characters_and_stay_apart(tmp_path):
+    for name in (b"a\x1b", b"a\n", b"\xff", b" b "):
+        (tmp_path / os.fsdecode(name)).mkdir()
+    (tmp_path / " b " / "x\ny.py").write_text("def")
+    class_ = read_class(tmp_path)
+    assert [one.student for one in class_] == ["b", "a", "a (2)", "?"]
+    assert modules(class_[0])[0].problems == ["x y.py, line 1: SyntaxError: invalid syntax."]
+
+
+def test_files_with_one_name_stay_apart_and_the_one_filled_in_counts():
+    filled, empty = notebook(HEAD + SOFTMAX).encode(), skeleton("mlp").encode()
+    for files in ((("mlp.ipynb", filled), ("mlp.py", empty)), (("mlp.py", empty), ("old/mlp.ipynb", filled))):
+        made = modules(Submission("x", "", files))
+        assert {one.name for one in made} == {"mlp", "mlp_2"}
+        assert home_of(EXERCISES["softmax"], made).file.endswith(".ipynb")
+
+
+def test_a_cell_with_magic_keeps_its_lines_however_many():
+    cell = "x?\n\n\n!ls\n" + "\n" * 30000 + "y = %pwd"
+    (module,) = modules(Submission("x", "", (("a.ipynb", notebook(cell).encode()),)))
+    assert module.pieces[0][1] == "pass\n\n\npass\n" + "\n" * 30000 + "pass"
+
+
+def test_more_code_than_a_homework_has_is_not_read():
+    files = tuple((f"{name}.py", b"x = 1\n" + b"#" * 300_000) for name in "ab")
+    one, other = sorted(modules(Submission("x", "", files)), key=lambda module: module.file)
+    assert one.pieces and not other.pieces and "more than 512 kB of code" in other.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -354,6 +485,23 @@ def test_marks_entered_for_questions_are_kept(two, tmp_path):
         writer.writerows(rows)
     again = rows_of(sheet.sheet(two, points, [], tmp_path / "grades.csv")[0])
     assert (again["right"]["T2"], again["right"]["total"], again["naive"]["T2"]) == ("3", "5", "")
+    with pytest.raises(RdfiaError, match="has marks for right, who is not among the submissions"):
+        sheet.sheet([one for one in two if one.student != "right"], points, [], tmp_path / "grades.csv")
+    (tmp_path / "odd.csv").write_text("student,number,T2,T3\nright,,nan,late\n")
+    odd = rows_of(sheet.sheet(two, points, [], tmp_path / "odd.csv")[0])["right"]
+    assert (odd["T2"], odd["T3"], odd["total"]) == ("nan", "late", "2")
+
+
+def test_a_student_is_found_by_the_name_in_the_sheet(made, tmp_path):
+    (tmp_path / "overrides.csv").write_text("student,exercise,points\n'=formula(),softmax,0.5\n")
+    remarks = sheet.read_remarks(tmp_path, made[2])
+    assert [(one.student, one.points) for one in remarks] == [("=formula()", 0.5)]
+
+
+def test_a_long_name_is_a_name_of_a_file():
+    graded = [course.Graded("学" * 80, "7", "", ()), course.Graded("学" * 80, "8", "", ())]
+    names = sheet.file_names(graded)
+    assert len(set(names)) == 2 and all(len(name.encode()) <= 210 for name in names)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +513,13 @@ def test_marks_entered_for_questions_are_kept(two, tmp_path):
         ("overrides.csv", "student,exercise,points\nnobody,softmax,1\n", "no student called nobody"),
         ("overrides.csv", "student,exercise,points\nright,softmx,1\n", "did you mean softmax"),
         ("comments.csv", "student,comment\n", "has no column exercise"),
+        ("points.csv", "exercise,points\nsoftmax,1\nsoftmax,2\n", "line 3: softmax is there twice"),
+        ("points.csv", "exercise,points\nsoftmax,nan\n", "nan is no number"),
+        ("points.csv", "exercise,points,points\nsoftmax,1,2\n", "two columns points"),
+        ("points.csv", f"exercise,points\n{'x' * 200_000},2\n", "cannot be read after line 1: field larger"),
+        ("overrides.csv", "student,exercise,points\nright,T1,1\nright,T1,2\n", "line 3: T1 of right is there twice"),
+        ("overrides.csv", "student,exercise,points\n,softmax,1\n", "no student called nothing"),
+        ("overrides.csv", "student,exercise,points\nright,softmax\n", "nothing is no number"),
     ],
 )
 def test_a_mistake_in_the_teachers_files_is_one_sentence(two, tmp_path, file, text, words):
@@ -424,10 +579,19 @@ def test_what_is_no_array_is_refused(content):
         wire.value({"a": content}, np.zeros(3).tobytes())
 
 
-@pytest.mark.parametrize("tree", [{}, [], None, {"a": 1}, {"z": 1}, {"v": [1]}, {"t": 3}, {"d": [1]}, {"v": 1, "a": 2}])
+@pytest.mark.parametrize(
+    "tree",
+    [
+        *({}, [], None, {"a": 1}, {"z": 1}, {"v": [1]}, {"t": 3}, {"d": [1]}, {"v": 1, "a": 2}, {"v": 10**400}),
+        # Small answers that would be large results: the same bytes again and again, and many entries.
+        {"l": [{"a": [0, "|i1", [9]]}, {"a": [0, "|i1", [9]]}]},
+        {"l": [{"v": 0}] * 60_000},
+        {"l": [{"o": str(i)} for i in range(99)]},
+    ],
+)
 def test_what_is_no_result_is_refused(tree):
     with pytest.raises(wire.BadAnswer):
-        wire.value(tree, b"")
+        wire.value(tree, bytes(9))
 
 
 def test_what_is_missing_is_said(monkeypatch):
@@ -484,5 +648,8 @@ def test_the_command(tmp_path, rdfia_here):
     names = {"grades.csv", "feedback", "overview.png", "overview.html", ".rdfia-grades"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert (tmp_path / "out" / "feedback" / "ada.txt").read_text().startswith("ada\n\nsoftmax            right")
+    for out, words in (("in/g.csv", "among the submissions"), ("out/overrides.csv", "the name of another file")):
+        refused = rdfia_here("learn", "grade", "in", "--out", out)
+        assert refused.returncode == 1 and words in refused.stderr
     wrong = rdfia_here("learn", "grade", "nowhere")
     assert wrong.returncode == 1 and "there is no nowhere" in wrong.stderr
