@@ -487,6 +487,9 @@ def test_marks_entered_for_questions_are_kept(two, tmp_path):
     assert (again["right"]["T2"], again["right"]["total"], again["naive"]["T2"]) == ("3", "5", "")
     with pytest.raises(RdfiaError, match="has marks for right, who is not among the submissions"):
         sheet.sheet([one for one in two if one.student != "right"], points, [], tmp_path / "grades.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(RdfiaError, match="is no sheet of this command"):
+        sheet.sheet(two, points, [], tmp_path / "other.csv")
     (tmp_path / "odd.csv").write_text("student,number,T2,T3\nright,,nan,late\n")
     odd = rows_of(sheet.sheet(two, points, [], tmp_path / "odd.csv")[0])["right"]
     assert (odd["T2"], odd["T3"], odd["total"]) == ("nan", "late", "2")

@@ -203,7 +203,11 @@ def _entered(path: Path | None) -> dict[tuple[str, str], dict[str, float | str]]
     if path is None or not path.exists():
         return {}
     entered = {}
-    for _, row in _rows(path, ("student", "number")):
+    try:
+        rows = _rows(path, ("student", "number"))
+    except RdfiaError as error:
+        raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
+    for _, row in rows:
         marks: dict[str, float | str] = {}
         for name in PROSE:
             if text := row.get(name.lower(), ""):
