@@ -403,6 +403,23 @@ def test_names_are_told_without_control_characters_and_stay_apart(tmp_path):
     assert modules(class_[0])[0].problems == ["x y.py, line 1: SyntaxError: invalid syntax."]
 
 
+def test_what_is_less_deep_is_read_first_however_deep_the_rest_is(tmp_path, monkeypatch):
+    (tmp_path / "in" / "ada" / "env").mkdir(parents=True)
+    for i in range(201):
+        (tmp_path / "in" / "ada" / "env" / f"{i}.py").write_text("")
+    (tmp_path / "in" / "ada" / "mlp.py").write_text("")
+    (tmp_path / "in" / "bo").mkdir()
+    monkeypatch.chdir(tmp_path / "in" / "bo")
+    for _ in range(1100):
+        Path("d").mkdir()
+        os.chdir("d")
+    os.chdir(tmp_path)
+    one, other = read_class(tmp_path / "in")
+    subprocess.run(["rm", "-rf", "in/bo"], check=True)  # pytest's own way is recursive.
+    assert len(one.files) == 200 and "mlp.py" in dict(one.files) and not other.files
+    assert one.problems == ("It has more than 200 files or 32 MB: the rest is not read.",)
+
+
 def test_files_with_one_name_stay_apart_and_the_one_filled_in_counts():
     filled, empty = notebook(HEAD + SOFTMAX).encode(), skeleton("mlp").encode()
     for files in ((("mlp.ipynb", filled), ("mlp.py", empty)), (("mlp.py", empty), ("old/mlp.ipynb", filled))):

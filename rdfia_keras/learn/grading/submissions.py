@@ -9,11 +9,13 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
 import tokenize
 import warnings
 import zipfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -101,20 +103,35 @@ def _named_apart(submissions: list[Submission]) -> list[Submission]:
 
 
 def _in_folder(folder: Path) -> Iterator[Found]:
-    """Files with contents, folders with None, what cannot be read with the reason."""
-    for path in sorted(folder.rglob("*")):
-        name = PurePosixPath(path.relative_to(folder).as_posix())
-        if path.is_symlink() or (not path.is_file() and not path.is_dir()):
-            yield name, "it is a link or a special file, which is not followed"
-        elif path.is_dir():
-            yield name, None
-        elif _matters(name):
-            try:
-                yield name, path.read_bytes() if path.stat().st_size <= MOST_BYTES else _too_large()
-            except OSError as error:
-                yield name, f"it cannot be read: {error.strerror}"
-        elif len(name.parts) > 1:
-            yield name.parent, None
+    """Files with contents, folders with None, what cannot be read with the reason; what is less deep comes first."""
+    todo = deque([(str(folder), PurePosixPath())])
+    while todo:
+        place, within = todo.popleft()
+        try:
+            with os.scandir(place) as inside:
+                entries = sorted(inside, key=lambda one: one.name)
+        except OSError as error:
+            yield within, f"it cannot be read: {error.strerror}"
+            continue
+        for entry in entries:
+            name = within / entry.name
+            if _is_litter(PurePosixPath(entry.name)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                todo.append((entry.path, name))
+                if not within.parts[1:]:  # Students are in the first two levels; see `_without_wrapper`.
+                    yield name, None
+            elif not entry.is_file(follow_symlinks=False):
+                yield name, "it is a link or a special file, which is not followed"
+            elif _matters(name):
+                yield name, _content(Path(entry.path))
+
+
+def _content(path: Path) -> bytes | str:
+    try:
+        return path.read_bytes() if path.stat().st_size <= MOST_BYTES else _too_large()
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
 
 
 def _in_class_archive(path: Path) -> list[Found]:
@@ -133,7 +150,7 @@ def _in_class_archive(path: Path) -> list[Found]:
 def _in_archive(name: str, data: bytes) -> Iterator[Found]:
     if name.lower().endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
+            for entry in sorted(archive.infolist(), key=lambda one: one.filename.count("/")):
                 path = PurePosixPath(entry.filename)
                 if entry.is_dir():
                     yield path, None
