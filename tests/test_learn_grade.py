@@ -630,15 +630,17 @@ def test_what_is_missing_is_said(monkeypatch):
         workers.ForkServer(keras=False, isolated=True)
 
 
-def test_trusted_submissions_run_with_limits():
+def test_trusted_submissions_run_with_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     judge = Judge(0, isolated=False, limits=LIMITS)
     try:
-        text = softmax("import os\n    os.fork()\n    return y_tilde")
+        text = softmax("import os\n    os.makedirs('a/b', exist_ok=True)\n    os.fork()\n    return y_tilde")
         graded = judge.grade(Submission("x", "", (("mlp.py", text.encode()),)))
     finally:
         judge.close()
     verdicts = {one.name: one for one in graded.verdicts}
     assert verdicts["accuracy"].status == "right" and "PermissionError" in verdicts["softmax"].lines[0]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_student_sees_neither_others_nor_the_exercises():
