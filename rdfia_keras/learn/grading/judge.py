@@ -106,7 +106,7 @@ class Judge:
             if self.closed:
                 raise RdfiaError("grading was interrupted: run the command again, it goes on")
             if keras not in self._servers:
-                self._servers[keras] = ForkServer(keras, self._isolated)
+                self._servers[keras] = ForkServer(keras, self._isolated, lambda: self.closed)
             return self._servers[keras]
 
     def close(self) -> None:

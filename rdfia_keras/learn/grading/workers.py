@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,15 @@ class ForkServer:
     Args:
         keras: Whether Keras is imported in it, and threads are allowed; otherwise there is NumPy only.
         isolated: Whether children are locked in.
+        given_up: Whether nobody wants it any more, asked while it starts.
 
     Raises:
         RdfiaError: When isolation is asked for and something for it is missing, or the server does not start.
     """
 
-    def __init__(self, keras: bool, isolated: bool):
-        self.keras, self.isolated = keras, isolated
+    def __init__(self, keras: bool, isolated: bool, given_up: Callable[[], bool] = lambda: False):
+        self.keras, self.isolated, self._given_up = keras, isolated, given_up
+        self._ready = False
         self._lock = threading.Lock()
         self._children: set[Child] = set()
         self._folder = Path(tempfile.mkdtemp(prefix="rdfia-grade-"))
@@ -74,14 +76,18 @@ class ForkServer:
             raise
 
     def _wait_until_ready(self) -> None:
-        self._control.settimeout(_START_SECONDS)
-        with suppress(TimeoutError):
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and not self._given_up():
+            if not select.select([self._control], [], [], 0.2)[0]:
+                continue
             line = self._control.recv(1 << 16)
-            if line:
-                found = json.loads(line)
-                if "missing" in found:
-                    raise _missing(found["missing"])
-                return
+            if not line:
+                break
+            found = json.loads(line)
+            if "missing" in found:
+                raise _missing(found["missing"])
+            self._ready = True
+            return
         self._errors.seek(0)
         last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:]
         raise RdfiaError(f"the process that runs submissions does not start: {' '.join(last) or 'it says nothing'}")
@@ -132,7 +138,7 @@ class ForkServer:
             for child in list(self._children):
                 child.kill()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
+            self._process.wait(5 if self._ready else 0)
         self._process.kill()
         self._process.wait()
         self._errors.close()
