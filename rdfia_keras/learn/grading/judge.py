@@ -13,7 +13,6 @@ from rdfia_keras.learn.calling import Failure
 from rdfia_keras.learn.checking import (
     LIBRARIES,
     OURS,
-    RIGHT,
     UNWRITTEN,
     WRONG,
     Known,
@@ -339,6 +338,3 @@ def _sentence(text: str) -> str:
 
 def _timed_out(verdict: Verdict) -> bool:
     return any("still runs after" in line for line in verdict.lines)
-
-
-__all__ = ["RIGHT", "Graded", "Judge", "Limits"]
