@@ -614,7 +614,8 @@ def test_what_is_no_result_is_refused(tree):
         wire.value(tree, bytes(9))
 
 
-def test_what_is_missing_is_said(monkeypatch):
+def test_what_is_missing_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(workers, "_START_SECONDS", 20.0)
     script = 'import socket, sys\nsocket.socket(fileno=int(sys.argv[1])).sendall(b\'{"missing": "Landlock"}\')\n'
     monkeypatch.setattr(workers, "_SCRIPT", "-c")
@@ -622,12 +623,15 @@ def test_what_is_missing_is_said(monkeypatch):
     real = workers.subprocess.Popen
 
     def popen(command, **options):
+        if "-c" not in command:
+            return real(command, **options)
         python, *_, fd, code = command
         return real([python, "-c", code, fd], **options)
 
     monkeypatch.setattr(workers.subprocess, "Popen", popen)
     with pytest.raises(RdfiaError, match=r"\(Landlock\).*container.*--trusted"):
         workers.ForkServer(keras=False, isolated=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_trusted_submissions_run_with_limits(tmp_path, monkeypatch):
