@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from right_solutions import ways
 
-from rdfia_keras.learn.checking import RIGHT, UNWRITTEN, WRONG, check
+from rdfia_keras.learn.calling import Failure
+from rdfia_keras.learn.checking import RIGHT, UNWRITTEN, WRONG, Outcome, check, same
 from rdfia_keras.learn.exercise import Mistake
 from rdfia_keras.learn.exercises import EXERCISES, PARTS, of_part
 from rdfia_keras.learn.files import notebook, skeleton
@@ -308,3 +309,14 @@ def test_the_numpy_exercises_import_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_exceptions_are_the_same_when_they_say_the_same():
+    def failed(kind, text):
+        return Outcome(failure=Failure(kind, text))
+
+    one = failed("ValueError", "shapes (4,3) and (2,) do not fit")
+    assert same(one, failed("ValueError", "shapes (4,3) and (5,) do not fit"))
+    assert not same(one, failed("ValueError", "I give up"))
+    assert not same(one, failed("TypeError", "shapes (4,3) and (2,) do not fit"))
+    assert not same(one, Outcome(1.0))

@@ -57,9 +57,10 @@ def test_two_mistakes_are_named_for_any_seed(python):
     assert python("-c", PAIR).stdout == f"{expected}\n"
 
 
-@pytest.mark.parametrize("command", [("solution", "softmax"), ("grade", ".")])
+@pytest.mark.parametrize("command", [("solution", "softmax"), ("grade", "class")])
 def test_what_needs_the_solutions_says_so(python, tmp_path, command):
-    (tmp_path / "mlp.py").write_text("")
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "mlp.py").write_text("")
     done = python("-m", "rdfia_keras", "learn", *command)
     assert (done.returncode, done.stderr) == (1, f"error: {REFUSED}\n")
 

@@ -465,7 +465,7 @@ def gives(
 def same(one: Outcome, other: Outcome) -> bool:
     """Whether two outcomes are equal: the same values, or the same exception."""
     if one.failure or other.failure:
-        return bool(one.failure and other.failure and one.failure.kind == other.failure.kind)
+        return bool(one.failure and other.failure and one.failure.is_like(other.failure))
     return one.changed == other.changed and _equal(one.value, other.value)
 
 
