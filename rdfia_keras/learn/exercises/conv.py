@@ -332,8 +332,10 @@ def conv2d_backward(grad_out, x, w, padding):
     """Questions 1 and T13: the gradients of a convolution layer of stride 1.
 
         grad_w[u, v, c, f] = Σ_{n, i, j} grad_out[n, i, j, f] · x[n, i + u, j + v, c]
-        grad_x[n, i + u, j + v, c] is the sum of grad_out[n, i, j, f] · w[u, v, c, f] over all that meet there
+        grad_x[n, i + u, j + v, c] gets grad_out[n, i, j, f] · w[u, v, c, f] added, for all i, j, u, v and f
         grad_b[f] = Σ_{n, i, j} grad_out[n, i, j, f]
+
+    Rows and columns count from the corner of the padded input; grad_x is returned without the padding.
 
     Args:
         grad_out: (N, H', W', F), the gradient with respect to the output, with its 1 / N.

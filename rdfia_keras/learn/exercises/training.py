@@ -96,8 +96,8 @@ normalize.mistake(
 @exercise(
     "21",
     hints=(
-        "Covariance of the centred training set, its eigenvectors U and eigenvalues λ (np.linalg.eigh). Turn to the "
-        "eigenvectors, divide by sqrt(λ + eps), turn back: the matrix is U diag(1 / sqrt(λ + eps)) Uᵀ.",
+        "Covariance of the centred training set, its eigenvectors U and eigenvalues λ (np.linalg.eigh). Rotate to the "
+        "eigenvectors, divide by sqrt(λ + eps), rotate back: the matrix is U diag(1 / sqrt(λ + eps)) Uᵀ.",
         "train - mean (N, d); covariance (d, d) with 1 / N; U (d, d), an eigenvector in each column; the matrix "
         "(d, d); x - mean (M, d) times the matrix is (M, d).",
     ),
@@ -112,7 +112,7 @@ def zca(train, x, eps):
     Args:
         train: (N, d), a flattened image in each row.
         x: (M, d), the images to whiten.
-        eps: Added to each variance λ, so that directions without variance do not explode.
+        eps: Added to each variance λ, so that directions without variance are not divided by 0.
 
     Returns:
         (M, d).
@@ -145,7 +145,7 @@ def _(rng):
 
 
 zca.mistake(
-    "That is PCA whitening: it is not turned back. Multiply by Uᵀ at last, so that pixels stay at their places.",
+    "That is PCA whitening: the result is not rotated back. Multiply by Uᵀ last, so that pixels stay in place.",
     {"vectors / np.sqrt(variances + eps) @ vectors.T": "vectors / np.sqrt(variances + eps)"},
 )
 zca.mistake(
@@ -251,7 +251,7 @@ def _(result, images, size, rng):
         return facts
     last = images.shape[1] - size, images.shape[2] - size
     return facts | {
-        "the rows and columns of crops are drawn apart": _yes((tops != lefts).any()),
+        "the rows and columns of crops are drawn independently": _yes((tops != lefts).any()),
         "some crops reach the first row and the first column": _yes(tops.min() == 0 and lefts.min() == 0),
         "some crops reach the last row": _yes(tops.max() == last[0]),
         "some crops reach the last column": _yes(lefts.max() == last[1]),
@@ -667,7 +667,7 @@ def _(result, x, p, training, rng):
     facts["the share of dropped entries"] = "none" if share == 0 else f"about {near[0]}" if near else f"{share:.0%}"
     facts["the factor of the entries that stay"] = least if least == most else f"{least} to {most}"
     facts["examples drop different entries"] = _yes(share == 0 or (dropped != dropped[0]).any())
-    facts["entries of an example are dropped apart"] = _yes(share == 0 or (dropped != dropped[:, :1]).any())
+    facts["entries of one example are dropped independently"] = _yes(share == 0 or (dropped != dropped[:, :1]).any())
     return facts
 
 
