@@ -10,7 +10,7 @@ ONE_THREAD := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=
 # What XLA compiles runs for milliseconds in a test: LLVM need not optimize it. `make faults` and `make xla` do as users do.
 COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
-IGNORED := --ignore=tests/faults --ignore=tests/browser --ignore=tests/commands
+IGNORED := $(addprefix --ignore=tests/,faults browser commands xla)
 
 .PHONY: demo test commands faults browser xla docs bench bench-gpu test-lowest test-pythons clean
 
@@ -36,9 +36,10 @@ faults: .venv/installed-test
 browser: .venv/installed-browser
 	$(BIN)/python -m pytest -rs -n 2 --dist loadfile tests/browser
 
-# Every experiment in every precision, compiled by XLA as on a GPU: some twenty minutes.
+# What a GPU would run, compiled by XLA on the CPU. `make xla ALL=1` takes every experiment in every precision: some twenty
+# minutes.
 xla: .venv/installed-test
-	RDFIA_ALL_GRAPHS=1 $(BIN)/python -m pytest $(WORKERS) tests/test_gpu_path.py
+	$(if $(ALL),RDFIA_ALL_GRAPHS=1) $(BIN)/python -m pytest $(WORKERS) tests/xla
 
 # Tables and pictures of the documentation, from the reference results.
 docs: .venv/installed

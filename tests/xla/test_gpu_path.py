@@ -30,8 +30,8 @@ RNG = np.random.default_rng(0)
 SIZE = 20
 IMAGES = RNG.integers(0, 256, (8, SIZE, SIZE, 3)).astype(np.uint8)
 LABELS = np.arange(8) % 10
-# Every layer, network, optimizer and precision once, with as few compilations as that takes; `make xla` compiles every
-# experiment by itself, in every precision.
+# Every layer, network, optimizer and precision once, with as few compilations as that takes; `make xla ALL=1` compiles
+# every experiment by itself, in every precision.
 GRAPHS = [
     CnnConfig(network="dense", augmentations=config.AUGMENTATIONS),
     *(CnnConfig(network="dense", whitening=name) for name in config.WHITENINGS),
