@@ -252,6 +252,7 @@ FACTS: dict[str, Callable[[], list[str]]] = {
         f"{max(accuracies('batch-norm')[:50]):.1f} % within 50 epochs",
         f"{best('batch-norm')} in epoch {best_epoch('batch-norm')} of {len(history('batch-norm'))}",
         f"the last epoch has {last('batch-norm')}",
+        f"with PyTorch's defaults {last('batch-norm-pytorch')} in the last of {len(history('batch-norm-pytorch'))}",
     ],
 }
 

@@ -48,7 +48,7 @@ def test_a_gain_is_over_the_epochs_that_both_have(rung):
     assert compared.gain.mean == pytest.approx(
         statistics.fmean(after - before for before, after in zip(*means, strict=True))
     )
-    row = next(row for row in gains() if row["rung"] == f"`{rung.name}`")
+    row = next(row for row in gains() if row["experiment"] == f"`{rung.name}`")
     assert row["gain, points"] == f"{100 * compared.gain.mean:+.2f}"
     assert (row["larger than the noise"] == "yes") == (compared.gain.interval[0] > 0 or compared.gain.interval[1] < 0)
 
@@ -93,3 +93,17 @@ def test_what_the_documentation_says_of_the_run_with_a_validation_set():
     assert max(gaps, key=gaps.get) == ("batch-norm", 30) and max(whole, key=whole.get) == "augment"
     assert f"by up to {100 * max(gaps.values()):.2f}\npoints" in text
     assert f"of whole trainings {100 * max(whole.values()):.2f}, `augment`" in text
+
+
+# --- PyTorch's defaults -----------------------------------------------------------------------------------------------
+
+
+def test_what_the_documentation_says_of_pytorchs_defaults():
+    root = Path(__file__).resolve().parents[1]
+    readme, text = (
+        " ".join((root / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/results.md")
+    )
+    curve = [100 * value for value in accuracies("batch-norm-pytorch", 0)]
+    best = max(curve)
+    assert f"{len(curve)} epochs end at {curve[-1]:.2f} %" in readme
+    assert f"ends at {curve[-1]:.2f} %, and has {best:.2f} % in epoch {curve.index(best) + 1} (seed 0, float32)" in text

@@ -43,8 +43,18 @@ def ladder() -> list[Row]:
 
 def gains() -> list[Row]:
     """What each rung adds to the one before, paired by seed."""
+    return _gains(LADDER[1:])
+
+
+def framework_defaults() -> list[Row]:
+    """What PyTorch's defaults add to a rung, paired by seed."""
+    return _gains([one for one in REGISTRY.values() if getattr(one.config, "framework_defaults", "") == "pytorch"])
+
+
+def _gains(experiments: Sequence[Experiment]) -> list[Row]:
+    """What experiments add to those that they change."""
     rows: list[Row] = []
-    for experiment in LADDER[1:]:
+    for experiment in experiments:
         compared = seeds.compare_with_base(experiment)
         if compared is None or compared.gain is None:
             continue
@@ -52,7 +62,7 @@ def gains() -> list[Row]:
         interval = "-" if gain.interval is None else "{:+.2f} to {:+.2f}".format(*(100 * end for end in gain.interval))
         rows.append(
             {
-                "rung": f"`{experiment.name}`",
+                "experiment": f"`{experiment.name}`",
                 "over": f"`{experiment.base}`",
                 "epochs": str(compared.epochs),
                 "gain, points": f"{100 * gain.mean:+.2f}",
@@ -202,6 +212,7 @@ TABLES: dict[str, Callable[[], list[Row]]] = {
     "noise": noise,
     "bonus": bonus,
     "selection": selection,
+    "defaults": framework_defaults,
     "results": results,
 }
 
