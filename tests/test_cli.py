@@ -1,6 +1,5 @@
 """The real command in a process of its own: exit codes, what goes where, and what is not imported."""
 
-import json
 import subprocess
 import sys
 
@@ -151,36 +150,3 @@ def test_svm_prints_the_homeworks_panels(rdfia_here):
     rows = done.stdout.splitlines()
     assert [row.split()[0] for row in rows[1:5]] == ["linear", "sigmoid", "rbf", "poly"]
     assert rows[-1].endswith("results/svm/kernels")
-
-
-WITHOUT_FCNTL = "import sys; sys.modules['fcntl'] = None\n"
-
-
-def test_without_fcntl_the_package_works_and_a_second_writer_is_kept_out(tmp_path):
-    def python(code: str, *args: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-W", "ignore:only soft file lock", "-c", WITHOUT_FCNTL + code, *args],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    done = python(
-        "sys.argv[0] = 'rdfia'\nfrom rdfia_keras.cli import main\nmain()\n", "svm", "--kernel", "rbf", "--quick"
-    )
-    assert done.returncode == 0 and done.stderr == ""
-    folder = tmp_path / "results" / "svm" / "rbf"
-    assert json.loads((folder / "metrics.json").read_text())["status"] == "ok"
-    second = (
-        "from pathlib import Path\nfrom rdfia_keras.runs.folder import Run\n"
-        "print(Run(Path(sys.argv[1])).is_free(), flush=True)\nRun.open(Path(sys.argv[1]))\n"
-    )
-    first = (
-        "import subprocess\nfrom pathlib import Path\nfrom rdfia_keras.runs.folder import Run\n"
-        "with Run.open(Path(sys.argv[1])):\n"
-        "    subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]], stderr=sys.stdout)\n"
-    )
-    shown = python(first, str(folder), WITHOUT_FCNTL + second).stdout
-    assert "False" in shown.splitlines() and "is being written by another process" in shown.splitlines()[-1], shown
-    assert python(second, str(folder)).stdout == "True\n"

@@ -54,10 +54,13 @@ def test_the_documentation_has_its_commands():
     assert len(commands()) > 150
 
 
+COMMANDS = get_command(app)
+
+
 def parsed(command: str) -> tuple[str, Context | None, list[str]]:
     """The name of a command, what its arguments mean, as the command line would parse them, and what they are."""
     arguments = words(command)
-    group, name = get_command(app), "rdfia"
+    group, name = COMMANDS, "rdfia"
     while arguments and hasattr(group, "commands"):
         if arguments[0].startswith("-"):
             return name, None, []
@@ -71,7 +74,7 @@ def parsed(command: str) -> tuple[str, Context | None, list[str]]:
 
 def is_a_mention(command: str) -> bool:
     """Whether a command stands in the text by its bare name, and lacks the argument or the command that it needs."""
-    group, arguments = get_command(app), words(command)
+    group, arguments = COMMANDS, words(command)
     for word in arguments:
         if word.startswith("-") or not hasattr(group, "commands"):
             return False

@@ -1,29 +1,17 @@
-"""Training: the callbacks in anybody's `fit`, and the convnet's own, which a cut and a resume leave bit-equal."""
+"""Training: the callbacks in anybody's `fit`, schedules, batches and evaluation."""
 
-import importlib.util
-import json
 import math
 import os
 import signal
-import subprocess
-import sys
-from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
+from trainings import Doing, assert_equal_training, numbers
 
-from rdfia_keras.config import CnnConfig, RunOptions
-from rdfia_keras.data import Dataset, Split
-from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import Experiment
-from rdfia_keras.experiments.ladder import BASELINE, BATCH_NORM
-from rdfia_keras.models.convnet import build_convnet
-from rdfia_keras.models.saving import load_model
-from rdfia_keras.runs import checkpoints
-from rdfia_keras.runs.files import to_json
+from rdfia_keras.config import CnnConfig
+from rdfia_keras.data import Split
 from rdfia_keras.runs.records import read_history
-from rdfia_keras.sections import cnn
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress
 from rdfia_keras.training.batches import _Batches, batches
@@ -43,8 +31,7 @@ from rdfia_keras.training.callbacks import (
     set_variables,
     variables_by_path,
 )
-from rdfia_keras.training.fit import compile_model, evaluate, fit, predict
-from rdfia_keras.training.optimizers import OPTIMIZERS, make_optimizer
+from rdfia_keras.training.fit import compile_model, evaluate, predict
 from rdfia_keras.training.schedules import SCHEDULES, ExponentialDecay, IterationDecay
 
 # --- callbacks in a plain fit of a model that is not ours -------------------------------------------------------------
@@ -88,22 +75,6 @@ def plain(traced) -> keras.Model:
 
 def plain_fit(model: keras.Model, *callbacks: keras.callbacks.Callback, epochs: int = 2, **options):
     return model.fit(X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks), **options)
-
-
-class Doing(keras.callbacks.Callback):
-    """Call a function after a batch of an epoch, both counted from 1."""
-
-    def __init__(self, epoch: int, batch: int, function):
-        super().__init__()
-        self.when, self.function, self.now = (epoch, batch), function, (0, 0)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = (epoch + 1, 0)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.now = (self.now[0], batch + 1)
-        if self.now == self.when:
-            self.function()
 
 
 class Streams(keras.callbacks.Callback):
@@ -341,15 +312,6 @@ def test_a_decay_by_iterations_takes_the_steps_of_its_rates():
     assert moved == pytest.approx(sum(0.1 * 0.998**t for t in range(8)), rel=1e-5)
 
 
-def test_a_training_with_a_decay_by_iterations_resumes_bit_equal(tiny_images, tmp_path):
-    config = replace(SMALL, schedule="step-iteration", epochs=3)
-    whole, rows = train(config, tiny_images)
-    train(replace(config, epochs=1), tiny_images, tmp_path)
-    resumed, again = train(config, tiny_images, tmp_path)
-    assert_equal_training(whole, rows, resumed, again)
-    assert [row["lr"] for row in again.rows] == [0.01 * 0.998 ** (3 * epoch) for epoch in range(3)]
-
-
 def test_a_schedule_also_works_alone(plain):
     assert plain_fit(plain, ExponentialDecay(0.1)).history["learning_rate"] == [0.1, 0.1 * 0.95]
 
@@ -406,305 +368,6 @@ def test_evaluation_is_numpys_over_all_examples():
     assert predicted.dtype == np.float64 and predicted.sum(axis=1) == pytest.approx(np.ones(1100))
 
 
-# --- the convnet's own fit --------------------------------------------------------------------------------------------
-
-# Augmentation, dropout, batch-norm and the schedule, whose streams and states must all be as they were.
-FULL = replace(BATCH_NORM.config, optimizer="momentum", lr=0.01, epochs=3, batch_size=16, seed=5, steps_per_execution=1)
-SMALL = CnnConfig(
-    network="dense", batch_size=16, epochs=2, lr=0.01, dropout_rate=0.5, seed=5, steps_per_execution=1
-).resolve()
-HERE = {"back end": "tensorflow", "device": "cpu", "precision": "float32", "what XLA compiles": "nothing"}
-
-
-def build(config: CnnConfig, data: Dataset) -> keras.Model:
-    model = build_convnet(config, data)
-    compile_model(model, config)
-    return model
-
-
-def train(config, data, folder=None, *callbacks, facts=HERE):
-    """Train from where the folder's checkpoint stands: the model and its history."""
-    model, history = build(config, data), EpochHistory()
-    kept = []
-    if folder:
-        folder.mkdir(exist_ok=True)
-        kept = [Checkpoint(folder, history, facts)]
-        kept[0].restore(model)
-    fit(model, data, config, history, [*kept, *callbacks])
-    return model, history
-
-
-def numbers(history: EpochHistory):
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in history.rows]
-
-
-def assert_equal_training(model, history, other, other_history):
-    assert numbers(history) == numbers(other_history)
-    for variables in (lambda m: m.weights, lambda m: m.optimizer.variables):
-        one, again = variables_by_path(variables(model)), variables_by_path(variables(other))
-        assert one.keys() == again.keys()
-        for path, value in one.items():
-            np.testing.assert_array_equal(again[path], value, err_msg=path)
-
-
-@pytest.fixture(scope="module")
-def full(tiny_images, tmp_path_factory):
-    """A training of everything at once that nothing interrupted: model, history and folder."""
-    folder = tmp_path_factory.mktemp("full")
-    build(FULL, tiny_images)  # The model that follows is the second of its kind in the process.
-    return *train(FULL, tiny_images, folder), folder
-
-
-# The states of every optimizer's kind, and of float16's loss scale; once with a validation set.
-CUT = {
-    "everything, momentum": FULL,
-    "sgd": replace(SMALL, epochs=3),
-    "adam, validation": replace(SMALL, optimizer="adam", validation=0.25, epochs=3),
-    "momentum, float16": replace(
-        SMALL, augmentations=("crop", "flip"), xla="off", optimizer="momentum", precision="mixed_float16", epochs=3
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CUT)
-def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_path, request, name):
-    config = CUT[name]
-    tiny_images = tiny_images.hold_out(config.validation, config.seed)
-    whole, rows, *_ = request.getfixturevalue("full") if config is FULL else train(config, tiny_images)
-    cut: list[int] = []
-    stop = Doing(2, 2, lambda: cut.append(1))
-    with pytest.raises(StopTraining):
-        train(config, tiny_images, tmp_path, stop, StopOnRequest(cut))
-    arrays, meta = checkpoints.load_last(tmp_path)
-    assert stop.now == (2, 2) and [row["epoch"] for row in meta["history"]] == [1]
-    assert {name.split("/")[0] for name in arrays} == {"model", "optimizer", "best"}
-    if config.precision == "mixed_float16":
-        assert any(name.startswith("optimizer/loss_scale/") for name in arrays)
-        assert 1 <= arrays["optimizer/loss_scale/dynamic_scale"] < np.inf
-    resumed, again = train(config, tiny_images, tmp_path)
-    assert_equal_training(whole, rows, resumed, again)
-    assert len(again.rows) == 3
-    assert all(("validation_loss" in row) == bool(config.validation) for row in again.rows)
-
-
-# What a GPU gets: the whole step compiled by XLA, several steps a call.
-ACCELERATED = {"xla": "on", "steps_per_execution": 2}
-
-
-def test_on_the_path_of_a_gpu_a_cut_training_ends_bit_equal(tiny_images, tmp_path):
-    """Three batches of 16 are a call of two steps and one of a single step."""
-    config = replace(SMALL, optimizer="momentum", epochs=3, **ACCELERATED)
-    whole, rows = train(config, tiny_images)
-    assert whole.jit_compile is True and whole.steps_per_execution == 2
-    cut: list[int] = []
-    stop = Doing(2, 2, lambda: cut.append(1))
-    with pytest.raises(StopTraining):
-        train(config, tiny_images, tmp_path, stop, StopOnRequest(cut))
-    assert stop.now == (2, 2)  # The request was answered at the end of its call.
-    resumed, again = train(config, tiny_images, tmp_path)
-    assert_equal_training(whole, rows, resumed, again)
-    assert len(again.rows) == 3
-
-
-def test_several_steps_a_call_take_the_steps_of_single_ones(tiny_images):
-    config = replace(SMALL, augmentations=("crop", "flip"), xla="off", dropout_rate=0.0)
-    (one, rows), (several, same) = (train(replace(config, steps_per_execution=steps), tiny_images) for steps in (1, 2))
-    assert_equal_training(one, rows, several, same)
-
-
-def test_several_steps_a_call_measure_and_predict_the_same(tiny_images):
-    one, several = (build(replace(SMALL, steps_per_execution=steps), tiny_images) for steps in (1, 7))
-    split = Split(np.tile(tiny_images.train.x, (25, 1, 1, 1)), np.tile(tiny_images.train.y, 25))
-    assert evaluate(one, split) == pytest.approx(evaluate(several, split))
-    np.testing.assert_allclose(predict(one, split), predict(several, split), atol=1e-6)
-    assert predict(several, split).shape == (1200, 3)
-
-
-def test_a_training_that_is_made_longer_ends_bit_equal(tiny_images, tmp_path):
-    config = replace(SMALL, optimizer="adam", schedule="exponential")
-    whole, rows = train(config, tiny_images)
-    train(replace(config, epochs=1), tiny_images, tmp_path)
-    resumed, again = train(config, tiny_images, tmp_path)
-    assert_equal_training(whole, rows, resumed, again)
-    model, history = train(config, tiny_images, tmp_path)  # Nothing is left to do.
-    assert_equal_training(whole, rows, model, history)
-
-
-def test_one_seed_gives_equal_runs_and_another_differs(tiny_images):
-    config = replace(SMALL, augmentations=("crop", "flip"), xla="off")
-    (first, rows), (again, same), (_, other) = (train(replace(config, seed=s), tiny_images) for s in (5, 5, 6))
-    assert_equal_training(first, rows, again, same)
-    assert numbers(rows) != numbers(other)
-
-
-def test_fit_sees_the_batches_streams_and_rates_of_a_loop_by_hand(tiny_images, full):
-    model, history, _ = full
-    by_hand, measured = build(FULL, tiny_images), []
-    for epoch in range(3):
-        streams = [variable for variable in by_hand.variables if variable.name == "seed_generator_state"]
-        assert len(streams) == 3  # Of the crop, the flip and the dropout.
-        for number, stream in enumerate(streams):
-            stream.assign(np.random.SeedSequence([5, epoch, number]).generate_state(2).astype(stream.dtype))
-        by_hand.optimizer.learning_rate = 0.01 * 0.95**epoch
-        order = np.random.default_rng([5, epoch]).permutation(48)
-        logs = [
-            by_hand.train_on_batch(tiny_images.train.x[rows], tiny_images.train.y[rows], return_dict=True)
-            for rows in np.split(order, 3)
-        ]
-        tested = by_hand.test_on_batch(tiny_images.test.x, tiny_images.test.y, return_dict=True)
-        measured.append([*(np.mean([log[key] for log in logs]) for key in ("loss", "accuracy")), *tested.values()])
-    for one, other in zip(model.weights, by_hand.weights, strict=True):
-        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-3, atol=1e-5, err_msg=one.path)
-    for row, (train_loss, train_accuracy, accuracy, loss) in zip(history.rows, measured, strict=True):
-        assert row["train_loss"] == pytest.approx(train_loss, rel=1e-4)
-        assert row["train_accuracy"] == pytest.approx(train_accuracy, rel=1e-4)
-        assert (row["test_accuracy"], row["test_loss"]) == pytest.approx((accuracy, loss), rel=1e-4)
-
-
-def test_the_history_has_the_schedules_learning_rate_exactly(tiny_images):
-    model, history = train(replace(SMALL, schedule="exponential", lr=0.1), tiny_images)
-    assert [row["lr"] for row in history.rows] == [0.1, 0.1 * 0.95]
-    assert float(model.optimizer.learning_rate) == float(np.float32(0.1 * 0.95))
-
-
-def test_a_stop_leaves_no_half_epoch(tiny_images, tmp_path):
-    with pytest.raises(StopTraining):
-        train(SMALL, tiny_images, tmp_path, StopOnRequest(True))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_divergence_is_told_and_keeps_the_last_finite_epoch(tiny_images, tmp_path):
-    train(replace(SMALL, epochs=1), tiny_images, tmp_path)
-    wild, seen = replace(SMALL, lr=1e30, epochs=3), []
-    with pytest.raises(Diverged, match=r"epoch 2, batch [23]"):
-        train(wild, tiny_images, tmp_path, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(1)))
-    arrays, meta = checkpoints.load_last(tmp_path)
-    assert len(meta["history"]) == 1 and seen == []
-    assert all(np.isfinite(array).all() for array in arrays.values())
-
-
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_takes_finite_steps(tiny_images, precision):
-    model, history = train(replace(FULL, precision=precision, epochs=1), tiny_images)
-    assert np.isfinite(history.rows[0]["train_loss"])
-    assert not np.array_equal(model.get_weights()[0], build(FULL, tiny_images).get_weights()[0])
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_optimizers_take_steps(tiny_images, optimizer):
-    before = build(SMALL, tiny_images).get_weights()[0]
-    model, _ = train(replace(SMALL, optimizer=optimizer, lr=0.001, epochs=1), tiny_images)
-    assert np.isfinite(model.get_weights()[0]).all() and not np.array_equal(before, model.get_weights()[0])
-    assert model.optimizer.name == optimizer
-
-
-def torch_rmsprop(gradients: list[np.ndarray]) -> np.ndarray:
-    """`torch.optim.RMSprop(lr=0.01)` from 0, as its documentation has it: epsilon outside the root."""
-    w = v = np.zeros_like(gradients[0])
-    for g in gradients:
-        v = 0.99 * v + 0.01 * g * g
-        w = w - 0.01 * g / (np.sqrt(v) + 1e-8)
-    return w
-
-
-def torch_adam(gradients: list[np.ndarray]) -> np.ndarray:
-    """`torch.optim.Adam(lr=0.01)` from 0."""
-    w = m = v = np.zeros_like(gradients[0])
-    for t, g in enumerate(gradients, start=1):
-        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
-        w = w - 0.01 * m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    return w
-
-
-@pytest.mark.parametrize(("name", "expected"), [("rmsprop", torch_rmsprop), ("adam", torch_adam)])
-def test_with_pytorchs_defaults_an_optimizer_takes_pytorchs_steps(name, expected):
-    """A large gradient, one at which Keras's epsilon would show, and none. (PyTorch beside TensorFlow may crash.)"""
-    gradients = [np.array([0.5 / step, 1e-5 * step, 0.0]) for step in range(1, 4)]
-    weight = keras.Variable(np.zeros(3, np.float32))
-    optimizer = make_optimizer(CnnConfig(optimizer=name, framework_defaults="pytorch"), 0.01)
-    for gradient in gradients:
-        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))], [weight])
-    np.testing.assert_allclose(np.asarray(weight), expected(gradients), rtol=0.04)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_with_kerass_defaults_an_optimizer_is_kerass_own(name):
-    optimizer = make_optimizer(CnnConfig(optimizer=name), 0.01)
-    usual = type(optimizer)(0.01, name=name).get_config()
-    own = {"momentum", "nesterov"} if name in ("momentum", "nesterov") else set()
-    assert {key: value for key, value in optimizer.get_config().items() if usual[key] != value}.keys() <= own
-
-
-def test_it_learns(tiny_images):
-    config = replace(BASELINE.config, normalize=True, lr=0.05, batch_size=8, epochs=6)
-    _, history = train(config, tiny_images)
-    assert max(row["test_accuracy"] for row in history.rows) > 0.9
-
-
-# --- what a checkpoint holds and what it refuses ----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def one_epoch(tiny_images, tmp_path_factory):
-    """The folder of a training of one epoch; tests only read it."""
-    folder = tmp_path_factory.mktemp("one-epoch")
-    train(replace(SMALL, epochs=1), tiny_images, folder)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("fact", "now"),
-    [
-        *(("back end", "jax"), ("device", "gpu"), ("precision", "mixed_float16")),
-        ("what XLA compiles", "the whole step"),
-    ],
-)
-def test_a_checkpoint_made_elsewhere_is_refused_with_what_differs(tiny_images, one_epoch, fact, now):
-    model, history = build(SMALL, tiny_images), EpochHistory()
-    before = variables_by_path(model.weights)
-    with pytest.raises(RdfiaError, match=f"cannot resume .*: {fact} was {HERE[fact]} and is {now} now"):
-        Checkpoint(one_epoch, history, {**HERE, fact: now}).restore(model)
-    assert history.rows == []
-    for path, value in variables_by_path(model.weights).items():
-        np.testing.assert_array_equal(value, before[path])
-    assert Checkpoint(one_epoch, history, HERE).restore(model) == 1
-
-
-@pytest.mark.parametrize("other", [{"network": "lenet"}, {"optimizer": "momentum"}], ids=str)
-def test_a_checkpoint_of_another_network_or_optimizer_is_refused(tiny_images, one_epoch, other):
-    with pytest.raises(RdfiaError, match="of another network than its settings give now"):
-        Checkpoint(one_epoch, EpochHistory(), HERE).restore(build(replace(SMALL, **other), tiny_images))
-
-
-def test_a_checkpoint_of_other_shapes_is_refused(tiny_images, one_epoch):
-    """The same names, for images of another size."""
-    splits = (Split(split.x[:, :16, :16], split.y) for split in (tiny_images.train, tiny_images.test))
-    smaller = Dataset("smaller", *splits, tiny_images.classes)
-    with pytest.raises(RdfiaError, match="of another network than its settings give now"):
-        Checkpoint(one_epoch, EpochHistory(), HERE).restore(build(SMALL, smaller))
-
-
-def test_a_checkpoint_of_another_version_is_refused(tiny_images, one_epoch, tmp_path):
-    arrays, meta = checkpoints.load_last(one_epoch)
-    checkpoints.save_next(tmp_path, arrays, {**meta, "schema": 0})
-    with pytest.raises(RdfiaError, match="another version of this package; start a new run"):
-        Checkpoint(tmp_path, EpochHistory(), HERE).restore(build(SMALL, tiny_images))
-
-
-def test_variables_are_stored_by_path(tiny_images, full):
-    """A model and an optimizer that are the second of their kind in the process have the same paths."""
-    model, _, folder = full
-    arrays, meta = checkpoints.load_last(folder)
-    assert {f"model/{variable.path}" for variable in model.weights} <= set(arrays)
-    assert {"model/conv1/kernel", "model/batch_norm1/moving_mean", "model/fc5/bias", "best/conv1/kernel"} <= set(arrays)
-    assert {"optimizer/momentum/learning_rate", "optimizer/momentum/conv1_kernel_momentum"} <= set(arrays)
-    assert not any("seed_generator" in name for name in arrays)
-    assert meta["facts"] == HERE
-    again = build(FULL, tiny_images)
-    assert Checkpoint(folder, EpochHistory(), HERE).restore(again) == 3
-    np.testing.assert_array_equal(again.get_layer("conv1").kernel, arrays["model/conv1/kernel"])
-
-
 def test_values_of_other_variables_are_refused():
     model = plain_model()
     values = variables_by_path(model.weights)
@@ -717,117 +380,3 @@ def test_values_of_other_variables_are_refused():
     ):
         with pytest.raises((KeyError, ValueError)):
             set_variables(model.weights, wrong)
-
-
-# --- a whole run ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("validated", [False, True], ids=["by-test", "by-validation"])
-def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, tmp_path, validated):
-    """The labels to choose by are what the network says after two epochs, so that its accuracy is highest then."""
-    config = replace(BASELINE.config, network="dense", lr=0.01, batch_size=16, epochs=4)
-    early, _ = train(replace(config, epochs=2), tiny_images)
-    labelled = Split(tiny_images.test.x, predict(early, tiny_images.test).argmax(axis=1))
-    test, validation = (tiny_images.test, labelled) if validated else (labelled, None)
-    data = Dataset("early", tiny_images.train, test, tiny_images.classes, validation=validation)
-    finished = cnn.train(Experiment(name="early", config=config), data, RunOptions(out=tmp_path))
-    record = finished.record
-    chosen, by = (record.selected, "validation") if validated else (record.best, "test")
-    assert (chosen["epoch"], chosen[f"{by}_accuracy"]) == (2, 1.0)
-    assert record.final["epoch"] == 4 and record.final[f"{by}_accuracy"] < 1
-    assert (record.selected is not None) == validated
-    assert record.details["best_model"] == {"epoch": 2, "chosen_by": f"{by} accuracy"}
-    assert finished.result().lines == [f"best.keras: epoch 2, of the highest {by} accuracy"]
-    for file, milestone in (("best.keras", chosen), ("model.keras", record.final)):
-        model = load_model(finished.folder / file)
-        compile_model(model, config)
-        loss, accuracy = evaluate(model, test)
-        assert (accuracy, loss) == pytest.approx((milestone["test_accuracy"], milestone["test_loss"]), rel=1e-5)
-    last = checkpoints.load_last(finished.folder)[0]
-    weights = variables_by_path(model.weights)
-    assert checkpoints.digest(weights) == record.details["weights_digest"]
-    assert not np.array_equal(last["best/fc2/kernel"], last["model/fc2/kernel"])
-
-
-def test_statistics_are_those_of_the_examples_that_are_trained_on(tiny_images, tmp_path):
-    config = replace(SMALL, normalize=True, validation=0.5, epochs=1)
-    finished = cnn.train(Experiment(name="half", config=config), tiny_images, RunOptions(out=tmp_path))
-    split = tiny_images.hold_out(0.5, config.seed)
-    mean, whole = ((images.x / 255).mean(axis=(0, 1, 2)) for images in (split.train, tiny_images.train))
-    normalized = load_model(finished.folder / "model.keras").get_layer("normalize")
-    np.testing.assert_allclose(np.ravel(normalized.mean), mean, rtol=1e-5)
-    assert not np.allclose(mean, whole, rtol=1e-4)
-    assert finished.record.dataset["counts"] == {"train": 24, "test": 24, "validation": 24}
-    assert finished.record.dataset["validation_digest"] == split.validation.digest
-    (row,) = finished.result().table
-    assert row["selected test"] == f"{finished.record.selected['test_accuracy']:.2%}"
-
-
-def test_numbers_that_json_does_not_have_become_null():
-    assert json.loads(to_json({"a": float("nan"), "b": [float("inf"), 1.5]})) == {"a": None, "b": [None, 1.5]}
-
-
-JAX = """
-from dataclasses import replace
-from pathlib import Path
-import keras, numpy as np
-from rdfia_keras.config import RunOptions
-from rdfia_keras.data import Dataset, Split
-from rdfia_keras.experiments.ladder import BATCH_NORM
-from rdfia_keras.models.convnet import build_convnet
-from rdfia_keras.training.callbacks import *
-from rdfia_keras.training.callbacks import variables_by_path
-from rdfia_keras.training.fit import compile_model, fit, predict
-
-y = np.arange(50) % 3
-x = (np.random.default_rng(0).integers(0, 60, (50, 32, 32, 3)) + 60 * y[:, None, None, None]).astype(np.uint8)
-data = Dataset("made", Split(x, y), Split(x[:20], y[:20]), ("a", "b", "c")).hold_out(0.2, 5)
-config = replace(BATCH_NORM.config, optimizer="momentum", lr=0.01, epochs=2, batch_size=16, seed=5)
-config = replace(config, steps_per_execution=1)
-
-def train(folder, stop=None):
-    model, history = build_convnet(config, data), EpochHistory()
-    compile_model(model, config)
-    folder.mkdir(exist_ok=True)
-    checkpoint = Checkpoint(folder, history)
-    checkpoint.restore(model)
-    cut = []
-    note = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: (len(history.rows), batch) == stop and cut.append(1)
-    )
-    try:
-        fit(model, data, config, history, [checkpoint, note, StopOnRequest(cut)])
-    except StopTraining:
-        # What a run does with the model after it was stopped.
-        set_variables(model.weights, checkpoint.weights)
-        assert np.isfinite(predict(model, data.test)).all()
-    return model, history
-
-assert keras.backend.backend() == "jax"
-whole, rows = train(Path("whole"))
-_, half = train(Path("cut"), stop=(1, 1))
-assert len(half.rows) == 1, half.rows
-resumed, again = train(Path("cut"))
-for row in rows.rows + again.rows:
-    del row["seconds"]
-assert rows.rows == again.rows and len(rows.rows) == 2
-measured = whole.evaluate(data.validation.x, data.validation.y, verbose=0, return_dict=True)
-assert abs(measured["accuracy"] - rows.rows[-1]["validation_accuracy"]) < 1e-6
-for variables in (lambda m: m.weights, lambda m: m.optimizer.variables):
-    one, other = variables_by_path(variables(whole)), variables_by_path(variables(resumed))
-    assert one.keys() == other.keys() and len(one) > 2
-    assert all(np.array_equal(one[path], other[path]) for path in one)
-print("equal")
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-def test_another_back_end_trains_is_cut_and_resumes_bit_equal(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", JAX],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.split() == ["equal"], done.stderr

@@ -112,3 +112,36 @@ def test_an_image_folder_of_ones_own(rdfia_here, tmp_path, image_folder):
     # Adam from Python is Adam from the command line.
     config = CnnConfig(dataset=str(image_folder), network="dense", optimizer="adam", epochs=1).resolve()
     assert record["config"] == config.to_dict() and config.lr == 0.001
+
+
+WITHOUT_FCNTL = "import sys; sys.modules['fcntl'] = None\n"
+
+
+def test_without_fcntl_the_package_works_and_a_second_writer_is_kept_out(tmp_path):
+    def python(code: str, *args: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore:only soft file lock", "-c", WITHOUT_FCNTL + code, *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    done = python(
+        "sys.argv[0] = 'rdfia'\nfrom rdfia_keras.cli import main\nmain()\n", "svm", "--kernel", "rbf", "--quick"
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    folder = tmp_path / "results" / "svm" / "rbf"
+    assert json.loads((folder / "metrics.json").read_text())["status"] == "ok"
+    second = (
+        "from pathlib import Path\nfrom rdfia_keras.runs.folder import Run\n"
+        "print(Run(Path(sys.argv[1])).is_free(), flush=True)\nRun.open(Path(sys.argv[1]))\n"
+    )
+    first = (
+        "import subprocess\nfrom pathlib import Path\nfrom rdfia_keras.runs.folder import Run\n"
+        "with Run.open(Path(sys.argv[1])):\n"
+        "    subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]], stderr=sys.stdout)\n"
+    )
+    shown = python(first, str(folder), WITHOUT_FCNTL + second).stdout
+    assert "False" in shown.splitlines() and "is being written by another process" in shown.splitlines()[-1], shown
+    assert python(second, str(folder)).stdout == "True\n"
