@@ -72,3 +72,8 @@ def executable(command: str) -> list[str]:
     trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
     resumes = "--resume" in arguments or "--dry-run" in arguments or "--help" in arguments
     return [*arguments, "--quick"] if trains and not resumes and "--quick" not in arguments else arguments
+
+
+def trains_several(command: str) -> bool:
+    """Whether a command trains a ladder or a grid of runs."""
+    return words(command)[0] in ("improve", "sweep", "study", "demo")

@@ -1,10 +1,131 @@
-"""What a process of its own would forget is forgotten here after each test."""
+"""A folder in which every command of the documentation can be run, on data that is made here."""
+
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+from documented import executable
+from typer.testing import CliRunner
+
+from rdfia_keras.cli import app
+from rdfia_keras.learn.exercises import PARTS, of_part
+from rdfia_keras.learn.files import skeleton
 
 
 @pytest.fixture(autouse=True)
 def no_graphs_left():
+    """What a process of its own would forget is forgotten here after each test."""
     yield
     keras.backend.clear_session()
+
+
+def run(*arguments, stdin=None):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def made_data(folder: Path) -> None:
+    """MNIST and CIFAR-10 in their publishers' layouts, with a few made images."""
+    rng = np.random.default_rng(0)
+    batches = folder / "cifar-10-batches-py"
+    batches.mkdir(parents=True)
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        images = {b"data": rng.integers(0, 256, (20, 3072)).astype(np.uint8), b"labels": [i % 10 for i in range(20)]}
+        (batches / name).write_bytes(pickle.dumps(images, 2))
+    digits, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
+    np.savez(folder / "mnist.npz", x_train=digits, y_train=labels, x_test=digits[:20], y_test=labels[:20])
+
+
+def made_pictures(folder: Path) -> None:
+    """Pictures of two classes, as a user would bring them."""
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    folders = [folder / "my-pictures" / split / name for split in ("train", "test") for name in ("night", "day")]
+    for target in (*folders, folder / "holiday", folder / "pictures"):
+        target.mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(rng.integers(0, 256, (20, 24, 3)).astype(np.uint8)).save(target / f"{i}.png")
+    shutil.copy(folder / "holiday" / "0.png", folder / "dog.png")
+    Image.open(folder / "dog.png").save(folder / "cat.jpg")
+    (folder / "list.txt").write_text("cat.jpg\ndog.png\n")
+
+
+def made_points(folder: Path) -> None:
+    """Points of two classes, and weights of a perceptron that takes them."""
+    rng = np.random.default_rng(2)
+    rows = [
+        f"{x:.3f},{y:.3f},{x > 0:d},{'test' if i % 4 == 3 else 'train'}"
+        for i, (x, y) in enumerate(rng.normal(size=(40, 2)))
+    ]
+    (folder / "points.csv").write_text("\n".join(["x1,x2,class,split", *rows]))
+    shapes = {"W_h": (10, 2), "b_h": 10, "W_y": (2, 10), "b_y": 2}
+    weights = {name: rng.normal(0, 0.3, shape).tolist() for name, shape in shapes.items()}
+    (folder / "weights.json").write_text(json.dumps(weights))
+
+
+def made_class(folder: Path) -> None:
+    """A class of two, as a folder and as an archive, and what a teacher writes beside it."""
+    for student, text in (("ada", solved("mlp")), ("bob", skeleton("mlp"))):
+        (folder / "submissions" / student).mkdir(parents=True)
+        (folder / "submissions" / student / "mlp.py").write_text(text)
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("ada/mlp.py", solved("mlp"))
+    (folder / "points.csv").write_text("exercise,points\nsoftmax,2\n")
+
+
+def solved(part: str) -> str:
+    text = skeleton(part)
+    for exercise in of_part(part):
+        text = text.replace(exercise.skeleton, f"{exercise.source}\n")
+    return text
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder with everything that the documentation supposes to be there, with a few runs."""
+    folder = tmp_path_factory.mktemp("some user's") / "home work"
+    made_data(folder / "data")
+    made_pictures(folder)
+    made_points(folder)
+    (folder / "class").mkdir()
+    made_class(folder / "class")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RDFIA_DATA", str(folder / "data"))
+        patch.setenv("BROWSER", "true")
+        patch.setenv("COLUMNS", "200")
+        patch.chdir(folder)
+        for command in ("rdfia improve baseline augment batch-norm-pytorch", "rdfia mlp", "rdfia learn start"):
+            done = run(*executable(command))
+            assert done.exit_code == 0, done.output
+        for part in PARTS:
+            (folder / "homework" / f"{part}.py").write_text(solved(part))
+        yield folder
+
+
+def cut_off(results: Path) -> None:
+    """A run that was killed after its epochs, before its record was written."""
+    shutil.rmtree(results / "cnn" / "cut", ignore_errors=True)
+    shutil.copytree(results / "cnn" / "augment", results / "cnn" / "cut")
+    (results / "cnn" / "cut" / "metrics.json").unlink()
+
+
+@pytest.fixture
+def run_documented(workspace, monkeypatch):
+    """Run a command as it is documented, but with little training; it ends with 0 and prints something."""
+
+    def run_it(command: str) -> None:
+        monkeypatch.chdir(workspace / "class" if "learn grade" in command else workspace)
+        arguments = executable(command)
+        if arguments in (["resume"], ["cnn", "--resume"]):
+            cut_off(workspace / "results")
+        stdin = (workspace / command.partition(" < ")[2].strip()).read_text() if " < " in command else None
+        done = run(*arguments, stdin=stdin)
+        assert done.exit_code == 0, f"rdfia {' '.join(arguments)}\n{done.output[-2000:]}"
+        assert done.stdout.strip()
+
+    return run_it

@@ -84,7 +84,7 @@ def test_a_wrong_function_is_trained_with_and_named(run):
 def test_the_documentation_shows_what_is_printed(run):
     unwritten = dict.fromkeys(("grads_hidden", "sgd_step", "train_epoch"))
     done = run(solved(grad_h_tilde=mistaken("grad_h_tilde", 0), **unwritten))
-    shown = (Path(__file__).parents[1] / "docs" / "learn.md").read_text(encoding="utf-8")
+    shown = (Path(__file__).parents[2] / "docs" / "learn.md").read_text(encoding="utf-8")
     assert f"```\n{done.stdout}```\n" in shown, done.stdout
 
 
