@@ -22,7 +22,7 @@ PARSED_ONLY = {
     "rdfia cnn --device gpu --precision mixed_bfloat16": "needs a GPU",
     "NVIDIA_TF32_OVERRIDE=0 rdfia cnn --device gpu": "needs a GPU",
     "KERAS_BACKEND=jax JAX_DEFAULT_MATMUL_PRECISION=float32 rdfia cnn --device gpu": "needs a GPU",
-    "KERAS_BACKEND=jax rdfia cnn ...": "needs a process of its own: tests/test_training.py has one with JAX",
+    "KERAS_BACKEND=jax rdfia cnn ...": "needs a process of its own: test_convnet_training.py has one with JAX",
     "rdfia sweep ladder --seeds 3 --address HOST:6379": "needs a cluster: tests/faults/test_cluster_faults.py has one",
     "RAY_AUTH_MODE=token rdfia sweep ladder --seeds 3 --address HOST:6379": "needs a cluster",
     "rdfia sweep ladder --seeds 3 --ray": "starts Ray, as tests/faults/test_cluster_faults.py does",
