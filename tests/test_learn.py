@@ -174,7 +174,7 @@ def test_the_line_of_the_traceback_with_shapes(tmp_path):
     exec(compile(file.read_text(), str(file), "exec"), names)
     text = told("softmax", names["softmax"])
     assert "mine.py, line 3: return e @ y_tilde -> ValueError: matmul" in text
-    assert "here are y_tilde (4, 3), e (4, 2)" in text
+    assert "; shapes: y_tilde (4, 3), e (4, 2)" in text
 
 
 def test_an_argument_that_is_changed():
@@ -240,8 +240,8 @@ def test_two_mistakes_of_two_lines():
     verdict = check(exercise, exercise.wrong(one, other))
     assert verdict.causes == (one.sentence, other.sentence)
     assert [line for line in verdict.lines if "cause" in line] == [
-        f"One of two likely causes: {one.sentence}",
-        f"One of two likely causes: {other.sentence}",
+        f"Likely cause (there are two): {one.sentence}",
+        f"Likely cause (there are two): {other.sentence}",
     ]
 
 

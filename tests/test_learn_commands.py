@@ -86,7 +86,7 @@ def test_a_wrong_function_is_explained(checked):
     assert done.returncode == 1
     text = " ".join(done.stdout.split())
     assert "softmax wrong Input" in text and "expected" in text
-    assert text.count("One of two likely causes:") == 2
+    assert text.count("Likely cause (there are two):") == 2
 
 
 def test_what_a_student_prints_does_not_get_into_the_verdict(checked):
@@ -186,7 +186,7 @@ def test_bad_arguments(rdfia_here, arguments, sentence):
 
 def test_only_names_that_there_are(checked):
     done = checked(solved("mlp"), "--only", "conv2d")
-    assert done.returncode == 1 and "conv2d belongs into conv.py" in done.stderr
+    assert done.returncode == 1 and "conv2d belongs in conv.py" in done.stderr
     assert "did you mean softmax?" in checked(solved("mlp"), "--only", "sofmax").stderr
 
 

@@ -78,7 +78,7 @@ def class_of(outside, port):
     yield "float32", "mlp.py", right.replace("y_tilde -", "y_tilde.astype(np.float64).round(9) -"), 1, 1, "right"
     yield "naive", "mlp.py", softmax(naive), 0.8, 1, "exp(1000) is too large"
     yield "columns", "mlp.py", softmax(columns), 0, 1, "Your columns sum to 1"
-    yield "one maximum", "mlp.py", softmax(one_maximum), 0.9, 1, "one maximum from the whole batch"
+    yield "one maximum", "mlp.py", softmax(one_maximum), 0.9, 1, "the maximum of the whole batch"
     yield "whole batch", "mlp.py", softmax("e = np.exp(y_tilde - y_tilde.max())\n    return e / e.sum()"), 0, 1, "wrong"
     yield "only softmax", "mlp.py", HEAD + SOFTMAX, 1, 0, "accuracy           not written yet"
     yield "skeleton", "mlp.py", skeleton("mlp"), 0, 0, "softmax            not written yet"

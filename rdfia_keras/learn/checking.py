@@ -230,12 +230,14 @@ def _dict_difference(expected: Mapping[str, Any], got: Any, name: str, values: b
         return f"{name} is {describe(got)}; expected a dict with {', '.join(map(str, expected))}"
     for key, value in expected.items():
         if key not in got:
-            return f"{name} lacks {key!r}; expected a dict with {', '.join(map(str, expected))}"
+            return f"{name} has no key {key!r}; expected a dict with {', '.join(map(str, expected))}"
         if found := difference(value, got[key], key, values):
             return found
     more = [str(key) for key in got if key not in expected]
     others = f" and {len(more) - 5} more" if len(more) > 5 else ""
-    return f"{name} has {', '.join(more[:5])}{others}, which should not be there" if more else ""
+    return (
+        f"{name} also has {', '.join(more[:5])}{others}; expected only {', '.join(map(str, expected))}" if more else ""
+    )
 
 
 def _tuple_difference(expected: Named, got: Any, values: bool) -> str:
@@ -260,7 +262,7 @@ def _array_difference(expected: np.ndarray, got: Any, name: str, values: bool = 
     if array.dtype.kind == "c":
         return f"{name} has complex numbers (dtype {array.dtype}); expected real ones"
     if array.dtype == np.float16:
-        return f"{name} has dtype float16, which keeps three digits; use float64"
+        return f"{name} has dtype float16, which keeps only three digits; use float64"
     with np.errstate(over="ignore"):
         expected, array = expected.astype(float), array.astype(float)
     bad = ~_close(expected, array)
@@ -323,7 +325,7 @@ def judge(
     passed = core[0] + edge[0]
     if passed:
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
-        lines.append(f"{only}; this is the first that does not.")
+        lines.append(f"{only}; this is the first that fails.")
     lines += own_loss_lines(exercise, cases, expected, outcomes, own)
     causes, label = likely_causes(exercise, cases, outcomes, known)
     lines += [f"{label}: {sentence}" for sentence in causes]
@@ -350,7 +352,7 @@ def wrong_with(expected: Outcome, got: Outcome) -> str:
         return f"{got.failure.kind}: {got.failure.text}".removesuffix(": ")
     if found := difference(expected.value, got.value):
         return found
-    return f"the call changes its argument {got.changed[0]}; work on a copy" if got.changed else ""
+    return f"the function changes its argument {got.changed[0]}; work on a copy" if got.changed else ""
 
 
 def _first_difference(case: Case, outcome: Outcome, wrong: str) -> str:
@@ -363,7 +365,7 @@ def _first_difference(case: Case, outcome: Outcome, wrong: str) -> str:
 def where_it_failed(failure: Failure) -> str:
     """An exception as a clause: file and line, its code, the exception, and the shapes of the arrays there."""
     wrong = f"{failure.kind}: {failure.text}".removesuffix(": ")
-    shapes = f"; here are {failure.shapes}" if failure.shapes else ""
+    shapes = f"; shapes: {failure.shapes}" if failure.shapes else ""
     return f"{failure.where}: {failure.code} -> {wrong}{shapes}" if failure.where else wrong
 
 
@@ -413,7 +415,7 @@ def own_loss_lines(
     if not difference(ours, numeric):
         if not difference(ours, got.value):
             return []
-        return [f"Finite differences of your own {needs} give what is expected: the gradient is wrong, not {needs}."]
+        return [f"The numerical gradient of your {needs} is as expected: the gradient is wrong, not {needs}."]
     numeric = Named.of(numeric, ours.names) if isinstance(ours, Named) else numeric
     if not difference(numeric, got.value):
         return [f"Your gradient is right for your {needs}, but your {needs} is wrong: check that first."]
@@ -437,7 +439,7 @@ def likely_causes(
         pair for pair in itertools.combinations(exercise.mistakes, 2) if gives(exercise, pair, cases, outcomes, known)
     ]
     sentences = dict.fromkeys(one.sentence for pair in pairs for one in pair)
-    return tuple(sentences), "One of two likely causes" if len(pairs) == 1 else "Possible cause"
+    return tuple(sentences), "Likely cause (there are two)" if len(pairs) == 1 else "Possible cause"
 
 
 def gives(

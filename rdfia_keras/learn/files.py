@@ -27,7 +27,7 @@ def skeleton(part: str) -> str:
     exercises = of_part(part)
     imports = _KERAS if exercises[0].uses_keras else _NUMPY
     introduction = (PARTS[part].__doc__ or "").strip()
-    task = "Write each function in place of its NotImplementedError, then run rdfia learn check."
+    task = "Replace each `raise NotImplementedError` with your code, then run rdfia learn check."
     head = f'"""{introduction}\n\n{task}\n"""\n'
     return "\n\n".join([f"{head}\n{imports}", *(exercise.skeleton for exercise in exercises)])
 
@@ -110,7 +110,7 @@ def student_files(where: Path | None) -> list[Path]:
         RdfiaError: When there is none.
     """
     if where is not None and where.suffix == ".ipynb":
-        raise RdfiaError(f"{where} is a notebook: run its cells, each function has one that checks it")
+        raise RdfiaError(f"{where} is a notebook: run its cells; the cell below a function checks it")
     if where is not None and where.is_file():
         return [where]
     for folder in (where,) if where else (Path(), FOLDER):
@@ -132,7 +132,7 @@ def perceptron_file(where: Path | None) -> Path:
     chosen = [file for file in files if any(one.part == "mlp" for one in in_file(file))]
     if not chosen:
         raise RdfiaError(
-            f"{files[0]} has none of the perceptron's functions: give mlp.py, which rdfia learn start mlp writes"
+            f"{files[0]} has none of the perceptron's functions: name mlp.py, which rdfia learn start mlp writes"
         )
     return chosen[0]
 

@@ -60,7 +60,7 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
     problems = {file: problem for file in files if (problem := syntax_problem(file))}
     missing = [name for name in only if not any(one.name == name for ones in chosen.values() for one in ones)]
     if missing and not problems:
-        raise RdfiaError(f"{missing[0]} belongs into {find(missing[0]).part}.py, which is not among the files checked")
+        raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
     written = {file: [one for one in ones if _filled_in(file, one)] for file, ones in chosen.items()}
     verdicts, more = _run([(file, ones) for file, ones in written.items() if ones and file not in problems], seed)
     problems |= more
@@ -185,14 +185,14 @@ def answers_of(module: str, words: Sequence[str], limit: float) -> Iterator[dict
         while True:
             line = lines.get(timeout=limit + GRACE)
             if line is None:
-                yield {"ended": f"the process ended with exit code {process.wait()}: does it call exit, or crash?"}
+                yield {"ended": f"the process ended with exit code {process.wait()}, by a call of exit or a crash"}
                 return
             answer = json.loads(line)
             if "done" in answer:
                 return
             yield answer
     except queue.Empty:
-        yield {"ended": f"nothing happened for {limit + GRACE:g} s: is there an endless loop?"}
+        yield {"ended": f"nothing happened for {limit + GRACE:g} s; look for an endless loop"}
     finally:
         process.kill()
         process.wait()

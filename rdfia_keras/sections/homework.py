@@ -130,7 +130,7 @@ def _compared(own: Trained, right: Trained) -> list[str]:
     apart = np.flatnonzero(~(gaps <= ROUNDING))
     lines = _divergence(own)
     if len(apart):
-        lines.append(f"The curves part in epoch {apart[0] + 1}.")
+        lines.append(f"Your curves differ from ours from epoch {apart[0] + 1} on.")
     elif not own.diverged:
         lines.append(f"Your curves are ours: they differ by {gaps.max():.0e} at most.")
     return lines

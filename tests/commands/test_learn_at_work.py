@@ -78,7 +78,7 @@ def test_a_wrong_function_is_trained_with_and_named(run):
     done = run(solved(grad_h_tilde=mistaken("grad_h_tilde", 0)), "--epochs", "3")
     sentence = EXERCISES["grad_h_tilde"].mistakes[0].sentence
     assert done.returncode == 0 and f"grad_h_tilde is wrong: {sentence}" in done.stdout
-    assert "The curves part in epoch 1." in done.stdout
+    assert "Your curves differ from ours from epoch 1 on." in done.stdout
 
 
 def test_the_documentation_shows_what_is_printed(run):

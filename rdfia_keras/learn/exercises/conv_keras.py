@@ -10,8 +10,8 @@ keras = Lazy("keras")
 @exercise(
     "8, 9, 10, 15",
     hints=(
-        "Three times a convolution with ReLU and a pooling, then flatten, a dense layer with ReLU, and one without "
-        'activation. padding="same" keeps the size in a convolution, and rounds up in a pooling.',
+        "Three times a convolution with ReLU and a max pooling, then Flatten, a Dense layer with ReLU, and one without "
+        'activation. padding="same" keeps the size in a convolution and rounds up in a pooling; "valid" rounds down.',
         "For 32 x 32: conv1 and pool1 give 16 x 16 x 32, conv2 and pool2 8 x 8 x 64, conv3 and pool3 4 x 4 x 64; "
         "flattened 1024; fc4 1000; fc5 n_y.",
     ),
@@ -21,16 +21,16 @@ def build_convnet(size, n_y):
 
         conv1, pool1, conv2, pool2, conv3, pool3, flatten, fc4, fc5
 
-    The convolutions have 32, 64 and 64 filters of 5 x 5 with ReLU and keep the size of the image. Each is followed by
-    max pooling of 2 x 2 with stride 2; pool1 and pool2 round an odd size down, pool3 rounds it up, so that images of
-    28 x 28 give 4 x 4 as those of 32 x 32 do. fc4 has 1000 units with ReLU, fc5 has n_y and gives logits.
+    The convolutions have 32, 64 and 64 filters of 5 x 5 with ReLU and keep the size of the image. After each comes a
+    max pooling of 2 x 2 with stride 2. pool1 and pool2 round an odd size down; pool3 rounds it up, so that images of
+    28 x 28 end at 4 x 4, like those of 32 x 32. fc4 has 1000 units with ReLU, fc5 has n_y units and returns logits.
 
     Args:
         size: Height and width of the images, which have three channels.
         n_y: Number of classes.
 
     Returns:
-        A Keras model from images (N, size, size, 3), floats, to logits (N, n_y).
+        A Keras model from images (N, size, size, 3), of floats, to logits (N, n_y).
 
     Example:
         build_convnet(32, 10).count_params() is 1,191,170: 2,432 + 51,264 + 102,464 in the
@@ -77,21 +77,26 @@ def _drawn(rng, shape):
 
 
 build_convnet.mistake(
-    "The filters are 5 x 5, not 3 x 3 (with those, 32 x 32 images and 10 classes give 1,091,330 parameters).",
+    "Your filters are 3 x 3; make them 5 x 5 (with 3 x 3, build_convnet(32, 10) has 1,091,330 parameters).",
     {"Conv2D(filters, 5": "Conv2D(filters, 3"},
 )
 build_convnet.mistake(
-    'The convolutions lose two rows on each side; padding="same" keeps the size (question 8).',
+    'Your convolutions cut off two rows and columns on each side; padding="same" keeps the size (question 8).',
     {'5, padding="same", ': "5, "},
 )
 build_convnet.mistake(
-    'pool3 rounds an odd size down; it should round up: padding="same" (28 x 28 images else give 743,170 parameters).',
+    'Your pool3 rounds an odd size down; round up, with padding="same".',
     {'(64, "same")': '(64, "valid")'},
 )
 build_convnet.mistake(
-    "The output is a probability: leave the softmax out, logits were asked for.",
+    "You return probabilities; return logits: leave out the softmax.",
     {"Dense(n_y)": 'Dense(n_y, activation="softmax")'},
 )
-build_convnet.mistake("The convolutions have no ReLU.", {'padding="same", activation="relu"': 'padding="same"'})
-build_convnet.mistake("fc4 has no ReLU.", {'Dense(1000, activation="relu")': "Dense(1000)"})
-build_convnet.mistake("You pool the average; the maximum was asked for.", {"MaxPooling2D": "AveragePooling2D"})
+build_convnet.mistake(
+    'Your convolutions have no ReLU: give them activation="relu".',
+    {'padding="same", activation="relu"': 'padding="same"'},
+)
+build_convnet.mistake(
+    'Your fc4 has no ReLU: give it activation="relu".', {'Dense(1000, activation="relu")': "Dense(1000)"}
+)
+build_convnet.mistake("You use average pooling; use max pooling.", {"MaxPooling2D": "AveragePooling2D"})

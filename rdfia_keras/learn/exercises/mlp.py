@@ -1,11 +1,15 @@
 """Theory and part 2.1 (a): a perceptron with one hidden layer, in NumPy.
 
-    h_tilde = W_h x + b_h        h     = tanh(h_tilde)
-    y_tilde = W_y h + b_y        y_hat = softmax(y_tilde)
+    h_tilde = W_h x + b_h        h     = tanh(h_tilde)           hidden layer, for one example x
+    y_tilde = W_y h + b_y        y_hat = softmax(y_tilde)        output layer
 
-Examples are the rows: x is (N, n_x), h is (N, n_h), y is (N, n_y) and one-hot. The weights are W_h (n_h, n_x) and
-W_y (n_y, n_h). The loss is the mean over the batch, and every gradient is of that mean: the 1 / N enters once, in
-grad_y_tilde, and the other gradients inherit it.
+Arrays hold a batch of N examples, one in each row: x (N, n_x) for n_x inputs, h_tilde and h (N, n_h) for n_h hidden
+units, y_tilde and y_hat (N, n_y) for n_y classes. y_tilde are the logits, y_hat the probabilities of the classes. The
+targets y (N, n_y) are one-hot: 1 in the column of the right class, 0 elsewhere. The weights are W_h (n_h, n_x) and
+W_y (n_y, n_h), the biases b_h (n_h,) and b_y (n_y,).
+
+The loss is the mean over the batch, and every gradient is the gradient of that mean. grad_y_tilde divides by N; the
+other gradients are computed from it, so they do not divide by N again.
 """
 
 import numpy as np
@@ -34,19 +38,19 @@ def draw_params(rng, n_x, n_h, n_y):
 @exercise(
     "T6, T7",
     hints=(
-        "Adding the same number to a whole row of y_tilde does not change its softmax. So subtract each row's maximum "
-        "first: then the largest exponent is exp(0) = 1.",
+        "exp(y_tilde_i) / Σ_j exp(y_tilde_j) does not change when the same number is subtracted from the whole row. "
+        "Subtract each row's maximum first: then the largest exponential is exp(0) = 1, and none overflows.",
         "y_tilde (N, n_y); maximum of each row (N, 1), with axis=1 and keepdims=True; exponentials (N, n_y); their sum "
-        "(N, 1); result (N, n_y).",
+        "over each row (N, 1); result (N, n_y).",
     ),
 )
 def softmax(y_tilde):
-    """Questions T6 and T7: turn the outputs of the last layer into probabilities.
+    """Questions T6 and T7: turn the logits into probabilities.
 
-        y_hat_i = exp(y_tilde_i) / Σ_j exp(y_tilde_j)        for each example
+        y_hat_i = exp(y_tilde_i) / Σ_j exp(y_tilde_j)        for each example, over its classes i and j
 
     Args:
-        y_tilde: (N, n_y), an example in each row. Entries may be 1000 and more.
+        y_tilde: (N, n_y), an example in each row. Entries can be 1000 or more.
 
     Returns:
         y_hat, (N, n_y). Each row sums to 1.
@@ -71,7 +75,7 @@ def _(rng):
 
 
 softmax.mistake(
-    "You divide by the sum over the whole batch. Each row is an example of its own and sums to 1: sum over axis 1.",
+    "You divide by the sum over the whole batch. Each row is one example and must sum to 1: sum over axis 1.",
     {"e.sum(axis=1, keepdims=True)": "e.sum()"},
     name="whole-batch",
 )
@@ -85,17 +89,17 @@ softmax.mistake(
     {"y_tilde - y_tilde.max(axis=1, keepdims=True)": "y_tilde"},
 )
 softmax.mistake(
-    "You subtract one maximum from the whole batch. All of a row far below it becomes exp(-1000) = 0, and 0 / 0 is "
-    "NaN: subtract each row's own maximum.",
+    "You subtract the maximum of the whole batch. In a row far below it every exponential is exp(-1000) = 0, and 0 / 0 "
+    "is NaN: subtract each row's own maximum.",
     {"y_tilde.max(axis=1, keepdims=True)": "y_tilde.max()"},
 )
 softmax.mistake(
-    "The sums have shape (N,), so NumPy divides column j by the sum of row j; it runs at all only where N equals n_y. "
-    "Use keepdims=True.",
+    "Your sums have shape (N,), so NumPy divides column j by the sum of row j, or raises an error if the shapes do not "
+    "fit. Use keepdims=True.",
     {"e.sum(axis=1, keepdims=True)": "e.sum(axis=1)"},
 )
 softmax.mistake(
-    "You return the logarithm of the softmax.",
+    "You return the logarithm of the softmax; return the softmax itself.",
     {"e / e.sum(axis=1, keepdims=True)": "np.log(e / e.sum(axis=1, keepdims=True))"},
 )
 
@@ -105,13 +109,13 @@ softmax.mistake(
     hints=(
         "For a whole batch, with examples in rows: h_tilde = x W_hᵀ + b_h, then h = tanh(h_tilde), "
         "y_tilde = h W_yᵀ + b_y, y_hat = softmax(y_tilde).",
-        "x (N, n_x) times W_h.T (n_x, n_h) is h_tilde (N, n_h); b_h (n_h,) is added to each row; h (N, n_h) times "
+        "x (N, n_x) @ W_h.T (n_x, n_h) is h_tilde (N, n_h); b_h (n_h,) is added to each row; h (N, n_h) @ "
         "W_y.T (n_h, n_y) is y_tilde (N, n_y); y_hat (N, n_y).",
     ),
     returns="h_tilde, h, y_tilde, y_hat",
 )
 def forward(params, x, softmax):
-    """Question T7: the forward pass, with every intermediate result.
+    """Question T7: the forward pass, returning every intermediate result.
 
         h_tilde = W_h x + b_h        h     = tanh(h_tilde)
         y_tilde = W_y h + b_y        y_hat = softmax(y_tilde)        for each example x
@@ -119,7 +123,7 @@ def forward(params, x, softmax):
     Args:
         params: A dict with W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h) and b_y (n_y,).
         x: (N, n_x), an example in each row.
-        softmax: A correct softmax, (N, n_y) to (N, n_y).
+        softmax: A correct function: softmax(y_tilde) returns y_hat, both (N, n_y).
 
     Returns:
         h_tilde (N, n_h), h (N, n_h), y_tilde (N, n_y) and y_hat (N, n_y).
@@ -127,7 +131,7 @@ def forward(params, x, softmax):
     Example:
         >>> identity, zero = np.eye(2), np.zeros(2)
         >>> params = {"W_h": identity, "b_h": zero, "W_y": np.array([[1.0, 1.0], [0.0, 1.0]]), "b_y": zero}
-        >>> forward(params, np.array([[0.0, 0.0], [np.log(3), 0.0]]), softmax)[2]
+        >>> forward(params, np.array([[0.0, 0.0], [np.log(3), 0.0]]), softmax)[2]  # y_tilde
         [[0.0, 0.0], [0.8, 0.0]]
 
     Allowed: NumPy.
@@ -147,40 +151,40 @@ def _(rng):
 
 
 forward.mistake(
-    "x @ W_h fits only where n_h = n_x. W_h is (n_h, n_x) and examples are rows: multiply by its transpose.",
+    "You compute x @ W_h, which fits only if n_h = n_x. W_h is (n_h, n_x): multiply by its transpose.",
     {'x @ params["W_h"].T': 'x @ params["W_h"]'},
 )
 forward.mistake(
-    "h @ W_y fits only where n_y = n_h. W_y is (n_y, n_h) and examples are rows: multiply by its transpose.",
+    "You compute h @ W_y, which fits only if n_y = n_h. W_y is (n_y, n_h): multiply by its transpose.",
     {'h @ params["W_y"].T': 'h @ params["W_y"]'},
 )
 forward.mistake(
-    "b_h is not added. While biases are zero, as they are at the start of a training, nobody sees it.",
+    "You do not add b_h. This goes unnoticed while b_h is 0, as it often is at the start of training.",
     {' + params["b_h"]': ""},
     name="no-b_h",
 )
 forward.mistake(
-    "b_y is not added. While biases are zero, as they are at the start of a training, nobody sees it.",
+    "You do not add b_y. This goes unnoticed while b_y is 0, as it often is at the start of training.",
     {' + params["b_y"]': ""},
     name="no-b_y",
 )
 forward.mistake(
-    "y_tilde is made of h_tilde and not of h: without the tanh two linear layers are no more than one (T3).",
+    "You compute y_tilde from h_tilde instead of h. Without tanh, two linear layers do no more than one (T3).",
     {"h @ params": "h_tilde @ params"},
     name="no-tanh",
 )
 forward.mistake(
-    "Your y_tilde has been through the softmax already; it goes in once, for y_hat.",
+    "You return the softmax's result as y_tilde. Return y_tilde as it is before the softmax; only y_hat is after it.",
     {"y_hat = softmax(y_tilde)": "y_tilde = softmax(y_tilde)\n    y_hat = y_tilde"},
     name="softmax-twice",
 )
 forward.mistake(
-    "The hidden layer has the sigmoid where the homework has tanh.",
+    "Your hidden layer uses the sigmoid; use tanh.",
     {"np.tanh(h_tilde)": "1 / (1 + np.exp(-h_tilde))"},
     name="sigmoid",
 )
 forward.mistake(
-    "The hidden layer has a ReLU where the homework has tanh.",
+    "Your hidden layer uses ReLU; use tanh.",
     {"np.tanh(h_tilde)": "np.maximum(h_tilde, 0)"},
     name="relu",
 )
@@ -189,19 +193,21 @@ forward.mistake(
 @exercise(
     "T14",
     hints=(
-        "log Σ exp(y_tilde_j) = m + log Σ exp(y_tilde_j - m) for any m: with the largest entry as m, no exponential "
-        "overflows and the sum is at least 1.",
-        "maximum of each row (N,); log-sum of each row (N,); y * y_tilde summed over axis 1 (N,); losses (N,); their "
-        "mean is one number.",
+        "log Σ_i exp(y_tilde_i) = m + log Σ_i exp(y_tilde_i - m) for any number m. Let m be the largest entry of the "
+        "row: then no exponential overflows, and the sum is at least 1.",
+        "Maximum of each row (N, 1); y_tilde minus it (N, n_y); log of the sum of exponentials (N,); the maxima as "
+        "(N,), to add them again; y * y_tilde summed over axis 1 (N,); losses (N,); their mean is one number.",
     ),
 )
 def cross_entropy(y_tilde, y):
-    """Question T14: the cross-entropy of the softmax, from its input.
+    """Question T14: the mean cross-entropy loss, computed from the logits.
 
         loss = -Σ_i y_i y_tilde_i + log Σ_i exp(y_tilde_i)        for each example, then the mean over the batch
 
+    This is -Σ_i y_i log y_hat_i with the formula of the softmax put in for y_hat_i.
+
     Args:
-        y_tilde: (N, n_y), before the softmax. Entries may be 1000 and more.
+        y_tilde: (N, n_y), the logits. Entries can be 1000 or more.
         y: (N, n_y), one-hot.
 
     Returns:
@@ -211,7 +217,7 @@ def cross_entropy(y_tilde, y):
         >>> cross_entropy(np.array([[0.0, 0.0], [1000.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0]]))
         500.34657359
 
-        The first example loses log 2 = 0.693, the second 1000; the mean is 500.35.
+        The loss is log 2 = 0.693 for the first example and 1000 for the second; the mean is 500.35.
 
     Allowed: NumPy. Not scipy.special.logsumexp.
     """
@@ -235,56 +241,54 @@ def _(rng):
 
 
 _LOSSES = "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)"
-cross_entropy.mistake("You sum over the batch; the loss is its mean.", {"losses.mean()": "losses.sum()"}, name="sum")
+cross_entropy.mistake("You sum over the batch; take the mean.", {"losses.mean()": "losses.sum()"}, name="sum")
 cross_entropy.mistake(
-    "You take the mean over the classes too. The loss of an example is a sum over classes; only examples are averaged.",
+    "You take the mean over the classes too. Sum over the classes; take the mean over the examples only.",
     {"losses.mean()": "losses.mean() / y.shape[1]"},
     name="mean-of-classes",
 )
 cross_entropy.mistake(
-    "-Σ y log(softmax) is right until a probability underflows to 0: then log 0 is -inf, and 0 · inf is NaN. "
-    "Use the formula of T14.",
+    "You compute -Σ y log y_hat. It fails when a probability underflows to 0: log 0 is -inf, and 0 · inf is NaN. Use "
+    "the formula with y_tilde.",
     {_LOSSES: "-(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)"},
 )
 cross_entropy.mistake(
-    "exp(1000) is too large for a float and becomes inf. Take the largest entry of each row out of the sum first.",
+    "exp(1000) is too large for a float and becomes inf. Subtract each row's maximum before exp; add it after log.",
     {"y_tilde.max(axis=1, keepdims=True)": "np.zeros((len(y), 1))"},
 )
 cross_entropy.mistake(
-    "The sign is wrong: a loss falls as the right class becomes more probable.",
+    "The sign is wrong: the loss must fall when the right class becomes more probable.",
     {"losses.mean()": "-losses.mean()"},
     name="sign",
 )
 cross_entropy.mistake(
-    "Your sum of exponentials runs over the labels y; it runs over y_tilde.",
+    "You sum the exponentials of the targets y; sum those of y_tilde.",
     {"largest[:, 0] + np.log(e.sum(axis=1))": "np.log(np.exp(y).sum(axis=1))"},
 )
 cross_entropy.mistake(
-    "You added the loss for two classes, -y log p - (1 - y) log(1 - p), over all classes (T8). With a softmax only "
-    "-y log p counts.",
+    "You use the two-class loss, -y log y_hat - (1 - y) log(1 - y_hat), for each class (T8). With a softmax, keep only "
+    "-y log y_hat.",
     {_LOSSES: "-np.log(np.abs(1 - y - e / e.sum(axis=1, keepdims=True))).sum(axis=1)"},
     name="two-class-loss",
 )
 cross_entropy.mistake("You return a loss for each example; return their mean.", {"losses.mean()": "losses"})
-cross_entropy.mistake(
-    "The term with y is missing: -Σ y_i y_tilde_i.", {" - (y * y_tilde).sum(axis=1)": ""}, name="no-target"
-)
+cross_entropy.mistake("The term -Σ y_i y_tilde_i is missing.", {" - (y * y_tilde).sum(axis=1)": ""}, name="no-target")
 
 
 @exercise(
     "2.1",
     hints=(
-        "The class that the network chooses is the position of the largest y_tilde; the right class is the position of "
-        "the 1 in y. Accuracy is how often they agree.",
-        "np.argmax over axis 1 makes (N,) of y_tilde, and of y too; comparing gives (N,) booleans; their mean is one "
-        "number.",
+        "The predicted class is the position of the largest y_tilde; the right class is the position of the 1 in y. "
+        "The accuracy is the mean of (predicted class == right class).",
+        "np.argmax over axis 1 turns y_tilde (N, n_y) into (N,), and y too; comparing them gives N booleans (N,); "
+        "their mean is one number.",
     ),
 )
 def accuracy(y_tilde, y):
-    """Part 2.1: the fraction of the examples that are given their right class.
+    """Part 2.1: the fraction of the examples that are classified correctly.
 
     Args:
-        y_tilde: (N, n_y). The class is the position of the largest entry, the first of equal ones.
+        y_tilde: (N, n_y). The predicted class is the position of the largest entry; if several are equal, of the first.
         y: (N, n_y), one-hot.
 
     Returns:
@@ -315,11 +319,11 @@ def _(rng):
 
 
 accuracy.mistake(
-    "You compare class numbers with one-hot rows. Take the argmax of y too.",
+    "You compare class numbers with the one-hot rows of y. Take the argmax of y too.",
     {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=1)[:, None] == y"},
 )
 accuracy.mistake(
-    "You count the entries that agree, and two zeros agree too. An example is right or wrong as a whole.",
+    "You compare all entries of the one-hot rows, so equal zeros count as right. Compare one class for each example.",
     {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "np.eye(y.shape[1])[y_tilde.argmax(axis=1)] == y"},
 )
 accuracy.mistake(
@@ -327,10 +331,12 @@ accuracy.mistake(
     {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=0) == y.argmax(axis=0)"},
 )
 accuracy.mistake("You return how many are right; divide by N.", {"right.mean()": "right.sum()"})
-accuracy.mistake("You return a percentage; a fraction is asked for.", {"right.mean()": "100 * right.mean()"})
-accuracy.mistake("You return the fraction that is wrong.", {"right.mean()": "1 - right.mean()"})
+accuracy.mistake("You return a percentage; return a fraction, between 0 and 1.", {"right.mean()": "100 * right.mean()"})
 accuracy.mistake(
-    "Among equal entries you take the last; the first one counts.",
+    "You return the fraction that is wrong; return the fraction that is right.", {"right.mean()": "1 - right.mean()"}
+)
+accuracy.mistake(
+    "Among equal entries you take the last; take the first.",
     {"y_tilde.argmax(axis=1)": "(y.shape[1] - 1 - y_tilde[:, ::-1].argmax(axis=1))"},
 )
 
@@ -343,7 +349,7 @@ accuracy.mistake(
     hints=(
         "The derivative of -Σ y_i y_tilde_i is -y_i. The derivative of log Σ exp(y_tilde_j) is "
         "exp(y_tilde_i) / Σ exp(y_tilde_j), which is y_hat_i. The mean over the batch adds the factor 1 / N.",
-        "y_hat (N, n_y) and y (N, n_y): the result (N, n_y), divided by N = len(y).",
+        "y_hat (N, n_y) minus y (N, n_y) is (N, n_y); divide it by N = len(y).",
     ),
 )
 def grad_y_tilde(y_hat, y):
@@ -351,7 +357,7 @@ def grad_y_tilde(y_hat, y):
 
         ∂loss / ∂y_tilde = (y_hat - y) / N
 
-    The loss is the mean over the batch, so the 1 / N stands here; all other gradients are made of this one.
+    The loss is the mean over the batch: divide by N here, and only here.
 
     Args:
         y_hat: (N, n_y), the softmax of y_tilde.
@@ -384,24 +390,24 @@ def _through_softmax(cross_entropy, y_hat, y):
 grad_y_tilde.own_loss = OwnLoss("cross_entropy", _through_softmax)
 grad_y_tilde.mistake("Divide by N: the loss is a mean over the batch.", {" / len(y)": ""}, name="no-mean")
 grad_y_tilde.mistake(
-    "The sign is wrong: where y_hat is above y, more y_tilde means more loss.",
+    "The sign is wrong: where y_hat is larger than y, the loss grows with y_tilde.",
     {"(y_hat - y)": "(y - y_hat)"},
     name="sign",
 )
 grad_y_tilde.mistake(
-    "-y / y_hat is the gradient with respect to y_hat. Through the softmax it becomes y_hat - y.",
+    "You use -y / y_hat, the gradient with respect to y_hat. With respect to y_tilde it is y_hat - y.",
     {"(y_hat - y)": "(-y / y_hat)"},
     name="before-softmax",
 )
 grad_y_tilde.mistake(
-    "You multiply by the softmax's derivative y_hat (1 - y_hat); y_hat - y has it in it already.",
+    "You multiply by y_hat (1 - y_hat), a derivative of the softmax; y_hat - y includes it already.",
     {"(y_hat - y)": "(y_hat - y) * y_hat * (1 - y_hat)"},
     name="softmax-again",
 )
-grad_y_tilde.mistake("You divide by the number of classes; N is the number of examples.", {"len(y)": "y.shape[1]"})
-grad_y_tilde.mistake("You divide by the number of entries; N is the number of examples.", {"len(y)": "y.size"})
+grad_y_tilde.mistake("You divide by the number of classes; divide by the number of examples.", {"len(y)": "y.shape[1]"})
+grad_y_tilde.mistake("You divide by the number of entries; divide by the number of examples.", {"len(y)": "y.size"})
 grad_y_tilde.mistake(
-    "That is the gradient of the squared error (T8), not of the cross-entropy.",
+    "You have a factor of 2, as in the derivative of the squared error (T8). The cross-entropy has none.",
     {"(y_hat - y)": "2 * (y_hat - y)"},
     name="squared-error",
 )
@@ -410,27 +416,29 @@ grad_y_tilde.mistake(
 @exercise(
     "T16",
     hints=(
-        "y_tilde = W_y h + b_y. Entry (i, j) of W_y meets unit j of h in output i: ∂loss/∂W_y[i, j] is the sum over "
-        "the examples n of grad_y_tilde[n, i] · h[n, j]. The bias meets a 1 instead of h.",
-        "grad_y_tilde.T (n_y, N) times h (N, n_h) is (n_y, n_h), the shape of W_y. The sum over axis 0 is (n_y,), the "
-        "shape of b_y.",
+        "In y_tilde[n, i], W_y[i, j] is multiplied by h[n, j]. So ∂loss/∂W_y[i, j] is the sum over the examples n of "
+        "grad_y_tilde[n, i] · h[n, j]. b_y[i] is multiplied by 1: ∂loss/∂b_y[i] is the sum of grad_y_tilde[n, i].",
+        "grad_y_tilde.T (n_y, N) @ h (N, n_h) is (n_y, n_h), the shape of W_y. grad_y_tilde summed over axis 0 is "
+        "(n_y,), the shape of b_y.",
     ),
     returns="grad_W_y, grad_b_y",
 )
 def grads_output(grad_y_tilde, h):
     """Question T16: the gradients of the output layer's weights and bias.
 
-        grad_W_y = Σ_n grad_y_tilde_n h_nᵀ        grad_b_y = Σ_n grad_y_tilde_n        over the examples n
+        grad_W_y = Σ_n grad_y_tilde_n h_nᵀ        grad_b_y = Σ_n grad_y_tilde_n
+
+    Sum over the examples n; grad_y_tilde_n and h_n are rows n, written as column vectors.
 
     Args:
-        grad_y_tilde: (N, n_y), with its 1 / N.
-        h: (N, n_h).
+        grad_y_tilde: (N, n_y), divided by N already.
+        h: (N, n_h), the outputs of the hidden layer.
 
     Returns:
         grad_W_y (n_y, n_h) and grad_b_y (n_y,).
 
     Example:
-        >>> grads_output(np.array([[1.0, -1.0], [2.0, -2.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))[0]
+        >>> grads_output(np.array([[1.0, -1.0], [2.0, -2.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))[0]  # grad_W_y
         [[7.0, 2.0], [-7.0, -2.0]]
 
     Allowed: NumPy.
@@ -449,45 +457,48 @@ def _two_layers(rng):
 
 grads_output.inputs(_two_layers)
 grads_output.mistake(
-    "grad_W_y is transposed: it has the shape of W_y, (n_y, n_h).", {"grad_y_tilde.T @ h": "h.T @ grad_y_tilde"}
+    "Your grad_W_y is transposed: give it the shape of W_y, (n_y, n_h).", {"grad_y_tilde.T @ h": "h.T @ grad_y_tilde"}
 )
 grads_output.mistake(
-    "grad_W_y is divided by N a second time; grad_y_tilde has the 1 / N already.",
+    "You divide grad_W_y by N again; grad_y_tilde is divided by N already.",
     {"grad_y_tilde.T @ h": "grad_y_tilde.T @ h / len(h)"},
     name="mean-again",
 )
 grads_output.mistake(
-    "grad_b_y is a mean over the examples: a second 1 / N. Sum instead.",
+    "Your grad_b_y is a mean over the examples, which divides by N again. Take the sum.",
     {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.mean(axis=0)"},
     name="bias-mean",
 )
 grads_output.mistake(
-    "grad_b_y is summed over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
+    "You sum grad_b_y over the classes (axis 1). Each output has its own bias: sum over the examples, axis 0.",
     {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.sum(axis=1)"},
 )
 grads_output.mistake(
-    "grad_b_y is one number; each unit has its own bias.", {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.sum()"}
+    "Your grad_b_y is one number. Each output has its own bias: sum over the examples only, axis 0.",
+    {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.sum()"},
 )
 grads_output.mistake(
-    "grad_b_y still has a row for each example: sum over them.", {"grad_y_tilde.sum(axis=0)": "grad_y_tilde"}
+    "Your grad_b_y still has a row for each example: sum over the examples, axis 0.",
+    {"grad_y_tilde.sum(axis=0)": "grad_y_tilde"},
 )
 
 
 @exercise(
     "T17",
     hints=(
-        "A change of h[n, j] reaches every output i through W_y[i, j]: ∂loss/∂h = grad_y_tilde W_y. Then tanh: its "
-        "derivative at h_tilde is 1 - tanh(h_tilde)², which is 1 - h².",
-        "grad_y_tilde (N, n_y) times W_y (n_y, n_h) is (N, n_h); times 1 - h**2, entry by entry, (N, n_h).",
+        "h[n, j] acts on every output i through W_y[i, j], so with examples in rows ∂loss/∂h = grad_y_tilde W_y. "
+        "Multiply by the derivative of tanh: 1 - tanh(h_tilde)², which is 1 - h².",
+        "grad_y_tilde (N, n_y) @ W_y (n_y, n_h) is (N, n_h); multiplied entry by entry by 1 - h**2 (N, n_h), it "
+        "stays (N, n_h).",
     ),
 )
 def grad_h_tilde(grad_y_tilde, W_y, h):
     """Question T17: the gradient of the loss with respect to h_tilde.
 
-        grad_h_tilde = W_yᵀ grad_y_tilde ⊙ (1 - h²)        for each example; ⊙ multiplies entry by entry
+        grad_h_tilde = (W_yᵀ grad_y_tilde) ⊙ (1 - h²)        for each example; ⊙ multiplies entry by entry
 
     Args:
-        grad_y_tilde: (N, n_y).
+        grad_y_tilde: (N, n_y), divided by N already.
         W_y: (n_y, n_h).
         h: (N, n_h), which is tanh(h_tilde).
 
@@ -522,43 +533,46 @@ grad_h_tilde.mistake(
     name="tanh-twice",
 )
 grad_h_tilde.mistake(
-    "h (1 - h) is the derivative of the sigmoid; that of tanh is 1 - h².",
+    "You use h (1 - h), the derivative of the sigmoid; that of tanh is 1 - h².",
     {"(1 - h**2)": "h * (1 - h)"},
     name="sigmoid-slope",
 )
-grad_h_tilde.mistake("The derivative of tanh is 1 - h², with a square.", {"h**2": "h"}, name="no-square")
+grad_h_tilde.mistake("You use 1 - h. The derivative of tanh has a square: 1 - h².", {"h**2": "h"}, name="no-square")
 grad_h_tilde.mistake(
-    "W_y is transposed once too often: with examples in rows it is grad_y_tilde @ W_y.",
+    "You transpose W_y. With examples in rows, multiply by W_y itself: grad_y_tilde @ W_y.",
     {"grad_y_tilde @ W_y": "grad_y_tilde @ W_y.T"},
 )
 grad_h_tilde.mistake(
-    "You divide by N a second time; grad_y_tilde has the 1 / N already.", {"(1 - h**2)": "(1 - h**2) / len(h)"}
+    "You divide by N again; grad_y_tilde is divided by N already.", {"(1 - h**2)": "(1 - h**2) / len(h)"}
 )
 
 
 @exercise(
     "T17",
     hints=(
-        "h_tilde = W_h x + b_h is a layer like the output layer: its gradients are made of grad_h_tilde and x as "
-        "those of T16 are of grad_y_tilde and h.",
-        "grad_h_tilde.T (n_h, N) times x (N, n_x) is (n_h, n_x), the shape of W_h. The sum over axis 0 is (n_h,).",
+        "h_tilde = W_h x + b_h has the form of y_tilde = W_y h + b_y. Use the formulas of grads_output, with "
+        "grad_h_tilde in place of grad_y_tilde and x in place of h.",
+        "grad_h_tilde.T (n_h, N) @ x (N, n_x) is (n_h, n_x), the shape of W_h. grad_h_tilde summed over axis 0 is "
+        "(n_h,), the shape of b_h.",
     ),
     returns="grad_W_h, grad_b_h",
 )
 def grads_hidden(grad_h_tilde, x):
     """Question T17: the gradients of the hidden layer's weights and bias.
 
-        grad_W_h = Σ_n grad_h_tilde_n x_nᵀ        grad_b_h = Σ_n grad_h_tilde_n        over the examples n
+        grad_W_h = Σ_n grad_h_tilde_n x_nᵀ        grad_b_h = Σ_n grad_h_tilde_n
+
+    Sum over the examples n; grad_h_tilde_n and x_n are rows n, written as column vectors.
 
     Args:
-        grad_h_tilde: (N, n_h), with its 1 / N.
+        grad_h_tilde: (N, n_h), divided by N already.
         x: (N, n_x).
 
     Returns:
         grad_W_h (n_h, n_x) and grad_b_h (n_h,).
 
     Example:
-        >>> grads_hidden(np.array([[1.0, -1.0], [2.0, 0.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))[0]
+        >>> grads_hidden(np.array([[1.0, -1.0], [2.0, 0.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))[0]  # grad_W_h
         [[7.0, 2.0], [-1.0, 0.0]]
 
     Allowed: NumPy.
@@ -570,20 +584,20 @@ def grads_hidden(grad_h_tilde, x):
 
 grads_hidden.inputs(_two_layers)
 grads_hidden.mistake(
-    "grad_W_h is transposed: it has the shape of W_h, (n_h, n_x).", {"grad_h_tilde.T @ x": "x.T @ grad_h_tilde"}
+    "Your grad_W_h is transposed: give it the shape of W_h, (n_h, n_x).", {"grad_h_tilde.T @ x": "x.T @ grad_h_tilde"}
 )
 grads_hidden.mistake(
-    "grad_W_h is divided by N a second time; grad_h_tilde has the 1 / N already.",
+    "You divide grad_W_h by N again; grad_h_tilde is divided by N already.",
     {"grad_h_tilde.T @ x": "grad_h_tilde.T @ x / len(x)"},
     name="mean-again",
 )
 grads_hidden.mistake(
-    "grad_b_h is a mean over the examples: a second 1 / N. Sum instead.",
+    "Your grad_b_h is a mean over the examples, which divides by N again. Take the sum.",
     {"grad_h_tilde.sum(axis=0)": "grad_h_tilde.mean(axis=0)"},
     name="bias-mean",
 )
 grads_hidden.mistake(
-    "grad_b_h is summed over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
+    "You sum grad_b_h over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
     {"grad_h_tilde.sum(axis=0)": "grad_h_tilde.sum(axis=1)"},
 )
 
@@ -636,9 +650,9 @@ grad_h_tilde.own_loss = OwnLoss("forward", _through_tanh)
 @exercise(
     "T10, T11",
     hints=(
-        "Go against the gradient, which points uphill: w - eta · gradient, for each parameter by its name. Make a new "
-        "dict: w -= ... would change the caller's arrays.",
-        "Each new parameter has the shape of the old one and of its gradient.",
+        "The loss grows along the gradient, so subtract it: w - eta · gradient, for each name in params. Make a new "
+        "dict of new arrays: w -= ... would change the arrays in params.",
+        "Each new parameter has the shape of the old one, which is also the shape of its gradient.",
     ),
 )
 def sgd_step(params, grads, eta):
@@ -647,12 +661,12 @@ def sgd_step(params, grads, eta):
         w ← w - η ∂loss/∂w        for each parameter w
 
     Args:
-        params: A dict of arrays.
-        grads: A dict with the gradient of each, by the same names.
+        params: A dict of arrays: the parameters by their names, such as "W_h".
+        grads: A dict with the gradient of each parameter, under the same names.
         eta: The learning rate η.
 
     Returns:
-        A new dict. The arrays of params stay as they are.
+        A new dict with new arrays. Leave the arrays in params unchanged.
 
     Example:
         >>> sgd_step({"w": np.array([[1.0, 2.0], [3.0, 4.0]])}, {"w": np.array([[10.0, 0.0], [0.0, -10.0]])}, 0.1)["w"]
@@ -671,19 +685,25 @@ def _(rng):
 
 
 sgd_step.mistake(
-    "You go uphill: the gradient points to where the loss grows, so subtract it.", {"- eta": "+ eta"}, name="uphill"
+    "You add the step, but the loss grows along the gradient: subtract it.", {"- eta": "+ eta"}, name="uphill"
 )
 sgd_step.mistake(
-    "You change the caller's arrays (-= works in place). Make new ones.",
+    "You change the arrays in params (-= works in place). Make new ones.",
     {"params[name] - eta * grads[name] for": "np.subtract(params[name], eta * grads[name], out=params[name]) for"},
 )
-sgd_step.mistake("The learning rate is missing.", {"eta * grads[name]": "grads[name]"}, name="no-eta")
 sgd_step.mistake(
-    "You return the steps; return the parameters after them.", {"params[name] - eta": "-eta"}, name="only-steps"
+    "The learning rate is missing: multiply the gradient by it.", {"eta * grads[name]": "grads[name]"}, name="no-eta"
 )
-sgd_step.mistake("You divide by the learning rate.", {"eta * grads[name]": "grads[name] / np.float64(eta)"})
 sgd_step.mistake(
-    "You multiply the step by the parameter itself.",
+    "You return the step, -eta · gradient; return the parameter after it, w - eta · gradient.",
+    {"params[name] - eta": "-eta"},
+    name="only-steps",
+)
+sgd_step.mistake(
+    "You divide by the learning rate; multiply by it.", {"eta * grads[name]": "grads[name] / np.float64(eta)"}
+)
+sgd_step.mistake(
+    "You multiply the gradient by the parameter; multiply it by eta only.",
     {"eta * grads[name]": "eta * grads[name] * params[name]"},
     name="times-weight",
 )
@@ -693,30 +713,32 @@ sgd_step.mistake(
     "T10, 2.1",
     hints=(
         "for start in range(0, len(order), batch_size): the batch is order[start : start + batch_size]. A slice may "
-        "reach beyond the end: the last batch is then smaller. Each batch starts where the one before ended.",
-        "order[start : start + batch_size] (batch_size,) are row numbers; x[batch] is (batch_size, n_x), y[batch] "
-        "(batch_size, n_y).",
+        "reach beyond the end: the last batch is then smaller. Pass the params that one step returns to the next.",
+        "batch = order[start : start + batch_size] are row numbers (batch_size,); x[batch] is (batch_size, n_x), "
+        "y[batch] (batch_size, n_y).",
     ),
 )
 def train_epoch(params, x, y, order, batch_size, eta, gradients, step):
     """Part 2.1: one epoch of mini-batch gradient descent.
 
+    Go once through all examples, in batches, and take one step for each batch.
+
     Args:
         params: A dict of arrays.
-        x: (N, n_x).
-        y: (N, n_y).
-        order: The numbers 0 to N - 1, shuffled: in which order the examples are taken.
-        batch_size: Examples in a batch. Where N is not a multiple of it, the last batch is smaller.
+        x: (N, n_x), the training examples.
+        y: (N, n_y), their targets.
+        order: The row numbers 0 to N - 1, shuffled. Take the examples in this order.
+        batch_size: Examples in a batch. If N is not a multiple of it, the last batch is smaller.
         eta: The learning rate.
-        gradients: gradients(params, x_batch, y_batch) gives the gradient of each parameter.
-        step: step(params, grads, eta) gives new parameters.
+        gradients: A function: gradients(params, x_batch, y_batch) returns a dict, the gradient of each parameter.
+        step: A function: step(params, grads, eta) returns the new parameters, like sgd_step.
 
     Returns:
         The parameters after the epoch.
 
     Example:
-        With params {"w": np.array(0.0)}, x = [[1.0], [5.0]], a batch size of 1, and gradients whose step moves w half
-        way to the x of its batch, order [0, 1] ends at 2.75 and order [1, 0] at 1.75.
+        Let params be {"w": np.array(0.0)}, x = [[1.0], [5.0]] and batch_size = 1, and let each step move w halfway
+        to the x of its batch. With order [0, 1], w becomes 0.5, then 2.75; with order [1, 0], 2.5, then 1.75.
 
     Allowed: NumPy.
     """
@@ -748,35 +770,35 @@ def _(rng):
 
 
 train_epoch.mistake(
-    "The examples left over after the last full batch never train. They make a smaller batch.",
+    "You leave out the examples after the last full batch. Take them as a smaller batch.",
     {"range(0, len(order), batch_size)": "range(0, len(order) - batch_size + 1, batch_size)"},
 )
 train_epoch.mistake(
-    "All gradients are taken at the parameters that the epoch began with: that is one large batch. Each batch begins "
-    "where the one before ended.",
+    "You compute all gradients with the parameters from the start of the epoch. Use the parameters that the step "
+    "before returned.",
     {"for start": "first = params\n    for start", "gradients(params,": "gradients(first,"},
     name="first-weights",
 )
 train_epoch.mistake(
-    "The order is not used: the examples are taken as they lie.",
+    "You do not use order. Take the rows of x and y in that order.",
     {"order[start : start + batch_size]": "slice(start, start + batch_size)"},
     name="no-order",
 )
 train_epoch.mistake(
-    "x is shuffled and y is not: every example gets the label of another.",
+    "You take x in the given order but y in the original one, so examples get wrong targets. Use one order for both.",
     {"y[batch]": "y[start : start + batch_size]"},
     name="y-in-place",
 )
 train_epoch.mistake(
-    "y is shuffled and x is not: every example gets the label of another.",
+    "You take y in the given order but x in the original one, so examples get wrong targets. Use one order for both.",
     {"x[batch]": "x[start : start + batch_size]"},
 )
 train_epoch.mistake(
-    "You return after the first batch: the return stands inside the loop.",
+    "You return after the first batch: move the return out of the loop.",
     {"\n    return params": "\n        return params"},
     name="one-step",
 )
 train_epoch.mistake(
-    "The whole set is one batch, so there is only one step.",
+    "You take all examples as one batch, so there is only one step. Take batch_size examples at a time.",
     {"order[start : start + batch_size]": "order", "range(0, len(order), batch_size)": "range(1)"},
 )

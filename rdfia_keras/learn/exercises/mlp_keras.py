@@ -1,6 +1,7 @@
 """Part 2.1 (b) to (d): the perceptron again, with TensorFlow's gradients, Keras's layers and Keras's optimizer.
 
-The names are those of part (a): W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,); examples are rows.
+Names and shapes are those of part (a): W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,); x (N, n_x) and y
+(N, n_y) have an example in each row.
 """
 
 import numpy as np
@@ -14,25 +15,25 @@ keras, tf = Lazy("keras"), Lazy("tensorflow")
 @exercise(
     "2.1",
     hints=(
-        "A tape records what is computed within its `with` block, and can be asked for gradients once: ask for all "
-        "parameters in one call.",
-        "loss(params, x, y) is one number, a tensor; tape.gradient(number, dict) is a dict of the same names, each "
-        "gradient of its parameter's shape.",
+        "with tf.GradientTape() as tape: records what is computed inside the block. Compute the loss there; then "
+        "tape.gradient(loss, params) is ∂loss/∂w for each w in params. A tape can be used once only.",
+        "loss(params, x, y) is one number, a tensor; tape.gradient of it and a dict is a dict with the same names, "
+        "each gradient of its parameter's shape.",
     ),
 )
 def gradients_tape(loss, params, x, y):
-    """Part 2.1 (b): the gradients, by TensorFlow.
+    """Part 2.1 (b): the gradients of a loss, computed by TensorFlow.
 
         ∂loss(params, x, y) / ∂w        for each parameter w
 
     Args:
-        loss: loss(params, x, y) gives one number, a tensor.
-        params: A dict of tf.Variable.
+        loss: A function: loss(params, x, y) returns one number, a tensor.
+        params: A dict of tf.Variable: the parameters by their names.
         x: (N, n_x), a tensor.
         y: (N, n_y), a tensor.
 
     Returns:
-        A dict with a tensor for each parameter, by the same names.
+        A dict with the gradient of each parameter, a tensor, under the same names.
 
     Example:
         For params {"w": tf.Variable([[1.0, 2.0], [3.0, 4.0]])} and a loss that is the sum of the squares of w, the
@@ -71,30 +72,30 @@ def _(result, loss, params, x, y):
 
 
 gradients_tape.mistake(
-    "The loss is computed before the tape records: call it within the `with` block.",
+    "You compute the loss outside the tape: compute it inside the `with` block.",
     {
         "with tf.GradientTape() as tape:\n        value = loss(params, x, y)": "value = loss(params, x, y)\n"
         "    with tf.GradientTape() as tape:\n        pass"
     },
 )
 gradients_tape.mistake(
-    ".numpy() makes a plain number of the loss, of which the tape knows nothing: keep the tensor.",
+    ".numpy() turns the loss into a plain number, which the tape cannot differentiate: keep the tensor.",
     {"value = loss(params, x, y)": "value = loss(params, x, y).numpy()"},
 )
 gradients_tape.mistake(
-    "float() makes a plain number of the loss, of which the tape knows nothing: keep the tensor.",
+    "float() turns the loss into a plain number, which the tape cannot differentiate: keep the tensor.",
     {"value = loss(params, x, y)": "value = float(loss(params, x, y))"},
 )
 gradients_tape.mistake(
-    "A tape answers once, and then forgets: ask for all gradients in one call, tape.gradient(value, params).",
+    "You call tape.gradient more than once. Ask for all gradients in one call: tape.gradient(loss, params).",
     {"tape.gradient(value, params)": "{name: tape.gradient(value, param) for name, param in params.items()}"},
 )
 gradients_tape.mistake(
-    "You differentiate the sum over the batch; the loss is averaged already: take it as it is.",
+    "You multiply the loss by N, which makes it a sum over the batch. Differentiate the loss as it is.",
     {"value = loss(params, x, y)": "value = loss(params, x, y) * len(x)"},
 )
 gradients_tape.mistake(
-    "You return a list; a dict by the parameters' names was asked for.",
+    "You return a list; return a dict with the names of params.",
     {"tape.gradient(value, params)": "tape.gradient(value, list(params.values()))"},
 )
 
@@ -102,13 +103,13 @@ gradients_tape.mistake(
 @exercise(
     "2.1",
     hints=(
-        "An input of n_x, a Dense layer of n_h with tanh, and one of n_y without activation. Keras multiplies x by its "
-        "kernel from the right, so its kernels are (inputs, units): transposed.",
+        "keras.Sequential of an Input of n_x, a Dense layer of n_h units with tanh, and one of n_y units without "
+        "activation. Keras computes x @ kernel + bias, so a kernel is (inputs, units): the transpose of W.",
         "model.set_weights takes W_h.T (n_x, n_h), b_h (n_h,), W_y.T (n_h, n_y), b_y (n_y,), in this order.",
     ),
 )
 def keras_perceptron(params):
-    """Part 2.1 (c): the perceptron of Keras layers, with given weights.
+    """Part 2.1 (c): the perceptron built from Keras layers, with given weights.
 
         y_tilde = W_y tanh(W_h x + b_h) + b_y
 
@@ -116,8 +117,8 @@ def keras_perceptron(params):
         params: A dict of float64 arrays: W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,).
 
     Returns:
-        A Keras model from x (N, n_x) to y_tilde (N, n_y): logits, before the softmax. It computes in float64, so that
-        it can be compared with part (a).
+        A Keras model from x (N, n_x) to y_tilde (N, n_y), the logits before the softmax. It computes in float64, as
+        NumPy does in part (a).
 
     Example:
         With W_h and W_y the 2 x 2 identity and biases of 0, the model gives tanh(x).
@@ -147,48 +148,53 @@ def _(model, params):
 
 
 keras_perceptron.mistake(
-    "Keras keeps a kernel as (inputs, units): transpose W_h and W_y. Without, it runs only where all sizes are equal.",
+    "You do not transpose W_h and W_y, which works only if all sizes are equal. A Keras kernel is (inputs, units).",
     {'params["W_h"].T': 'params["W_h"]', 'params["W_y"].T': 'params["W_y"]'},
 )
 keras_perceptron.mistake(
-    "The last layer has a softmax; logits were asked for, the loss does the rest.",
+    "Your last layer has a softmax. Return the logits: give the last layer no activation.",
     {"Dense(n_y, ": 'Dense(n_y, activation="softmax", '},
 )
-keras_perceptron.mistake("The hidden layer has no tanh.", {'activation="tanh", ': ""})
-keras_perceptron.mistake("The hidden layer has a ReLU; the homework has tanh.", {'"tanh"': '"relu"'})
+keras_perceptron.mistake('Your hidden layer has no activation: give it activation="tanh".', {'activation="tanh", ': ""})
+keras_perceptron.mistake("Your hidden layer uses ReLU; use tanh.", {'"tanh"': '"relu"'})
 keras_perceptron.mistake(
-    'The model computes in float32, Keras\'s default: give every layer dtype="float64".',
+    'Your model computes in float32, Keras\'s default: give every layer dtype="float64".',
     {
         'dtype="float64")\n    output': 'dtype="float32")\n    output',
         'dtype="float64")\n    model': 'dtype="float32")\n    model',
         '(n_x,), dtype="float64"': '(n_x,), dtype="float32"',
     },
 )
-keras_perceptron.mistake("There is a tanh in the last layer too.", {"Dense(n_y, ": 'Dense(n_y, activation="tanh", '})
+keras_perceptron.mistake(
+    "Your last layer has a tanh too: give it no activation.", {"Dense(n_y, ": 'Dense(n_y, activation="tanh", '}
+)
 
 
 @exercise(
     "2.1",
     hints=(
-        "Within a tape: the loss of model(x) against y, from logits. Then the gradients of all trainable variables, "
-        "and the optimizer applies them.",
-        "model(x) (N, n_y); the loss is one number; gradients and variables are lists of equal length that are zipped.",
+        "Inside a tape, compute keras.losses.CategoricalCrossentropy(from_logits=True) of y and model(x). Then take "
+        "the gradients with respect to model.trainable_variables, and pass both to optimizer.apply_gradients.",
+        "model(x) is (N, n_y); the loss is one number; the gradients are a list as long as model.trainable_variables; "
+        "apply_gradients takes pairs: zip(gradients, variables).",
     ),
 )
 def keras_step(model, optimizer, x, y):
     """Part 2.1 (d): one training step with a Keras optimizer.
 
+    The loss is the mean cross-entropy of the batch, as in part (a). The optimizer changes the model's weights once.
+
     Args:
-        model: A Keras model from x to logits.
+        model: A Keras model from x to logits (N, n_y).
         optimizer: A Keras optimizer.
         x: (N, n_x).
         y: (N, n_y), one-hot.
 
     Returns:
-        The loss before the step, averaged over the batch, one number. The model has its new weights.
+        The loss before the step, one number.
 
     Example:
-        For a model that gives logits 0 for two classes, whatever x and y are, the loss is log 2 = 0.6931.
+        For a model of two classes that gives logits of 0, whatever x and y are, the loss is log 2 = 0.6931.
 
     Allowed: Keras and TensorFlow.
     """
@@ -224,23 +230,26 @@ def _(result, model, optimizer, x, y):
     return {"the loss": np.asarray(result)} | after
 
 
-keras_step.mistake("The loss takes the logits for probabilities: say from_logits=True.", {"(from_logits=True)": "()"})
-keras_step.mistake("You return the loss after the step.", {"return loss": "return cross_entropy(y, model(x))"})
+keras_step.mistake("Your loss treats the logits as probabilities: pass from_logits=True.", {"(from_logits=True)": "()"})
 keras_step.mistake(
-    "Only the hidden layer moves: take all of model.trainable_variables.",
+    "You return the loss after the step; return the loss before it.",
+    {"return loss": "return cross_entropy(y, model(x))"},
+)
+keras_step.mistake(
+    "You change the hidden layer only: use all of model.trainable_variables.",
     {
         "tape.gradient(loss, model.trainable_variables)": "tape.gradient(loss, model.trainable_variables[:2])",
         "(zip(gradients, model.trainable_variables": "(zip(gradients, model.trainable_variables[:2]",
     },
 )
 keras_step.mistake(
-    "You take two steps; one was asked for.",
+    "You take two steps; take one.",
     {"    return loss": "    optimizer.apply_gradients(zip(gradients, model.trainable_variables))\n    return loss"},
 )
 keras_step.mistake(
-    "The gradients are computed and not applied: the weights stay.", {"optimizer.apply_gradients": "list"}
+    "You compute the gradients but do not apply them: call the optimizer.", {"optimizer.apply_gradients": "list"}
 )
 keras_step.mistake(
-    "Targets and outputs are exchanged: Keras's losses take y first, then the model's output.",
+    "You exchange targets and outputs: Keras's losses take y first, then the model's output.",
     {"cross_entropy(y, model(x))": "cross_entropy(model(x), y)"},
 )

@@ -1,6 +1,8 @@
 """Part 2.2: support vector machines on the circles, in NumPy.
 
-The homework's kernels are scikit-learn's, with gamma = 1 / (n_x · var(x)) and coef0 = 0.
+A support vector machine (SVM) separates two classes with the widest margin. A kernel K(a, b) says how alike two points
+are; with it the border between the classes can be curved. The circles are points in the plane, one class around the
+other. The homework uses scikit-learn's kernels, with gamma = 1 / (n_x · var(x)) and coef0 = 0.
 """
 
 import numpy as np
@@ -11,23 +13,23 @@ from rdfia_keras.learn.exercise import core, edge, exercise
 @exercise(
     "2.2",
     hints=(
-        "The squared distance of two points is the sum over their coordinates of (a_i - b_i)². "
-        "a[:, None, :] - b[None, :, :] has all differences at once.",
-        "differences (n, m, n_x); squares summed over the last axis (n, m); exponential (n, m).",
+        "K_ij = exp(-gamma · squared distance). The squared distance of two points is the sum of the squared "
+        "differences of their coordinates; a[:, None, :] - b[None, :, :] holds all differences.",
+        "Differences (n, m, n_x); their squares summed over the last axis (n, m); exponential (n, m).",
     ),
 )
 def rbf_kernel(a, b, gamma):
-    """Part 2.2: the radial kernel of every point of a with every point of b.
+    """Part 2.2: the radial (RBF) kernel of each point of a with each point of b.
 
         K_ij = exp(-gamma ‖a_i - b_j‖²)
 
     Args:
         a: (n, n_x), a point in each row.
         b: (m, n_x).
-        gamma: How fast it falls with the distance.
+        gamma: A positive number. The larger it is, the faster the kernel falls with the distance.
 
     Returns:
-        (n, m).
+        K, (n, m).
 
     Example:
         >>> rbf_kernel(np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([[0.0, 0.0], [1.0, 1.0]]), np.log(2))
@@ -46,50 +48,51 @@ def _points(rng):
 
 
 rbf_kernel.inputs(_points)
+rbf_kernel.mistake("You use the distance; use its square.", {"squares.sum(axis=2)": "np.sqrt(squares.sum(axis=2))"})
 rbf_kernel.mistake(
-    "You take the distance; the kernel has its square.", {"squares.sum(axis=2)": "np.sqrt(squares.sum(axis=2))"}
-)
-rbf_kernel.mistake(
-    "You divide by 2 gamma², as with a standard deviation. gamma multiplies the squared distance.",
+    "You divide by 2 gamma², as if gamma were a standard deviation. Multiply the squared distance by gamma.",
     {"-gamma * squares.sum(axis=2)": "-squares.sum(axis=2) / (2 * gamma**2)"},
 )
-rbf_kernel.mistake("The minus is missing: the kernel grows with the distance.", {"-gamma": "gamma"})
-rbf_kernel.mistake("gamma is missing.", {"-gamma * ": "-"})
+rbf_kernel.mistake("The minus is missing: your kernel grows with the distance, but it must fall.", {"-gamma": "gamma"})
+rbf_kernel.mistake("gamma is missing: multiply the squared distance by it.", {"-gamma * ": "-"})
 rbf_kernel.mistake(
-    "Rows belong to a and columns to b: yours is transposed.",
+    "Your result is transposed: rows belong to a, columns to b.",
     {"np.exp(-gamma * squares.sum(axis=2))": "np.exp(-gamma * squares.sum(axis=2)).T"},
 )
 rbf_kernel.mistake(
-    "You take the mean of the squares over the coordinates; the distance has their sum.",
+    "You take the mean of the squares over the coordinates; take their sum.",
     {"squares.sum": "squares.mean"},
 )
 rbf_kernel.mistake(
-    "The exponential is missing.", {"np.exp(-gamma * squares.sum(axis=2))": "-gamma * squares.sum(axis=2)"}
+    "The exponential is missing: apply np.exp.",
+    {"np.exp(-gamma * squares.sum(axis=2))": "-gamma * squares.sum(axis=2)"},
 )
 
 
 @exercise(
     "2.2",
     hints=(
-        "All inner products at once are a matrix product: entry (i, j) is row i of a times row j of b.",
-        "a (n, n_x) times b.T (n_x, m) is (n, m); gamma and the power work entry by entry.",
+        "The matrix product a bᵀ holds all inner products: its entry (i, j) is ⟨a_i, b_j⟩. Multiply by gamma, then "
+        "raise to the power degree.",
+        "a (n, n_x) @ b.T (n_x, m) is (n, m); gamma and the power apply entry by entry.",
     ),
 )
 def poly_kernel(a, b, gamma, degree):
-    """Part 2.2: the polynomial kernel of every point of a with every point of b.
+    """Part 2.2: the polynomial kernel of each point of a with each point of b.
 
         K_ij = (gamma ⟨a_i, b_j⟩)^degree
 
-    There is no constant term: coef0 = 0, as in the homework. That is why only even degrees surround a disc.
+    ⟨a_i, b_j⟩ is the inner product of two points. No constant is added inside the power: coef0 = 0, as in the homework.
+    (This is why only even degrees can separate a disc from the points around it.)
 
     Args:
         a: (n, n_x), a point in each row.
         b: (m, n_x).
         gamma: A factor inside the power.
-        degree: A whole number.
+        degree: A positive integer.
 
     Returns:
-        (n, m).
+        K, (n, m).
 
     Example:
         >>> poly_kernel(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 1.0]]), 0.5, 2)
@@ -106,46 +109,54 @@ def _(rng):
         yield type(case)(case.label, (*case.arguments, degree), case.edge)
 
 
-poly_kernel.mistake("You add 1 inside the power; here coef0 is 0.", {"gamma * (a @ b.T)": "gamma * (a @ b.T) + 1"})
-poly_kernel.mistake("gamma stands inside the power.", {"(gamma * (a @ b.T)) ** degree": "gamma * (a @ b.T) ** degree"})
-poly_kernel.mistake("gamma is missing.", {"gamma * (a @ b.T)": "a @ b.T"})
 poly_kernel.mistake(
-    "You raise the coordinates to the power before their inner product is taken.",
+    "You add 1 inside the power; add nothing (coef0 = 0).", {"gamma * (a @ b.T)": "gamma * (a @ b.T) + 1"}
+)
+poly_kernel.mistake(
+    "You multiply by gamma after the power; multiply before it.",
+    {"(gamma * (a @ b.T)) ** degree": "gamma * (a @ b.T) ** degree"},
+)
+poly_kernel.mistake("gamma is missing: multiply the inner products by it.", {"gamma * (a @ b.T)": "a @ b.T"})
+poly_kernel.mistake(
+    "You raise the coordinates to the power; take the inner products first, then the power.",
     {"(gamma * (a @ b.T)) ** degree": "gamma**degree * (a**degree @ (b**degree).T)"},
 )
-poly_kernel.mistake("You multiply by the degree; it is a power.", {"** degree": "* degree"})
-poly_kernel.mistake("Rows belong to a and columns to b: yours is transposed.", {"a @ b.T": "b @ a.T"})
+poly_kernel.mistake("You multiply by degree; raise to the power degree.", {"** degree": "* degree"})
+poly_kernel.mistake("Your result is transposed: rows belong to a, columns to b.", {"a @ b.T": "b @ a.T"})
 
 
 @exercise(
     "2.2, T1",
     hints=(
-        "Train on (x, y), judge on (x_val, y_val). Go through the kernels in their order and through the C from the "
-        "smallest: only a strictly better accuracy replaces what you have.",
-        "predict(x_val) is (M,), as y_val; the mean of their equality is one number.",
+        "Train on (x, y) and compute the accuracy on (x_val, y_val). Loop over kernels in their order and over "
+        "sorted(Cs); replace the best pair only if the accuracy is strictly higher.",
+        "predict(x_val) is (M,), like y_val; the mean of predict(x_val) == y_val is one number.",
     ),
     returns="kernel, C",
 )
 def choose_svm(x, y, x_val, y_val, kernels, Cs, fit):
-    """Part 2.2 and T1: choose kernel and C on the validation set.
+    """Part 2.2 and T1: choose the kernel and C on the validation set.
 
-    Every kernel with every C is trained on the training set; the best on the validation set wins. Among equals the
-    kernel that comes first in `kernels` wins, then the smallest C: it has the widest margin.
+    C is the price of errors on the training set: the smaller C, the wider the margin. Train each kernel with each C on
+    the training set, and choose the pair with the highest accuracy on the validation set. Among equal accuracies choose
+    the kernel that comes first in `kernels`, then the smallest C.
 
     Args:
         x: (N, n_x), training examples.
-        y: (N,), their class numbers.
+        y: (N,), their classes, as integers.
         x_val: (M, n_x), validation examples.
-        y_val: (M,), their class numbers.
+        y_val: (M,), their classes.
         kernels: Names, such as ["linear", "rbf"].
-        Cs: Numbers, in any order.
-        fit: fit(kernel, C, x, y) trains a machine and returns predict, a function of (K, n_x) that gives (K,).
+        Cs: The values of C to try, in any order.
+        fit: A function: fit(kernel, C, x, y) trains an SVM and returns a function predict. predict(points) takes
+            points (K, n_x) and returns their classes (K,).
 
     Returns:
         The name of the kernel, and C.
 
     Example:
-        Validation accuracies of linear 50 % and 60 % and of rbf 95 % and 95 %, at C = 1 and 10: the answer is "rbf", 1.
+        With kernels ["linear", "rbf"], Cs [1, 10], and validation accuracies of 50 % and 60 % for linear, 95 % and 95 %
+        for rbf, return "rbf", 1.
 
     Allowed: NumPy; training goes through fit.
     """
@@ -221,22 +232,26 @@ def _(rng):
 
 
 choose_svm.mistake(
-    "You choose by the accuracy on the training set, which a machine may know by heart: judge on the validation set.",
+    "You compute the accuracy on the training set, which an SVM can learn by heart. Use the validation set.",
     {"predict(x_val) == y_val": "predict(x) == y"},
 )
 choose_svm.mistake(
-    "Among equals you take the last. Only a strictly better accuracy replaces what you have.",
+    "Among equal accuracies you take the last. Replace the best pair only if the accuracy is strictly higher.",
     {"> best_accuracy": ">= best_accuracy"},
 )
 choose_svm.mistake(
-    "You train on the validation set too; then it cannot judge any more.",
+    "You train on the validation set too, so it no longer stands for new examples. Train on the training set only.",
     {"fit(kernel, C, x, y)": "fit(kernel, C, np.concatenate([x, x_val]), np.concatenate([y, y_val]))"},
 )
-choose_svm.mistake("You train on the validation set.", {"fit(kernel, C, x, y)": "fit(kernel, C, x_val, y_val)"})
 choose_svm.mistake(
-    "Among equals you take the C that comes first in the list; the smallest was asked for.", {"sorted(Cs)": "Cs"}
+    "You train on the validation set; train on the training set.",
+    {"fit(kernel, C, x, y)": "fit(kernel, C, x_val, y_val)"},
 )
 choose_svm.mistake(
-    "You take the machine with the most errors.", {"right = predict(x_val) == y_val": "right = predict(x_val) != y_val"}
+    "Among equal accuracies you take the C that comes first in Cs; take the smallest.", {"sorted(Cs)": "Cs"}
 )
-choose_svm.mistake("You try the first kernel only.", {"in kernels": "in kernels[:1]"})
+choose_svm.mistake(
+    "You choose the pair with the most errors; choose the one with the fewest.",
+    {"right = predict(x_val) == y_val": "right = predict(x_val) != y_val"},
+)
+choose_svm.mistake("You try only the first kernel; try all of them.", {"in kernels": "in kernels[:1]"})

@@ -1,7 +1,8 @@
 """Part 5: what improves training, in NumPy: preprocessing, augmentation, schedules, optimizers, dropout, batch norm.
 
-Images are (N, H, W, C): example, row, column, channel. Optimizers take a parameter w, what they remember of it, and its
-gradient, all of one shape, and return new arrays.
+Images are (N, H, W, C): example, row, column, channel. A step of an optimizer takes a parameter w, the values that it
+keeps for w from step to step, and the gradient, all of one shape. It returns the new parameter and the new values, and
+leaves its arguments unchanged.
 """
 
 import numpy as np
@@ -14,9 +15,9 @@ from rdfia_keras.learn.exercise import core, edge, exercise
 @exercise(
     "19, 20",
     hints=(
-        "Mean and standard deviation of each channel, over examples, rows and columns of the training set. Both sets "
-        "are shifted and divided by these same numbers.",
-        "mean and std of axis (0, 1, 2) are (C,); images (N, H, W, C) minus (C,) is again (N, H, W, C).",
+        "(x - mean) / std, with the mean and standard deviation of each channel over examples, rows and columns of the "
+        "training set. Use the same numbers for both sets.",
+        "mean and std over the axes (0, 1, 2) are (C,); images (N, H, W, C) minus mean (C,) stay (N, H, W, C).",
     ),
     returns="train, test",
 )
@@ -26,15 +27,15 @@ def normalize(train, test):
         (x - mean_c) / std_c        with the mean and std of channel c over the whole training set, for both sets
 
     Args:
-        train: Training images, (N, H, W, C), uint8.
+        train: Training images, (N, H, W, C), uint8 (integers from 0 to 255).
         test: Test images, (M, H, W, C), uint8.
 
     Returns:
-        Both sets, normalised, as floats of the same shapes.
+        Both sets, normalized, as floats of the same shapes.
 
     Example:
         >>> pixels = np.array([[0, 2], [0, 2]], np.uint8).reshape(1, 2, 2, 1)
-        >>> normalize(pixels, pixels + np.uint8(1))[1][0, :, :, 0]
+        >>> normalize(pixels, pixels + np.uint8(1))[1][0, :, :, 0]  # test
         [[0.0, 2.0], [0.0, 2.0]]
 
     Allowed: NumPy, np.std with its defaults. Not keras.layers.Normalization.
@@ -58,37 +59,41 @@ def _(rng):
 
 
 normalize.mistake(
-    "The test set is normalised with its own statistics. The network has learned on the training set's scale: use that "
-    "mean and std (question 20).",
+    "You normalize the test set with its own mean and std. The network learned on the scale of the training set: use "
+    "the mean and std of the training set (question 20).",
     {"(test - mean) / std": "(test - test.mean(axis=(0, 1, 2))) / test.std(axis=(0, 1, 2))"},
 )
 normalize.mistake(
-    "The statistics are those of both sets together; the test set must not be looked at (question 20).",
+    "You compute mean and std from both sets together; compute them from the training set only (question 20).",
     {
         "train.mean(axis=(0, 1, 2))": "np.concatenate([train, test]).mean(axis=(0, 1, 2))",
         "train.std(axis=(0, 1, 2))": "np.concatenate([train, test]).std(axis=(0, 1, 2))",
     },
 )
 normalize.mistake(
-    "Your std is the mean of each image's std (on CIFAR-10 the often copied 0.20). It misses how images differ from "
-    "each other: take the std over all pixels of all images (0.247).",
+    "You take the mean of each image's std (on CIFAR-10, scaled to 0 to 1, the often copied 0.20). It leaves out how "
+    "images differ from each other: take the std over all pixels of all images (0.247).",
     {"train.std(axis=(0, 1, 2))": "train.std(axis=(1, 2)).mean(axis=0)"},
 )
-normalize.mistake("You divide by the variance; take its root, the standard deviation.", {"train.std(": "train.var("})
 normalize.mistake(
-    "You subtract a mean image, a mean for each place; here each channel has one mean for all places.",
+    "You divide by the variance; divide by its square root, the standard deviation.", {"train.std(": "train.var("}
+)
+normalize.mistake(
+    "You subtract a mean for each pixel; subtract one mean for each channel.",
     {"train.mean(axis=(0, 1, 2))": "train.mean(axis=0)"},
 )
 normalize.mistake(
-    "All channels share one mean; take each channel's own.", {"train.mean(axis=(0, 1, 2))": "train.mean()"}
+    "You use one mean for all channels; use each channel's own.", {"train.mean(axis=(0, 1, 2))": "train.mean()"}
 )
-normalize.mistake("All channels share one std; take each channel's own.", {"train.std(axis=(0, 1, 2))": "train.std()"})
 normalize.mistake(
-    "The mean is cut to uint8: 12.7 becomes 12, and dark pixels wrap round to 255. Subtract floats.",
+    "You use one std for all channels; use each channel's own.", {"train.std(axis=(0, 1, 2))": "train.std()"}
+)
+normalize.mistake(
+    "You convert the mean to uint8: 12.7 becomes 12, and pixels below the mean wrap around to 255. Subtract floats.",
     {"train.mean(axis=(0, 1, 2))": "train.mean(axis=(0, 1, 2)).astype(np.uint8)"},
 )
 normalize.mistake(
-    "The test set is left as it is; a network needs the same preparation in test.",
+    "You leave the test set as it is; normalize it too.",
     {"(test - mean) / std": "test / 1.0"},
 )
 
@@ -96,23 +101,24 @@ normalize.mistake(
 @exercise(
     "21",
     hints=(
-        "Covariance of the centred training set, its eigenvectors U and eigenvalues λ (np.linalg.eigh). Rotate to the "
-        "eigenvectors, divide by sqrt(λ + eps), rotate back: the matrix is U diag(1 / sqrt(λ + eps)) Uᵀ.",
-        "train - mean (N, d); covariance (d, d) with 1 / N; U (d, d), an eigenvector in each column; the matrix "
-        "(d, d); x - mean (M, d) times the matrix is (M, d).",
+        "Compute the covariance of train, then its eigenvalues λ and eigenvectors U (np.linalg.eigh). Rotate x - mean "
+        "to the eigenvectors, divide by sqrt(λ + eps), rotate back: multiply by U diag(1 / sqrt(λ + eps)) Uᵀ.",
+        "train - mean (N, d); covariance (d, d) with 1 / N; U (d, d), an eigenvector in each column; the product "
+        "U diag(...) Uᵀ (d, d); x - mean (M, d) @ that product is (M, d).",
     ),
 )
 def zca(train, x, eps):
-    """Question 21: ZCA whitening.
+    """Question 21: ZCA whitening, which makes the pixels uncorrelated with variance 1 (if eps is 0).
 
-        (x - mean) U diag(λ + eps)^-½ Uᵀ        with the covariance U diag(λ) Uᵀ of the training set
+        (x - mean) U diag(1 / √(λ + eps)) Uᵀ        where (train - mean)ᵀ (train - mean) / N = U diag(λ) Uᵀ
 
-    The covariance has 1 / N. Mean and covariance are the training set's, whatever x is.
+    The matrix on the right is the covariance of the training set: λ are its eigenvalues, the columns of U its
+    eigenvectors. The mean and the covariance are always those of train, for every x.
 
     Args:
         train: (N, d), a flattened image in each row.
         x: (M, d), the images to whiten.
-        eps: Added to each variance λ, so that directions without variance are not divided by 0.
+        eps: Added to each eigenvalue λ, so that an eigenvalue of 0 causes no division by 0.
 
     Returns:
         (M, d).
@@ -122,7 +128,7 @@ def zca(train, x, eps):
         >>> zca(train, np.array([[4.0, 0.0], [0.0, 4.0]]), 0.0)
         [[2.0, 0.0], [0.0, 4.0]]
 
-    Allowed: NumPy, np.linalg too. Not sklearn.decomposition.
+    Allowed: NumPy, including np.linalg. Not sklearn.decomposition.
     """
     mean = train.mean(axis=0)
     covariance = (train - mean).T @ (train - mean) / len(train)
@@ -145,29 +151,29 @@ def _(rng):
 
 
 zca.mistake(
-    "That is PCA whitening: the result is not rotated back. Multiply by Uᵀ last, so that pixels stay in place.",
+    "You compute PCA whitening. Multiply by Uᵀ at the end, to rotate back to pixels.",
     {"vectors / np.sqrt(variances + eps) @ vectors.T": "vectors / np.sqrt(variances + eps)"},
 )
 zca.mistake(
-    "You subtract x's own mean; subtract the training set's.", {"(x - mean) @ matrix": "(x - x.mean(axis=0)) @ matrix"}
+    "You subtract the mean of x; subtract the mean of train.", {"(x - mean) @ matrix": "(x - x.mean(axis=0)) @ matrix"}
 )
 zca.mistake(
-    "You divide by the variance; its root is enough: the power is -1/2.",
+    "You divide by λ + eps; divide by its square root.",
     {"np.sqrt(variances + eps)": "(variances + eps)"},
 )
-zca.mistake("The covariance is not divided by N.", {" / len(train)": ""})
+zca.mistake("You do not divide the covariance by N.", {" / len(train)": ""})
 zca.mistake(
-    "eps stands under the root, beside the variance.",
+    "You add eps to the root; add it to λ, under the root.",
     {"np.sqrt(variances + eps)": "(np.sqrt(np.maximum(variances, 0)) + eps)"},
 )
-zca.mistake("x is not centred: subtract the mean.", {"(x - mean) @ matrix": "x @ matrix"})
+zca.mistake("You do not subtract the mean from x.", {"(x - mean) @ matrix": "x @ matrix"})
 zca.mistake(
-    "The covariance is taken of images that are not centred.",
+    "You do not subtract the mean from train before you compute the covariance.",
     {"(train - mean).T @ (train - mean)": "train.T @ train"},
 )
-zca.mistake("You multiply by the root of the variance; divide by it.", {"vectors / np.sqrt": "vectors * np.sqrt"})
+zca.mistake("You multiply by the root of λ + eps; divide by it.", {"vectors / np.sqrt": "vectors * np.sqrt"})
 zca.mistake(
-    "The covariance is that of x; take the training set's.",
+    "You use the covariance of x; use the covariance of train.",
     {"(train - mean).T @ (train - mean) / len(train)": "(x - x.mean(axis=0)).T @ (x - x.mean(axis=0)) / len(x)"},
 )
 
@@ -175,8 +181,8 @@ zca.mistake(
 @exercise(
     "22",
     hints=(
-        "For each image draw its own top in 0 .. H - size and left in 0 .. W - size, both ends included, and throw its "
-        "own coin: mirror left to right or not. rng.integers(0, n) never gives n.",
+        "For each image draw top from 0 to H - size and left from 0 to W - size, both ends included, and mirror it "
+        "with probability 1/2. rng.integers(0, n) never returns n.",
         "image (H, W, C); crop = image[top : top + size, left : left + size] is (size, size, C); crop[:, ::-1] mirrors "
         "it; all crops (N, size, size, C).",
     ),
@@ -184,7 +190,8 @@ zca.mistake(
 def crop_flip(images, size, rng):
     """Question 22: a random crop and a random horizontal flip, drawn anew for each image.
 
-    Every place is equally likely, the last ones too; half of the images are mirrored left to right.
+    All positions of the crop are equally likely, including the last row and the last column. Each crop is mirrored left
+    to right with probability 1/2.
 
     Args:
         images: (N, H, W, C).
@@ -195,7 +202,7 @@ def crop_flip(images, size, rng):
         (N, size, size, C).
 
     Example:
-        On one image [[1, 2], [3, 4]] with size 1 the result is 1, 2, 3 or 4, each as often as the others.
+        For one image [[1, 2], [3, 4]] and size 1, the result is 1, 2, 3 or 4, each with probability 1/4.
 
     Allowed: NumPy. Not keras.layers.RandomCrop or RandomFlip.
     """
@@ -280,36 +287,38 @@ def _share(share):
 
 
 crop_flip.mistake(
-    "All images of the batch are cut at one place; draw a place for each image.",
+    "You cut all images at the same position; draw a position for each image.",
     {
         "top = rng": "top = top if crops else rng",
         "left = rng": "left = left if crops else rng",
     },
 )
 crop_flip.mistake(
-    "The last place is never drawn: rng.integers leaves out its upper end, so it is H - size + 1.",
+    "You never draw the last position: rng.integers leaves out its upper end, so pass H - size + 1 and W - size + 1.",
     {
         "image.shape[0] - size + 1": "max(image.shape[0] - size, 1)",
         "image.shape[1] - size + 1": "max(image.shape[1] - size, 1)",
     },
 )
 crop_flip.mistake(
-    "You turn images upside down; a horizontal flip exchanges left and right: reverse the columns.",
+    "You turn images upside down. A horizontal flip exchanges left and right: reverse the columns.",
     {"crop[:, ::-1]": "crop[::-1]"},
 )
 crop_flip.mistake(
-    "All images of the batch are mirrored or none is; throw a coin for each image.",
+    "You mirror all images or none; draw a random number for each image.",
     {"mirrored = rng.random() < 0.5": "mirrored = mirrored if crops else rng.random() < 0.5"},
 )
 crop_flip.mistake(
-    "Your crops lie on the diagonal: left is the same number as top. Draw both.",
+    "You use the same number for top and left; draw both.",
     {"left = rng.integers(0, image.shape[1] - size + 1)": "left = top"},
 )
 crop_flip.mistake(
-    "Rows and columns are exchanged in your flip: the image is transposed.",
+    "Your flip transposes the image; reverse its columns instead.",
     {"crop[:, ::-1]": "crop.transpose(1, 0, 2)"},
 )
-crop_flip.mistake("Every crop is cut from the first image.", {"crop = image[top": "crop = images[0][top"})
+crop_flip.mistake(
+    "You cut every crop from the first image; cut one from each image.", {"crop = image[top": "crop = images[0][top"}
+)
 
 
 # --- schedules and optimizers -----------------------------------------------------------------------------------------
@@ -318,9 +327,9 @@ crop_flip.mistake("Every crop is cut from the first image.", {"crop = image[top"
 @exercise(
     "26, 28",
     hints=(
-        "exponential multiplies by r each epoch; step multiplies by r every t_u epochs, and stays the same between; "
-        "inverse divides by 1 + r t.",
-        "All numbers, no arrays. t // t_u is the floor of t / t_u.",
+        "exponential multiplies by r in each epoch, step only in every t_u-th epoch; inverse divides eta_0 by "
+        "1 + r · t. t // t_u is the floor of t / t_u.",
+        "There are no arrays: arguments and result are numbers.",
     ),
 )
 def schedule(kind, eta_0, r, t, t_u):
@@ -330,14 +339,14 @@ def schedule(kind, eta_0, r, t, t_u):
         step           eta_0 · r^⌊t / t_u⌋
         inverse        eta_0 / (1 + r t)
 
-    The report writes the step decay without the floor, which makes an exponential of it; here it has steps.
+    ⌊ ⌋ rounds down. (The homework's report leaves it out, which makes the step decay exponential.)
 
     Args:
         kind: "exponential", "step" or "inverse".
         eta_0: The learning rate of the first epoch, which is epoch 0.
-        r: How much it decays.
+        r: The factor of a decay for exponential and step; the speed of the decay for inverse.
         t: The epoch, counted from 0.
-        t_u: Epochs of a step.
+        t_u: Number of epochs from one decay to the next, for step.
 
     Returns:
         One number.
@@ -366,24 +375,27 @@ def _(rng):
 
 
 schedule.mistake(
-    "The floor is missing in the step decay (as in the report): without it there are no steps.",
+    "You do not round t / t_u down in the step decay, as in the report. Without the floor there are no steps.",
     {"(t // t_u)": "(t / t_u)"},
 )
 schedule.mistake(
-    "You are one epoch ahead: the first epoch is t = 0 and has eta_0.",
+    "You are one epoch ahead: the first epoch is t = 0 and has the learning rate eta_0.",
     {"r**t": "r ** (t + 1)", "(t // t_u)": "((t + 1) // t_u)", "1 + r * t": "1 + r * (t + 1)"},
 )
 schedule.mistake(
-    "Your inverse decay is an exponential one: 1 + r is multiplied by t, not raised to it.",
+    "Your inverse decay is exponential: you divide by (1 + r)^t; divide by 1 + r t.",
     {"eta_0 / (1 + r * t)": "eta_0 / (1 + r) ** t"},
 )
-schedule.mistake("In the exponential decay r is multiplied by t; it is a power.", {"r**t": "r * t"})
-schedule.mistake("In the exponential decay the base is r; yours is e^(-r t).", {"r**t": "np.exp(-r * t)"})
-schedule.mistake("The step decay rounds to the nearest step; it rounds down.", {"(t // t_u)": "round(t / t_u)"})
+schedule.mistake("In the exponential decay you multiply r by t; raise r to the power t.", {"r**t": "r * t"})
+schedule.mistake("In the exponential decay you use e^(-r t); use r^t.", {"r**t": "np.exp(-r * t)"})
 schedule.mistake(
-    "In the step decay r is multiplied by the number of steps; it is a power.", {"r ** (t // t_u)": "r * (t // t_u)"}
+    "In the step decay you round t / t_u to the nearest integer; round down.", {"(t // t_u)": "round(t / t_u)"}
 )
-schedule.mistake("The 1 is missing in the inverse decay.", {"(1 + r * t)": "np.float64(r * t)"})
+schedule.mistake(
+    "In the step decay you multiply r by the number of steps; raise r to that power.",
+    {"r ** (t // t_u)": "r * (t // t_u)"},
+)
+schedule.mistake("The 1 is missing in the inverse decay: divide by 1 + r t.", {"(1 + r * t)": "np.float64(r * t)"})
 
 
 def _states(rng, *states):
@@ -408,30 +420,31 @@ def _with(cases, *settings):
     "28",
     hints=(
         "First the velocity, then the parameter with the new velocity: v = beta · v + grad, w = w - eta · v.",
-        "w, v and grad have one shape, and so have both results.",
+        "w, v, grad and both results have the same shape.",
     ),
     returns="w, v",
 )
 def momentum_step(w, v, grad, eta, beta):
-    """Question 28: a step of SGD with momentum, as Keras and PyTorch take it.
+    """Question 28: a step of stochastic gradient descent (SGD) with momentum, as PyTorch writes it.
 
         v ← beta v + ∂loss/∂w        w ← w - η v
 
-    (The report writes v ← beta v + (1 - beta) ∂loss/∂w, whose steps are 1 - beta times as long.)
+    (Keras includes η in v, which gives the same steps while η is constant. The report multiplies the gradient by
+    1 - beta, so its steps are shorter by that factor.)
 
     Args:
         w: The parameter.
-        v: Its velocity, 0 at first.
-        grad: Its gradient.
+        v: Its velocity, 0 before the first step.
+        grad: The gradient ∂loss/∂w.
         eta: The learning rate η.
-        beta: How much of the velocity stays.
+        beta: The factor by which the old velocity is multiplied, such as 0.9.
 
     Returns:
         The new w and the new v.
 
     Example:
         >>> w, v, grad = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([[0.0, 2.0], [0.0, 2.0]]), np.ones((2, 2))
-        >>> momentum_step(w, v, grad, 0.1, 0.5)[0]
+        >>> momentum_step(w, v, grad, 0.1, 0.5)[0]  # w
         [[0.9, 0.8], [-0.1, -0.2]]
 
     Allowed: NumPy.
@@ -446,20 +459,22 @@ def _(rng):
 
 
 momentum_step.mistake(
-    "You weight the gradient with 1 - beta, as the report writes it; here it counts whole.",
+    "You multiply the gradient by 1 - beta, as the report does; add it without a factor.",
     {"+ grad": "+ (1 - beta) * grad"},
 )
-momentum_step.mistake("The velocity is not used: w moves along the gradient.", {"w - eta * v_new": "w - eta * grad"})
-momentum_step.mistake("w moves with the old velocity; use the new one.", {"w - eta * v_new": "w - eta * v"})
-momentum_step.mistake("You go uphill: subtract.", {"w - eta": "w + eta"})
-momentum_step.mistake("You return the old velocity, so it never builds up.", {", v_new": ", v"})
 momentum_step.mistake(
-    "Your velocity has the learning rate in it already. Here v is without it: v = beta v + grad.",
+    "You move w along the gradient; move it along the new velocity.", {"w - eta * v_new": "w - eta * grad"}
+)
+momentum_step.mistake("You move w along the old velocity; use the new one.", {"w - eta * v_new": "w - eta * v"})
+momentum_step.mistake("You add the step to w; subtract it.", {"w - eta": "w + eta"})
+momentum_step.mistake("You return the old velocity, so it never grows; return the new one.", {", v_new": ", v"})
+momentum_step.mistake(
+    "Your velocity includes the learning rate, as in Keras. Here v = beta v + grad, and eta multiplies v in the step.",
     {"+ grad": "+ eta * grad", "w - eta * v_new": "w - v_new"},
 )
-momentum_step.mistake("The learning rate is missing.", {"w - eta * v_new": "w - v_new"})
+momentum_step.mistake("The learning rate is missing: multiply the velocity by it.", {"w - eta * v_new": "w - v_new"})
 momentum_step.mistake(
-    "That is Nesterov's momentum, which looks one step ahead; plain momentum was asked for.",
+    "You compute Nesterov momentum, which looks one step ahead. For plain momentum, move w along the new v.",
     {"w - eta * v_new": "w - eta * (beta * v_new + grad)"},
 )
 
@@ -467,8 +482,9 @@ momentum_step.mistake(
 @exercise(
     "28",
     hints=(
-        "A running mean of the squared gradients; then divide the gradient by its root, plus eps.",
-        "w, s and grad have one shape; squares and roots are taken entry by entry.",
+        "First update s, the running mean of the squared gradients. Then divide the gradient by the root of the new s, "
+        "plus eps: w - eta · grad / (sqrt(s) + eps).",
+        "w, s, grad and both results have the same shape; squares and roots are taken entry by entry.",
     ),
     returns="w, s",
 )
@@ -481,18 +497,18 @@ def rmsprop_step(w, s, grad, eta, beta, eps):
 
     Args:
         w: The parameter.
-        s: The running mean of its squared gradients, 0 at first.
-        grad: Its gradient.
+        s: The running mean of its squared gradients, 0 before the first step.
+        grad: The gradient ∂loss/∂w.
         eta: The learning rate η.
-        beta: How much of s stays.
-        eps: Added to the root.
+        beta: The factor by which the old s is multiplied, such as 0.9.
+        eps: A small number, added to the root.
 
     Returns:
         The new w and the new s.
 
     Example:
         >>> w, s, grad = np.zeros((2, 2)), np.zeros((2, 2)), np.array([[2.0, 0.0], [-4.0, 0.0]])
-        >>> rmsprop_step(w, s, grad, 0.3, 0.75, 1.0)[0]
+        >>> rmsprop_step(w, s, grad, 0.3, 0.75, 1.0)[0]  # w
         [[-0.3, 0.0], [0.4, 0.0]]
 
     Allowed: NumPy.
@@ -506,26 +522,34 @@ def _(rng):
     yield from _with(_states(rng, "s"), 0.3, 0.8, 0.1)
 
 
-rmsprop_step.mistake("s averages the gradients; it should average their squares.", {"grad**2": "grad"})
-rmsprop_step.mistake("You divide by s; divide by its root.", {"np.sqrt(s_new)": "s_new"})
+rmsprop_step.mistake("Your s averages the gradients; average their squares.", {"grad**2": "grad"})
+rmsprop_step.mistake("You divide by s; divide by its square root.", {"np.sqrt(s_new)": "s_new"})
 rmsprop_step.mistake(
-    "eps is missing (as in the report): where s is 0 you divide 0 by 0.", {"(np.sqrt(s_new) + eps)": "np.sqrt(s_new)"}
+    "eps is missing, as in the report. Where s is 0 you divide 0 by 0: add eps to the root.",
+    {"(np.sqrt(s_new) + eps)": "np.sqrt(s_new)"},
 )
-rmsprop_step.mistake("eps stands under the root; add it to the root.", {"np.sqrt(s_new) + eps": "np.sqrt(s_new + eps)"})
-rmsprop_step.mistake("The factor 1 - beta is missing: s is a mean, not a sum.", {"(1 - beta) * grad**2": "grad**2"})
-rmsprop_step.mistake("w moves with the old s; use the new one.", {"np.sqrt(s_new)": "np.sqrt(s)"})
 rmsprop_step.mistake(
-    "beta and 1 - beta are exchanged.", {"beta * s + (1 - beta) * grad**2": "(1 - beta) * s + beta * grad**2"}
+    "You add eps under the root; add it to the root.", {"np.sqrt(s_new) + eps": "np.sqrt(s_new + eps)"}
 )
-rmsprop_step.mistake("You return the old s, so it never changes.", {", s_new": ", s"})
+rmsprop_step.mistake(
+    "The factor 1 - beta of the squared gradient is missing: s is a mean, not a sum.",
+    {"(1 - beta) * grad**2": "grad**2"},
+)
+rmsprop_step.mistake("You divide by the root of the old s; use the new one.", {"np.sqrt(s_new)": "np.sqrt(s)"})
+rmsprop_step.mistake(
+    "You exchange beta and 1 - beta: beta multiplies the old s.",
+    {"beta * s + (1 - beta) * grad**2": "(1 - beta) * s + beta * grad**2"},
+)
+rmsprop_step.mistake("You return the old s, so it never changes; return the new one.", {", s_new": ", s"})
 
 
 @exercise(
     "28",
     hints=(
-        "Both running means begin at 0 and are too small at first: after t steps m is too small by the factor "
-        "1 - beta1^t and s by 1 - beta2^t. Divide by it for this step, and remember m and s as they are.",
-        "All arrays have the shape of w. At t = 1 the corrected m is the gradient and the corrected s its square.",
+        "Both running means start at 0 and are too small at first: after t steps m is too small by the factor "
+        "1 - beta1^t, and s by 1 - beta2^t. m̂ = m / (1 - beta1^t) and ŝ = s / (1 - beta2^t) correct this for the step; "
+        "return m and s without the correction.",
+        "All arrays have the shape of w. At the first step, t = 1, m̂ is the gradient and ŝ its square.",
     ),
     returns="w, m, s",
 )
@@ -535,24 +559,24 @@ def adam_step(w, m, s, grad, t, eta, beta1, beta2, eps):
         m ← beta1 m + (1 - beta1) g        s ← beta2 s + (1 - beta2) g²        with g = ∂loss/∂w
         w ← w - η m̂ / (√ŝ + eps)           with m̂ = m / (1 - beta1^t) and ŝ = s / (1 - beta2^t)
 
-    (The report puts eps under the root and multiplies by g once more; here is Adam as published.)
+    This is Adam as published. (The report puts eps under the root and multiplies the step by g once more.)
 
     Args:
         w: The parameter.
-        m: The running mean of its gradients, 0 at first.
-        s: The running mean of their squares, 0 at first.
-        grad: Its gradient g.
+        m: The running mean of its gradients, 0 before the first step.
+        s: The running mean of the squared gradients, 0 before the first step.
+        grad: The gradient g.
         t: The number of this step, 1 for the first.
         eta: The learning rate η.
-        beta1, beta2: How much of m and of s stays.
-        eps: Added to the root.
+        beta1, beta2: The factors by which the old m and the old s are multiplied.
+        eps: A small number, added to the root.
 
     Returns:
-        The new w, m and s; m and s without the correction.
+        The new w, m and s (m and s, not m̂ and ŝ).
 
     Example:
         >>> zero, grad = np.zeros((2, 2)), np.array([[3.0, 0.0], [-3.0, 1.0]])
-        >>> adam_step(zero, zero, zero, grad, 1, 0.4, 0.9, 0.99, 1.0)[0]
+        >>> adam_step(zero, zero, zero, grad, 1, 0.4, 0.9, 0.99, 1.0)[0]  # w
         [[-0.3, 0.0], [0.3, -0.2]]
 
     Allowed: NumPy.
@@ -571,33 +595,34 @@ def _(rng):
 
 
 adam_step.mistake(
-    "The correction is missing. m and s begin at 0, so the first steps get the wrong length: with the usual 0.9 and "
-    "0.999 the first is 3.2 times too long.",
+    "You use m and s instead of m̂ and ŝ. They start at 0, so the first steps have the wrong length: the very first is "
+    "3.2 times too long with the usual beta1 = 0.9 and beta2 = 0.999.",
     {"m_new / (1 - beta1**t)": "m_new", "s_new / (1 - beta2**t)": "s_new"},
 )
-adam_step.mistake("Only s is corrected; m needs it too.", {"m_new / (1 - beta1**t)": "m_new"})
-adam_step.mistake("Only m is corrected; s needs it too.", {"s_new / (1 - beta2**t)": "s_new"})
+adam_step.mistake("You correct only s; correct m too.", {"m_new / (1 - beta1**t)": "m_new"})
+adam_step.mistake("You correct only m; correct s too.", {"s_new / (1 - beta2**t)": "s_new"})
 adam_step.mistake(
     "You count t from 0: at the first step 1 - beta^0 is 0, and you divide by it. The first step is t = 1.",
     {"(1 - beta1**t)": "np.float64(1 - beta1 ** (t - 1))", "(1 - beta2**t)": "np.float64(1 - beta2 ** (t - 1))"},
 )
 adam_step.mistake(
-    "The correction has beta to the power of t, not times t.", {"beta1**t": "beta1 * t", "beta2**t": "beta2 * t"}
+    "In the correction you multiply beta by t; raise beta to the power t.",
+    {"beta1**t": "beta1 * t", "beta2**t": "beta2 * t"},
 )
 adam_step.mistake(
-    "eps stands under the root, as the report writes it; add it to the root.",
+    "You add eps under the root, as the report does; add it to the root.",
     {"(np.sqrt(s_hat) + eps)": "np.sqrt(s_hat + eps)"},
 )
 adam_step.mistake(
-    "You return the corrected m and s. They would be corrected again at the next step: remember them as they are.",
+    "You return m̂ and ŝ, which would be corrected again at the next step. Return m and s.",
     {"m_new, s_new": "m_hat, s_hat"},
 )
 adam_step.mistake(
-    "You multiply by the gradient once more, as the report writes it; m is made of gradients already.",
+    "You multiply the step by the gradient once more, as the report does; m̂ takes the place of the gradient.",
     {"eta * m_hat": "eta * m_hat * grad"},
 )
-adam_step.mistake("s averages the gradients; it should average their squares.", {"grad**2": "grad"})
-adam_step.mistake("You divide by s; divide by its root.", {"np.sqrt(s_hat)": "s_hat"})
+adam_step.mistake("Your s averages the gradients; average their squares.", {"grad**2": "grad"})
+adam_step.mistake("You divide by ŝ; divide by its square root.", {"np.sqrt(s_hat)": "s_hat"})
 
 
 # --- regularization ---------------------------------------------------------------------------------------------------
@@ -606,21 +631,22 @@ adam_step.mistake("You divide by s; divide by its root.", {"np.sqrt(s_hat)": "s_
 @exercise(
     "32, 33",
     hints=(
-        "In training each entry is dropped with probability p, and the others are divided by 1 - p: the mean stays the "
-        "same, so nothing has to be done in test.",
-        "A random number for each entry of x, in x's shape; compare with p; multiply.",
+        "In training, set each entry to 0 with probability p, and divide the others by 1 - p. The mean stays the same, "
+        "so in test return x.",
+        "rng.random(x.shape) is (N, d), a number from 0 to 1 for each entry; comparing it with p gives booleans "
+        "(N, d); x times them is (N, d).",
     ),
 )
 def dropout(x, p, training, rng):
-    """Questions 32 and 33: dropout, as PyTorch and Keras have it.
+    """Questions 32 and 33: dropout, as in PyTorch and Keras.
 
-        in training    0 with probability p, otherwise x / (1 - p), each entry by itself
+        in training    0 with probability p, otherwise x / (1 - p); drawn independently for each entry of x
         in test        x
 
     Args:
         x: (N, d), an example in each row.
-        p: The probability that an entry is dropped, below 1.
-        training: Whether this is training.
+        p: The probability that an entry is dropped, that is, set to 0. At least 0 and below 1.
+        training: True in training, False in test.
         rng: A numpy.random.Generator; draw from it as you like.
 
     Returns:
@@ -672,60 +698,61 @@ def _(result, x, p, training, rng):
 
 
 dropout.mistake(
-    "The entries that stay are not divided by 1 - p: in test everything is larger than the network has learned.",
+    "You do not divide the entries that stay by 1 - p, so in test the values are larger than in training.",
     {"x * kept / (1 - p)": "x * kept"},
 )
 dropout.mistake(
-    "You scale in test. The division by 1 - p in training makes that unnecessary: in test, return x.",
+    "You scale x in test. Training divides by 1 - p already: in test, return x.",
     {"        return x\n": "        return x * (1 - p)\n"},
 )
-dropout.mistake("p is the probability to drop an entry; you keep it with probability p.", {">= p": "< p"})
+dropout.mistake("You keep an entry with probability p; drop it with probability p.", {">= p": "< p"})
 dropout.mistake(
-    "You keep with probability p and divide by p; here p is the probability to drop.",
+    "You keep an entry with probability p and divide by p; drop it with probability p and divide by 1 - p.",
     {">= p": "< p", "/ (1 - p)": "/ np.float64(p)"},
 )
 dropout.mistake(
-    "All examples of the batch lose the same entries; draw for each entry of each example.",
+    "You drop the same entries in all examples; draw a number for each entry of each example.",
     {"rng.random(x.shape)": "rng.random(x.shape[1:])"},
 )
-dropout.mistake("You drop whole examples; draw for each entry.", {"rng.random(x.shape)": "rng.random((len(x), 1))"})
-dropout.mistake("You drop in test too; dropout is for training only.", {"    if not training:\n        return x\n": ""})
-dropout.mistake("You divide by p instead of 1 - p.", {"/ (1 - p)": "/ np.float64(p)"})
+dropout.mistake(
+    "You drop whole examples; draw a number for each entry.", {"rng.random(x.shape)": "rng.random((len(x), 1))"}
+)
+dropout.mistake("You drop entries in test too; in test, return x.", {"    if not training:\n        return x\n": ""})
+dropout.mistake("You divide by p; divide by 1 - p.", {"/ (1 - p)": "/ np.float64(p)"})
 
 
 @exercise(
     "34",
     hints=(
-        "In training: mean and variance of each feature over the batch, and running values that keep `momentum` of "
-        "themselves. In test: the running values, which stay as they are. Then "
-        "gamma (x - mean) / sqrt(var + eps) + beta.",
-        "x (N, d); mean and var over axis 0 (d,), as gamma, beta and the running values; y (N, d).",
+        "In training, compute mean and variance of each feature over the batch, and update the running values with "
+        "them. In test, take the running values instead. In both, y = gamma (x - mean) / sqrt(variance + eps) + beta.",
+        "x (N, d); its mean and variance over axis 0 (d,), like gamma, beta and the running values; y (N, d).",
     ),
     returns="y, mean, var",
 )
 def batch_norm(x, gamma, beta, mean, var, momentum, training, eps):
-    """Question 34: batch normalization of a layer's outputs, as Keras has it.
+    """Question 34: batch normalization of a layer's outputs, as in Keras.
 
-        y = gamma (x - μ) / √(σ² + eps) + beta        for each feature
+        y = gamma (x - μ) / √(σ² + eps) + beta        for each feature, that is, each column of x
 
-    In training μ and σ² are mean and variance of the batch (np.var, with 1 / N), and the running values move towards
-    them: mean ← momentum · mean + (1 - momentum) · μ, and var alike. In test μ and σ² are the running values, which
-    stay as they are. (PyTorch's momentum is one minus Keras's.)
+    In training, μ and σ² are the mean and variance of the batch (np.var, which divides by N), and they update the
+    running values: mean ← momentum · mean + (1 - momentum) · μ, and var likewise with σ². In test, μ and σ² are the
+    running values mean and var, which do not change. (PyTorch's momentum is 1 minus Keras's.)
 
     Args:
         x: (N, d), an example in each row.
-        gamma, beta: (d,), learned.
-        mean, var: (d,), the running values.
-        momentum: How much of the running values stays.
-        training: Whether this is training.
-        eps: Added to the variance.
+        gamma, beta: (d,), scale and shift, which the network learns.
+        mean, var: (d,), the running mean and variance.
+        momentum: The factor by which the old running values are multiplied, such as 0.99.
+        training: True in training, False in test.
+        eps: A small number, added to the variance.
 
     Returns:
         y (N, d), and the new running values mean (d,) and var (d,).
 
     Example:
         >>> one, zero = np.ones(2), np.zeros(2)
-        >>> batch_norm(np.array([[1.0, 2.0], [3.0, 8.0]]), one, zero, zero, one, 0.5, True, 0.0)[:2]
+        >>> batch_norm(np.array([[1.0, 2.0], [3.0, 8.0]]), one, zero, zero, one, 0.5, True, 0.0)[:2]  # y, mean
         [[[-1.0, -1.0], [1.0, 1.0]], [1.0, 2.5]]
 
     Allowed: NumPy. Not keras.layers.BatchNormalization.
@@ -754,43 +781,48 @@ def _(rng):
 
 
 batch_norm.mistake(
-    "You normalise each example over its features: that is layer normalization. Batch normalization takes each feature "
-    "over the batch, axis 0.",
+    "You normalize each example over its features, which is layer normalization. Normalize each feature over the "
+    "batch, axis 0.",
     {"x.mean(axis=0), x.var(axis=0)": "x.mean(axis=1, keepdims=True), x.var(axis=1, keepdims=True)"},
 )
 batch_norm.mistake(
-    "In test you use the batch's statistics; an example's result must not depend on its neighbours. Use the running "
+    "In test you use the mean and variance of the batch, so an example's result depends on the others. Use the running "
     "values.",
     {"mu, sigma2 = mean, var": "mu, sigma2 = x.mean(axis=0), x.var(axis=0)"},
 )
 batch_norm.mistake(
-    "Your momentum is PyTorch's, the share of the new value; Keras's is the share of the old one.",
+    "You multiply the new value by momentum, as PyTorch does; multiply the old running value by it, as Keras does.",
     {
         "momentum * mean + (1 - momentum) * mu": "(1 - momentum) * mean + momentum * mu",
         "momentum * var + (1 - momentum) * sigma2": "(1 - momentum) * var + momentum * sigma2",
     },
 )
 batch_norm.mistake(
-    "The running values stay as they were in training; then test knows nothing of the data.",
+    "You do not update the running values in training, so in test they say nothing about the data.",
     {
         "mean = momentum * mean + (1 - momentum) * mu": "mean = 1 * mean",
         "var = momentum * var + (1 - momentum) * sigma2": "var = 1 * var",
     },
 )
 batch_norm.mistake(
-    "The variance has 1 / (N - 1) (ddof=1); the batch's is the mean of squares, 1 / N.",
+    "You divide the variance by N - 1 (ddof=1); divide by N.",
     {"x.var(axis=0)": "x.var(axis=0, ddof=1)"},
 )
 batch_norm.mistake(
-    "eps is added to the root; it stands under it.", {"np.sqrt(sigma2 + eps)": "(np.sqrt(sigma2) + eps)"}
+    "You add eps to the root; add it to the variance, under the root.",
+    {"np.sqrt(sigma2 + eps)": "(np.sqrt(sigma2) + eps)"},
 )
-batch_norm.mistake("gamma and beta are missing.", {"gamma * (x - mu)": "(x - mu)", " + beta": ""})
 batch_norm.mistake(
-    "In training you normalise with the running values; use the batch's own.",
+    "gamma and beta are missing: multiply by gamma, then add beta.", {"gamma * (x - mu)": "(x - mu)", " + beta": ""}
+)
+batch_norm.mistake(
+    "In training you normalize with the running values; use the mean and variance of the batch.",
     {"y = gamma * (x - mu) / np.sqrt(sigma2 + eps)": "y = gamma * (x - mean) / np.sqrt(var + eps)"},
 )
-batch_norm.mistake("You divide by the variance; divide by its root.", {"np.sqrt(sigma2 + eps)": "(sigma2 + eps)"})
 batch_norm.mistake(
-    "`training` is ignored: in test the running values are used, and stay as they are.",
+    "You divide by the variance; divide by its square root.", {"np.sqrt(sigma2 + eps)": "(sigma2 + eps)"}
+)
+batch_norm.mistake(
+    "You ignore `training`. In test, use the running values, and do not update them.",
     {"    if training:\n": "    if True:\n"},
 )
