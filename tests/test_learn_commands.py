@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
+from right_solutions import solved
 
 from rdfia_keras.cli import learn
 from rdfia_keras.learn import session
 from rdfia_keras.learn.checking import check
 from rdfia_keras.learn.exercises import EXERCISES, of_part
-from rdfia_keras.learn.files import skeleton
 
 SOFTMAX = "import numpy as np\n\n\ndef softmax(y_tilde):\n"
 
@@ -26,14 +26,6 @@ def checked(rdfia_here, tmp_path, monkeypatch):
         return rdfia_here("learn", "check", name, *options)
 
     return run
-
-
-def solved(part):
-    """A part's file with our solutions."""
-    text = skeleton(part)
-    for exercise in of_part(part):
-        text = text.replace(exercise.skeleton, f"{exercise.source}\n")
-    return text
 
 
 def test_from_the_start_to_the_first_right_function(rdfia_here, tmp_path):

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.files import skeleton
 from rdfia_keras.learn.grading import child, course, sheet, wire, workers
 from rdfia_keras.learn.grading.judge import Judge, Limits
@@ -47,13 +47,6 @@ ACCURACY = """def accuracy(y_tilde, y):
 
 def softmax(body):
     return f"{HEAD}def softmax(y_tilde):\n    {body}\n\n\n{ACCURACY}"
-
-
-def solved(part):
-    text = skeleton(part)
-    for exercise in of_part(part):
-        text = text.replace(exercise.skeleton, f"{exercise.source}\n")
-    return text
 
 
 def notebook(*cells):

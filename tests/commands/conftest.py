@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import pytest
 from documented import executable
+from right_solutions import solved
 from typer.testing import CliRunner
 
 from rdfia_keras.cli import app
-from rdfia_keras.learn.exercises import PARTS, of_part
+from rdfia_keras.learn.exercises import PARTS
 from rdfia_keras.learn.files import skeleton
 
 
@@ -76,13 +77,6 @@ def made_class(folder: Path) -> None:
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
         archive.writestr("ada/mlp.py", solved("mlp"))
     (folder / "points.csv").write_text("exercise,points\nsoftmax,2\n")
-
-
-def solved(part: str) -> str:
-    text = skeleton(part)
-    for exercise in of_part(part):
-        text = text.replace(exercise.skeleton, f"{exercise.source}\n")
-    return text
 
 
 @pytest.fixture(scope="module")
