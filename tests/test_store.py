@@ -159,15 +159,7 @@ def test_damaged_records_are_passed_over(tmp_path):
     assert [stored.folder for stored in RunStore(tmp_path).runs()] == [folder]
 
 
-# An experiment whose run is still to be trained; when it arrives, the test fails until this is taken out.
-UNTRAINED = pytest.mark.xfail(reason="no reference run yet", strict=True)
-
-
-@pytest.mark.parametrize(
-    "known",
-    [pytest.param(known, marks=UNTRAINED if name == "dropout-pytorch" else ()) for name, known in REGISTRY.items()],
-    ids=lambda known: known.name,
-)
+@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda known: known.name)
 def test_the_package_ships_a_run_of_every_experiment(known):
     query = query_of(known, seed=0, epochs=None, precision=None, quick=False)
     stored = reference_store().find_finished(query)
