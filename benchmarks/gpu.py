@@ -25,11 +25,11 @@ from statistics import median
 from typing import Any, NoReturn
 
 import numpy as np
-from gpu_worker import Job
+from gpu_worker import RUNGS, Job
 
 from rdfia_keras.data import load_images
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import LADDER
+from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.runs.records import environment
 from rdfia_keras.system.backend import precision_warning
 
@@ -45,7 +45,7 @@ PRECISIONS = {
 FASTEST_FIRST = ("bfloat16", "float16", "tf32", "float32")
 # Multiply-adds counted as two, forward and backward, of the homework's network on one image of 32x32 and of 28x28.
 FLOP_AN_IMAGE, FLOP_A_CROP = 134e6, 104e6
-CROPPED = {known.name for known in LADDER if "crop" in getattr(known.config, "augmentations", ())}
+CROPPED = {rung for rung in RUNGS if "crop" in getattr(REGISTRY[rung].config, "augmentations", ())}
 EPOCHS, SECONDS_ON_H100 = 50, 60
 WHOLE_RUNG = "batch-norm"
 
@@ -171,7 +171,7 @@ def why_not(precision: str, card: Card | None) -> str:
 
 def cases_of(framework: str, quick: bool) -> tuple[tuple[str, str], ...]:
     """Pairs of a rung and an XLA setting."""
-    rungs = [known.name for known in LADDER if not quick or known.name in ("baseline", WHOLE_RUNG)]
+    rungs = [rung for rung in RUNGS if not quick or rung in ("baseline", WHOLE_RUNG)]
     if framework != "tensorflow":  # JAX compiles with XLA always, and PyTorch never.
         return tuple((rung, "auto") for rung in rungs)
     return (*((rung, "auto") for rung in rungs if rung != WHOLE_RUNG), (WHOLE_RUNG, "on"), (WHOLE_RUNG, "off"))

@@ -18,8 +18,10 @@ import numpy as np
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
-from rdfia_keras.experiments import LADDER
+from rdfia_keras.experiments import REGISTRY
 
+# The ladder's networks, by the names of experiments with Keras's defaults: initial weights cost no time.
+RUNGS = ("baseline", "normalize", "augment", "schedule", "dropout", "batch-norm")
 INSTALL = "pip install 'rdfia-keras[gpu]' (in a checkout: pip install -e '.[gpu]')"
 
 
@@ -251,7 +253,7 @@ def dataset(job: Job) -> Dataset:
 
 def config_of(job: Job, rung: str, xla: str) -> CnnConfig:
     """The rung's settings, trained as the job says."""
-    known = next(known.config for known in LADDER if known.name == rung)
+    known = REGISTRY[rung].config
     assert isinstance(known, CnnConfig)
     changed: dict[str, Any] = {
         "precision": job.precision,

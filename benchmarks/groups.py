@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 from benchmarks import augmentation, convnet, perceptron, pytorch
+from benchmarks.gpu_worker import RUNGS
 from benchmarks.noise import CIFAR, MNIST, fastest, precisions
 from benchmarks.registry import Group, Match, Ratio, Target
 from rdfia_keras.config import AUGMENTATIONS, IMPLEMENTATIONS, OPTIMIZERS, CnnConfig
-from rdfia_keras.experiments import LADDER, REGISTRY
+from rdfia_keras.experiments import REGISTRY
 
 EAGER, COMPILED = "PyTorch eager", "PyTorch compiled"
 COUNT = 40 * 128  # images of one timing: what an epoch costs by itself is little beside its steps
@@ -34,11 +35,11 @@ def in_each_precision(config: CnnConfig) -> list[CnnConfig]:
 
 def _ladder() -> tuple[Match, ...]:
     """Compiled for the first and the last rung only: on a CPU it takes a minute, and its convolutions are slower."""
-    compiled = (LADDER[0].name, LADDER[-1].name)
+    compiled = (RUNGS[0], RUNGS[-1])
     return tuple(
-        against_pytorch(f"{rung.name}, {config.precision}", config, 1.05, compiled=rung.name in compiled)
-        for rung in LADDER
-        for config in in_each_precision(_convnet(rung.name))
+        against_pytorch(f"{rung}, {config.precision}", config, 1.05, compiled=rung in compiled)
+        for rung in RUNGS
+        for config in in_each_precision(_convnet(rung))
     )
 
 

@@ -24,9 +24,9 @@ from rdfia_keras.experiments import (
     on_dataset,
     same_identity,
 )
-from rdfia_keras.experiments.bonus import ADAM, BATCH_NORM_PYTORCH, BLUR, DROPOUT_PYTORCH, LR_1, MNIST_LENET, ZCA
+from rdfia_keras.experiments.bonus import ADAM, BATCH_NORM, BLUR, DROPOUT, LR_1, MNIST_LENET, ZCA
 from rdfia_keras.experiments.figures import FIGURE_KINDS
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM, DROPOUT
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM_PYTORCH, DROPOUT_PYTORCH
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import augmentation, convnet
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
@@ -114,10 +114,10 @@ def test_the_ladder_is_the_reports():
     assert (BASELINE.config.lr, AUGMENT.config.normalize) == (0.1, True)
 
 
-def test_the_last_two_rungs_have_variants_with_pytorchs_defaults():
-    for base, variant in ((DROPOUT, DROPOUT_PYTORCH), (BATCH_NORM, BATCH_NORM_PYTORCH)):
-        assert variant.config == replace(base.config, framework_defaults="pytorch")
-        assert (variant.base, variant.reference.question) == (base.name, base.reference.question)
+def test_the_last_two_rungs_have_variants_with_kerass_defaults():
+    for rung, variant in ((DROPOUT_PYTORCH, DROPOUT), (BATCH_NORM_PYTORCH, BATCH_NORM)):
+        assert variant.config == replace(rung.config, framework_defaults="keras") and variant.base == rung.name
+        assert replace(variant.reference, figure=rung.reference.figure) == rung.reference
 
 
 def test_names_are_unique_and_no_two_experiments_are_the_same():
@@ -154,10 +154,8 @@ def test_each_rung_adds_one_thing_to_the_one_before():
         assert sum(getattr(below.config, name) != getattr(above.config, name) for name in fields) == 1
         assert {
             name for name in settings(above.config) if getattr(below.config, name) != getattr(above.config, name)
-        } <= {
-            *fields,
-            "epochs",
-        }
+        } <= {*fields, "epochs", *(["framework_defaults"] if above is DROPOUT_PYTORCH else [])}
+    assert [rung.config.framework_defaults for rung in LADDER] == [*["keras"] * 4, "pytorch", "pytorch"]
 
 
 def test_the_bonus_is_every_other_convnet():

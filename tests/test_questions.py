@@ -242,17 +242,18 @@ FACTS: dict[str, Callable[[], list[str]]] = {
         f"decay has {best('inverse')}",
     ],
     "29": lambda: [
-        f"{best('dropout')} (published: around 82 %)",
-        f"end at {both_ends('dropout')}, without dropout at {both_ends('schedule')}",
+        f"{best('dropout-pytorch')} (published: around 82 %)",
+        f"end at {both_ends('dropout-pytorch')}, without dropout at {both_ends('schedule')}",
         "ends at {:.3f}, where without dropout it had been {:.3f} in epoch {} and ended at {:.3f}".format(
-            end("dropout", "test_loss"), *lowest("schedule"), end("schedule", "test_loss")
+            end("dropout-pytorch", "test_loss"), *lowest("schedule"), end("schedule", "test_loss")
         ),
     ],
     "34": lambda: [
         f"{max(accuracies('batch-norm')[:50]):.1f} % within 50 epochs",
         f"{best('batch-norm')} in epoch {best_epoch('batch-norm')} of {len(history('batch-norm'))}",
         f"the last epoch has {last('batch-norm')}",
-        f"with PyTorch's defaults {last('batch-norm-pytorch')} in the last of {len(history('batch-norm-pytorch'))}",
+        f"{best('batch-norm-pytorch')} in epoch {best_epoch('batch-norm-pytorch')} of 50, "
+        f"{last('batch-norm-pytorch')} in the last",
     ],
 }
 

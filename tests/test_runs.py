@@ -12,8 +12,8 @@ from stored_runs import change, store
 
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
-from rdfia_keras.experiments.bonus import ADAM
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, DROPOUT, NORMALIZE
+from rdfia_keras.experiments.bonus import ADAM, DROPOUT
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, NORMALIZE
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.report.compare_runs import find_run
 from rdfia_keras.report.runs import SORT_KEYS

@@ -11,8 +11,8 @@ import tensorflow as tf
 from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, load_images
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments.bonus import ZCA
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM
+from rdfia_keras.experiments.bonus import BATCH_NORM, ZCA
+from rdfia_keras.experiments.ladder import AUGMENT, BASELINE
 from rdfia_keras.models import perceptron
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import save_model

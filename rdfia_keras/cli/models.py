@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
     command(
         app,
         options=("out", "data_dir", "device"),
-        examples=("rdfia inspect cnn/batch-norm", "rdfia inspect results/cnn/augment --best"),
+        examples=("rdfia inspect cnn/batch-norm-pytorch", "rdfia inspect results/cnn/augment --best"),
     )(inspect)
 
 

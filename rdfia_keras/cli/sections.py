@@ -127,6 +127,8 @@ def improve(
 ) -> Result:
     """The ladder baseline, normalize, augment, schedule, dropout, batch-norm: train what is missing, then compare.
 
+    The last two rungs have PyTorch's defaults, as in the report.
+
     Finished runs are not trained again, and interrupted runs resume: run the same command again.
     """
     if names and bonus:

@@ -82,8 +82,8 @@ _figure(18, "a learning-rate schedule", "schedule")
 _figure(19, "step decay", "step-iteration")
 _figure(20, "RMSprop", "rmsprop")
 _figure(21, "Adam", "adam")
-_figure(22, "dropout", "dropout")
-_figure(23, "batch-norm", "batch-norm")
+_figure(22, "dropout", "dropout-pytorch")
+_figure(23, "batch-norm", "batch-norm-pytorch")
 _figure(
     "flips",
     "flips",

@@ -14,6 +14,17 @@ AUGMENT = on(
     published=0.80,
 )
 SCHEDULE = on(AUGMENT, "schedule", {"schedule": "exponential"}, figure=18, question="26", published=0.81)
-DROPOUT = on(SCHEDULE, "dropout", {"dropout_rate": 0.5}, figure=22, question="29", published=0.82)
-BATCH_NORM = on(DROPOUT, "batch-norm", {"batch_norm": True}, figure=23, question="34", published=0.85)
-LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT, BATCH_NORM)
+# The report was written in PyTorch. The last two rungs have its defaults, with which batch-norm reaches the report's
+# 85 % within 50 epochs; `bonus` has both with Keras's.
+DROPOUT_PYTORCH = on(
+    SCHEDULE,
+    "dropout-pytorch",
+    {"dropout_rate": 0.5, "framework_defaults": "pytorch"},
+    figure=22,
+    question="29",
+    published=0.82,
+)
+BATCH_NORM_PYTORCH = on(
+    DROPOUT_PYTORCH, "batch-norm-pytorch", {"batch_norm": True}, figure=23, question="34", published=0.85
+)
+LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT_PYTORCH, BATCH_NORM_PYTORCH)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
+from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
 from rdfia_keras.report import judgement, seeds, tables
 from rdfia_keras.report.comparison import compare, reference_run
 from rdfia_keras.report.tables import percent
@@ -47,8 +48,8 @@ def gains() -> list[Row]:
 
 
 def framework_defaults() -> list[Row]:
-    """What PyTorch's defaults add to a rung, paired by seed."""
-    return _gains([one for one in REGISTRY.values() if getattr(one.config, "framework_defaults", "") == "pytorch"])
+    """What the rungs with PyTorch's defaults lose with Keras's, paired by seed."""
+    return _gains([DROPOUT, BATCH_NORM])
 
 
 def _gains(experiments: Sequence[Experiment]) -> list[Row]:

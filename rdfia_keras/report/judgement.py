@@ -1,4 +1,4 @@
-"""What an experiment changes, over equal epochs and in three measures, against the spread that the ladder's seeds show.
+"""What an experiment changes, over equal epochs and in three measures, against the spread that seeds show.
 
 One training has a best epoch that is partly luck, and one seed is not another: a difference counts as larger than the
 noise only where it is more than twice the spread.
@@ -14,6 +14,8 @@ from rdfia_keras.report.seeds import LAST, mean_of_last, reference_trials
 from rdfia_keras.report.spread import Spread
 from rdfia_keras.runs.records import EpochRow
 
+# The only data whose spread over seeds is known.
+DATASET = LADDER[0].config.dataset
 MEASURES = ("best", "last", f"mean of the last {LAST}")
 
 
@@ -39,19 +41,21 @@ def spreads(experiment: Experiment, epochs: int) -> dict[str, Spread] | None:
 
 
 def noise(epochs: int) -> dict[str, float]:
-    """The spread of each measure over the seeds of the ladder, whichever the reference has.
+    """The spread of each measure over seeds, on the ladder's data.
 
     Returns:
-        By measure, the sample standard deviation pooled over the rungs that have several seeds and enough epochs: the
-        root of the mean variance, in which each rung counts with its seeds less one. Empty without such a rung.
+        By measure, the sample standard deviation pooled over the experiments that have several seeds and enough epochs
+        in the reference: the root of the mean variance, in which each counts with its seeds less one. Empty without
+        such an experiment.
     """
-    rungs = [one for rung in LADDER if (one := spreads(rung, epochs))]
+    known = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
+    seeded = [one for experiment in known if (one := spreads(experiment, epochs))]
     pooled = {}
     for name in MEASURES:
-        parts = [(one[name].n - 1, one[name].std) for one in rungs]
-        known = [(freedom, std) for freedom, std in parts if std is not None]
-        if known:
-            variance = sum(freedom * std**2 for freedom, std in known) / sum(freedom for freedom, _ in known)
+        parts = [(one[name].n - 1, one[name].std) for one in seeded]
+        several = [(freedom, std) for freedom, std in parts if std is not None]
+        if several:
+            variance = sum(freedom * std**2 for freedom, std in several) / sum(freedom for freedom, _ in several)
             pooled[name] = math.sqrt(variance)
     return pooled
 
@@ -65,7 +69,7 @@ class Judgement:
         seeds: Of the experiment and of its base.
         values: Mean of each measure over the experiment's seeds.
         differences: From the mean over the base's seeds.
-        noise: As `noise` gives it; empty for other data than the ladder's, whose spread is not known.
+        noise: As `noise` gives it; empty for other data than the ladder's.
     """
 
     epochs: int
@@ -94,5 +98,5 @@ def judge(experiment: Experiment) -> Judgement | None:
         (ours["last"].n, theirs["last"].n),
         {name: one.mean for name, one in ours.items()},
         {name: one.mean - theirs[name].mean for name, one in ours.items()},
-        noise(epochs) if experiment.config.dataset == LADDER[0].config.dataset else {},
+        noise(epochs) if experiment.config.dataset == DATASET else {},
     )

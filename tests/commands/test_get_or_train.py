@@ -9,8 +9,8 @@ from stored_runs import change, no_data, query, store
 from rdfia_keras.config import CONFIGS, RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.experiments.bonus import LR_1
-from rdfia_keras.experiments.ladder import BASELINE, BATCH_NORM, NORMALIZE
+from rdfia_keras.experiments.bonus import BATCH_NORM, LR_1
+from rdfia_keras.experiments.ladder import BASELINE, NORMALIZE
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.folder import Run
