@@ -252,8 +252,8 @@ FACTS: dict[str, Callable[[], list[str]]] = {
         f"{max(accuracies('batch-norm')[:50]):.1f} % within 50 epochs",
         f"{best('batch-norm')} in epoch {best_epoch('batch-norm')} of {len(history('batch-norm'))}",
         f"the last epoch has {last('batch-norm')}",
-        f"{best('batch-norm-pytorch')} in epoch {best_epoch('batch-norm-pytorch')} of 50, "
-        f"{last('batch-norm-pytorch')} in the last",
+        f"{best('batch-norm-pytorch')} in epoch {best_epoch('batch-norm-pytorch')} of "
+        f"{len(history('batch-norm-pytorch'))}, {last('batch-norm-pytorch')} in the last",
     ],
 }
 

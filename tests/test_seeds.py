@@ -3,6 +3,7 @@
 import csv
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
 from rdfia_keras.experiments.ladder import BATCH_NORM_PYTORCH
 from rdfia_keras.experiments.perceptron import BATCH_1, BATCH_50, CIRCLES, LR_2
 from rdfia_keras.report import judgement
-from rdfia_keras.report.comparison import reference_run
+from rdfia_keras.report.comparison import compare, reference_run
 from rdfia_keras.report.docs import gains, ladder, results
 from rdfia_keras.report.seeds import compare_with_base, mean_of_last, reference_trials, spread_of
 from rdfia_keras.report.spread import paired_gain
 from rdfia_keras.runs.reference import FOLDER, reference_store
+from rdfia_keras.runs.store import Query
 
 SEEDS = 3
 
@@ -96,6 +98,15 @@ def test_what_the_documentation_says_of_the_run_with_a_validation_set():
     assert f"by up to {100 * max(gaps.values()):.2f}\npoints (`augment`" in text
 
 
+@pytest.mark.parametrize("epochs", [30, 50, 60])
+def test_a_longer_reference_run_is_compared_over_the_experiments_epochs(epochs):
+    experiment = replace(BATCH_NORM, config=BATCH_NORM.config.with_epochs(epochs))
+    run = reference_run(experiment)
+    assert run.record.epochs == 60
+    compared = compare(experiment, run, reference_store(), lambda base: Query(config=base.config))
+    assert compared["reference"] == pytest.approx(max(accuracies("batch-norm", 0)[:epochs]))
+
+
 # --- PyTorch's defaults -----------------------------------------------------------------------------------------------
 
 
@@ -109,11 +120,16 @@ def test_what_the_documentation_says_of_pytorchs_defaults():
     assert all(max(row["test_accuracy"] for row in trial.rows) > 0.85 for trial in runs["batch-norm-pytorch"].values())
     ends = {
         name: {seed: mean_of_last(trial.rows, 50) for seed, trial in runs[name].items()}
-        for name in ("dropout", "batch-norm")
+        for name in ("schedule", "dropout", "batch-norm")
     }
+
+    def said(gain, where):
+        low, high = (100 * end for end in gain.interval)
+        return f"{100 * gain.mean:+.2f} points {where} (95 % interval {low:+.2f} to {high:+.2f}, n = {gain.n})"
+
+    assert said(paired_gain(ends["schedule"], ends["dropout"]), "over `schedule`") in text
     gain = paired_gain(ends["dropout"], ends["batch-norm"])
-    low, high = (100 * end for end in gain.interval)
-    assert f"{100 * gain.mean:+.2f} points there (95 % interval {low:.2f} to {high:+.2f}, n = {gain.n})" in text
+    assert said(gain, "there") in text
     assert not gain.is_clear and compare_with_base(BATCH_NORM_PYTORCH).gain.is_clear
     dropout = compare_with_base(DROPOUT).gain
     assert "For dropout, no difference is shown" in text and not dropout.is_clear

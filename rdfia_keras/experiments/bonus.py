@@ -67,8 +67,20 @@ _optimized("momentum", {"optimizer": "momentum", "lr": 0.01})
 _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
 
 # The last two rungs with Keras's defaults.
-DROPOUT = on(DROPOUT_PYTORCH, "dropout", {"framework_defaults": "keras"}, question="29", published=0.82)
-BATCH_NORM = on(BATCH_NORM_PYTORCH, "batch-norm", {"framework_defaults": "keras"}, question="34", published=0.85)
+DROPOUT = on(
+    DROPOUT_PYTORCH,
+    "dropout",
+    {"framework_defaults": "keras"},
+    question="29",
+    published=DROPOUT_PYTORCH.reference.published,
+)
+BATCH_NORM = on(
+    BATCH_NORM_PYTORCH,
+    "batch-norm",
+    {"framework_defaults": "keras"},
+    question="34",
+    published=BATCH_NORM_PYTORCH.reference.published,
+)
 
 
 def bonus_experiments() -> tuple[Experiment, ...]:
