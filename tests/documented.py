@@ -45,7 +45,7 @@ TRAINING = ("mlp", "svm", "cnn", "improve", "study", "sweep", "demo")
 
 
 def commands() -> list[str]:
-    """Every command as it is written; those of extending.md are in tests/faults/test_extending.py."""
+    """Every command as it is written; those of extending.md are in tests/commands/test_extending.py."""
     texts = [text for name, text in TEXTS.items() if name != "extending.md"]
     found = {"".join(parts).strip() for text in texts for parts in re.findall(COMMAND, text, flags=re.MULTILINE)}
     return sorted(found)

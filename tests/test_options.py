@@ -276,7 +276,19 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(rdfia_here, cut_of
     done = rdfia_here(*words)
     assert done.returncode == 0, done.stderr
     assert folder.name == NAME and outcome(folder) == outcome(trained(4))
+    assert "other bits" not in done.stderr and "resumed" not in read_record(folder).record.environment
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [NAME]
+
+
+def test_a_resume_with_another_number_of_threads_is_told_and_recorded(rdfia_here, cut_off):
+    folder = cut_off()
+    facts = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(facts | {"threads": 99}))
+    done = rdfia_here("resume")
+    now = facts["threads"]
+    assert done.returncode == 0, done.stderr
+    assert f"note: results/mlp/{NAME} is resumed with threads {now} instead of 99: it may end with other" in done.stderr
+    assert read_record(folder).record.environment["resumed"] == [{"after_epoch": 2, "threads": now}]
 
 
 @pytest.mark.parametrize(

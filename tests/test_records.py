@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs import files, records
 from rdfia_keras.runs.folder import Run
-from rdfia_keras.runs.records import Record, StoredRun, read_record
+from rdfia_keras.runs.records import Record, StoredRun, environment, read_record
 from rdfia_keras.runs.reference import reference_store
 
 FACTS = {"section": "mlp"}
@@ -416,6 +417,35 @@ def test_every_record_that_ships_with_the_package_is_read():
         assert stored.record.status in ("ok", "failed") and not stored.record.quick
         if stored.record.section != "svm":
             assert len(stored.history()) >= stored.record.epochs > 0
+
+
+def test_a_run_notes_where_it_is_resumed_otherwise_than_until_then(tmp_path, monkeypatch):
+    with Run.create(tmp_path, "cnn", "x", {"section": "cnn", "backend": "tensorflow"}, CnnConfig().resolve()) as run:
+        begun = run.facts()
+        threads = begun["threads"]
+        assert run.resume_here(1) == [] and run.facts() == begun
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads + 1))
+        assert run.resume_here(2) == [f"threads {threads + 1} instead of {threads}"]
+        assert run.resume_here(3) == []
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads))
+        assert run.resume_here(4) == [f"threads {threads} instead of {threads + 1}"]
+        changes = [{"after_epoch": 2, "threads": threads + 1}, {"after_epoch": 4, "threads": threads}]
+        assert run.environment()["resumed"] == changes
+        assert run.facts() == begun | {"resumed": changes}
+
+
+def test_versions_and_processor_count_as_well_but_not_what_an_earlier_version_did_not_note(tmp_path):
+    with Run.create(tmp_path, "cnn", "x", {"section": "cnn", "backend": "tensorflow"}, CnnConfig().resolve()) as run:
+        facts = run.facts()
+        del facts["threads"]
+        versions = facts["versions"] | {"tensorflow": "2.0.0", "matplotlib": "1.0", "jax": "0.1"}
+        run.write_json("config.json", facts | {"cpu": "an abacus", "versions": versions})
+        now = {"tensorflow": metadata.version("tensorflow"), "processor": environment()["cpu"]}
+        assert run.resume_here(7) == [
+            f"tensorflow {now['tensorflow']} instead of 2.0.0",
+            f"processor {now['processor']} instead of an abacus",
+        ]
+        assert run.facts()["resumed"] == [{"after_epoch": 7, **now}]
 
 
 def test_a_run_is_finished_only_with_all_the_epochs_that_are_asked_for(tmp_path):

@@ -130,6 +130,7 @@ def test_a_run_shows_first_what_differs_from_its_base(page):
     assert run["changed"] == [["dropout_rate", "0.5", "0"], ["framework_defaults", "pytorch", "keras"]]
     provenance = dict(run["provenance"])
     assert {"tensorflow", "keras", "device", "data digest"} <= set(provenance)
+    assert "resumed" not in provenance
     assert len(run["charts"]) == 2 and run["figures"] == ["22"]
     pictured = {one["run"]: len(one["pictures"]) for one in data["runs"] if one["pictures"]}
     assert pictured == {"reference/cnn/batch-norm-pytorch": 2}
@@ -148,6 +149,17 @@ def test_your_run_takes_the_figure_and_its_place_in_the_ladder(tmp_path):
     assert "Yours: 79.00% in epoch 49" in html and "Yours: 99" not in html
     yours = next(trace for trace in data["charts"]["ladder-chart"]["traces"] if trace["name"] == "yours, best epoch")
     assert yours["y"] == [None, None, 81, None, None, None] and yours["error_y"]["array"][2] == 2.83
+
+
+def test_a_run_that_was_resumed_elsewhere_says_after_which_epoch(tmp_path):
+    folder = store(tmp_path, REGISTRY["baseline"])
+    record = json.loads((folder / "metrics.json").read_text())
+    record["environment"] = {"threads": 1, "resumed": [{"after_epoch": 15, "keras": "3.9", "threads": 1}]}
+    (folder / "metrics.json").write_text(json.dumps(record))
+    _, data = made(tmp_path)
+    (run,) = (run for run in data["runs"] if run["run"] == "cnn/baseline")
+    provenance = dict(run["provenance"])
+    assert (provenance["threads"], provenance["resumed"]) == ("1", "after epoch 15 with keras 3.9, threads 1")
 
 
 def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):

@@ -16,6 +16,7 @@ from typing import Any, NotRequired, TypedDict
 
 from rdfia_keras.config import CONFIGS, Config
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.system.backend import thread_count
 
 SCHEMA = 2
 PACKAGES = ("rdfia-keras", "tensorflow", "keras", "jax", "numpy", "scikit-learn", "scipy", "matplotlib")
@@ -60,7 +61,8 @@ class Record:
         device: In words.
         reason: Why it failed.
         details: What a section adds.
-        environment: Versions and machine.
+        environment: Versions and machine; `resumed` has what changed of them when the run was resumed, and after which
+            epoch.
     """
 
     status: str
@@ -266,9 +268,20 @@ def duration(rows: Sequence[EpochRow]) -> float:
     return round(median(row["seconds"] for row in rows) * len(rows), 3) if rows else 0.0
 
 
-@functools.cache
 def environment() -> Mapping[str, Any]:
     """Versions and machine: what one needs to understand a number later."""
+    return {**_installation(), "threads": thread_count()}
+
+
+def decides_bits(environment: Mapping[str, Any], backend: str) -> dict[str, Any]:
+    """What of an environment the last bits of a training depend on, by name; None where a record does not say it."""
+    versions = environment.get("versions", {})
+    names = {name: versions.get(name) for name in ("keras", "numpy", backend)}
+    return {**names, "processor": environment.get("cpu"), "threads": environment.get("threads")}
+
+
+@functools.cache
+def _installation() -> Mapping[str, Any]:
     versions = {}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):

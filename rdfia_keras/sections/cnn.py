@@ -20,6 +20,7 @@ from rdfia_keras.runs.records import Record, best_model, duration, milestones
 from rdfia_keras.sections.common import (
     Finished,
     create_run,
+    go_on,
     make_record,
     prepare,
     save_figure,
@@ -86,7 +87,7 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
         checkpoint = Checkpoint(run.folder, history, _where(model, config, device))
         done = checkpoint.restore(model)
         if resumed:
-            run.lengthen(config.epochs or done)
+            go_on(run, config, done)
         where = f"resuming after epoch {done} in {run.folder}" if resumed else f"into {run.folder}"
         images = f"{len(data.train):,} training images"
         images += f" and {len(data.validation):,} for validation" if data.validation else ""
@@ -101,7 +102,7 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
             # Nothing is computed any more, not even predictions for a plot: the device may be of no use.
             run.write_history(history.rows)
             outcome = {"status": "failed", "reason": reason}
-            run.write_record(_record(model, data, experiment, checkpoint, options, True, **outcome, device=device))
+            run.write_record(_record(model, data, experiment, run, checkpoint, options, True, **outcome, device=device))
             again = f"rdfia resume {shlex.quote(str(run.folder))} tries again from epoch {len(history.rows) + 1}"
             raise RdfiaError(f"{reason}; {remedy}; {again}") from error
         record = _conclude(model, data, experiment, run, checkpoint, options, **outcome, device=device)
@@ -212,7 +213,7 @@ def _conclude(
     from rdfia_keras.training.callbacks import set_variables
 
     rows = checkpoint.history.rows
-    record = _record(model, data, experiment, checkpoint, options, **outcome)
+    record = _record(model, data, experiment, run, checkpoint, options, **outcome)
     run.write_history(rows)
     if rows:
         set_variables(model.weights, checkpoint.best_weights)
@@ -228,6 +229,7 @@ def _record(
     model: "keras.Model",
     data: Dataset,
     experiment: Experiment,
+    run: Run,
     checkpoint: "Checkpoint",
     options: RunOptions,
     failed_on_device: bool = False,
@@ -238,6 +240,7 @@ def _record(
 
     rows = checkpoint.history.rows
     return make_record(
+        run,
         experiment,
         data,
         options,

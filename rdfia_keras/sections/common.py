@@ -12,8 +12,9 @@ from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.folder import Run
-from rdfia_keras.runs.records import Record, environment
+from rdfia_keras.runs.records import Record
 from rdfia_keras.system.backend import backend_name
+from rdfia_keras.system.terminal import note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,8 +102,23 @@ def run_name(experiment: Experiment) -> str:
     return f"{experiment.name}-seed-{seed}" if seed else experiment.name
 
 
+def go_on(run: Run, config: MlpConfig | CnnConfig, done: int) -> None:
+    """Note that a run is resumed: how long it gets, and what may change its last bits, which the user is told.
+
+    Args:
+        config: With the epochs that are asked for.
+        done: The finished epochs.
+    """
+    run.lengthen(config.epochs or done)
+    if changed := run.resume_here(done):
+        note(
+            f"note: {run.folder} is resumed with {', '.join(changed)}: it may end with other bits than a run that was "
+            "never interrupted"
+        )
+
+
 def make_record(
-    experiment: Experiment, data: "Dataset", options: RunOptions, *, details: Mapping[str, Any], **rest: Any
+    run: Run, experiment: Experiment, data: "Dataset", options: RunOptions, *, details: Mapping[str, Any], **rest: Any
 ) -> Record:
     """The record of a run, with what was published beside it."""
     return Record(
@@ -113,7 +129,7 @@ def make_record(
         quick=options.quick,
         dataset=data.describe(),
         details=details,
-        environment=environment(),
+        environment=run.environment(),
         **rest,
     )
 

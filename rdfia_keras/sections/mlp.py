@@ -20,6 +20,7 @@ from rdfia_keras.runs.records import HISTORY_COLUMNS, EpochRow, Record, duration
 from rdfia_keras.sections.common import (
     Finished,
     create_run,
+    go_on,
     make_record,
     prepare,
     save_figure,
@@ -95,14 +96,14 @@ def train(
     with run, placed_on(device):
         states = _load_states(run)
         if resumed:
-            run.lengthen(config.epochs or 0)
+            go_on(run, config, max((len(state.history) for state in states.values()), default=0))
         with StopRequest() as stop:
             status, reason = _train_all(config, data, states, run, stop, brief)
             if animate and status == "ok":
                 note("drawing the decision map epoch by epoch")
                 _animate(config, data, run, stop, options.quick)
         status = "interrupted" if stop else status
-        record = _record(experiment, data, states, options, status=status, reason=reason, device=device)
+        record = _record(run, experiment, data, states, options, status=status, reason=reason, device=device)
         if record.epochs and not brief:
             _draw(run, record, states, data)
         run.write_record(record)
@@ -236,6 +237,7 @@ def animation_frames(implementation: str, config: MlpConfig, data: Dataset, stop
 
 
 def _record(
+    run: Run,
     experiment: Experiment,
     data: Dataset,
     states: "dict[str, State]",
@@ -248,6 +250,7 @@ def _record(
     by_name = {name: milestones(rows) for name, rows in histories.items()}
     first: dict[str, Any] = next(iter(by_name.values()), milestones([]))
     return make_record(
+        run,
         experiment,
         data,
         options,

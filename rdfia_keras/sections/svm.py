@@ -44,6 +44,7 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions) -> Finishe
         scores = svm.sweep(parameters, *splits, seed=config.seed)
         sweep = svm.sweep(swept, *splits, seed=config.seed)
         record = make_record(
+            run,
             experiment,
             data,
             options,

@@ -124,6 +124,14 @@ def require_tensorflow(command: str) -> None:
         )
 
 
+def thread_count() -> int:
+    """How many threads an operation is divided among on the CPU: the cores of this process, unless the user says it."""
+    said = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if backend_name() == "tensorflow" and said.isdecimal() and int(said):
+        return int(said)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def has_gpu() -> bool:
     """Whether the back end sees a GPU."""
     import keras

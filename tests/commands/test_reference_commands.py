@@ -167,6 +167,16 @@ def test_cnn_takes_transformations_once_each_and_a_resume_compares_them(rdfia_he
     assert "and is now ('blur',)" in done.stderr
 
 
+def test_a_convnet_resumed_with_another_number_of_threads_says_so(rdfia_here, image_folder, monkeypatch):
+    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", "1", "--json")
+    record = json.loads(done.stdout)
+    threads, folder = record["environment"]["threads"], f"results/cnn/{record['experiment']}"
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads + 1))
+    done = rdfia_here("resume", folder, "--epochs", "2", "--json")
+    assert done.returncode == 0 and f"is resumed with threads {threads + 1} instead of {threads}: it" in done.stderr
+    assert json.loads(done.stdout)["environment"]["resumed"] == [{"after_epoch": 1, "threads": threads + 1}]
+
+
 def test_cnn_takes_whitening(rdfia_here, tmp_path):
     # Grey images of 28 x 28, whose axes are found in no time.
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -131,9 +131,17 @@ def _provenance(run: ListedRun, sources: Sources) -> list[list[str]]:
                 "Python": environment.get("python"),
                 **(environment.get("versions") or {}),
                 "system": environment.get("platform"),
+                "threads": environment.get("threads"),
+                "resumed": "; ".join(map(_resumed, environment.get("resumed", []))),
                 "reason": record.reason,
             }
     return [[name, str(value)] for name, value in found.items() if value]
+
+
+def _resumed(change: Mapping[str, Any]) -> str:
+    """What changed when a run was resumed."""
+    changed = ", ".join(f"{name} {value}" for name, value in change.items() if name != "after_epoch")
+    return f"after epoch {change['after_epoch']} with {changed}"
 
 
 def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:

@@ -1,7 +1,7 @@
 """The commands go on doing what they did: exit codes, what they print, leave and record.
 
-After an intended change write `tests/expected/commands.json` anew with `python tests/faults/test_commands_stay.py`, and
-read the difference.
+After an intended change write `tests/expected/commands.json` anew with `python tests/commands/test_commands_stay.py`,
+and read the difference.
 """
 
 import json

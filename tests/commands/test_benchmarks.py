@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import PATIENCE
 
+# So long, in seconds, a process may take on a machine that does other things as well.
+PATIENCE = 150
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from benchmarks import record, tables  # noqa: E402
