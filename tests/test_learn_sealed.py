@@ -81,3 +81,9 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     with pytest.raises(RdfiaError, match="is there already"):
         sealed.write_copy(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RdfiaError, match=r"cannot make the folder .*students: Not a directory; name another one"):
+        sealed.write_copy(tmp_path / "file" / "students")

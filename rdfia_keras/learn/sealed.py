@@ -49,7 +49,7 @@ def write_copy(folder: Path) -> None:
     """Write the package, sealed, to a new folder.
 
     Raises:
-        RdfiaError: When the folder is there, or this is no checkout.
+        RdfiaError: When the folder is there or cannot be made, or this is no checkout.
     """
     from rdfia_keras.learn.exercises import PARTS
 
@@ -57,7 +57,10 @@ def write_copy(folder: Path) -> None:
         raise RdfiaError(f"{ROOT} has no {missing[0]}: run this in a checkout of rdfia-keras")
     if folder.exists():
         raise RdfiaError(f"{folder} is there already: name a new folder")
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise RdfiaError(f"cannot make the folder {folder}: {error.strerror}; name another one") from error
     for name in COPIED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
