@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.runs import files, records
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import Record, StoredRun, environment, read_record
@@ -417,6 +418,8 @@ def test_every_record_that_ships_with_the_package_is_read():
         assert stored.record.status in ("ok", "failed") and not stored.record.quick
         if stored.record.section != "svm":
             assert len(stored.history()) >= stored.record.epochs > 0
+        if experiment := REGISTRY.get(stored.record.experiment):
+            assert stored.record.reference == asdict(experiment.reference)
 
 
 def test_a_run_notes_where_it_is_resumed_otherwise_than_until_then(tmp_path, monkeypatch):
