@@ -426,12 +426,12 @@ def test_a_run_notes_where_it_is_resumed_otherwise_than_until_then(tmp_path, mon
     with Run.create(tmp_path, "cnn", "x", {"section": "cnn", "backend": "tensorflow"}, CnnConfig().resolve()) as run:
         begun = run.facts()
         threads = begun["threads"]
-        assert run.resume_here(1) == [] and run.facts() == begun
+        assert run.note_resume(1) == [] and run.facts() == begun
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads + 1))
-        assert run.resume_here(2) == [f"threads {threads + 1} instead of {threads}"]
-        assert run.resume_here(3) == []
+        assert run.note_resume(2) == [f"threads {threads + 1} instead of {threads}"]
+        assert run.note_resume(3) == []
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads))
-        assert run.resume_here(4) == [f"threads {threads} instead of {threads + 1}"]
+        assert run.note_resume(4) == [f"threads {threads} instead of {threads + 1}"]
         changes = [{"after_epoch": 2, "threads": threads + 1}, {"after_epoch": 4, "threads": threads}]
         assert run.environment()["resumed"] == changes
         assert run.facts() == begun | {"resumed": changes}
@@ -444,7 +444,7 @@ def test_versions_and_processor_count_as_well_but_not_what_an_earlier_version_di
         versions = facts["versions"] | {"tensorflow": "2.0.0", "matplotlib": "1.0", "jax": "0.1"}
         run.write_json("config.json", facts | {"cpu": "an abacus", "versions": versions})
         now = {"tensorflow": metadata.version("tensorflow"), "processor": environment()["cpu"]}
-        assert run.resume_here(7) == [
+        assert run.note_resume(7) == [
             f"tensorflow {now['tensorflow']} instead of 2.0.0",
             f"processor {now['processor']} instead of an abacus",
         ]

@@ -15,7 +15,7 @@ from rdfia_keras.config import CONFIGS, Config
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import make_folder, to_json, write_atomic
-from rdfia_keras.runs.records import HISTORY_COLUMNS, Record, decides_bits, environment, history_bytes, read_record
+from rdfia_keras.runs.records import HISTORY_COLUMNS, Record, environment, history_bytes, numerics, read_record
 
 
 class Run:
@@ -105,7 +105,7 @@ class Run:
         if config.epochs != epochs:
             self.write_json("config.json", {**facts, "config": replace(config, epochs=epochs).to_dict()})
 
-    def resume_here(self, done: int) -> list[str]:
+    def note_resume(self, done: int) -> list[str]:
         """Note in `config.json` that a run is resumed with other versions, or on another machine, than until now.
 
         Args:
@@ -116,10 +116,10 @@ class Run:
         """
         facts = self.facts()
         resumed, backend = facts.get("resumed", []), facts.get("backend", "tensorflow")
-        before = decides_bits(facts, backend)
+        before = numerics(facts, backend)
         for change in resumed:
             before |= {name: change[name] for name in before.keys() & change}
-        now = decides_bits(environment(), backend)
+        now = numerics(environment(), backend)
         changed = {name: now[name] for name, value in before.items() if value is not None and now[name] != value}
         if changed:
             self.write_json("config.json", {**facts, "resumed": [*resumed, {"after_epoch": done, **changed}]})
@@ -127,8 +127,10 @@ class Run:
 
     def environment(self) -> dict[str, Any]:
         """Versions and machine, and what changed of them when the run was resumed."""
-        resumed = self.facts().get("resumed")
-        return {**environment(), **({"resumed": resumed} if resumed else {})}
+        with suppress(RdfiaError):  # A record is written although `config.json` was lost meanwhile.
+            if resumed := self.facts().get("resumed"):
+                return {**environment(), "resumed": resumed}
+        return dict(environment())
 
     def status(self, epochs: int | None = None) -> str:
         """`ok`, `failed`, `interrupted`, or `unfinished`: the process died, or it has fewer epochs than asked for.

@@ -273,7 +273,7 @@ def environment() -> Mapping[str, Any]:
     return {**_installation(), "threads": thread_count()}
 
 
-def decides_bits(environment: Mapping[str, Any], backend: str) -> dict[str, Any]:
+def numerics(environment: Mapping[str, Any], backend: str) -> dict[str, Any]:
     """What of an environment the last bits of a training depend on, by name; None where a record does not say it."""
     versions = environment.get("versions", {})
     names = {name: versions.get(name) for name in ("keras", "numpy", backend)}

@@ -19,8 +19,8 @@ from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import Record, best_model, duration, milestones
 from rdfia_keras.sections.common import (
     Finished,
+    begin_resume,
     create_run,
-    go_on,
     make_record,
     prepare,
     save_figure,
@@ -87,7 +87,7 @@ def train(experiment: Experiment, data: Dataset, options: RunOptions, resumed: R
         checkpoint = Checkpoint(run.folder, history, _where(model, config, device))
         done = checkpoint.restore(model)
         if resumed:
-            go_on(run, config, done)
+            begin_resume(run, config, done)
         where = f"resuming after epoch {done} in {run.folder}" if resumed else f"into {run.folder}"
         images = f"{len(data.train):,} training images"
         images += f" and {len(data.validation):,} for validation" if data.validation else ""

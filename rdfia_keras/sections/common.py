@@ -102,15 +102,15 @@ def run_name(experiment: Experiment) -> str:
     return f"{experiment.name}-seed-{seed}" if seed else experiment.name
 
 
-def go_on(run: Run, config: MlpConfig | CnnConfig, done: int) -> None:
-    """Note that a run is resumed: how long it gets, and what may change its last bits, which the user is told.
+def begin_resume(run: Run, config: MlpConfig | CnnConfig, done: int) -> None:
+    """Note in a run's folder how long it gets and what may change its last bits, of which the user is told.
 
     Args:
         config: With the epochs that are asked for.
         done: The finished epochs.
     """
     run.lengthen(config.epochs or done)
-    if changed := run.resume_here(done):
+    if changed := run.note_resume(done):
         note(
             f"note: {run.folder} is resumed with {', '.join(changed)}: it may end with other bits than a run that was "
             "never interrupted"

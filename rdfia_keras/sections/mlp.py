@@ -19,8 +19,8 @@ from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import HISTORY_COLUMNS, EpochRow, Record, duration, milestones, scores
 from rdfia_keras.sections.common import (
     Finished,
+    begin_resume,
     create_run,
-    go_on,
     make_record,
     prepare,
     save_figure,
@@ -96,7 +96,7 @@ def train(
     with run, placed_on(device):
         states = _load_states(run)
         if resumed:
-            go_on(run, config, max((len(state.history) for state in states.values()), default=0))
+            begin_resume(run, config, max((len(state.history) for state in states.values()), default=0))
         with StopRequest() as stop:
             status, reason = _train_all(config, data, states, run, stop, brief)
             if animate and status == "ok":
