@@ -451,6 +451,12 @@ def test_versions_and_processor_count_as_well_but_not_what_an_earlier_version_di
         assert run.facts()["resumed"] == [{"after_epoch": 7, **now}]
 
 
+def test_a_run_that_lost_its_config_json_still_knows_the_machine(tmp_path):
+    with begin(tmp_path) as run:
+        (run.folder / "config.json").unlink()
+        assert run.environment() == environment()
+
+
 def test_a_run_is_finished_only_with_all_the_epochs_that_are_asked_for(tmp_path):
     config = CnnConfig(epochs=5).resolve()
     with Run.create(tmp_path, "cnn", "x", {"section": "cnn"}, config) as run:
