@@ -168,7 +168,10 @@ def _commands() -> Match:
 
 
 def _trials() -> Match:
-    """Eight trainings of the digits convnet, one core each; needs Ray and two cores."""
+    """Eight trainings of the digits convnet, one core each; needs Ray and two cores.
+
+    Ray gives its processes a low priority: set RAY_worker_niceness=0 where other work runs.
+    """
     ray = ["-m", "rdfia_keras", "sweep", "cnn", "--seeds", "8", "--ray", "--num-cpus", "1"]
     contenders = {
         "rdfia sweep --ray": [*ray, "--set", "dataset=digits", "--set", "epochs=10"],

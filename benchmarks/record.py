@@ -20,7 +20,8 @@ Record = dict[str, Any]
 
 def machine() -> dict[str, Any]:
     """What must be equal for two runs to stand in one record."""
-    known = environment()
+    # Each contender has as many threads as there are cores, unless its command says otherwise.
+    known = {name: value for name, value in environment().items() if name != "threads"}
     for package in ("torch", "torchvision"):
         with suppress(metadata.PackageNotFoundError):
             known["versions"][package] = metadata.version(package)

@@ -206,7 +206,9 @@ def test_reference_records_name_no_machine():
     for path in FOLDER.glob("*/*/metrics.json"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r'"/|\\\\|/tmp|/home|/root', text), path
-        assert json.loads(text)["schema"] == 2
+        record = json.loads(text)
+        assert re.fullmatch(r"Linux-[\d.]+-x86_64-with-glibc[\d.]+", record["environment"]["platform"]), path
+        assert record["schema"] == 2
 
 
 def test_the_reference_is_small():

@@ -1,6 +1,7 @@
 """Run folders and files: atomic, numbered, locked, and readable again whichever version wrote them."""
 
 import json
+import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -449,6 +450,28 @@ def test_versions_and_processor_count_as_well_but_not_what_an_earlier_version_di
             f"processor {now['processor']} instead of an abacus",
         ]
         assert run.facts()["resumed"] == [{"after_epoch": 7, **now}]
+
+
+@pytest.mark.parametrize(
+    ("release", "terse", "told"),
+    [
+        (
+            "6.18.44-build-7-of-host",
+            "Linux-6.18.44-build-7-of-host-x86_64-with-glibc2.36",
+            "Linux-6.18.44-x86_64-with-glibc2.36",
+        ),
+        ("23.5.0", "macOS-14.5-arm64-arm-64bit", "macOS-14.5-arm64-arm-64bit"),
+        ("11", "Windows-11", "Windows-11"),
+    ],
+)
+def test_of_a_kernel_only_the_version_is_recorded(monkeypatch, release, terse, told):
+    monkeypatch.setattr(platform, "release", lambda: release)
+    monkeypatch.setattr(platform, "platform", lambda **_: terse)
+    records._installation.cache_clear()
+    try:
+        assert records.environment()["platform"] == told
+    finally:
+        records._installation.cache_clear()
 
 
 def test_a_run_that_lost_its_config_json_still_knows_the_machine(tmp_path):

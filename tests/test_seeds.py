@@ -117,7 +117,7 @@ def test_what_the_documentation_says_of_pytorchs_defaults():
     readme, text = (
         " ".join((root / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/results.md")
     )
-    assert f"With these `batch-norm` ends at {spread_of(BATCH_NORM, 'final').percents()}" in readme
+    assert f"With Keras's, `batch-norm` ends at {spread_of(BATCH_NORM, 'final').percents()}" in readme
     assert f"the latter had ended at {spread_of(BATCH_NORM, 'final').percents()}" in text
     runs = {one.name: reference_trials(one) for one in (*LADDER, DROPOUT, BATCH_NORM)}
     assert all(max(row["test_accuracy"] for row in trial.rows) > 0.85 for trial in runs["batch-norm-pytorch"].values())

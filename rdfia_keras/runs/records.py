@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -289,10 +290,17 @@ def _installation() -> Mapping[str, Any]:
     return {
         "python": platform.python_version(),
         "versions": versions,
-        "platform": platform.platform(terse=True),
+        "platform": _system(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
     }
+
+
+def _system() -> str:
+    """Operating system and C library. Of a kernel the version: what follows it may name the machine."""
+    release = platform.release()
+    version = re.match(r"\d+(\.\d+)*", release)
+    return platform.platform(terse=True).replace(release, version[0] if version else release)
 
 
 def _cpu_model() -> str:
