@@ -125,9 +125,9 @@ def improve(
     epochs: Epochs = None,
     seed: Seed = 0,
 ) -> Result:
-    """The ladder baseline, normalize, augment, schedule, dropout-pytorch, batch-norm-pytorch: train what is missing.
+    """Train and compare the ladder: baseline, normalize, augment, schedule, dropout-pytorch, batch-norm-pytorch.
 
-    Then compare. The last two rungs have PyTorch's defaults, as in the report.
+    The last two rungs have PyTorch's defaults, as in the report.
 
     Finished runs are not trained again, and interrupted runs resume: run the same command again.
     """
