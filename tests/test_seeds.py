@@ -136,3 +136,31 @@ def test_what_the_documentation_says_of_pytorchs_defaults():
     assert not gain.is_clear and compare_with_base(BATCH_NORM_PYTORCH).gain.is_clear
     dropout = compare_with_base(DROPOUT).gain
     assert "For dropout, no difference is shown" in text and not dropout.is_clear
+
+
+def test_what_the_documentation_says_of_batch_norm_in_float32():
+    """One run tells the defaults from the precision, and a tenth fewer images from all, as far as one run can."""
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    text, performance = (" ".join((docs / name).read_text().split()) for name in ("results.md", "performance.md"))
+    runs = {run.folder.name: run for run in reference_store().runs("cnn")}
+    assert runs["batch-norm-float32"].config.identity() == BATCH_NORM.config.identity()
+    mean = 100 * mean_of_last(runs["batch-norm-float32"].history(), 50)
+    fewer = 100 * mean_of_last(runs["batch-norm-validation-0.1"].history(), 50)
+    of_seed_0 = 100 * mean_of_last(runs["batch-norm"].history(), 50)
+    pytorch, bfloat16 = (
+        100 * statistics.fmean(mean_of_last(trial.rows, 50) for trial in reference_trials(one).values())
+        for one in (BATCH_NORM_PYTORCH, BATCH_NORM)
+    )
+    spread = 100 * judgement.noise(50)[judgement.MEASURES[-1]]
+    assert f"50 epochs) tells them apart as far as one run can: {mean:.2f} % in the mean" in text
+    assert f"That is {pytorch - mean:.2f} points below" in text and f"and {mean - bfloat16:.2f} above" in text
+    assert f"Twice the spread over seeds is {2 * spread:.2f} points" in text
+    assert mean - bfloat16 < 2 * spread < pytorch - mean
+    assert f"cost {mean - fewer:.2f} points in the mean" in text and f"the spread of {spread:.2f} points" in text
+    assert f"{mean:.2f} % in float32 and {of_seed_0:.2f} % in mixed_bfloat16" in performance
+
+
+def test_of_two_runs_from_one_seed_the_longer_one_counts():
+    """The reference has one of `batch-norm` over 60 epochs and one over 50 in another precision."""
+    trial = reference_trials(BATCH_NORM)[0]
+    assert [row["test_accuracy"] for row in trial.rows] == accuracies("batch-norm", 0)[:50]

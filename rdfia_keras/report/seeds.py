@@ -16,11 +16,15 @@ LAST = 5
 
 
 def reference_trials(experiment: Experiment) -> dict[int, Trial]:
-    """The whole runs of an experiment that ship with the package, by seed, over the experiment's own epochs."""
+    """The whole runs of an experiment that ship with the package, by seed, over the experiment's own epochs.
+
+    Of two from one seed the longer one, as `RunStore.find_finished` has it.
+    """
     epochs = experiment.config.epochs or 0
+    runs = sorted(reference_snapshot().of_experiment(experiment.config), key=lambda run: run.record.epochs)
     return {
         run.config.seed: Trial.of(run, experiment.config)
-        for run in reference_snapshot().of_experiment(experiment.config)
+        for run in runs
         if run.record.epochs >= epochs and run.record.status == "ok"
     }
 
