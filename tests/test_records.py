@@ -438,6 +438,16 @@ def test_a_run_notes_where_it_is_resumed_otherwise_than_until_then(tmp_path, mon
         assert run.facts() == begun | {"resumed": changes}
 
 
+def test_a_resume_that_finished_no_epoch_leaves_no_note(tmp_path, monkeypatch):
+    with Run.create(tmp_path, "cnn", "x", {"section": "cnn", "backend": "tensorflow"}, CnnConfig().resolve()) as run:
+        threads = run.facts()["threads"]
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads + 1))
+        assert run.note_resume(2) == run.note_resume(2) == [f"threads {threads + 1} instead of {threads}"]
+        assert run.environment()["resumed"] == [{"after_epoch": 2, "threads": threads + 1}]
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads))
+        assert run.note_resume(2) == [] and "resumed" not in run.environment()
+
+
 def test_versions_and_processor_count_as_well_but_not_what_an_earlier_version_did_not_note(tmp_path):
     with Run.create(tmp_path, "cnn", "x", {"section": "cnn", "backend": "tensorflow"}, CnnConfig().resolve()) as run:
         facts = run.facts()

@@ -108,21 +108,26 @@ class Run:
     def note_resume(self, done: int) -> list[str]:
         """Note in `config.json` that a run is resumed with other versions, or on another machine, than until now.
 
+        A resume that ended before it finished an epoch has changed nothing, and is forgotten.
+
         Args:
-            done: Its finished epochs.
+            done: Its finished epochs, of all implementations together.
 
         Returns:
             Each difference on which the last bits of a training depend, in words.
         """
         facts = self.facts()
         resumed, backend = facts.get("resumed", []), facts.get("backend", "tensorflow")
+        changes = [change for change in resumed if change["after_epoch"] < done]
         before = numerics(facts, backend)
-        for change in resumed:
+        for change in changes:
             before |= {name: change[name] for name in before.keys() & change}
         now = numerics(environment(), backend)
         changed = {name: now[name] for name, value in before.items() if value is not None and now[name] != value}
         if changed:
-            self.write_json("config.json", {**facts, "resumed": [*resumed, {"after_epoch": done, **changed}]})
+            changes.append({"after_epoch": done, **changed})
+        if changes != resumed:
+            self.write_json("config.json", {**facts, "resumed": changes})
         return [f"{name} {value} instead of {before[name]}" for name, value in changed.items()]
 
     def environment(self) -> dict[str, Any]:

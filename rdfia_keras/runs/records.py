@@ -62,8 +62,8 @@ class Record:
         device: In words.
         reason: Why it failed.
         details: What a section adds.
-        environment: Versions and machine; `resumed` has what changed of them when the run was resumed, and after which
-            epoch.
+        environment: Versions and machine; `resumed` has what changed of them when the run was resumed, and after how
+            many epochs, of all implementations together.
     """
 
     status: str

@@ -107,7 +107,7 @@ def begin_resume(run: Run, config: MlpConfig | CnnConfig, done: int) -> None:
 
     Args:
         config: With the epochs that are asked for.
-        done: The finished epochs.
+        done: The finished epochs, of all implementations together.
     """
     run.lengthen(config.epochs or done)
     if changed := run.note_resume(done):

@@ -96,7 +96,7 @@ def train(
     with run, placed_on(device):
         states = _load_states(run)
         if resumed:
-            begin_resume(run, config, max((len(state.history) for state in states.values()), default=0))
+            begin_resume(run, config, sum(len(state.history) for state in states.values()))
         with StopRequest() as stop:
             status, reason = _train_all(config, data, states, run, stop, brief)
             if animate and status == "ok":
