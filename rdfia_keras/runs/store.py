@@ -1,78 +1,91 @@
-"""The runs below a results folder: which finished one fits, which can be resumed, which to delete.
+"""The runs below a results folder: which finished one can be used, which can be resumed, and which run a name means.
 
-A run is found by its settings, not by its folder's name, so that a record which came without its checkpoints, with this
-package for example, serves as well.
+A run is found by what it is a run of, not by its folder's name, so that a record which came without its checkpoints,
+with this package for example, can be used as well.
 """
 
+import functools
 import json
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rdfia_keras.config import Config, MlpConfig
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import RdfiaError, did_you_mean
 from rdfia_keras.runs.files import file_digests
-from rdfia_keras.runs.folder import Run, remove_run
-from rdfia_keras.runs.records import StoredRun, read_record
+from rdfia_keras.runs.run import FILES, Run
+from rdfia_keras.system.terminal import note
 
-# A training that diverged ended as well.
+# A training that diverged has ended as well.
 FINISHED = ("ok", "failed")
-RESUMABLE = ("unfinished", "interrupted")
+# The results that ship with the package, and how their names begin.
+REFERENCE_FOLDER = Path(__file__).resolve().parents[1] / "reference"
+REFERENCE = "reference/"
+
+
+def experiment_key(config: Config) -> str:
+    """Return what all runs of one experiment have in common, whatever seed, length, precision and data."""
+    return json.dumps([config.section, config.identity()], sort_keys=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which runs will do.
+    """A run that is wanted: two queries with one key want the same run, and a run that matches is such a run.
 
     Attributes:
-        config: Of the experiment; its seed is that of the run, its epochs are the least.
-        precision: None for any.
-        quick: Whether smoke tests are asked for, which never stand for real runs.
-        exact: Settings that must be equal although they make no other experiment, `epochs` for example.
+        config: All settings. The number of epochs is a minimum.
+        quick: Whether a smoke test is wanted, which never stands for a real run.
+        any_precision: Whether a run in another precision can be used, as for the figures.
+        data: Digest of the data set; None for any.
+        also_equal: Settings that do not define the experiment and must be equal all the same, `epochs` for example.
     """
 
     config: Config
-    precision: str | None = None
     quick: bool = False
-    exact: tuple[str, ...] = ()
+    any_precision: bool = False
+    data: str | None = None
+    also_equal: tuple[str, ...] = ()
 
-    def fits(self, config: Config, quick: bool) -> bool:
-        """Whether a run of `config` may stand for the experiment, whatever its number of epochs."""
-        precision = getattr(config, "precision", None)
+    @property
+    def epochs(self) -> int:
+        """The least number of epochs."""
+        return self.config.epochs or 0
+
+    def with_data(self, digest: str | None) -> "Query":
+        """Return the same query for one data set."""
+        return replace(self, data=digest)
+
+    @property
+    def key(self) -> str:
+        """What says whether two runs are the same: experiment, seed, precision, data and the like."""
+        facts = self._facts(self.config)
+        return json.dumps([experiment_key(self.config), self.quick, self.data, facts], sort_keys=True, default=str)
+
+    def matches(self, run: Run) -> bool:
+        """Return whether a run, however long it is, is the wanted one."""
+        try:
+            config = run.config
+        except RdfiaError:
+            return False
         return (
-            type(config) is type(self.config)
-            and config.identity() == self.config.identity()
-            and config.seed == self.config.seed
-            and quick == self.quick
-            and all(getattr(config, name) == getattr(self.config, name) for name in self.exact)
+            run.quick == self.quick
+            and experiment_key(config) == experiment_key(self.config)
+            and self._facts(config) == self._facts(self.config)
             and self._has_implementations(config)
-            and (self.precision is None or precision is None or precision == self.precision)
+            and (self.data is None or run.data_digest == self.data)
+            and run.files == file_digests(self.config)
         )
+
+    def _facts(self, config: Config) -> dict[str, Any]:
+        names = ["seed", *self.also_equal, *([] if self.any_precision else ["precision"])]
+        return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
     def _has_implementations(self, config: Config) -> bool:
         if not (isinstance(config, MlpConfig) and isinstance(self.config, MlpConfig)):
             return True
         return set(self.config.implementations) <= set(config.implementations)
-
-    @property
-    def epochs(self) -> int:
-        return self.config.epochs or 0
-
-    def key(self) -> dict[str, Any]:
-        """What two queries have in common exactly when one run will do for both; JSON."""
-        config = self.config
-        chosen = {
-            name: getattr(config, name) for name in ("seed", "implementation", *self.exact) if hasattr(config, name)
-        }
-        precision = self.precision or getattr(config, "precision", None)
-        return {**group(config, self.quick), **chosen, "precision": precision}
-
-
-def group(config: Config, quick: bool) -> dict[str, Any]:
-    """What all runs of an experiment from one seed have in common; JSON."""
-    return {"section": config.section, "identity": config.identity(), "seed": config.seed, "quick": quick}
 
 
 class RunStore:
@@ -87,100 +100,78 @@ class RunStore:
         self.root = root
         self.names = names
 
-    def runs(self, section: str = "*") -> Iterator[StoredRun]:
-        """Every run with a whole record, by section and name."""
-        for path in sorted(self.root.glob(f"{section}/{self.names}/metrics.json")):
-            if stored := read_record(path.parent):
-                yield stored
+    def runs(self, section: str = "*") -> Iterator[Run]:
+        """Yield every run, finished or not, by section and name."""
+        files = (path for name in FILES for path in self.root.glob(f"{section}/{self.names}/{name}"))
+        for folder in sorted({path.parent for path in files}):
+            yield Run(folder, self.name_of(folder))
 
-    def folders(self) -> list[Path]:
-        """Every run's folder, with a record or without, by section and name."""
-        files = (path for name in ("config.json", "metrics.json") for path in self.root.glob(f"*/*/{name}"))
-        return sorted({path.parent for path in files})
+    def name_of(self, folder: Path) -> str:
+        """Return what a run of this store is called."""
+        prefix = REFERENCE if self.root == REFERENCE_FOLDER else ""
+        return prefix + folder.relative_to(self.root).as_posix()
 
-    def folder_of(self, name: str) -> Path | None:
-        """The folder `section/name`, or the only one that is called so in any section.
+    def named(self, name: str) -> Run | None:
+        """Return the run `section/name`, or the only one of this name in any section.
 
         Raises:
-            RdfiaError: When there are several.
+            RdfiaError: If there are several.
         """
-        folders = {folder.relative_to(self.root).as_posix(): folder for folder in self.folders()}
-        if name in folders:
-            return folders[name]
-        found = [below for below, folder in folders.items() if folder.name == name]
-        if len(found) > 1:
-            raise RdfiaError(f"several runs are called {name}: name one of {', '.join(found)}")
-        return folders[found[0]] if found else None
+        runs = list(self.runs())
+        for run in runs:
+            if run.name.removeprefix(REFERENCE) == name:
+                return run
+        runs = [run for run in runs if run.folder.name == name]
+        if len(runs) > 1:
+            raise RdfiaError(f"several runs are called {name}: name one of {', '.join(run.name for run in runs)}")
+        return runs[0] if runs else None
 
-    def candidates(self, query: Query) -> Iterable[StoredRun]:
-        """Runs with a whole record among which `find_finished` looks."""
+    def candidates(self, query: Query) -> Iterable[Run]:
+        """Return the runs among which `find_finished` looks."""
         return self.runs(query.config.section)
 
-    def find_finished(self, query: Query) -> StoredRun | None:
-        """The whole run of most epochs; without one a run that diverged, since it would diverge again."""
-        found, files = [], file_digests(query.config)
-        for stored in self.candidates(query):
-            record = stored.record
-            if not query.fits(record.config, record.quick) or record.details.get("files", {}) != files:
-                continue
-            whole = record.status == "ok" and (record.epochs >= query.epochs or query.quick)
-            # In another precision it might not diverge.
-            asked = query.precision or getattr(query.config, "precision", None)
-            diverged = record.diverged and getattr(record.config, "precision", None) == asked
-            if whole or diverged:
-                found.append(stored)
-        return max(found, key=lambda run: (run.record.status == "ok", run.record.epochs), default=None)
+    def find_finished(self, query: Query) -> Run | None:
+        """Return the longest run that ended well; without one a run that diverged, since it would diverge again."""
+        return max(
+            (run for run in self.candidates(query) if query.matches(run) and _is_usable(run, query)),
+            key=lambda run: (run.result.status == "ok", run.result.epochs),
+            default=None,
+        )
 
-    def find_resumable(self, query: Query) -> Path | None:
-        """The folder of a run that was cut off, or is shorter than asked for, and that nobody is writing."""
-        for run in self._folders(query.config.section):
+    def find_resumable(self, query: Query) -> Run | None:
+        """Return a run that was cut off, or is shorter than wanted, and that no process writes."""
+        for run in self.runs(query.config.section):
             # Without a checkpoint there is nothing to resume from; without an epoch there is nothing to lose.
-            if not run.has_checkpoint() and _has_epochs(run.folder):
+            if not run.has_checkpoint() and run.curve():
                 continue
-            with suppress(RdfiaError):
-                config, facts = run.config(), run.facts()
-                same_files = facts.get("files", {}) == file_digests(query.config)
-                if same_files and query.fits(config, facts.get("options", {}).get("quick", False)):
-                    short = query.quick or (config.epochs or 0) <= query.epochs
-                    if short and run.is_free():
-                        return run.folder
+            is_started = (run.folder / "config.json").exists()
+            is_short = query.quick or run.epochs_asked <= query.epochs
+            if is_started and query.matches(run) and is_short and not run.is_locked():
+                return run
         return None
 
-    def latest_unfinished(self, section: str = "*") -> Path:
-        """The folder of the run that started last of those that can be resumed.
+    def latest_unfinished(self) -> Run:
+        """Return the run that was started last of those that can be resumed.
 
         A run that failed would fail again, and one that is being written is left alone; both can still be named.
 
         Raises:
-            RdfiaError: When there is none.
+            RdfiaError: If there is none.
         """
-        folders = [
-            run.folder
-            for run in self._folders(section)
-            if _is_resumable(run) and run.status() in RESUMABLE and run.is_free()
-        ]
-        if not folders:
-            where = self.root if section == "*" else self.root / section
-            raise RdfiaError(f"there is no unfinished run in {where}; name a run's folder, or see --out")
-        return max(folders, key=lambda folder: (folder / "config.json").stat().st_mtime)
+        runs = [run for run in self.runs() if _can_go_on(run) and not run.is_locked()]
+        if not runs:
+            raise RdfiaError(f"there is no unfinished run in {self.root}; name a run's folder, or see --out")
+        return max(runs, key=lambda run: (run.folder / "config.json").stat().st_mtime)
 
     def delete(self, query: Query) -> None:
-        """Delete the runs that `find_finished` or `find_resumable` would give, and no others."""
-        for stored in list(self.runs(query.config.section)):
-            if query.fits(stored.record.config, stored.record.quick):
-                remove_run(stored.folder)
-        for run in self._folders(query.config.section):
-            with suppress(RdfiaError):
-                if query.fits(run.config(), run.facts().get("options", {}).get("quick", False)):
-                    remove_run(run.folder)
-
-    def _folders(self, section: str) -> Iterator[Run]:
-        for path in sorted(self.root.glob(f"{section}/{self.names}/config.json")):
-            yield Run(path.parent)
+        """Delete the runs that `find_finished` or `find_resumable` would return, and no others."""
+        for run in list(self.runs(query.config.section)):
+            if query.matches(run):
+                run.delete()
 
 
 class Snapshot(RunStore):
-    """The finished runs of a results folder as they are now, read once: for many queries.
+    """The runs of a results folder as they are now, read once: for many queries.
 
     Args:
         without: Folders to leave out, because their records are damaged.
@@ -188,42 +179,84 @@ class Snapshot(RunStore):
 
     def __init__(self, root: Path, without: Collection[Path] = ()):
         super().__init__(root)
-        self._groups: dict[str, list[StoredRun]] = {}
-        self._experiments: dict[str, list[StoredRun]] = {}
-        for stored in self.runs():
-            if stored.folder in without:
-                continue
-            facts = group(stored.config, stored.record.quick)
-            self._groups.setdefault(_key(facts), []).append(stored)
-            self._experiments.setdefault(_key(_experiment(facts)), []).append(stored)
+        self._by_experiment: dict[str, list[Run]] = {}
+        for run in self.runs():
+            with suppress(RdfiaError):
+                if run.folder not in without and run.record:
+                    self._by_experiment.setdefault(experiment_key(run.config), []).append(run)
 
-    def of_experiment(self, config: Config) -> list[StoredRun]:
-        """The runs of a config's experiment: from any seed, of any length, smoke tests as well."""
-        return self._experiments.get(_key(_experiment(group(config, False))), [])
+    def of_experiment(self, config: Config) -> list[Run]:
+        """Return the finished runs of a config's experiment: from any seed, of any length, smoke tests as well."""
+        return self._by_experiment.get(experiment_key(config), [])
 
-    def candidates(self, query: Query) -> Iterable[StoredRun]:
-        return self._groups.get(_key(group(query.config, query.quick)), [])
+    def candidates(self, query: Query) -> Iterable[Run]:
+        """Return the runs among which `find_finished` looks."""
+        return self.of_experiment(query.config)
 
 
-def _experiment(facts: dict[str, Any]) -> dict[str, Any]:
-    """Of the facts of `group`, those that all runs of an experiment have in common."""
-    return {name: facts[name] for name in ("section", "identity")}
+def _is_usable(run: Run, query: Query) -> bool:
+    """Return whether a run that matches a query has ended, and is long enough."""
+    record = run.record
+    if record is None:
+        return False
+    if record.status == "ok":
+        return record.epochs >= query.epochs or query.quick
+    # In another precision it might not diverge.
+    return record.diverged and getattr(record.config, "precision", None) == getattr(query.config, "precision", None)
 
 
-def _key(facts: dict[str, Any]) -> str:
-    return json.dumps(facts, sort_keys=True)
-
-
-def _is_resumable(run: Run) -> bool:
-    """Whether a run is trained in epochs, as kernels are not. A damaged one counts, to be told of."""
+def _can_go_on(run: Run) -> bool:
+    """Return whether a run is trained in epochs and was cut short; a damaged one counts, so that it is reported."""
+    if not (run.folder / "config.json").exists():
+        return False
     with suppress(RdfiaError):
-        return "epochs" in run.facts()["config"]
+        return run.config.epochs is not None and (
+            run.record is None or run.status in ("unfinished", "interrupted")
+        )
     return True
 
 
-def _has_epochs(folder: Path) -> bool:
-    """Whether the history, if there is one, has a row below its header."""
-    try:
-        return (folder / "history.csv").read_bytes().count(b"\n") > 1
-    except OSError:
-        return False
+def reference_store() -> RunStore:
+    """Return the package's own results, to be read only."""
+    return RunStore(REFERENCE_FOLDER)
+
+
+# They do not change while a process runs.
+@functools.cache
+def reference_snapshot() -> Snapshot:
+    """Return the package's own results, read once."""
+    return Snapshot(REFERENCE_FOLDER)
+
+
+def find_run(text: str | Path, out: Path) -> Run:
+    """Return the run that a folder or a name means.
+
+    Args:
+        text: `results/cnn/augment`, `cnn/augment`, `augment` where only one section has it, or `reference/cnn/augment`.
+        out: The results folder.
+
+    Raises:
+        RdfiaError: If there is none, or there are several.
+    """
+    store, reference, folder = RunStore(out), reference_store(), Path(text)
+    name = folder.as_posix()
+    if any((folder / file).is_file() for file in FILES):
+        run = Run(folder.resolve(), _name_of(folder.resolve(), out))
+    elif run := store.named(name):
+        pass
+    elif run := reference.named(name.removeprefix(REFERENCE)):
+        note(f"{text}: from the reference results of this package")
+    else:
+        names = [run.name for place in (store, reference) for run in place.runs()]
+        names += [name.rpartition("/")[2] for name in names]
+        hint = did_you_mean(name, names, otherwise="see rdfia runs and rdfia runs --reference")
+        raise RdfiaError(f"there is no run {text} in {out}, no such folder and no such reference result: {hint}")
+    return run
+
+
+def _name_of(folder: Path, out: Path) -> str:
+    """Name a run by its whole path: in the store, in the package, or else with its results folder's name."""
+    for store in (RunStore(out.resolve()), reference_store()):
+        with suppress(ValueError):
+            return store.name_of(folder)
+    return "/".join(folder.parts[-3:])

@@ -1,4 +1,4 @@
-"""The application: every command registered, and what happens around them."""
+"""The application: every command, and what happens around them."""
 
 import os
 import sys
@@ -7,7 +7,26 @@ from typing import Annotated
 import typer
 
 from rdfia_keras import __version__
-from rdfia_keras.cli import explain, learn, models, report, runs, sections, sweeps
+from rdfia_keras.commands import (
+    augment_preview,
+    cnn,
+    compare,
+    demo,
+    explain,
+    figure,
+    improve,
+    inspect,
+    learn,
+    list,
+    mlp,
+    playground,
+    predict,
+    report,
+    resume,
+    runs,
+    svm,
+    sweep,
+)
 from rdfia_keras.system.native_logs import end_watch, silence_native_logs
 
 app = typer.Typer(
@@ -35,12 +54,20 @@ def root(
     pass
 
 
-for group in (sections, sweeps, runs, models, report, explain, learn):
-    group.register(app)
+# In the order of the help page.
+for function in (
+    *(demo.demo, mlp.mlp, svm.svm, cnn.cnn, improve.improve),
+    *(sweep.sweep, resume.resume, runs.runs, compare.compare),
+    *(predict.predict, inspect.inspect, playground.playground),
+    *(list.list_all, figure.figure, report.report, augment_preview.augment_preview),
+):
+    function.command.register(app)
+app.add_typer(explain.app, name="explain")
+app.add_typer(learn.app, name="learn")
 
 
 def main() -> None:
-    """The `rdfia` command."""
+    """Run the `rdfia` command."""
     if "--debug" not in sys.argv:
         silence_native_logs()
     try:

@@ -1,0 +1,232 @@
+"""Options made from settings, and the decorator that makes a command of a function."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+import typer
+
+from rdfia_keras.commands._output import plain_errors, show
+from rdfia_keras.config import CnnConfig, Config, RunOptions, Setting, check_value, flag, label, settings, value_type
+from rdfia_keras.errors import ConfigError
+from rdfia_keras.result import Result
+
+ALL_OPTIONS = tuple(field.name for field in fields(RunOptions))
+Function = TypeVar("Function", bound=Callable[..., Result])
+
+# Options that several commands have.
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel="Run")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show tracebacks and the native libraries' own logs.", rich_help_panel="Run")
+]
+_CNN = settings(CnnConfig)
+Epochs = Annotated[int | None, replace(_CNN["epochs"], shown_default="each experiment's own")]
+Precision = Annotated[str | None, replace(_CNN["precision"], shown_default="each experiment's own")]
+Seed = Annotated[int, _CNN["seed"]]
+OpenPage = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
+PNG = ".png"
+
+
+@dataclass(frozen=True)
+class Command:
+    """How a function becomes a command.
+
+    Attributes:
+        function: It takes `config` and `options`, as far as they are asked for, and its own parameters.
+        name: What people type; by default the function's name.
+        config: Whose settings become options.
+        options: Names of the `RunOptions` that the command takes.
+        examples: Shown below the help.
+    """
+
+    function: Callable[..., Result]
+    name: str
+    config: type[Config] | None
+    options: tuple[str, ...]
+    examples: Sequence[str]
+
+    def register(self, app: typer.Typer) -> None:
+        """Add the command to an application."""
+        epilog = f"Examples:  {'  |  '.join(self.examples)}" if self.examples else None
+
+        def run(ctx: typer.Context, json: bool, debug: bool, **values: Any) -> None:
+            show(self.call(values), json)
+
+        run.__name__, run.__doc__ = self.function.__name__, self.function.__doc__
+        run.__signature__ = inspect.Signature(self._signature())  # type: ignore[attr-defined]
+        app.command(self.name, epilog=epilog)(plain_errors(run))
+
+    def call(self, values: dict[str, Any]) -> Result:
+        """Call the function with the values of all parameters."""
+        arguments: dict[str, Any] = {}
+        if self.config:
+            arguments["config"] = self.config(**_collect(self.config, values))
+        if self.options:
+            arguments["options"] = RunOptions(**_collect(RunOptions, values))
+        _check_own(self.function, values)
+        return self.function(**arguments, **values)
+
+    def _signature(self) -> list[inspect.Parameter]:
+        """Return the context, then the options in the order in which help pages show them."""
+
+        def option(name: str, annotation: Any) -> inspect.Parameter:
+            return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+
+        context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        shared = list(parameters(RunOptions, self.options))
+        data = [parameter for parameter in shared if parameter.name == "data_dir"]
+        rest = [parameter for parameter in shared if parameter.name != "data_dir"]
+        from_config = parameters(self.config) if self.config else ()
+        own = _own_parameters(self.function)
+        return [context, *own, *from_config, *data, *rest, option("json", Json), option("debug", Debug)]
+
+
+def command(
+    name: str | None = None,
+    *,
+    config: type[Config] | None = None,
+    options: tuple[str, ...] = ALL_OPTIONS,
+    examples: Sequence[str] = (),
+) -> Callable[[Function], Function]:
+    """Make a command of a function; it stays callable. The arguments are those of `Command`.
+
+    Example:
+        >>> @command(config=SvmConfig, options=("out",), examples=("rdfia svm",))
+        ... def svm(config: SvmConfig, options: RunOptions) -> Result:
+        ...     '''Fit SVM kernels.'''
+    """
+
+    def decorate(function: Function) -> Function:
+        function.command = Command(function, name or function.__name__, config, options, examples)  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+# --- parameters of typer from settings --------------------------------------------------------------------------------
+
+
+def parameters(config: Any, names: tuple[str, ...] | None = None) -> Iterator[inspect.Parameter]:
+    """Yield the typer parameters of a config's settings, or of those that are named."""
+    for field in fields(config):
+        if "setting" not in field.metadata or not (names is None or field.name in names):
+            continue
+        setting, default = field.metadata["setting"], None if field.default is MISSING else field.default
+        if setting.switch:
+            option = typer.Option(setting.switch.flag, help=setting.switch.help, rich_help_panel=setting.panel)
+            yield _parameter(_switch_name(setting), bool, option, False)
+        yield parameter(field.name, field.type, setting, default)
+
+
+def parameter(name: str, annotation: Any, setting: Setting, default: Any) -> inspect.Parameter:
+    """Return the typer parameter of one setting."""
+    kind, optional, many = value_type(annotation)
+    flags = flag(name, setting)
+    if kind is bool and optional:
+        flags = f"{flags}/--no-{flags.removeprefix('--')}"
+    option = typer.Option(
+        flags,
+        help=setting.help,
+        rich_help_panel=setting.panel,
+        envvar=setting.envvar or None,
+        show_default=setting.shown_default or (default is not None and kind is not bool),
+        metavar="|".join((*setting.choices, *([f"FILE{setting.suffix}"] if setting.suffix else []))) or None,
+        autocompletion=_completion(setting.choices) if setting.choices else None,
+    )
+    # A switch's value is only used with its switch, a repeated option starts from nothing.
+    if many or setting.switch:
+        return _parameter(name, list[str] | None if many else kind | None, option, None)
+    return _parameter(name, annotation, option, default)
+
+
+def _parameter(name: str, annotation: Any, option: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, option]
+    )
+
+
+def _completion(choices: tuple[str, ...]) -> Any:
+    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
+
+
+def _switch_name(setting: Setting) -> str:
+    assert setting.switch is not None
+    return setting.switch.flag.removeprefix("--").replace("-", "_")
+
+
+def _own_parameters(function: Any) -> Iterator[inspect.Parameter]:
+    """Yield a function's own parameters: typer's annotations as they are, a `Setting` as an option."""
+    for name, declared in inspect.signature(function).parameters.items():
+        if name in ("config", "options"):
+            continue
+        setting = _setting_of(declared)
+        if setting is None:
+            yield declared.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        else:
+            yield parameter(name, get_args(declared.annotation)[0], setting, declared.default)
+
+
+def _setting_of(declared: inspect.Parameter) -> Setting | None:
+    return next((fact for fact in get_args(declared.annotation)[1:] if isinstance(fact, Setting)), None)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def _check_own(function: Any, values: Mapping[str, Any]) -> None:
+    """Check the values of a function's own parameters against their settings.
+
+    Raises:
+        ConfigError: On the first that is not allowed.
+    """
+    for name, declared in inspect.signature(function).parameters.items():
+        setting = _setting_of(declared)
+        if setting and name in values:
+            check_value(
+                f"{name} ({flag(name, setting)})", name, get_args(declared.annotation)[0], values[name], setting
+            )
+
+
+def _collect(config: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Take the settings of a config out of a command's values.
+
+    Raises:
+        ConfigError: When a value was given without the switch that it belongs to.
+    """
+    taken = {}
+    for field in fields(config):
+        setting = field.metadata.get("setting")
+        if setting is None or field.name not in values:
+            continue
+        value = values.pop(field.name)
+        if setting.switch:
+            on = values.pop(_switch_name(setting))
+            value = _switched(config, field.name, setting, on, value, field.default)
+        elif value is None and not value_type(field.type)[1]:
+            value = field.default
+        taken[field.name] = Path(value) if field.type is Path else value
+    return taken
+
+
+def _switched(config: Any, name: str, setting: Setting, on: bool, value: Any, default: Any) -> Any:
+    """Return the value of a setting with a switch: the switch's own, or what was given with it."""
+    assert setting.switch is not None
+    if isinstance(default, tuple):
+        return tuple(dict.fromkeys([*(setting.switch.value if on else ()), *(value or ())]))
+    if value is not None and not on:
+        raise ConfigError(f"{label(config, name)} needs {setting.switch.flag}", (name,))
+    if value is not None:
+        return value
+    return setting.switch.value if on else default
+
+
+def check_png(plot: Path | None) -> None:
+    """Refuse a file for a plot that does not end in .png.
+
+    Raises:
+        ConfigError: With the name.
+    """
+    if plot and plot.suffix.lower() != PNG:
+        raise ConfigError(f"--plot must end in {PNG}, not {plot}")

@@ -1,0 +1,36 @@
+"""`rdfia cnn`: one network on images, with any improvement of the ladder."""
+
+from dataclasses import replace
+
+from rdfia_keras.commands._options import command
+from rdfia_keras.config import CnnConfig, RunOptions, dataset_name, label
+from rdfia_keras.errors import ConfigError
+from rdfia_keras.result import Result
+
+
+@command(
+    config=CnnConfig,
+    examples=(
+        "rdfia cnn",
+        "rdfia cnn --augment --dropout --dataset digits",
+        "rdfia cnn --dataset mnist --model lenet",
+        "rdfia cnn --dataset my-pictures/",
+    ),
+)
+def cnn(config: CnnConfig, options: RunOptions) -> Result:
+    """Train the convnet: without options the homework's baseline; each improvement is a flag."""
+    if config.xla == "on" and options.deterministic:
+        raise ConfigError(f"{label(config, 'xla')} on and --deterministic exclude each other: leave one out", ("xla",))
+    from rdfia_keras.analysis.tables import run_result
+    from rdfia_keras.data import load_images
+    from rdfia_keras.experiments import match_registered
+    from rdfia_keras.system.backend import set_up_backend
+    from rdfia_keras.training.job import prepare_data
+
+    # Data first: a missing or damaged file is reported before the seconds that TensorFlow takes to load.
+    config = replace(config, dataset=dataset_name(config.dataset))
+    data = prepare_data(load_images(config.dataset, options.data_dir), config, options.quick)
+    set_up_backend(options.device, options.deterministic)
+    from rdfia_keras.training.train_convnet import train_convnet
+
+    return run_result(train_convnet(match_registered(config), data, options))

@@ -1,0 +1,12 @@
+"""`rdfia explain`: a command for each explanation of `analysis/explanations.py`."""
+
+import typer
+
+from rdfia_keras.analysis.explanations import EXPLANATIONS
+from rdfia_keras.commands._options import Command
+
+app = typer.Typer(
+    help="Answer the theory questions by computing: conv, layers, receptive-field, ...", no_args_is_help=True
+)
+for _name, _explanation in EXPLANATIONS.items():
+    Command(_explanation.function, _name, None, _explanation.options, ()).register(app)

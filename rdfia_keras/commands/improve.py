@@ -1,0 +1,127 @@
+"""`rdfia improve`: the ladder of improvements and the bonus."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdfia_keras.commands._options import Epochs, Precision, Seed, command
+from rdfia_keras.config import RunOptions, dataset_name
+from rdfia_keras.errors import ConfigError, did_you_mean
+from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, on_dataset
+from rdfia_keras.result import Result
+
+if TYPE_CHECKING:
+    from rdfia_keras.runs.run import Run
+    from rdfia_keras.training.get_or_train import Resources
+
+
+@command(
+    examples=(
+        "rdfia improve",
+        "rdfia improve --bonus",
+        "rdfia improve adam blur",
+        "rdfia improve --dataset digits --quick",
+    )
+)
+def improve(
+    options: RunOptions,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Experiments, by name: see rdfia list.", show_default="the ladder")
+    ] = None,
+    bonus: Annotated[
+        bool, typer.Option("--bonus", help="Train the bonus experiments instead of the ladder.")
+    ] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Other images: cifar10, mnist, digits, or a folder.", show_default="each experiment's own"),
+    ] = None,
+    precision: Precision = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+) -> Result:
+    """Train and compare the ladder: baseline, normalize, augment, schedule, dropout-pytorch, batch-norm-pytorch.
+
+    The last two steps have PyTorch's defaults, as in the report.
+
+    Finished runs are not trained again, and interrupted runs resume: run the same command again.
+    """
+    experiments, title = chosen_experiments(names or [], bonus)
+    if dataset:
+        dataset = dataset_name(dataset)
+        experiments = [on_dataset(experiment, dataset) for experiment in experiments]
+        title = f"{title}-{Path(dataset).name}"
+    experiments = [with_settings(experiment, seed, epochs, precision) for experiment in experiments]
+    from rdfia_keras.analysis import tables
+    from rdfia_keras.analysis.comparison import compare, write
+    from rdfia_keras.runs.files import make_folder
+    from rdfia_keras.runs.store import RunStore
+    from rdfia_keras.training.get_or_train import Resources
+
+    folder = make_folder(options.out / "improve")
+    runs, exit_code = train_missing(experiments, Resources(options))
+    interrupted = len(runs) < len(experiments)
+    rows = [
+        compare(experiment, run, RunStore(options.out)) for experiment, run in zip(experiments, runs, strict=False)
+    ]
+    if rows and not interrupted:
+        write(rows, folder, title, options.quick)
+    again = "the same command without --overwrite" if options.overwrite else "the same command"
+    return Result(
+        data={"rows": rows},
+        table=tables.comparison(rows),
+        paths=[folder],
+        hint=f"interrupted; {again} resumes from here" if interrupted else "",
+        quick=options.quick,
+        exit_code=exit_code,
+    )
+
+
+def chosen_experiments(names: Sequence[str], bonus: bool) -> tuple[Sequence[Experiment], str]:
+    """Return the experiments that are asked for, and what they are called together.
+
+    Raises:
+        ConfigError: If a name is unknown, or both names and the bonus are asked for.
+    """
+    if not names:
+        return (bonus_experiments(), "bonus") if bonus else (LADDER, "ladder")
+    if bonus:
+        raise ConfigError("--bonus runs all of the bonus: leave the names out, or --bonus")
+    convnets = {name: experiment for name, experiment in REGISTRY.items() if experiment.section == "cnn"}
+    for name in names:
+        if name not in convnets:
+            raise ConfigError(f"there is no experiment {name!r}: {did_you_mean(name, convnets)}")
+    return [convnets[name] for name in names], "chosen"
+
+
+def with_settings(experiment: Experiment, seed: int, epochs: int | None, precision: str | None) -> Experiment:
+    """Return an experiment with another seed, and with another length and precision where they are given."""
+    config = experiment.config.with_seed(seed)
+    config = config.with_epochs(epochs) if epochs else config
+    return replace(experiment, config=replace(config, precision=precision) if precision else config)  # type: ignore[call-arg]
+
+
+def train_missing(experiments: Sequence[Experiment], resources: "Resources") -> tuple[list["Run"], int]:
+    """Train one experiment after the other.
+
+    Returns:
+        The runs, fewer than experiments if the user interrupted; and the exit code.
+    """
+    from rdfia_keras.runs.store import FINISHED, Query
+    from rdfia_keras.system.terminal import note
+    from rdfia_keras.training.get_or_train import get_or_train
+
+    runs: list[Run] = []
+    for number, experiment in enumerate(experiments, start=1):
+        query = Query(config=experiment.config, quick=resources.options.quick)
+        run = get_or_train(experiment, query, resources)
+        if run.status not in FINISHED:
+            return runs, run.exit_code or 1
+        runs.append(run)
+        if run.exit_code is None:
+            note(f"[{number}/{len(experiments)}] {experiment.name}: finished earlier, in {run.folder}")
+        elif run.exit_code > 1 and number < len(experiments):
+            return runs, run.exit_code
+    return runs, 0

@@ -1,0 +1,21 @@
+"""`rdfia svm`: SVM kernels."""
+
+from rdfia_keras.commands._options import command
+from rdfia_keras.config import RunOptions, SvmConfig
+from rdfia_keras.result import Result
+
+
+@command(
+    config=SvmConfig,
+    options=("out", "data_dir", "quick", "overwrite"),
+    examples=("rdfia svm", "rdfia svm --kernel poly --degree 4 --C 1", "rdfia svm --dataset digits"),
+)
+def svm(config: SvmConfig, options: RunOptions) -> Result:
+    """Fit SVM kernels on the circles: their boundaries and the influence of C."""
+    from rdfia_keras.analysis.tables import run_result
+    from rdfia_keras.data import load_vectors
+    from rdfia_keras.experiments import match_registered
+    from rdfia_keras.training.train_kernels import train_kernels
+
+    data = load_vectors(config.dataset, options.data_dir)
+    return run_result(train_kernels(match_registered(config), data, options))

@@ -1,0 +1,92 @@
+"""The content of a run's `metrics.json`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rdfia_keras.config import CONFIGS, Config
+
+SCHEMA = 2
+# How a training ends.
+ENDINGS = ("ok", "failed", "interrupted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What came of a run.
+
+    Attributes:
+        status: `ok`, `interrupted` or `failed`.
+        section: `mlp`, `svm` or `cnn`.
+        experiment: Name of the experiment.
+        config: All settings.
+        reference: What the report says of the experiment: figure, question, published value and the like.
+        quick: Whether it is a smoke test, which is not a result.
+        dataset: Name, counts, classes, class names and digest of the data; counts and digest of a validation set.
+        best: The first epoch of the highest test accuracy (for `svm` the best classifier); None without an epoch.
+        selected: The first epoch of the highest validation accuracy; None without a validation set.
+        final: The last finished epoch.
+        epochs: Number of finished epochs; 0 for what is not trained in epochs.
+        seconds: The median epoch times their number, so that a pause does not count; for `svm` the wall-clock time.
+        device: In words.
+        reason: Why it failed.
+        details: What a section adds.
+        environment: Versions and machine; `resumed` lists what changed of them when the run was resumed, and after how
+            many epochs (of all implementations together).
+    """
+
+    status: str
+    section: str
+    experiment: str
+    config: Config
+    reference: Mapping[str, Any]
+    quick: bool
+    dataset: Mapping[str, Any]
+    best: Mapping[str, Any] | None
+    selected: Mapping[str, Any] | None = None
+    final: Mapping[str, Any] | None
+    epochs: int
+    seconds: float
+    device: str
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it would fail again. A device that failed may do better another time."""
+        return self.status == "failed" and not self.details.get("failed_on_device", False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"schema": SCHEMA, **values, "config": self.config.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Record":
+        """Make a record from what `to_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: If it is not a record of this package.
+        """
+        if values["schema"] != SCHEMA or values["status"] not in ENDINGS:
+            raise ValueError(f"schema {values['schema']}, status {values['status']}")
+        checked = dict(values)
+        checked["config"] = CONFIGS[values["section"]].from_dict(values["config"])
+        checked["epochs"] = int(values["epochs"])
+        checked["seconds"] = float(values["seconds"])
+        for name in ("reference", "dataset", "details", "environment"):
+            checked[name] = dict(values.get(name, {}))
+        for name in ("best", "selected", "final"):
+            checked[name] = _checked_row(values.get(name))
+        return cls(**{name: checked[name] for name in cls.__dataclass_fields__ if name in checked})
+
+
+def _checked_row(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return an epoch of a record, or a classifier of `svm`, once its accuracy is a number."""
+    if row is None:
+        return None
+    if not math.isfinite(row["test_accuracy"]):
+        raise ValueError(f"test accuracy {row['test_accuracy']}")
+    return dict(row)

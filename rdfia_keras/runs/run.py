@@ -1,0 +1,404 @@
+"""A run on disk: one type to create, open, read, resume and record it."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from rdfia_keras.config import CONFIGS, Config
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.runs import checkpoint
+from rdfia_keras.runs.environment import bit_facts, environment
+from rdfia_keras.runs.files import make_folder, to_json, write_atomic
+from rdfia_keras.runs.history import EpochRow, history_bytes, read_history, scores, summary_rows
+from rdfia_keras.runs.record import Record
+
+FILES = ("config.json", "metrics.json")
+# What reading a damaged file may raise.
+UNREADABLE_ERRORS = (RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
+
+
+class RunLocked(RdfiaError):
+    """Another process writes the run, or is about to train it."""
+
+
+class Run:
+    """A run's folder, `out/section/name`.
+
+    Reading needs no lock. `create` and `open` lock the run against a second writer until `close`, or the end of a
+    `with` block. The lock file lies beside the folder, as `.name.lock`: Windows deletes no folder with an open file.
+
+    Args:
+        folder: Where the run's files are.
+        name: What people call it: `cnn/augment`, or `reference/cnn/augment` for a result of the package.
+
+    Attributes:
+        exit_code: What the process that trained it should exit with; None if this process did not train it.
+    """
+
+    def __init__(self, folder: Path, name: str = ""):
+        self.folder = folder
+        self.name = name or f"{folder.parent.name}/{folder.name}"
+        self.exit_code: int | None = None
+        self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, {self.status})"
+
+    # --- making, opening, deleting ------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls, out: Path, name: str, config: Config, facts: Mapping[str, Any] | None = None, overwrite: bool = False
+    ) -> "Run":
+        """Make a new folder, `name` or else `name-2`, `name-3`, ..., and write `config.json` into it.
+
+        Args:
+            out: The results folder; made if it does not exist.
+            name: Folder name.
+            config: All settings.
+            facts: What else to keep: options, data set, device. Command line, versions and machine are added.
+            overwrite: Replace the folder `name` if it holds a run, instead of numbering a new one.
+
+        Raises:
+            RdfiaError: If the folder cannot be made or written, before any training.
+        """
+        parent = make_folder(out / config.section)
+        if overwrite and (parent / name).exists():
+            Run(parent / name).delete()
+        run = cls(new_folder(parent, name))
+        content = {"argv": sys.argv[1:], "section": config.section, "experiment": name, "config": config.to_dict()}
+        try:
+            run._acquire_lock()
+            run._write_started({**content, **(facts or {}), **environment()})
+        except RdfiaError:
+            run.close()
+            shutil.rmtree(run.folder, ignore_errors=True)
+            raise
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """Lock a run to resume it, and remove what a killed process left half written.
+
+        Raises:
+            RdfiaError: If it is not a run's folder.
+            RunLocked: If another process writes it.
+        """
+        run = cls(folder)
+        _ = run.started
+        run._acquire_lock()
+        for part in folder.rglob(".*.part*"):
+            part.unlink(missing_ok=True)
+        return run
+
+    def delete(self) -> None:
+        """Delete the folder.
+
+        Raises:
+            RdfiaError: If it is not a run's.
+            RunLocked: If another process writes it.
+        """
+        if not any((self.folder / name).is_file() for name in FILES):
+            raise RdfiaError(
+                f"--overwrite: {self.folder} is not a run's folder (it has neither {' nor '.join(FILES)}); "
+                "remove it by hand"
+            )
+        self._acquire_lock()
+        try:
+            shutil.rmtree(self.folder)
+        except OSError as error:
+            raise RdfiaError(f"--overwrite: cannot remove {self.folder}: {error.strerror}") from error
+        finally:
+            self.close()
+
+    def is_locked(self) -> bool:
+        """Return whether a process writes this run."""
+        try:
+            with FileLock(self._lock.lock_file).acquire(timeout=0):
+                return False
+        except (Timeout, OSError):
+            return True
+
+    def _acquire_lock(self) -> None:
+        """Take the lock. The system releases it when the process ends, however it ends."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunLocked(f"{self.folder} is being written by another process; wait for it to end") from error
+        except OSError as error:
+            raise RdfiaError(f"cannot write into {self.folder}: {error.strerror}; choose another --out") from error
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def started(self) -> dict[str, Any]:
+        """The content of `config.json`: settings, options, data, device, versions.
+
+        Raises:
+            RdfiaError: If it is missing or damaged.
+        """
+        try:
+            facts = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+            _ = facts["config"], facts["section"]
+            return dict(facts)
+        except UNREADABLE_ERRORS as error:
+            raise RdfiaError(f"{self.folder} is not a run's folder: config.json is missing or damaged") from error
+
+    @cached_property
+    def record(self) -> Record | None:
+        """The content of `metrics.json`; None where there is none, or it is damaged."""
+        try:
+            return Record.from_dict(json.loads((self.folder / "metrics.json").read_text(encoding="utf-8")))
+        except UNREADABLE_ERRORS:
+            return None
+
+    @cached_property
+    def config(self) -> Config:
+        """All settings, as the run was started or last made longer.
+
+        Raises:
+            RdfiaError: If they cannot be read, or are of another version.
+        """
+        try:
+            return CONFIGS[self.started["section"]].from_dict(self.started["config"])
+        except UNREADABLE_ERRORS as error:
+            if self.record:
+                return self.record.config
+            raise RdfiaError(f"{self.folder}: config.json has settings that this version does not know") from error
+
+    @property
+    def result(self) -> Record:
+        """The record of a finished run.
+
+        Raises:
+            RdfiaError: If there is none.
+        """
+        if self.record is None:
+            raise RdfiaError(f"{self.name} has not ended yet ({self.status}): run rdfia resume {self.folder}")
+        return self.record
+
+    @property
+    def section(self) -> str:
+        """The section of its settings, or the folder that it lies in if they cannot be read."""
+        with suppress(RdfiaError):
+            return self.config.section
+        return self.folder.parent.name
+
+    @property
+    def experiment(self) -> str:
+        """Name of its experiment; empty if it cannot be read."""
+        if self.record:
+            return self.record.experiment
+        with suppress(RdfiaError):
+            return str(self.started.get("experiment", ""))
+        return ""
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is a smoke test."""
+        if self.record:
+            return self.record.quick
+        with suppress(*UNREADABLE_ERRORS):
+            return bool(self.started["options"]["quick"])
+        return False
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Digests of the files that its settings name, by setting."""
+        if self.record:
+            return dict(self.record.details.get("files", {}))
+        with suppress(*UNREADABLE_ERRORS):
+            return dict(self.started["files"])
+        return {}
+
+    @property
+    def data_digest(self) -> str | None:
+        """Digest of its data set."""
+        if self.record:
+            return self.record.dataset.get("digest")
+        with suppress(*UNREADABLE_ERRORS):
+            return str(self.started["dataset"]["digest"])
+        return None
+
+    @property
+    def epochs_asked(self) -> int:
+        """The number of epochs that it was started or made longer for; 0 for what is not trained in epochs."""
+        with suppress(RdfiaError):
+            return self.config.epochs or 0
+        return 0
+
+    @property
+    def status(self) -> str:
+        """How the run ended, one of `config.STATUSES`.
+
+        `unfinished`: its process died or still trains, or it has fewer epochs than it was made longer for.
+        """
+        if self.record is None:
+            try:
+                _ = self.config
+            except RdfiaError:
+                return "unreadable"
+            return "unreadable" if (self.folder / "metrics.json").exists() else "unfinished"
+        if self.record.status == "ok" and self.record.epochs < self.epochs_asked:
+            return "unfinished"
+        return self.record.status
+
+    def check_readable(self) -> None:
+        """Refuse a run of which nothing can be read.
+
+        Raises:
+            RdfiaError: If its record, or without a record its settings, cannot be read.
+        """
+        if self.status == "unreadable":
+            raise RdfiaError(f"cannot read {self.name}: the record in {self.folder} is damaged or of another version")
+
+    def is_finished(self, epochs: int) -> bool:
+        """Return whether it ended well after at least this number of epochs."""
+        return self.record is not None and self.record.status == "ok" and self.record.epochs >= epochs
+
+    def has_checkpoint(self) -> bool:
+        """Return whether something was saved to resume from."""
+        return (self.folder / checkpoint.FOLDER).is_dir()
+
+    def history(self) -> list[EpochRow]:
+        """Return a row for each epoch; of several implementations of the perceptron, one after the other.
+
+        Raises:
+            RdfiaError: If `history.csv` is missing or damaged.
+        """
+        path = self.folder / "history.csv"
+        try:
+            return read_history(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError) as error:
+            raise RdfiaError(f"cannot read {path}: {error}; remove the folder to train it again") from error
+
+    def curve(self) -> list[EpochRow]:
+        """Return a row for each epoch, of the first implementation; none where `history.csv` cannot be read."""
+        with suppress(*UNREADABLE_ERRORS):
+            rows = self.history()
+            first = [row for row in rows if row.get("implementation") == rows[0].get("implementation")]
+            return first if all(map(scores, first)) else []
+        return []
+
+    def summary(self) -> dict[str, Any]:
+        """Return the run in one row, for lists and JSON. Accuracies are fractions; None where nothing is known."""
+        record, settings = self.record, {}
+        with suppress(RdfiaError):
+            settings = self.config.resolve().to_dict()
+        rows = [] if record or self.status != "unfinished" else self.curve()
+        chosen = {name: getattr(record, name) for name in ("best", "selected", "final")} if record else summary_rows(rows)
+        best, selected, final = (chosen[name] or {} for name in ("best", "selected", "final"))
+        digest = record and record.details.get("weights_digest")
+        return {
+            "run": self.name,
+            "section": self.section,
+            "seed": settings.get("seed"),
+            "folder": self.folder,
+            "status": self.status,
+            "experiment": self.experiment,
+            "quick": self.quick,
+            "epochs": record.epochs if record else len(rows),
+            "epochs_asked": self.epochs_asked,
+            "best": best.get("test_accuracy"),
+            "best_epoch": best.get("epoch"),
+            "final": final.get("test_accuracy"),
+            "selected": selected.get("test_accuracy"),
+            "selected_epoch": selected.get("epoch"),
+            "loss": final.get("test_loss"),
+            "seconds": record.seconds if record else None,
+            "parameters": record.details.get("parameters") if record else None,
+            "weights_digest": next(iter(digest.values()), None) if isinstance(digest, dict) else digest,
+            "data_digest": self.data_digest,
+            "settings": settings,
+        }
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file of the folder atomically."""
+        write_atomic(self.folder / name, data)
+
+    def write_history(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write `history.csv`."""
+        self.write("history.csv", history_bytes(rows))
+
+    def write_record(self, record: Record) -> None:
+        """Write `metrics.json`. Do it last: a run whose status is ok has all its files."""
+        self.write("metrics.json", to_json(record.to_dict()).encode())
+        self.record = record
+
+    def _write_started(self, facts: dict[str, Any]) -> None:
+        self.write("config.json", to_json(facts).encode())
+        self.started = facts
+        self.__dict__.pop("config", None)
+
+    def start_resume(self, epochs: int, done: int) -> list[str]:
+        """Note in `config.json` the number of epochs and what changed of versions and machine.
+
+        A resume that ended before it finished an epoch has changed nothing, and is forgotten.
+
+        Args:
+            epochs: How long the run gets.
+            done: The finished epochs, of all implementations together.
+
+        Returns:
+            Each change on which the last bits of a training depend, in words.
+        """
+        facts, backend = self.started, self.started.get("backend", "tensorflow")
+        resumed = facts.get("resumed", [])
+        changes = [change for change in resumed if change["after_epoch"] < done]
+        before = bit_facts(facts, backend)
+        for change in changes:
+            before |= {name: change[name] for name in before.keys() & change}
+        now = bit_facts(environment(), backend)
+        changed = {name: now[name] for name, value in before.items() if value is not None and now[name] != value}
+        if changed:
+            changes.append({"after_epoch": done, **changed})
+        if changes != resumed or self.config.epochs != epochs:
+            noted = {"resumed": changes} if changes else {}
+            content = {name: value for name, value in facts.items() if name != "resumed"}
+            self._write_started({**content, "config": replace(self.config, epochs=epochs).to_dict(), **noted})
+        return [f"{name} {value} instead of {before[name]}" for name, value in changed.items()]
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions and machine, and what changed of them when the run was resumed."""
+        with suppress(RdfiaError):  # A record is written although `config.json` was lost meanwhile.
+            if resumed := self.started.get("resumed"):
+                return {**environment(), "resumed": resumed}
+        return environment()
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make `parent/name`, or else `name-2`, `name-3`, ...
+
+    Raises:
+        RdfiaError: If it cannot be made.
+    """
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise RdfiaError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from error
