@@ -2,8 +2,8 @@
 
 import typer
 
+from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.cli.command import command
-from rdfia_keras.report.explanations import EXPLANATIONS
 
 
 def register(app: typer.Typer) -> None:

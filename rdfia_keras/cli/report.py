@@ -44,8 +44,8 @@ def list_all(
     ] = None,
 ) -> Result:
     """Every experiment and explanation, with its figure, its question, the published value and its command."""
-    from rdfia_keras.report import tables
-    from rdfia_keras.report.catalogue import list_experiments
+    from rdfia_keras.analysis import tables
+    from rdfia_keras.analysis.catalogue import list_experiments
 
     rows = [row for row in list_experiments() if section is None or row["section"] == section]
     return Result(data={"experiments": rows}, table=tables.catalogue(rows))

@@ -101,7 +101,7 @@ def runs(
     csv: Annotated[bool, typer.Option("--csv", help="Print the list as CSV.", rich_help_panel="Run")] = False,
 ) -> Result:
     """List the runs in --out, also unfinished and damaged ones, with the settings that differ among them."""
-    from rdfia_keras.report.runs import Filter, list_runs
+    from rdfia_keras.analysis.run_list import Filter, list_runs
     from rdfia_keras.runs.reference import reference_store
     from rdfia_keras.runs.store import RunStore
 
@@ -125,6 +125,6 @@ def compare(
     ] = None,
 ) -> Result:
     """Compare runs: the settings that differ, the results side by side, and the curves in one plot."""
-    from rdfia_keras.report.compare_runs import compare
+    from rdfia_keras.analysis.comparison import compare_runs
 
-    return compare(names, options.out, plot)
+    return compare_runs(names, options.out, plot)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rdfia_keras.analysis import tables
 from rdfia_keras.config import CnnConfig, MlpConfig, RunOptions
 from rdfia_keras.experiments import Experiment
-from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.folder import Run

@@ -1,9 +1,9 @@
 """The main job on embedded data: one run of each section, nothing to download."""
 
+from rdfia_keras.analysis import tables
 from rdfia_keras.config import CnnConfig, MlpConfig, RunOptions, SvmConfig
 from rdfia_keras.data import load_images, load_vectors
 from rdfia_keras.experiments import match_registered
-from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
 from rdfia_keras.sections import cnn, mlp, svm
 from rdfia_keras.system.backend import require_tensorflow, set_up_backend

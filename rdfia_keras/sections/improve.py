@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rdfia_keras.analysis import tables
+from rdfia_keras.analysis.published import compare_with_published, write
 from rdfia_keras.config import RunOptions, dataset_name
 from rdfia_keras.experiments import Experiment, on_dataset
-from rdfia_keras.report import tables
-from rdfia_keras.report.comparison import compare, write
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.records import StoredRun
@@ -53,7 +53,7 @@ def run(
             break
         if finished is None:
             note(f"[{number}/{len(experiments)}] {experiment.name}: finished earlier, in {found.folder}")
-    rows = [compare(experiment, found, RunStore(options.out), query) for experiment, found in done]
+    rows = [compare_with_published(experiment, found, RunStore(options.out), query) for experiment, found in done]
     if rows and not interrupted:
         write(rows, folder, title, options.quick)
     again = "the same command without --overwrite" if options.overwrite else "the same command"
