@@ -43,7 +43,7 @@ xla: .venv/installed-test
 
 # Tables and pictures of the documentation, from the reference results.
 docs: .venv/installed
-	$(BIN)/python -m rdfia_keras.report.docs README.md docs/results.md --pictures results
+	$(BIN)/python -m tools.docs README.md docs/results.md --pictures results
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks.run --page docs/performance.md

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdfia_keras.analysis.comparison import find_run
+from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, Config, RunOptions, setting_text
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
-from rdfia_keras.report.compare_runs import find_run
-from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.records import Record, StoredRun, read_record
 from rdfia_keras.runs.store import Query, RunStore
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from click import Context
 from documented import DOCUMENTS, PARSED_ONLY, ROOT, TEXTS, commands, words
+from rdfia_keras.report.docs import TABLES, updated
 from typer.main import get_command
 
+from rdfia_keras.analysis.published import reference_run
+from rdfia_keras.analysis.seeds import paired_gain
 from rdfia_keras.cli import app
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment
 from rdfia_keras.experiments.base import same_identity
-from rdfia_keras.report.comparison import reference_run
-from rdfia_keras.report.docs import TABLES, updated
-from rdfia_keras.report.spread import paired_gain
 from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from rdfia_keras import config as declared
+from rdfia_keras.analysis.catalogue import list_experiments
+from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.config import CnnConfig, Config, ConfigError, MlpConfig, SvmConfig, settings
 from rdfia_keras.data.base import IMAGES, VECTORS
 from rdfia_keras.experiments import (
@@ -31,8 +33,6 @@ from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import augmentation, convnet
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
-from rdfia_keras.report.catalogue import list_experiments
-from rdfia_keras.report.explanations import EXPLANATIONS
 from rdfia_keras.report.figures import KINDS
 from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from stored_runs import change, no_data, query, store
 
+from rdfia_keras.analysis import tables
+from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
@@ -15,8 +17,7 @@ from rdfia_keras.experiments.bonus import LR_1
 from rdfia_keras.experiments.kernels import SVM_KERNELS
 from rdfia_keras.experiments.ladder import BASELINE
 from rdfia_keras.experiments.perceptron import CIRCLES
-from rdfia_keras.report import figures, tables
-from rdfia_keras.report.comparison import reference_run
+from rdfia_keras.report import figures
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.sections import figure, svm
 from rdfia_keras.sections.get_or_train import query_of

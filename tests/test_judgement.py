@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import scipy.stats
 
+from rdfia_keras.analysis.seeds import reference_trials
 from rdfia_keras.experiments import LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.report import docs, judgement
-from rdfia_keras.report.seeds import reference_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")

@@ -8,11 +8,10 @@ from statistics import fmean
 
 import pytest
 
+from rdfia_keras.analysis.published import reference_run
+from rdfia_keras.analysis.seeds import mean_of_last, paired_gain, reference_trials
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.report import judgement, theory
-from rdfia_keras.report.comparison import reference_run
-from rdfia_keras.report.seeds import mean_of_last, reference_trials
-from rdfia_keras.report.spread import paired_gain
 from rdfia_keras.runs.reference import FOLDER
 
 TEXT = (FOLDER / "questions.md").read_text(encoding="utf-8")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from stored_runs import change, store
 
+from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
 from rdfia_keras.report.page import charts, document, maps
 from rdfia_keras.report.page.answers import answers, answers_to, to_html
-from rdfia_keras.report.spread import Spread
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import finite
 from rdfia_keras.runs.reference import FOLDER, reference_store
@@ -266,7 +266,7 @@ def test_a_chart_says_where_there_is_no_number():
 
 
 def test_points_lie_along_either_axis():
-    series = {"a": charts.Points([Spread.of([0.5, 0.7]), None], "var(--train)", "line")}
+    series = {"a": charts.Points([Statistics.of([0.5, 0.7]), None], "var(--train)", "line")}
     for horizontal, across in ((False, "y"), (True, "x")):
         chart = charts.spread_points(["p", "q"], series, "value", "", horizontal)
         assert chart["traces"][0][across] == [60, None]

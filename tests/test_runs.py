@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 from stored_runs import change, store
 
+from rdfia_keras.analysis.comparison import find_run
+from rdfia_keras.analysis.run_list import SORT_KEYS
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.experiments.bonus import ADAM, DROPOUT
 from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, NORMALIZE
 from rdfia_keras.experiments.perceptron import CIRCLES
-from rdfia_keras.report.compare_runs import find_run
-from rdfia_keras.report.runs import SORT_KEYS
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.listing import list_run

@@ -11,12 +11,12 @@ from dataclasses import replace
 import pytest
 from stored_runs import change, no_data, store
 
+from rdfia_keras.analysis.seeds import Statistics, paired_difference
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import LADDER, declare_sweep
 from rdfia_keras.experiments.ladder import AUGMENT, BASELINE
 from rdfia_keras.experiments.perceptron import CIRCLES
-from rdfia_keras.report.spread import Spread, paired_gain
 from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.store import Query, RunStore
@@ -239,23 +239,27 @@ def test_a_sweep_of_convnets_reads_the_runs_that_are_there(options, tmp_path):
 
 
 def test_a_spread_leaves_out_what_is_missing():
-    spread = Spread.of([0.5, None, 0.7, math.nan])
+    spread = Statistics.of([0.5, None, 0.7, math.nan])
     assert (spread.n, spread.mean, spread.min, spread.max) == (2, pytest.approx(0.6), 0.5, 0.7)
     assert spread.std == pytest.approx(math.sqrt(2) / 10) and spread.percents() == "60.00 ± 14.14 %"
-    assert Spread.of([None]) is None and Spread.of([0.5]).std is None and Spread.of([0.5]).percents() == "50.00%"
+    assert (
+        Statistics.of([None]) is None
+        and Statistics.of([0.5]).std is None
+        and Statistics.of([0.5]).percents() == "50.00%"
+    )
 
 
 def test_a_gain_is_paired_by_seed():
     before, after = {0: 0.70, 1: 0.72, 2: 0.71}, {2: 0.74, 0: 0.73, 1: 0.755, 9: 0.1}
-    gain = paired_gain(before, after)
+    gain = paired_difference(before, after)
     assert gain.n == 3 and gain.mean == pytest.approx(0.095 / 3)
     half = 4.302652729911275 * statistics.stdev([0.03, 0.035, 0.03]) / math.sqrt(3)
-    assert gain.interval == pytest.approx((gain.mean - half, gain.mean + half)) and gain.is_clear
+    assert gain.interval == pytest.approx((gain.mean - half, gain.mean + half)) and gain.is_significant
     assert (
-        paired_gain({0: 0.7}, {0: 0.8}) == paired_gain({0: 0.7, 5: 0.1}, {0: 0.8})
-        and not paired_gain({0: 1}, {0: 2}).is_clear
+        paired_difference({0: 0.7}, {0: 0.8}) == paired_difference({0: 0.7, 5: 0.1}, {0: 0.8})
+        and not paired_difference({0: 1}, {0: 2}).is_significant
     )
-    assert paired_gain({0: 0.7}, {1: 0.8}) is None
+    assert paired_difference({0: 0.7}, {1: 0.8}) is None
 
 
 def test_two_queries_that_one_run_answers_have_one_key():

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from rdfia_keras.analysis import network_facts, theory
+from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, load_images
 from rdfia_keras.errors import RdfiaError
@@ -18,8 +20,6 @@ from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import save_model
 from rdfia_keras.models.statistics import principal_axes
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.report import network_facts, theory
-from rdfia_keras.report.explanations import EXPLANATIONS
 from rdfia_keras.runs.reference import FOLDER
 
 

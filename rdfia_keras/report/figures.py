@@ -10,13 +10,13 @@ import matplotlib.figure
 import numpy as np
 
 from rdfia_keras import plots
+from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
 from rdfia_keras.experiments.figures import FIGURE_KINDS
 from rdfia_keras.models.svm import machines
 from rdfia_keras.registry import Registry
-from rdfia_keras.report.comparison import reference_run
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.records import EpochRow, StoredRun, test_accuracy
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import rdfia_keras
+from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError, RdfiaError
-from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.claims import DRIVER, WORKER, Busy, claimed
 from rdfia_keras.runs.claims import FOLDER as CLAIMS
 from rdfia_keras.runs.files import make_folder, write_atomic

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rdfia_keras.analysis import seeds, sweep_table
+from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import Experiment, Sweep
-from rdfia_keras.report import sweeps as report
 from rdfia_keras.report.result import Result
-from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.claims import DRIVER, WORKER, Busy
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.records import StoredRun, test_accuracy
@@ -189,18 +189,18 @@ def conclude(
 ) -> Result:
     """Write and show whatever is finished."""
     configurations = sweep.configurations()
-    groups: list[list[report.Trial]] = [[] for _ in configurations]
+    groups: list[list[seeds.Trial]] = [[] for _ in configurations]
     for trial in trials:
         if trial in found:
-            groups[trial.configuration].append(report.Trial.of(found[trial], trial.experiment.config))
-    content = report.write(sweep, configurations, groups, folder, options.quick)
+            groups[trial.configuration].append(seeds.Trial.of(found[trial], trial.experiment.config))
+    content = sweep_table.write(sweep, configurations, groups, folder, options.quick)
     left = len(trials) - len(found)
     failed = sum(row["failed"] for row in content["rows"])
     hints = [f"interrupted: {left:,} of {len(trials):,} trials are left; the same command resumes"] if left else []
     hints += [f"{failed:,} trials failed: see the column failed, and rdfia runs --status failed"] if failed else []
     return Result(
         data=content,
-        table=report.table(content["rows"], content["varied"]),
+        table=sweep_table.table(content["rows"], content["varied"]),
         paths=[folder],
         hint="\n".join(hints),
         quick=options.quick,

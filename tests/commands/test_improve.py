@@ -6,11 +6,11 @@ import shutil
 import pytest
 from stored_runs import change, no_data, query, store
 
+from rdfia_keras.analysis.published import compare_with_published
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import LADDER, on_dataset
 from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
 from rdfia_keras.experiments.ladder import BASELINE, NORMALIZE
-from rdfia_keras.report.comparison import compare
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.sections import improve
@@ -78,7 +78,7 @@ def test_the_comparison_has_the_experiment_below_over_as_many_epochs(tmp_path):
     rung = change(NORMALIZE, epochs=29)
     store(tmp_path, rung, best=0.75)
     found = RunStore(tmp_path).find_finished(query(rung))
-    row = compare(NORMALIZE, found, RunStore(tmp_path), query)
+    row = compare_with_published(NORMALIZE, found, RunStore(tmp_path), query)
     assert (row["best"], row["base_best"], row["published"]) == (pytest.approx(0.75), pytest.approx(0.7), 0.758)
     assert (row["base"], row["epochs"], row["question"]) == ("baseline", 29, "19")
     assert 0.7 < row["reference"] < 0.8
@@ -86,7 +86,7 @@ def test_the_comparison_has_the_experiment_below_over_as_many_epochs(tmp_path):
     store(tmp_path, shorter, best=0.75, name="shorter", epochs=10)
     shutil.rmtree(tmp_path / "cnn" / "normalize")
     found = RunStore(tmp_path).find_finished(query(shorter))
-    assert compare(NORMALIZE, found, RunStore(tmp_path), query)["base_best"] == pytest.approx(0.7 - 0.19)
+    assert compare_with_published(NORMALIZE, found, RunStore(tmp_path), query)["base_best"] == pytest.approx(0.7 - 0.19)
 
 
 def test_a_base_that_diverged_at_once_has_no_accuracy_to_compare_with(tmp_path):
@@ -96,7 +96,7 @@ def test_a_base_that_diverged_at_once_has_no_accuracy_to_compare_with(tmp_path):
     (folder / "metrics.json").write_text(to_json(record))
     store(tmp_path, NORMALIZE)
     found = RunStore(tmp_path).find_finished(query(NORMALIZE))
-    row = compare(NORMALIZE, found, RunStore(tmp_path), query)
+    row = compare_with_published(NORMALIZE, found, RunStore(tmp_path), query)
     assert row["base_best"] is None and row["best"] == pytest.approx(0.7)
 
 

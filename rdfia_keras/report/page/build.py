@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from rdfia_keras import __version__
+from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.report import playground
@@ -14,7 +15,6 @@ from rdfia_keras.report.page.ladder import bonus, ladder
 from rdfia_keras.report.page.runs import runs
 from rdfia_keras.report.page.sources import Sources
 from rdfia_keras.report.page.sweeps import swept
-from rdfia_keras.report.spread import Spread
 from rdfia_keras.runs.files import finite
 
 MODULES = tuple(f"report/{name}" for name in ("charts", "tables", "maps", "guess", "runs", "main"))
@@ -96,7 +96,7 @@ def _ids_of_styles(script: str) -> list[str]:
     return re.findall(r'getElementById\("([0-9a-f]{64})"\)', script)
 
 
-def _percent(spread: Spread | None, with_n: bool = False) -> str:
+def _percent(spread: Statistics | None, with_n: bool = False) -> str:
     """Mean and spread as text, with the number of seeds if asked."""
     if spread is None:
         return "-"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.report.spread import Spread
+from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.runs.records import EpochRow
 
 Chart = dict[str, Any]
@@ -204,7 +204,7 @@ class Points:
         symbol: Of Plotly's markers; `line` for a stroke across.
     """
 
-    spreads: Sequence[Spread | None]
+    spreads: Sequence[Statistics | None]
     colour: str
     symbol: str
 
@@ -249,7 +249,7 @@ def _points(name: str, labels: Sequence[str], points: Points, along: str, across
     return trace
 
 
-def _said_spread(spread: Spread | None) -> str:
+def _said_spread(spread: Statistics | None) -> str:
     return spread.percents() if spread else "-"
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from rdfia_keras.analysis import tables
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, Experiment, ReportFigure
 from rdfia_keras.experiments.figures import FIGURE_KINDS
 from rdfia_keras.models.svm import machines
 from rdfia_keras.registry import Registry
-from rdfia_keras.report import tables
 from rdfia_keras.report.figures import Panel, experiments_of
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.answers import answers_to

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rdfia_keras.analysis import reference_tables, seeds, tables
+from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.experiments import LADDER, Experiment, bonus_experiments, figures_of
-from rdfia_keras.report import docs, seeds, tables
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.charts import Chart, Points
 from rdfia_keras.report.page.sources import Sources, name_of
-from rdfia_keras.report.spread import Spread
 
 
 def ladder(sources: Sources) -> dict[str, Any]:
@@ -34,10 +34,9 @@ def bonus(sources: Sources) -> dict[str, Any]:
     """What each further experiment changes, and whether that is more than the noise."""
     rows = [_row(sources, experiment) for experiment in bonus_experiments()]
     shown = [row for row in rows if row["best"] or row["yours_best"]]
-    judged = [{name: text.strip("`") for name, text in row.items()} for row in docs.bonus()]
     return {
         "rows": rows,
-        "judged": judged,
+        "judged": reference_tables.bonus(),
         "chart": _chart(shown, "The bonus: published, reference and yours, test accuracy", True),
     }
 
@@ -51,8 +50,8 @@ def _row(sources: Sources, experiment: Experiment) -> dict[str, Any]:
         "figures": figures_of(experiment.name),
         "published": tables.published(vars(experiment.reference)),
         "published_value": charts.percent(experiment.reference.published),
-        "best": seeds.spread_of(experiment, "best"),
-        "final": seeds.spread_of(experiment, "final"),
+        "best": seeds.reference_statistics(experiment, "best"),
+        "final": seeds.reference_statistics(experiment, "final"),
         "yours_best": yours["best"],
         "yours_final": yours["final"],
         "epochs": experiment.config.epochs,
@@ -72,5 +71,5 @@ def _chart(rows: Sequence[dict[str, Any]], alt: str, horizontal: bool = False) -
     return charts.spread_points([row["name"] for row in rows], series, "experiment", alt, horizontal)
 
 
-def _exactly(percent: float | None) -> Spread | None:
-    return None if percent is None else Spread.of([percent / 100])
+def _exactly(percent: float | None) -> Statistics | None:
+    return None if percent is None else Statistics.of([percent / 100])

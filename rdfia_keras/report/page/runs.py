@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rdfia_keras.analysis.run_list import differing, read_runs, row
+from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, Config, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.sources import Sources
-from rdfia_keras.report.runs import differing, read_runs, row
-from rdfia_keras.report.tables import percent
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.reference import reference_store

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdfia_keras.analysis.run_list import read_runs
+from rdfia_keras.analysis.seeds import Statistics, Trial
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.report.figures import Panel
 from rdfia_keras.report.page.maps import read as read_map
-from rdfia_keras.report.runs import read_runs
-from rdfia_keras.report.spread import Spread
-from rdfia_keras.report.sweeps import Trial
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
 from rdfia_keras.runs.records import StoredRun
 from rdfia_keras.runs.reference import reference_snapshot
@@ -71,7 +70,7 @@ class Sources:
                     self.maps[name] = kept
         return name in self.maps
 
-    def spreads(self, experiment: Experiment) -> dict[str, Spread | None]:
+    def spreads(self, experiment: Experiment) -> dict[str, Statistics | None]:
         """Mean and spread over your whole runs of an experiment, over its own epochs, by measure of test accuracy."""
         measured = []
         for run in self.own.of_experiment(experiment.config):
@@ -79,7 +78,7 @@ class Sources:
             with self.reading(name_of(run, False)):
                 if record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0):
                     measured.append(Trial.of(run, experiment.config).measures())
-        return {measure: Spread.of(one[measure] for one in measured) for measure in ("best", "final")}
+        return {measure: Statistics.of(one[measure] for one in measured) for measure in ("best", "final")}
 
 
 def name_of(run: StoredRun, is_reference: bool) -> str:

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rdfia_keras.analysis import sweep_table
+from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.experiments import STUDIES
-from rdfia_keras.report import sweeps
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.answers import answers
 from rdfia_keras.report.page.charts import Points
 from rdfia_keras.report.page.sources import Sources
-from rdfia_keras.report.spread import Spread
 from rdfia_keras.runs.reference import FOLDER
 
 
@@ -29,10 +29,10 @@ def _sweep(path: Path, whose: str) -> dict[str, Any]:
     rows, varied, name = content["rows"], content["varied"], str(content["name"])
     study = next((one for one in STUDIES.values() if one.name == name), None)
     shown = [row for row in rows if row["n"]]
-    labels = [sweeps.label(row, varied, shown, True) for row in shown]
+    labels = [sweep_table.label(row, varied, shown, True) for row in shown]
     measures = {
-        measure: [Spread.of(row[measure]["values"]) for row in shown]
-        for measure in sweeps.MEASURES
+        measure: [Statistics.of(row[measure]["values"]) for row in shown]
+        for measure in sweep_table.MEASURES
         if all(row.get(measure) for row in shown)
     }
     series = {

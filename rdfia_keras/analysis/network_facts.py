@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from rdfia_keras.analysis import theory
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
@@ -14,7 +15,6 @@ from rdfia_keras.experiments.ladder import BASELINE
 from rdfia_keras.models.augmentation import Augmentation
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.report import theory
 from rdfia_keras.training.fit import compile_model, evaluate
 
 SHAPE, N_Y = (32, 32, 3), 10

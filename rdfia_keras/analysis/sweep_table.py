@@ -4,52 +4,23 @@ import csv
 import io
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rdfia_keras import plots
-from rdfia_keras.config import MlpConfig, settings
+from rdfia_keras.analysis.seeds import Statistics, Trial
+from rdfia_keras.analysis.tables import dash, published_value
+from rdfia_keras.config import settings
 from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.report.result import Table
-from rdfia_keras.report.spread import Spread
-from rdfia_keras.report.tables import dash, published_value
 from rdfia_keras.runs.files import to_json, write_atomic
-from rdfia_keras.runs.records import EpochRow, StoredRun, duration, environment, milestones, scores, test_accuracy
+from rdfia_keras.runs.records import duration, environment, scores
 
 # Measures of a run, in the order of tables.
 MEASURES = ("final", "best", "selected")
 STATISTICS = ("mean", "std", "min", "max")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A finished training of a sweep.
-
-    Attributes:
-        run: It may be longer than the configuration asks for.
-        rows: Its epochs, as many as the configuration asks for.
-    """
-
-    run: StoredRun
-    rows: tuple[EpochRow, ...]
-
-    @classmethod
-    def of(cls, run: StoredRun, config: Any) -> "Trial":
-        rows = run.history()
-        if isinstance(config, MlpConfig):
-            rows = [row for row in rows if row.get("implementation") == config.implementations[0]]
-        return cls(run, tuple(rows[: config.epochs]))
-
-    @property
-    def ok(self) -> bool:
-        return self.run.record.status == "ok"
-
-    def measures(self) -> dict[str, float | None]:
-        """Test accuracies: of the last epoch, of the best one, and of the one that the validation set selects."""
-        return {name: test_accuracy(one) for name, one in milestones(self.rows).items()}
 
 
 def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
@@ -78,9 +49,9 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
     }
     for name in MEASURES:
         values = [one[name] for one in measured]
-        spread = Spread.of(values)
+        spread = Statistics.of(values)
         row[name] = spread and {**spread.to_dict(), "values": values}
-    seconds = Spread.of(duration(trial.rows) for trial in ok)
+    seconds = Statistics.of(duration(trial.rows) for trial in ok)
     row["seconds"] = seconds and seconds.mean
     row["epochs_to_90"] = _epochs_to_90(ok)
     row["runs"] = [f"{trial.run.folder.parent.name}/{trial.run.folder.name}" for trial in trials]
@@ -128,7 +99,7 @@ def text_of(value: Any) -> str:
 
 
 def _percents(spread: Mapping[str, Any] | None) -> str:
-    return "-" if spread is None else Spread(*(spread[key] for key in ("n", *STATISTICS))).percents()
+    return "-" if spread is None else Statistics(*(spread[key] for key in ("n", *STATISTICS))).percents()
 
 
 def _range(spread: Mapping[str, Any] | None) -> str:

@@ -134,7 +134,7 @@ def _selected(selected: Mapping[str, Any] | None) -> Row:
 
 
 def comparison(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of `report.comparison.compare` as text."""
+    """The rows of `published.compare_with_published` as text."""
     return [
         {
             "figure": dash(row["figure"]),
@@ -171,7 +171,7 @@ def catalogue(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def figure_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of `report.figures.draw` as text."""
+    """The rows of `report.figures.row` as text."""
     return [
         {
             "figure": row["figure"],
@@ -188,7 +188,7 @@ def figure_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
 
 
 def runs(rows: Sequence[Mapping[str, Any]], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
-    """The rows of `report.runs.row` as text, with the settings that differ among them and what they are sorted by."""
+    """The rows of `run_list.row` as text, with the settings that differ among them and what they are sorted by."""
     left_out = {"final test loss", "parameters", *_without_values(rows)}
     left_out -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
     return [
@@ -204,7 +204,7 @@ def runs(rows: Sequence[Mapping[str, Any]], differing: Sequence[str], sorted_by:
 
 
 def run_comparison(rows: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> list[Row]:
-    """A column for each of `report.runs.row`: the settings that differ, then what came of the runs."""
+    """A column for each of `run_list.row`: the settings that differ, then what came of the runs."""
     headings = [str(number) for number in range(1, len(rows) + 1)] if numbered(rows) else [row["run"] for row in rows]
     outcomes = [{**_outcome(row), "weights": dash(row["weights_digest"])[:8]} for row in rows]
     lines = {name: [_setting(row, name) for row in rows] for name in differing}

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.experiments import LADDER, REGISTRY, STUDIES, Experiment, figures_of
-from rdfia_keras.report.explanations import EXPLANATIONS
 
 # Part 5 of the homework, `rdfia improve`, begins with this question.
 FIRST_QUESTION_OF_PART_5 = 19

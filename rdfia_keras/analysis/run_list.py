@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rdfia_keras.analysis import tables
+from rdfia_keras.analysis.tables import MAX_SETTINGS
 from rdfia_keras.config import CONFIGS, dataset_name, parse_field, parse_setting, setting_text, settings
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
-from rdfia_keras.report.tables import MAX_SETTINGS
 from rdfia_keras.runs.listing import ListedRun, list_run
 from rdfia_keras.runs.reference import reference_store
 from rdfia_keras.runs.store import RunStore

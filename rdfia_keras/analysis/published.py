@@ -24,7 +24,7 @@ def reference_run(experiment: Experiment) -> StoredRun | None:
     return reference_store().find_finished(Query(config=config.with_seed(0)))
 
 
-def compare(
+def compare_with_published(
     experiment: Experiment, run: StoredRun, store: RunStore, query: Callable[[Experiment], Query]
 ) -> dict[str, Any]:
     """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own.

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from rdfia_keras.analysis import tables
+from rdfia_keras.analysis.run_list import REFERENCE, Row, differing, name_below, row
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
-from rdfia_keras.report import tables
 from rdfia_keras.report.result import Result
-from rdfia_keras.report.runs import REFERENCE, Row, differing, name_below, row
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.listing import ListedRun, list_run
 from rdfia_keras.runs.records import EpochRow
@@ -24,7 +24,7 @@ MAX_RUNS = 10
 MAX_FILE_NAME = 100
 
 
-def compare(names: Sequence[str], out: Path, plot: Path | None = None) -> Result:
+def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> Result:
     """Compare runs.
 
     Args:

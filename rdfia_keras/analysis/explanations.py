@@ -78,7 +78,7 @@ def conv(
     padding: Annotated[int, Setting("p, zeros around the input.", check=PIXELS)] = 2,
 ) -> Result:
     """Question 1: output size and weights of one filter, against a fully-connected layer of the same output."""
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     facts = theory.conv_against_dense((x, y, z), kernel, stride, padding)
     width, height, depth = facts["output"]
@@ -103,7 +103,7 @@ def conv(
 def layers() -> Result:
     """Questions 10 and 11: output and weights of every layer, from the real model and from the formulas."""
     set_up_backend("cpu")
-    from rdfia_keras.report.network_facts import layer_table
+    from rdfia_keras.analysis.network_facts import layer_table
 
     rows = layer_table()
     total = sum(row["weights"] for row in rows)
@@ -124,7 +124,7 @@ def layers() -> Result:
 def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
     """Question 7: what one neuron of each layer sees, in numbers and on the first image of a data set."""
     from rdfia_keras import plots
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     image = _images(dataset, options).test.x[0]
     size = len(image)
@@ -164,9 +164,9 @@ def dense_as_conv(
     """Questions 4 to 6: a model made fully convolutional, on an image four times as large."""
     data = _images(dataset, options)
     from rdfia_keras import plots
+    from rdfia_keras.analysis.network_facts import baseline, class_map
     from rdfia_keras.models.convnet import build_convnet
     from rdfia_keras.models.saving import load_model
-    from rdfia_keras.report.network_facts import baseline, class_map
 
     trained = load_model(model) if model else build_convnet(baseline(), data)
     if trained.input.shape[1:] != data.test.x.shape[1:] or trained.output.shape[-1] != len(data.classes):
@@ -197,7 +197,7 @@ def bow_svm(
     classes: Annotated[int, Setting("One machine for each.", check=AT_LEAST_2)] = 10,
 ) -> Result:
     """Question 12: parameters of visual words with linear SVMs, against the convnet's."""
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     network = sum(row["weights"] for row in theory.layer_counts((32, 32, 3), classes))
     facts = theory.bow_svm(words, classes, network)
@@ -217,7 +217,7 @@ def start(
 ) -> Result:
     """Question 17: loss and accuracy before the first step."""
     data = _images(dataset, options)
-    from rdfia_keras.report.network_facts import initial_scores
+    from rdfia_keras.analysis.network_facts import initial_scores
 
     rows, n_y = initial_scores(data, seeds), len(data.classes)
     table = [{key: f"{v:.2%}" if "accuracy" in key else f"{v:.4g}" for key, v in row.items()} for row in rows]
@@ -234,9 +234,9 @@ def whitening(
     """Question 21: what ZCA and PCA make of images, with statistics of the training set alone."""
     data = _images(dataset, options)
     from rdfia_keras import plots
+    from rdfia_keras.analysis.network_facts import whitened
+    from rdfia_keras.analysis.theory import whitened_variances
     from rdfia_keras.models.statistics import principal_axes
-    from rdfia_keras.report.network_facts import whitened
-    from rdfia_keras.report.theory import whitened_variances
 
     images, axes = data.test.x[:6], principal_axes(data.train.x)
     versions = whitened(images, axes, epsilon, config.WHITENINGS)
@@ -257,7 +257,7 @@ def whitening(
 @explanation("dropout", question="33", shows="dropout in training and in test")
 def dropout() -> Result:
     """Question 33: what a dropout layer does in training and in test."""
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     set_up_backend("cpu")
     rows = theory.dropout_scaling((0.1, 0.25, 0.5, 0.75, 0.9))
@@ -278,7 +278,7 @@ def dropout() -> Result:
 @explanation("loss", question="T14", shows="the simplified loss and the naive one")
 def loss() -> Result:
     """Theory question 14: the simplified loss equals cross-entropy, and stays finite where the naive one overflows."""
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     rows = theory.compare_losses()
     table = [
@@ -298,7 +298,7 @@ def loss() -> Result:
 def backprop_cost(options: RunOptions) -> Result:
     """Theory question 12: time to all gradients, weight by weight and by backprop, as layers are added."""
     from rdfia_keras import plots
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     folder = _folder(options)
     rows: list[Mapping[str, Any]] = list(
@@ -325,7 +325,7 @@ def softmax() -> Result:
     """Theory question 6: numbers that sum to one need not be probabilities; softmax's are."""
     import numpy as np
 
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     rows = theory.softmax_and_sum(np.array([2.0, 1.0, -1.0]))
     table = [
@@ -343,7 +343,7 @@ def softmax() -> Result:
 @explanation("likelihood", question="T8, T9", shows="the losses as likelihoods, and their derivatives")
 def likelihood() -> Result:
     """Theory questions 8 and 9: which likelihood each loss is, and where it moves the outputs."""
-    from rdfia_keras.report import theory
+    from rdfia_keras.analysis import theory
 
     rows = theory.losses_as_likelihoods()
     table = [

@@ -1,0 +1,266 @@
+"""Statistics over seeds: means and standard deviations, paired differences, and the threshold for a difference.
+
+The best epoch of one training is partly luck, and another seed gives another result. A difference between experiments
+counts as significant where it is above the threshold: twice the standard deviation over seeds.
+"""
+
+import functools
+import json
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rdfia_keras.config import MlpConfig
+from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
+from rdfia_keras.runs.records import EpochRow, StoredRun, milestones, test_accuracy
+from rdfia_keras.runs.reference import FOLDER, reference_snapshot
+
+# The number of last epochs that are averaged, because a single epoch may be a lucky one.
+LAST = 5
+MEASURES = ("best", "last", f"mean of the last {LAST}")
+# The only data set on which several seeds of several experiments were trained.
+DATASET = LADDER[0].config.dataset
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A number over several runs.
+
+    Attributes:
+        n: Number of runs.
+        mean: Their mean.
+        std: Their sample standard deviation (n - 1 in the denominator); None for a single run.
+        min: The lowest value.
+        max: The highest value.
+    """
+
+    n: int
+    mean: float
+    std: float | None
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Iterable[float | None]) -> "Statistics | None":
+        """Return the statistics of the finite values; None when there is none."""
+        finite = [value for value in values if value is not None and math.isfinite(value)]
+        if not finite:
+            return None
+        std = statistics.stdev(finite) if len(finite) > 1 else None
+        return cls(len(finite), statistics.fmean(finite), std, min(finite), max(finite))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def percents(self) -> str:
+        """Return mean and standard deviation of fractions as text: `81.70 ± 0.21 %`."""
+        return f"{self.mean:.2%}" if self.std is None else f"{100 * self.mean:.2f} ± {100 * self.std:.2f} %"
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """The difference between two experiments, paired by seed.
+
+    Attributes:
+        n: Number of pairs.
+        mean: Mean of the differences.
+        interval: Ends of the 95 % confidence interval of the mean, by Student's t; None for a single pair.
+    """
+
+    n: int
+    mean: float
+    interval: tuple[float, float] | None
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+
+def paired_difference(before: Mapping[int, float], after: Mapping[int, float]) -> PairedDifference | None:
+    """Return the difference `after` - `before` over the seeds that both have; None when they share no seed.
+
+    Args:
+        before: Values by seed.
+        after: Values by seed.
+    """
+    from scipy.stats import t
+
+    differences = Statistics.of(after[seed] - before[seed] for seed in before.keys() & after.keys())
+    if differences is None:
+        return None
+    n, mean = differences.n, differences.mean
+    if differences.std is None:
+        return PairedDifference(n, mean, None)
+    half = float(t.ppf(0.975, n - 1)) * differences.std / math.sqrt(n)
+    return PairedDifference(n, mean, (mean - half, mean + half))
+
+
+# --- the runs of an experiment ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished training with one seed.
+
+    Attributes:
+        run: It may be longer than the configuration asks for.
+        rows: Its epochs, as many as the configuration asks for.
+    """
+
+    run: StoredRun
+    rows: tuple[EpochRow, ...]
+
+    @classmethod
+    def of(cls, run: StoredRun, config: Any) -> "Trial":
+        rows = run.history()
+        if isinstance(config, MlpConfig):
+            rows = [row for row in rows if row.get("implementation") == config.implementations[0]]
+        return cls(run, tuple(rows[: config.epochs]))
+
+    @property
+    def ok(self) -> bool:
+        return self.run.record.status == "ok"
+
+    def measures(self) -> dict[str, float | None]:
+        """Return the test accuracy of the last epoch, of the best one, and of the one selected by validation."""
+        return {name: test_accuracy(row) for name, row in milestones(self.rows).items()}
+
+
+def reference_trials(experiment: Experiment) -> dict[int, Trial]:
+    """Return the whole runs of an experiment that ship with the package, by seed, over the experiment's own epochs.
+
+    Of two runs with one seed the longer one counts, as in `RunStore.find_finished`.
+    """
+    epochs = experiment.config.epochs or 0
+    runs = sorted(reference_snapshot().of_experiment(experiment.config), key=lambda run: run.record.epochs)
+    return {
+        run.config.seed: Trial.of(run, experiment.config)
+        for run in runs
+        if run.record.epochs >= epochs and run.record.status == "ok"
+    }
+
+
+def reference_statistics(experiment: Experiment, measure: str) -> Statistics | None:
+    """Return the statistics of a measure of `Trial.measures` over the reference's seeds.
+
+    The perceptron's many runs are only in the reference's sweeps.
+    """
+    if experiment.section == "mlp":
+        return Statistics.of(_swept(experiment, measure))
+    return Statistics.of(trial.measures()[measure] for trial in reference_trials(experiment).values())
+
+
+def _swept(experiment: Experiment, measure: str) -> list[float]:
+    """Return the values of an experiment in the first of the reference's sweeps that has it."""
+    for path in sorted(FOLDER.glob("sweeps/*/sweep.json")):
+        for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
+            if row["experiment"] == experiment.name and row["epochs"] == experiment.config.epochs:
+                return list(row[measure]["values"])
+    return []
+
+
+# --- experiments over equal epochs ------------------------------------------------------------------------------------
+
+
+def mean_of_last(rows: Sequence[EpochRow], epochs: int) -> float:
+    """Return the mean test accuracy of the last `LAST` of the first `epochs` epochs."""
+    return statistics.fmean(row["test_accuracy"] for row in rows[max(0, epochs - LAST) : epochs])
+
+
+def measures(rows: Sequence[EpochRow], epochs: int) -> dict[str, float]:
+    """Return the test accuracies of the first `epochs` epochs, by the names of `MEASURES`."""
+    accuracies = [row["test_accuracy"] for row in rows[:epochs]]
+    return dict(zip(MEASURES, (max(accuracies), accuracies[-1], mean_of_last(rows, epochs)), strict=True))
+
+
+def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str, float]]:
+    """Return the measures of the reference's runs of an experiment that are long enough, by seed."""
+    trials = reference_trials(experiment)
+    return {seed: measures(trial.rows, epochs) for seed, trial in sorted(trials.items()) if len(trial.rows) >= epochs}
+
+
+# The reference does not change while a process runs.
+@functools.cache
+def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] | None:
+    """Return the statistics of each measure over the reference's seeds, after `epochs` epochs; None without a run."""
+    values = measures_by_seed(experiment, epochs).values()
+    found = {name: Statistics.of(value[name] for value in values) for name in MEASURES}
+    return {name: value for name, value in found.items() if value} or None
+
+
+def standard_deviations(epochs: int) -> dict[str, float]:
+    """Return the standard deviation of each measure over seeds, on the ladder's data.
+
+    Returns:
+        By measure, the sample standard deviation pooled over the experiments that have several seeds and enough epochs
+        in the reference: the root of the mean variance, in which each counts with its seeds less one. Empty without
+        such an experiment.
+    """
+    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
+    seeded = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
+    pooled = {}
+    for name in MEASURES:
+        parts = [(values[name].n - 1, values[name].std) for values in seeded]
+        several = [(freedom, std) for freedom, std in parts if std is not None]
+        if several:
+            variance = sum(freedom * std**2 for freedom, std in several) / sum(freedom for freedom, _ in several)
+            pooled[name] = math.sqrt(variance)
+    return pooled
+
+
+@dataclass(frozen=True)
+class DifferenceToBase:
+    """An experiment compared with the one that it changes, over equal epochs.
+
+    Attributes:
+        epochs: Those of the shorter one.
+        seeds: Numbers of seeds of the experiment and of its base.
+        means: Mean of each measure over the experiment's seeds.
+        differences: From the means over the base's seeds.
+        threshold: Twice the standard deviation over seeds, by measure; empty for other data than the ladder's.
+        paired: The difference in the mean of the last epochs, paired by seed.
+    """
+
+    epochs: int
+    seeds: tuple[int, int]
+    means: Mapping[str, float]
+    differences: Mapping[str, float]
+    threshold: Mapping[str, float]
+    paired: PairedDifference | None
+
+    @property
+    def significant(self) -> tuple[str, ...]:
+        """The measures in which the difference is above the threshold."""
+        return tuple(name for name, value in self.threshold.items() if abs(self.differences[name]) > value)
+
+
+def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
+    """Compare an experiment with its base in the reference; return None where one of them has no run there."""
+    base = REGISTRY.get(experiment.base or "")
+    if base is None or base.config.dataset != experiment.config.dataset:
+        return None
+    epochs = min(experiment.config.epochs or 0, base.config.epochs or 0)
+    before, after = statistics_at(base, epochs), statistics_at(experiment, epochs)
+    if before is None or after is None:
+        return None
+    deviations = standard_deviations(epochs) if experiment.config.dataset == DATASET else {}
+    return DifferenceToBase(
+        epochs,
+        (after["last"].n, before["last"].n),
+        {name: value.mean for name, value in after.items()},
+        {name: value.mean - before[name].mean for name, value in after.items()},
+        {name: 2 * std for name, std in deviations.items()},
+        paired_difference_over(base, experiment, epochs),
+    )
+
+
+def paired_difference_over(base: Experiment, experiment: Experiment, epochs: int) -> PairedDifference | None:
+    """Return the difference in the mean of the last epochs, paired by seed."""
+    before, after = (
+        {seed: values[MEASURES[-1]] for seed, values in measures_by_seed(compared, epochs).items()}
+        for compared in (base, experiment)
+    )
+    return paired_difference(before, after)
