@@ -22,7 +22,7 @@ def ours(implementation: str) -> Work:
 
     set_up_backend("cpu")
     from rdfia_keras.data import load_vectors
-    from rdfia_keras.experiments.perceptron import CIRCLES
+    from rdfia_keras.experiments.registry import CIRCLES
     from rdfia_keras.training.perceptron import Trainer, init
 
     data = load_vectors("circles")

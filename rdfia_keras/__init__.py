@@ -10,15 +10,15 @@ rdfia.load_run("reference/cnn/batch-norm-pytorch")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rdfia_keras.api import Run, load_run, train
+    from rdfia_keras.api import LoadedRun, load_run, train
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "load_run", "train"]
+__all__ = ["LoadedRun", "__version__", "load_run", "train"]
 
 
 def __getattr__(name: str) -> Any:
     # The command line imports this package too, and must not wait for NumPy.
-    if name in ("Run", "load_run", "train"):
+    if name in ("LoadedRun", "load_run", "train"):
         from rdfia_keras import api
 
         return getattr(api, name)

@@ -1,5 +1,5 @@
 """python -m rdfia_keras"""
 
-from rdfia_keras.cli import main
+from rdfia_keras.commands._app import main
 
 main()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rdfia_keras.analysis.comparison import find_run
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, Config, RunOptions, setting_text
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
-from rdfia_keras.runs.records import Record, StoredRun, read_record
-from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.runs.record import Record
+from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.store import FINISHED, Query, find_run
 
 if TYPE_CHECKING:
     import keras
@@ -34,12 +34,12 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     **settings: Any,
-) -> "Run":
-    """Train an experiment, as the command line does; a run that was interrupted is resumed.
+) -> "LoadedRun":
+    """Train an experiment, as the command line does. A run that was interrupted is resumed.
 
     Args:
         name: A registered experiment (`rdfia list`) or a section: `mlp`, `svm` or `cnn`.
-        out: The results folder. A finished run in it with the same settings is not trained again.
+        out: The results folder. A finished run in it with the same settings and data is not trained again.
         data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/.
         quick: Smoke test: few examples and epochs.
         overwrite: Replace a run of the same settings.
@@ -51,9 +51,9 @@ def train(
         The run. One that diverged has `metrics["status"] == "failed"`.
 
     Raises:
-        ConfigError: When the experiment or a setting does not exist, or settings contradict each other.
-        RdfiaError: When the data, the device or the results folder cannot be used.
-        KeyboardInterrupt: When the training is interrupted; the same call resumes it.
+        ConfigError: If the experiment or a setting does not exist, or settings contradict each other.
+        RdfiaError: If the data, the device or the results folder cannot be used.
+        KeyboardInterrupt: If the training is interrupted; the same call resumes it.
 
     Example:
 
@@ -61,24 +61,21 @@ def train(
     >>> run.history["test_accuracy"]
     """
     experiment = match_registered(config_of(name, settings))
-    options = RunOptions(
-        out=Path(out), data_dir=None if data_dir is None else Path(data_dir), quick=quick, overwrite=overwrite,
-        device=device,
-    )  # fmt: skip
-    from rdfia_keras.sections.get_or_train import get_or_train, loader
+    folder = None if data_dir is None else Path(data_dir)
+    options = RunOptions(out=Path(out), data_dir=folder, quick=quick, overwrite=overwrite, device=device)
+    from rdfia_keras.training.get_or_train import Resources, get_or_train
 
-    query = Query(config=experiment.config, precision=settings.get("precision"), quick=quick)
-    found, _ = get_or_train(experiment, query, options, loader(options))
-    if found is None:
+    run = get_or_train(experiment, Query(config=experiment.config, quick=quick), Resources(options))
+    if run.status not in FINISHED:
         raise KeyboardInterrupt("the training was interrupted; the same call resumes it")
-    return Run(found, _name(found.folder, options.out))
+    return LoadedRun(run)
 
 
 def config_of(name: str, settings: Mapping[str, Any]) -> Config:
-    """The config of an experiment or a section, with some settings changed.
+    """Return the config of an experiment or a section, with some settings changed.
 
     Raises:
-        ConfigError: When one does not exist.
+        ConfigError: If one does not exist.
     """
     if name in REGISTRY:
         config = REGISTRY[name].config
@@ -86,19 +83,16 @@ def config_of(name: str, settings: Mapping[str, Any]) -> Config:
         config = CONFIGS[name]()
     else:
         raise ConfigError(f"there is no experiment {name!r}: {did_you_mean(name, [*CONFIGS, *REGISTRY])}")
-    known = [field.name for field in fields(config)]
+    names = [field.name for field in fields(config)]
     for setting in settings:
-        if setting not in known:
+        if setting not in names:
             raise ConfigError(
-                f"{config.section} has no setting {setting!r}: {did_you_mean(setting, known)}", (setting,)
+                f"{config.section} has no setting {setting!r}: {did_you_mean(setting, names)}", (setting,)
             )
-    # A list is how most people write several names.
-    return replace(
-        config, **{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    )
+    return replace(config, **settings)
 
 
-def load_run(name: str | Path, out: str | Path = OUT) -> "Run":
+def load_run(name: str | Path, out: str | Path = OUT) -> "LoadedRun":
     """Load a finished run.
 
     Args:
@@ -107,42 +101,38 @@ def load_run(name: str | Path, out: str | Path = OUT) -> "Run":
         out: The results folder.
 
     Raises:
-        RdfiaError: When there is no such run, or it has no record yet.
+        RdfiaError: If there is no such run, or it has no record yet.
     """
-    found = find_run(str(name), RunStore(Path(out)))
-    stored = read_record(found.folder)
-    if stored is None:
-        raise RdfiaError(f"{found.name} has not ended yet ({found.status}): run rdfia resume {found.folder}")
-    return Run(stored, found.name)
-
-
-def _name(folder: Path, out: Path) -> str:
-    return folder.relative_to(out).as_posix() if folder.is_relative_to(out) else folder.name
+    run = find_run(name, Path(out))
+    run.check_readable()
+    _ = run.result
+    return LoadedRun(run)
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run that ended: what was asked for, what came out, and its model.
-
-    In a notebook it shows itself.
+class LoadedRun:
+    """A finished run in Python: its settings, results, curves and model. In a notebook it shows itself.
 
     Attributes:
-        stored: Its folder and its record.
-        name: As `rdfia runs` prints it.
+        run: The run on disk.
     """
 
-    stored: StoredRun
-    name: str
+    run: Run
+
+    @property
+    def name(self) -> str:
+        """What `rdfia runs` calls it."""
+        return self.run.name
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return self.stored.folder
+        return self.run.folder
 
     @property
     def record(self) -> Record:
         """All of its `metrics.json`."""
-        return self.stored.record
+        return self.run.result
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -151,7 +141,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What came out: status, and test accuracy of the best, the selected and the last epoch (fractions).
+        """The results: status, and test accuracy of the best, the selected and the last epoch (fractions).
 
         `selected` is None without a validation set, `published` where the report gives no value.
         """
@@ -171,18 +161,18 @@ class Run:
         """
         if not self.record.epochs:
             return {}
-        rows: list[Any] = list(self.stored.history())
+        rows: list[Any] = list(self.run.history())
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
     def plot(self) -> "Figure":
-        """Loss and accuracy by epoch, as in the run's `curves.png`.
+        """Draw loss and accuracy by epoch, as in the run's `curves.png`.
 
         Raises:
-            RdfiaError: When the run has no epochs.
+            RdfiaError: If the run has no epochs.
         """
         from rdfia_keras import plots
 
-        rows: list[Any] = list(self.stored.history()) if self.record.epochs else []
+        rows: list[Any] = list(self.run.history()) if self.record.epochs else []
         if not rows:
             raise RdfiaError(f"{self.name} has no epochs to plot; its pictures are in {self.folder}")
         if "implementation" in rows[0]:
@@ -193,28 +183,28 @@ class Run:
         return plots.learning_curves(rows, self.name, published=self.record.reference.get("published"))
 
     def model(self, best: bool = False) -> "keras.Model":
-        """The trained network, from uint8 images (N, H, W, C) to logits (N, n_y).
+        """Return the trained network, from uint8 images (N, H, W, C) to logits (N, n_y).
 
         Args:
-            best: The model of the chosen epoch (`best.keras`) in place of the last one's.
+            best: The model of the chosen epoch (`best.keras`) instead of the last one's.
 
         Raises:
-            RdfiaError: When the run has none: only those of `cnn` do, and results of the package come without.
+            RdfiaError: If the run has none: only those of `cnn` do, and results of the package come without.
         """
-        from rdfia_keras.sections.predict import model_file
+        from rdfia_keras.models.model_files import model_file
         from rdfia_keras.system.backend import set_up_backend
 
-        path = model_file(self.folder, self.name, self.record.section, self.record.experiment, best)
+        path = model_file(self.run, best)
         set_up_backend("auto")
         from rdfia_keras.models.saving import load_model
 
         return load_model(path)
 
     def predict(self, images: np.ndarray, best: bool = False) -> np.ndarray:
-        """Probabilities (N, n_y) of the classes of images, uint8 (N, H, W, C).
+        """Return the probabilities (N, n_y) of the classes of images, uint8 (N, H, W, C).
 
         Raises:
-            RdfiaError: When the run has no model, or the images are not of its size.
+            RdfiaError: If the run has no model, or the images are not of its size.
         """
         network, images = self.model(best), np.asarray(images)
         wanted = network.input.shape[1:]
@@ -227,7 +217,7 @@ class Run:
         return predict_images(network, images)
 
     def __repr__(self) -> str:
-        return f"Run({self.name!r}, {_summary(self)})"
+        return f"LoadedRun({self.name!r}, {_summary(self)})"
 
     def _repr_html_(self) -> str:
         usual = CONFIGS[self.record.section]().resolve().to_dict()
@@ -245,8 +235,8 @@ class Run:
         return f"<p><b>{html.escape(self.name)}</b>: {html.escape(_summary(self))}</p><table>{table}</table>{picture}"
 
 
-def _summary(run: Run) -> str:
-    """Status and accuracies, in a line."""
+def _summary(run: LoadedRun) -> str:
+    """Return status and accuracies, in a line."""
     metrics = run.metrics
     words = [str(metrics["status"])]
     words += [f"best test {percent(metrics['best'])}"] if metrics["best"] is not None else []

@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from rdfia_keras.runs.reference import FOLDER
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
-from rdfia_keras.experiments.bonus import PCA, ZCA
+from rdfia_keras.experiments.registry import PCA, ZCA
 from rdfia_keras.models import augmentation as layers
 from rdfia_keras.models.augmentation import LAYERS, Augmentation
 from rdfia_keras.models.convnet import augmentation_of, build_convnet

@@ -10,7 +10,7 @@ import pytest
 
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments.bonus import BATCH_NORM
+from rdfia_keras.experiments.registry import BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model, save_model
 from rdfia_keras.runs import checkpoints

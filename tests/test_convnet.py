@@ -15,8 +15,8 @@ from rdfia_keras.config import NETWORKS, CnnConfig
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import LADDER
-from rdfia_keras.experiments.bonus import BATCH_NORM
-from rdfia_keras.experiments.ladder import BASELINE
+from rdfia_keras.experiments.registry import BATCH_NORM
+from rdfia_keras.experiments.registry import BASELINE
 from rdfia_keras.models import augmentation, convnet, saving, statistics, whitening
 from rdfia_keras.models.augmentation import RandomCrop, crop_size
 from rdfia_keras.models.convnet import augmentation_of, build_convnet

@@ -16,8 +16,8 @@ from rdfia_keras.analysis.seeds import paired_gain
 from rdfia_keras.cli import app
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment
-from rdfia_keras.experiments.base import same_identity
-from rdfia_keras.runs.reference import FOLDER, reference_store
+from rdfia_keras.experiments.registry import same_identity
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 
 QUESTIONS = TEXTS["questions.md"]

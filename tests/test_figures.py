@@ -13,10 +13,10 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, REGISTRY
-from rdfia_keras.experiments.bonus import LR_1
-from rdfia_keras.experiments.kernels import SVM_KERNELS
-from rdfia_keras.experiments.ladder import BASELINE
-from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.experiments.registry import LR_1
+from rdfia_keras.experiments.registry import SVM_KERNELS
+from rdfia_keras.experiments.registry import BASELINE
+from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.report import figures
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.sections import figure, svm

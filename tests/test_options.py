@@ -19,7 +19,7 @@ from rdfia_keras.cli.options import collect
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, RunOptions, SvmConfig, flag, settings
 from rdfia_keras.data import load_vectors
 from rdfia_keras.experiments import REGISTRY, match_registered
-from rdfia_keras.runs.folder import Run
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.sections.common import create_run
 

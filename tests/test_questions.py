@@ -12,7 +12,7 @@ from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.analysis.seeds import mean_of_last, paired_gain, reference_trials
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.report import judgement, theory
-from rdfia_keras.runs.reference import FOLDER
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 
 TEXT = (FOLDER / "questions.md").read_text(encoding="utf-8")
 PARTS = re.split(r"^\*\*(T?[\d.]+?)\.?\*\*", TEXT, flags=re.MULTILINE)

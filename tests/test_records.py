@@ -15,9 +15,9 @@ from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.runs import files, records
-from rdfia_keras.runs.folder import Run
-from rdfia_keras.runs.records import Record, StoredRun, environment, read_record
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.records import Record, Run, environment, read_record
+from rdfia_keras.runs.store import reference_store
 
 FACTS = {"section": "mlp"}
 
@@ -90,7 +90,7 @@ def held(tmp_path):
     """A run that another process is writing, until its stdin is closed."""
     code = (
         "import sys; from pathlib import Path; from rdfia_keras.config import MlpConfig;"
-        "from rdfia_keras.runs.folder import Run;"
+        "from rdfia_keras.runs.run import Run;"
         "run = Run.create(Path(sys.argv[1]), 'mlp', 'circles', {'section': 'mlp'}, MlpConfig(epochs=5));"
         "print('held', flush=True); sys.stdin.read()"
     )
@@ -215,7 +215,7 @@ def test_history_is_written_in_full(tmp_path):
     assert header.split(",") == list(records.HISTORY_COLUMNS)
     assert [float(text) for text in line.split(",")] == [row[key] for key in records.HISTORY_COLUMNS]
     (tmp_path / "history.csv").write_bytes(data)
-    assert StoredRun(tmp_path, a_record()).history() == [row]
+    assert Run(tmp_path, a_record()).history() == [row]
 
 
 def test_a_history_has_validation_columns_where_there_is_a_validation_set(tmp_path):
@@ -224,7 +224,7 @@ def test_a_history_has_validation_columns_where_there_is_a_validation_set(tmp_pa
     data = records.history_bytes([validated])
     assert data.decode().splitlines()[0].split(",") == [*records.HISTORY_COLUMNS, *records.VALIDATION_COLUMNS]
     (tmp_path / "history.csv").write_bytes(data)
-    assert StoredRun(tmp_path, a_record()).history() == [validated]
+    assert Run(tmp_path, a_record()).history() == [validated]
 
 
 @pytest.mark.parametrize("content", [None, "epoch,lr\n1,x\n", "epoch,lr\n1\n", b"\xff\xfe"], ids=str)
@@ -232,7 +232,7 @@ def test_a_history_that_cannot_be_read_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "history.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(RdfiaError, match=r"history\.csv: .*; remove the folder to train it again"):
-        StoredRun(tmp_path, a_record()).history()
+        Run(tmp_path, a_record()).history()
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def test_a_record_comes_back_as_it_was(tmp_path, config):
     with Run.create(tmp_path, config.section, "x", {"section": config.section}, config) as run:
         run.write_record(record)
     stored = read_record(run.folder)
-    assert stored == StoredRun(run.folder, record) and stored.config == config
+    assert stored == Run(run.folder, record) and stored.config == config
     values = json.loads((run.folder / "metrics.json").read_text())
     assert values["schema"] == records.SCHEMA == 2 and values["config"] == config.to_dict()
 

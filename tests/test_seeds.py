@@ -12,11 +12,11 @@ from rdfia_keras.report.docs import gains, ladder, results
 from rdfia_keras.analysis.published import compare, reference_run
 from rdfia_keras.analysis.seeds import compare_with_base, mean_of_last, paired_gain, reference_trials, spread_of
 from rdfia_keras.experiments import LADDER
-from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
-from rdfia_keras.experiments.ladder import BATCH_NORM_PYTORCH
-from rdfia_keras.experiments.perceptron import BATCH_1, BATCH_50, CIRCLES, LR_2
+from rdfia_keras.experiments.registry import BATCH_NORM, DROPOUT
+from rdfia_keras.experiments.registry import BATCH_NORM_PYTORCH
+from rdfia_keras.experiments.registry import BATCH_1, BATCH_50, CIRCLES, LR_2
 from rdfia_keras.report import judgement
-from rdfia_keras.runs.reference import FOLDER, reference_store
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 
 SEEDS = 3

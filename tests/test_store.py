@@ -9,10 +9,10 @@ import pytest
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.experiments.ladder import BASELINE, NORMALIZE
-from rdfia_keras.runs.folder import Run
+from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.records import Record
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import reference_store
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.sections.get_or_train import query_of
 

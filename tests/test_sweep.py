@@ -15,8 +15,8 @@ from rdfia_keras.analysis.seeds import Statistics, paired_difference
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import LADDER, declare_sweep
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE
-from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.experiments.registry import AUGMENT, BASELINE
+from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.store import Query, RunStore

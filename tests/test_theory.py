@@ -13,14 +13,14 @@ from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, load_images
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments.bonus import BATCH_NORM, ZCA
-from rdfia_keras.experiments.ladder import AUGMENT, BASELINE
+from rdfia_keras.experiments.registry import BATCH_NORM, ZCA
+from rdfia_keras.experiments.registry import AUGMENT, BASELINE
 from rdfia_keras.models import perceptron
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import save_model
 from rdfia_keras.models.statistics import principal_axes
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.runs.reference import FOLDER
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 
 
 def explain(topic: str, *arguments, **options):

@@ -15,8 +15,8 @@ from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.analysis.reference_tables import TABLES
 from rdfia_keras.experiments import FIGURES, LADDER, Experiment, bonus_experiments
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.records import StoredRun
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.records import Run
+from rdfia_keras.runs.store import reference_store
 from rdfia_keras.runs.store import Query
 
 Row = Mapping[str, str]
@@ -68,7 +68,7 @@ def draw_pictures(out: Path) -> None:
     plots.save(bonus, folder / "bonus.png")
 
 
-def _compared(experiment: Experiment, run: StoredRun) -> dict[str, Any]:
+def _compared(experiment: Experiment, run: Run) -> dict[str, Any]:
     return compare_with_published(experiment, run, reference_store(), lambda base: Query(config=base.config))
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from rdfia_keras.analysis import tables
 from rdfia_keras.analysis.run_list import REFERENCE, Row, differing, name_below, row
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
-from rdfia_keras.report.result import Result
+from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.listing import ListedRun, list_run
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.records import EpochRow
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import reference_store
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.system.terminal import note
 
@@ -63,7 +63,7 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
     )
 
 
-def find_run(text: str, store: RunStore) -> ListedRun:
+def find_run(text: str, store: RunStore) -> Run:
     """The run that people mean by its folder, or by its name in the store or else among the package's results.
 
     Args:
@@ -95,7 +95,7 @@ def _name_of(folder: Path, store: RunStore) -> str:
     return "/".join(folder.parts[-3:])
 
 
-def _read(folder: Path, name: str) -> ListedRun:
+def _read(folder: Path, name: str) -> Run:
     run = list_run(folder, name)
     if run is None:
         raise RdfiaError(f"{folder} holds a study, which is many trainings: name runs")
@@ -104,7 +104,7 @@ def _read(folder: Path, name: str) -> ListedRun:
     return run
 
 
-def _with_names_of_their_own(runs: Sequence[ListedRun]) -> list[ListedRun]:
+def _with_names_of_their_own(runs: Sequence[Run]) -> list[Run]:
     """The same runs, those of equal names in different folders by their whole paths."""
     folders = Counter(run.folder.resolve() for run in runs)
     for run in runs:
@@ -136,7 +136,7 @@ def _remarks(rows: Sequence[Row], changed: Sequence[str]) -> list[str]:
     return remarks
 
 
-def _why_no_curve(run: ListedRun) -> str:
+def _why_no_curve(run: Run) -> str:
     if run.section == "svm":
         return f"no curve of {run.name}: svm is not trained in epochs"
     return f"no curve of {run.name}: " + ("history.csv is missing or damaged" if run.epochs else "no epoch is finished")

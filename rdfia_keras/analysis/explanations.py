@@ -14,7 +14,7 @@ from rdfia_keras import config
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.registry import Registry
-from rdfia_keras.report.result import Result
+from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.system.backend import set_up_backend
 

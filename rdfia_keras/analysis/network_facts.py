@@ -11,7 +11,7 @@ from rdfia_keras.analysis import theory
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments.ladder import BASELINE
+from rdfia_keras.experiments.registry import BASELINE
 from rdfia_keras.models.augmentation import Augmentation
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
 from rdfia_keras.models.whitening import Whitening

@@ -9,12 +9,12 @@ from rdfia_keras import plots
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.experiments import REGISTRY, Experiment
 from rdfia_keras.runs.files import to_json, write_atomic
-from rdfia_keras.runs.records import StoredRun, test_accuracy
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.records import Run, test_accuracy
+from rdfia_keras.runs.store import reference_store
 from rdfia_keras.runs.store import Query, RunStore
 
 
-def reference_run(experiment: Experiment) -> StoredRun | None:
+def reference_run(experiment: Experiment) -> Run | None:
     """The run of an experiment that ships with the package, whatever its length."""
     config = experiment.config
     if isinstance(config, MlpConfig):
@@ -25,7 +25,7 @@ def reference_run(experiment: Experiment) -> StoredRun | None:
 
 
 def compare_with_published(
-    experiment: Experiment, run: StoredRun, store: RunStore, query: Callable[[Experiment], Query]
+    experiment: Experiment, run: Run, store: RunStore, query: Callable[[Experiment], Query]
 ) -> dict[str, Any]:
     """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own.
 
@@ -57,7 +57,7 @@ def compare_with_published(
     }
 
 
-def _reference_best(shipped: StoredRun, epochs: int | None) -> float | None:
+def _reference_best(shipped: Run, epochs: int | None) -> float | None:
     """Over no more epochs than the experiment has: the run may be longer."""
     if not epochs or not shipped.record.epochs or shipped.record.epochs <= epochs:
         return test_accuracy(shipped.record.best)
@@ -65,7 +65,7 @@ def _reference_best(shipped: StoredRun, epochs: int | None) -> float | None:
 
 
 def _base_best(
-    experiment: Experiment, run: StoredRun, store: RunStore, query: Callable[[Experiment], Query]
+    experiment: Experiment, run: Run, store: RunStore, query: Callable[[Experiment], Query]
 ) -> float | None:
     base, epochs = REGISTRY.get(experiment.base or ""), run.record.epochs
     if not (base and base.config.dataset == experiment.config.dataset and epochs):

@@ -7,9 +7,9 @@ from rdfia_keras.analysis import seeds, tables
 from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.analysis.tables import Row, percent
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
-from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
-from rdfia_keras.runs.records import StoredRun
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.experiments.registry import BATCH_NORM, DROPOUT
+from rdfia_keras.runs.records import Run
+from rdfia_keras.runs.store import reference_store
 
 
 def ladder() -> list[Row]:
@@ -109,7 +109,7 @@ def selection() -> list[Row]:
     return [_selection_row(run) for run in reference_store().runs("cnn") if run.record.selected]
 
 
-def _selection_row(run: StoredRun) -> Row:
+def _selection_row(run: Run) -> Row:
     record, config = run.record, run.config
     assert record.best and record.selected and record.final
     best, selected, final = (row["test_accuracy"] for row in (record.best, record.selected, record.final))
@@ -148,7 +148,7 @@ def _result_rows(experiment: Experiment) -> list[Row]:
     return [_row(experiment, run, experiment.name, published, best_text, last_text, str(run.config.seed))]
 
 
-def _kernel_rows(experiment: Experiment, run: StoredRun) -> list[Row]:
+def _kernel_rows(experiment: Experiment, run: Run) -> list[Row]:
     """Return a row for each kernel that the report gives a number for, at its best C."""
     rows = []
     for (kernel, degree), published in tables.PUBLISHED_KERNELS.items():
@@ -160,7 +160,7 @@ def _kernel_rows(experiment: Experiment, run: StoredRun) -> list[Row]:
     return rows
 
 
-def _row(experiment: Experiment, run: StoredRun, label: str, published: str, best: str, last: str, seeds: str) -> Row:
+def _row(experiment: Experiment, run: Run, label: str, published: str, best: str, last: str, seeds: str) -> Row:
     record = run.record
     return {
         "figure": ", ".join(figures_of(experiment.name)) or "-",

@@ -13,9 +13,9 @@ from rdfia_keras.analysis.tables import MAX_SETTINGS
 from rdfia_keras.config import CONFIGS, dataset_name, parse_field, parse_setting, setting_text, settings
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.report.result import Result
-from rdfia_keras.runs.listing import ListedRun, list_run
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.result import Result
+from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.store import reference_store
 from rdfia_keras.runs.store import RunStore
 
 Row = dict[str, Any]
@@ -44,7 +44,7 @@ class Filter:
     settings: tuple[str, ...] = ()
 
 
-def read_runs(store: RunStore) -> list[ListedRun]:
+def read_runs(store: RunStore) -> list[Run]:
     """Every run of a store, by section and name, `x-2` before `x-10`."""
     found = [list_run(folder, name_below(store, folder)) for folder in store.folders()]
     return sorted((run for run in found if run), key=lambda run: _natural(run.name))
@@ -116,7 +116,7 @@ def _remarks(shown: int, every: int, differing: int, store: RunStore) -> list[st
     return [*lines[: differing > MAX_SETTINGS], f"{count} run{'' if every == 1 else 's'} in {where}"]
 
 
-def row(run: ListedRun) -> Row:
+def row(run: Run) -> Row:
     """A run as JSON has it: what is known of it, and its settings."""
     known = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("name", "config")}
     config = run.config
@@ -159,7 +159,7 @@ def parse_sort_key(text: str) -> str:
     raise ConfigError(f"--sort: there is no metric or setting {text!r}: {did_you_mean(text, known)}", ("sort",))
 
 
-def parse_filter(chosen: Filter) -> Callable[[ListedRun], bool]:
+def parse_filter(chosen: Filter) -> Callable[[Run], bool]:
     """Whether a run is wanted.
 
     Raises:
@@ -167,7 +167,7 @@ def parse_filter(chosen: Filter) -> Callable[[ListedRun], bool]:
     """
     wanted = _parse_settings(chosen.settings, (chosen.section,) if chosen.section else tuple(CONFIGS))
 
-    def fits(run: ListedRun) -> bool:
+    def fits(run: Run) -> bool:
         asked = (chosen.section, run.section), (chosen.experiment, run.experiment), (chosen.status, run.status)
         if any(wish not in (None, value) for wish, value in asked):
             return False
@@ -228,7 +228,7 @@ def _has_setting(section: str, name: str) -> bool:
         return False
 
 
-def _check_experiment(name: str | None, runs: Iterable[ListedRun]) -> None:
+def _check_experiment(name: str | None, runs: Iterable[Run]) -> None:
     known = dict.fromkeys([*(run.experiment for run in runs if run.experiment), *REGISTRY])
     if name is not None and name not in known:
         raise ConfigError(
@@ -251,4 +251,4 @@ def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
 
 
 # Gives the columns where there is no run.
-_NOTHING = ListedRun(name="", folder=Path(), status="")
+_NOTHING = Run(name="", folder=Path(), status="")

@@ -14,8 +14,8 @@ from typing import Any
 
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
-from rdfia_keras.runs.records import EpochRow, StoredRun, milestones, test_accuracy
-from rdfia_keras.runs.reference import FOLDER, reference_snapshot
+from rdfia_keras.runs.records import EpochRow, Run, milestones, test_accuracy
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
@@ -110,11 +110,11 @@ class Trial:
         rows: Its epochs, as many as the configuration asks for.
     """
 
-    run: StoredRun
+    run: Run
     rows: tuple[EpochRow, ...]
 
     @classmethod
-    def of(cls, run: StoredRun, config: Any) -> "Trial":
+    def of(cls, run: Run, config: Any) -> "Trial":
         rows = run.history()
         if isinstance(config, MlpConfig):
             rows = [row for row in rows if row.get("implementation") == config.implementations[0]]

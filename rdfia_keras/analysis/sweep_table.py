@@ -14,7 +14,7 @@ from rdfia_keras.analysis.seeds import Statistics, Trial
 from rdfia_keras.analysis.tables import dash, published_value
 from rdfia_keras.config import settings
 from rdfia_keras.experiments import Experiment, Sweep
-from rdfia_keras.report.result import Table
+from rdfia_keras.result import Table
 from rdfia_keras.runs.files import to_json, write_atomic
 from rdfia_keras.runs.records import duration, environment, scores
 

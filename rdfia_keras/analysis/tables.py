@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rdfia_keras.config import CONFIGS, setting_text
-from rdfia_keras.report.result import Table
+from rdfia_keras.result import Table
 from rdfia_keras.runs.records import Record, test_accuracy
 
 Row = dict[str, str]

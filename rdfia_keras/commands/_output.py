@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from rdfia_keras.errors import ConfigError, RdfiaError
-from rdfia_keras.report.result import Result, Table
+from rdfia_keras.result import Result, Table
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.system.device_errors import device_error
 from rdfia_keras.system.native_logs import native_log_tail

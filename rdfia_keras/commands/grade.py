@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.report.result import Result
+from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
     from rdfia_keras.learn.grading.judge import Graded

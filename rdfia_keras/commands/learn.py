@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdfia_keras.cli.command import Debug, Json, command
-from rdfia_keras.cli.grade import grade
-from rdfia_keras.cli.output import plain_errors, show
+from rdfia_keras.commands._options import Command, Debug, Json
+from rdfia_keras.commands._output import plain_errors, show
+from rdfia_keras.commands.grade import grade
 from rdfia_keras.config import MlpConfig, RunOptions, settings
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.report.result import Result
+from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
     from rdfia_keras.learn.session import Checked
@@ -33,28 +33,6 @@ BatchSize = Annotated[int, _MLP["batch_size"]]
 Hidden = Annotated[int, _MLP["hidden_units"]]
 Epochs = Annotated[int, replace(_MLP["epochs"], help="Training epochs.", shown_default="")]
 TrainingSeed = Annotated[int, _MLP["seed"]]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the group of commands to the application."""
-    group = typer.Typer(
-        help="Write the pieces of the homework yourself, and be told what is wrong.",
-        invoke_without_command=True,
-        epilog="Start with: rdfia learn start",
-    )
-    group.callback()(plain_errors(overview))
-    command(group, options=(), examples=("rdfia learn start", "rdfia learn start mlp --notebook"))(start)
-    command(group, options=(), examples=("rdfia learn check", "rdfia learn check homework/mlp.py --only softmax"))(
-        check
-    )
-    command(group, options=(), examples=("rdfia learn hint softmax",))(hint)
-    command(group, options=())(solution)
-    command(group, options=("out", "data_dir", "quick"), examples=("rdfia learn run", "rdfia learn run mlp.py --lr 2"))(
-        run
-    )
-    command(group, options=("out", "data_dir", "quick"), examples=("rdfia learn play --open",))(play)
-    command(group, options=(), examples=("rdfia learn grade submissions/ --seed 7",))(grade)
-    app.add_typer(group, name="learn")
 
 
 def overview(
@@ -258,3 +236,21 @@ def play(
 
     config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
     return homework.play(perceptron_file(file), config, options, open_page)
+
+
+app = typer.Typer(
+    help="Write the pieces of the homework yourself, and find out what is wrong.",
+    invoke_without_command=True,
+    epilog="Start with: rdfia learn start",
+)
+app.callback()(plain_errors(overview))
+for _command in (
+    Command(start, "start", None, (), ("rdfia learn start", "rdfia learn start mlp --notebook")),
+    Command(check, "check", None, (), ("rdfia learn check", "rdfia learn check homework/mlp.py --only softmax")),
+    Command(hint, "hint", None, (), ("rdfia learn hint softmax",)),
+    Command(solution, "solution", None, (), ()),
+    Command(run, "run", None, ("out", "data_dir", "quick"), ("rdfia learn run", "rdfia learn run mlp.py --lr 2")),
+    Command(play, "play", None, ("out", "data_dir", "quick"), ("rdfia learn play --open",)),
+    Command(grade, "grade", None, (), ("rdfia learn grade submissions/ --seed 7",)),
+):
+    _command.register(app)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rdfia_keras.experiments.base import REGISTRY
+from rdfia_keras.experiments.registry import REGISTRY
 
 FIGURE_KINDS = ("curves", "implementations", "kernels", "sweep")
 

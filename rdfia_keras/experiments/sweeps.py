@@ -1,19 +1,24 @@
-"""Sweeps: experiments x settings x seeds, every combination a run of its own; and the studies, which are sweeps."""
+"""Sweeps: experiments x settings x seeds, every combination a run of its own; and those that have a name."""
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from rdfia_keras.config import CONFIGS, Config, MlpConfig, dataset_name, parse_field, parse_value, settings
-from rdfia_keras.errors import ConfigError
-from rdfia_keras.experiments.base import REGISTRY, Experiment
-from rdfia_keras.experiments.bonus import bonus_experiments
-from rdfia_keras.experiments.ladder import LADDER
-from rdfia_keras.experiments.matching import match_registered
-from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.errors import ConfigError, did_you_mean
+from rdfia_keras.experiments.registry import (
+    CIRCLES,
+    LADDER,
+    REGISTRY,
+    Experiment,
+    bonus_experiments,
+    match_registered,
+)
 
 MAX_TRIALS = 10_000
+SEEDS = 3
 # What is trained in epochs, from a seed.
 SECTIONS = ("mlp", "cnn")
 
@@ -23,32 +28,32 @@ class Sweep:
     """Experiments, the values of some settings, and a number of seeds.
 
     Attributes:
-        name: Of its folder.
+        name: Folder name.
         bases: Experiments; each is trained with every combination of the values.
-        grid: By field, its values.
-        seeds: Trainings of each configuration, from seeds 0, 1, ...
+        grid: The values of each field.
+        seeds: Number of seeds per configuration: 0, 1, ...
         label: What is varied, in words.
-        question: Which it answers.
+        question: The question that it answers.
     """
 
     name: str
     bases: tuple[Experiment, ...]
     grid: tuple[tuple[str, tuple[Any, ...]], ...] = ()
-    seeds: int = 3
+    seeds: int = SEEDS
     label: str = ""
     question: str = ""
 
     @property
     def trials(self) -> int:
-        """How many trainings it has."""
+        """The number of trainings."""
         size = len(self.bases) * self.seeds
         for _, values in self.grid:
             size *= len(values)
         return size
 
     @property
-    def exact(self) -> tuple[str, ...]:
-        """Varied settings that make no other experiment: runs that differ in them must not stand for each other."""
+    def also_equal(self) -> tuple[str, ...]:
+        """Varied settings that do not define an experiment: runs that differ in them must not stand for each other."""
         return tuple(
             name
             for name, values in self.grid
@@ -56,10 +61,10 @@ class Sweep:
         )
 
     def configurations(self) -> list[Experiment]:
-        """Each base with each combination of values.
+        """Return each base with each combination of values.
 
         Raises:
-            ConfigError: When a config refuses a combination.
+            ConfigError: If a config refuses a combination.
         """
         names = [name for name, _ in self.grid]
         combinations = list(itertools.product(*(values for _, values in self.grid)))
@@ -67,12 +72,12 @@ class Sweep:
 
 
 def changed(base: Experiment, changes: Mapping[str, Any]) -> Experiment:
-    """An experiment with other settings: a registered one if it has them.
+    """Return an experiment with other settings: a registered one if it has them.
 
     Settings that were left to their defaults follow the changes: another optimizer takes its own learning rate.
 
     Raises:
-        ConfigError: When the settings do not go together.
+        ConfigError: If the settings contradict each other.
     """
     if isinstance(base.config, MlpConfig) and "implementation" not in changes:
         # The four implementations give equal curves.
@@ -82,31 +87,66 @@ def changed(base: Experiment, changes: Mapping[str, Any]) -> Experiment:
 
 
 def _defaults(config: Config) -> list[str]:
-    """Fields that have the value which they would have, had they been left out."""
-    resolved = config.resolve()
-    optional = [name for name, field in config.__dataclass_fields__.items() if field.default is None]
-    return [name for name in optional if replace(config, **{name: None}).resolve() == resolved]
+    """Return the fields that have the value which they would have, had they been left out."""
+    resolved, defaults = config.resolve(), []
+    for name, field in config.__dataclass_fields__.items():
+        with suppress(ConfigError):  # Another setting needs this one.
+            if field.default is None and replace(config, **{name: None}).resolve() == resolved:
+                defaults.append(name)
+    return defaults
+
+
+# --- sweeps with a name: part 2.1 and its theory ----------------------------------------------------------------------
+
+
+def _of_circles(name: str, label: str, question: str, **grid: tuple[Any, ...]) -> Sweep:
+    return Sweep(name=name, bases=(CIRCLES,), grid=tuple(grid.items()), seeds=20, label=label, question=question)
+
+
+SWEEPS: dict[str, Sweep] = {
+    sweep.name: sweep
+    for sweep in (
+        _of_circles(
+            "learning-rate", "learning rate η", "T11, 2.1", lr=(0.003, 0.01, 0.03, 0.07, 0.2, 0.5, 1.0, 2.0, 5.0)
+        ),
+        _of_circles("batch-size", "batch size", "T10, 2.1", batch_size=(1, 5, 10, 20, 50, 200)),
+        _of_circles(
+            "init", "standard deviation of the initial weights", "2.1", init_std=(0.0, 0.01, 0.1, 0.3, 1.0, 3.0)
+        ),
+        _of_circles("hidden", "hidden units n_h", "T4", hidden_units=(1, 2, 3, 4, 6, 10, 30, 100)),
+        _of_circles("lbfgs", "L-BFGS instead of SGD", "28", lbfgs=(False, True)),
+        # An epoch of fewer examples has fewer steps. L-BFGS takes its steps on the whole set and does not mix up the two.
+        _of_circles(
+            "examples", "training examples N", "T2", lbfgs=(True,), train_examples=(10, 20, 50, 100, 200)
+        ),
+    )
+}
 
 
 # --- from text --------------------------------------------------------------------------------------------------------
 
 
-def declare_sweep(names: Sequence[str], assignments: Sequence[str], seeds: int, name: str | None = None) -> Sweep:
-    """A sweep from texts, checked.
+def declare_sweep(
+    names: Sequence[str], assignments: Sequence[str] = (), seeds: int | None = None, name: str | None = None
+) -> Sweep:
+    """Make a sweep from texts, and check it.
 
     Args:
-        names: Of registered experiments; `ladder`, `bonus`; or a bare section.
+        names: Registered experiments; `ladder`, `bonus`; a bare section; or one of `SWEEPS` alone.
         assignments: `FIELD=V1,V2,...`; FIELD and each V as `parse_field` and `parse_value` take them.
-        seeds: Trainings of each configuration.
-        name: Of its folder; by default made of the names and fields.
+        seeds: Number of seeds per configuration; None for 3, or a named sweep's own.
+        name: Folder name; by default made of the names and fields.
 
     Raises:
-        ConfigError: On what is unknown or not allowed, on an empty grid, and on more than `MAX_TRIALS`.
+        ConfigError: If something is unknown or not allowed, the grid is empty, or there are more than `MAX_TRIALS`.
     """
-    bases = tuple(dict.fromkeys(base for text in names for base in _bases(text)))
-    grid = _grid(bases, assignments)
-    title = name or "-".join([*names, *(field.replace("_", "-") for field, _ in grid)])
-    sweep = Sweep(name=title, bases=bases, grid=tuple(grid), seeds=seeds)
+    named = SWEEPS.get(names[0]) if len(names) == 1 else None
+    bases = named.bases if named else tuple(dict.fromkeys(base for text in names for base in _bases(text)))
+    own = _grid(bases, assignments)
+    title = name or "-".join([*names, *(field.replace("_", "-") for field in own)])
+    grid = {**dict(named.grid if named else ()), **own}
+    sweep = replace(named or Sweep(name=title, bases=bases), name=title, grid=tuple(grid.items()))
+    sweep = replace(sweep, seeds=seeds or sweep.seeds)
     if sweep.trials > MAX_TRIALS:
         raise ConfigError(f"that makes {sweep.trials:,} trials; at most {MAX_TRIALS:,} are allowed: leave values out")
     sweep.configurations()
@@ -123,62 +163,27 @@ def _bases(text: str) -> tuple[Experiment, ...]:
         return (REGISTRY[text],)
     if text in REGISTRY:
         raise ConfigError(f"{text} is not trained in epochs, so there is nothing to sweep: see rdfia svm")
-    known = [*groups, *SECTIONS, *(name for name, one in REGISTRY.items() if one.section in SECTIONS)]
-    raise ConfigError(f"no experiment is called {text!r}; choose from {', '.join(known)}")
+    if text in SWEEPS:
+        raise ConfigError(f"{text} is a sweep of its own: name it alone")
+    trained = [name for name, experiment in REGISTRY.items() if experiment.section in SECTIONS]
+    names = [*groups, *SECTIONS, *SWEEPS, *trained]
+    raise ConfigError(f"there is no experiment or sweep {text!r}: {did_you_mean(text, names)}")
 
 
-def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> list[tuple[str, tuple[Any, ...]]]:
+def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     kinds = list(dict.fromkeys(type(base.config) for base in bases))
     grid: dict[str, tuple[Any, ...]] = {}
-    for text in assignments:
-        typed, _, values = text.partition("=")
+    for assignment in assignments:
+        text, _, values = assignment.partition("=")
         if not values.strip():
-            raise ConfigError(f"--set {text}: give one value or several, as in lr=0.03,0.1")
-        field = parse_field(kinds[0], typed)
+            raise ConfigError(f"--set {assignment}: give one value or several, as in lr=0.03,0.1")
+        field = parse_field(kinds[0], text)
         if field == "seed":
             raise ConfigError("--set seed: say how many seeds with --seeds")
         if field in grid:
             raise ConfigError(f"--set {field} is given twice: put all its values into one, as in {field}=V1,V2")
-        for kind in kinds:
-            parsed = [parse_value(kind, parse_field(kind, typed), value) for value in values.split(",")]
-            parsed = [dataset_name(value) for value in parsed] if field == "dataset" else parsed
-            grid[field] = tuple(dict.fromkeys(parsed))
-    return list(grid.items())
-
-
-# --- studies ----------------------------------------------------------------------------------------------------------
-
-
-STUDIES: dict[str, Sweep] = {}
-
-
-def _study(name: str, field: str, values: tuple[Any, ...], question: str, label: str) -> None:
-    """Register a study: one setting of the perceptron over its values (part 2.1)."""
-    STUDIES[name] = Sweep(
-        name=f"study-{name}", bases=(CIRCLES,), grid=((field, values),), seeds=20, label=label, question=question
-    )
-
-
-_study("learning-rate", "lr", (0.003, 0.01, 0.03, 0.07, 0.2, 0.5, 1.0, 2.0, 5.0), "T11, 2.1", "learning rate η")
-_study("batch-size", "batch_size", (1, 5, 10, 20, 50, 200), "T10, 2.1", "batch size")
-_study("init", "init_std", (0.0, 0.01, 0.1, 0.3, 1.0, 3.0), "2.1", "standard deviation of the initial weights")
-_study("hidden", "hidden_units", (1, 2, 3, 4, 6, 10, 30, 100), "T4", "hidden units n_h")
-_study("lbfgs", "lbfgs", (False, True), "28", "L-BFGS in place of SGD")
-# An epoch of fewer examples has fewer steps: L-BFGS, which takes its steps on the whole set, does not mix up the two.
-STUDIES["examples"] = Sweep(
-    name="study-examples",
-    bases=(CIRCLES,),
-    grid=(("lbfgs", (True,)), ("train_examples", (10, 20, 50, 100, 200))),
-    seeds=20,
-    label="training examples N",
-    question="T2",
-)
-
-
-def study_of(name: str, dataset: str, seeds: int) -> Sweep:
-    """A study on a data set, with a number of seeds."""
-    study = STUDIES[name]
-    if dataset == CIRCLES.config.dataset:
-        return replace(study, seeds=seeds)
-    base = Experiment(name=dataset, config=replace(CIRCLES.config, dataset=dataset))
-    return replace(study, name=f"{dataset}-{study.name}", bases=(base,), seeds=seeds)
+        # Every kind of config must know the field by this name and take the values.
+        parsed = [[parse_value(kind, parse_field(kind, field), value) for value in values.split(",")] for kind in kinds]
+        chosen = [dataset_name(value) for value in parsed[0]] if field == "dataset" else parsed[0]
+        grid[field] = tuple(dict.fromkeys(chosen))
+    return grid

@@ -1,5 +1,6 @@
-"""What predictions on a test set show: confusions and the worst mistakes."""
+"""What predictions show: confusions, the worst mistakes, scores by class and calibration."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,17 @@ def worst_mistakes(
     wrong = order[predicted[order] != labels[order]][:limit]
     captions = [f"{classes[labels[i]]} → {classes[predicted[i]]}\n{probabilities[i].max():.0%}" for i in wrong]
     return images[wrong], captions, wrong
+
+
+def most_probable(
+    probabilities: np.ndarray, classes: Sequence[str], top: int
+) -> list[list[tuple[str, float]]]:
+    """Return, for each row of probabilities (N, n_y), the `top` classes with theirs, the most probable first."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    return [
+        [(classes[label], float(row[label])) for label in chosen]
+        for row, chosen in zip(probabilities, order, strict=True)
+    ]
 
 
 def class_rows(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from rdfia_keras.experiments.figures import FIGURE_KINDS
 from rdfia_keras.models.svm import machines
 from rdfia_keras.registry import Registry
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.records import EpochRow, StoredRun, test_accuracy
+from rdfia_keras.runs.records import EpochRow, Run, test_accuracy
 
 # The report gives a number for two kernels, each at its best C (part 2.2).
 PUBLISHED_KERNELS = "published, at the best C: rbf 95 %, poly of degree 2 95.5 %"
@@ -37,7 +37,7 @@ class Panel:
 
     label: str
     experiment: Experiment
-    run: StoredRun
+    run: Run
     is_reference: bool
 
     @property
@@ -118,7 +118,7 @@ def _numbers(figure: ReportFigure, panel: Panel) -> str:
     return f"{ours}\n(published {100 * reference.published:.1f} %)"
 
 
-def _first_history(run: StoredRun) -> list[EpochRow]:
+def _first_history(run: Run) -> list[EpochRow]:
     """The history of the only network, or of the first of several implementations."""
     rows = run.history()
     return [row for row in rows if row.get("implementation") == rows[0].get("implementation")]

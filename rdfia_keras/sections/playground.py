@@ -7,7 +7,7 @@ from rdfia_keras.config import MlpConfig, RunOptions, label
 from rdfia_keras.data import Dataset, load_vectors, read_initial_weights
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report import playground
-from rdfia_keras.report.result import Result
+from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder, write_atomic
 
 PAGE = "playground.html"

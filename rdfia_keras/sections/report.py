@@ -6,7 +6,7 @@ from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.report.page.build import page
 from rdfia_keras.report.page.sources import Sources
-from rdfia_keras.report.result import Result
+from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder, write_atomic
 from rdfia_keras.sections.get_or_train import query_of
 from rdfia_keras.sections.playground import show

@@ -14,7 +14,7 @@ from waiting import wait
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.runs.listing import list_run
-from rdfia_keras.runs.reference import FOLDER
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.sections import report
 
 EVIL = "</script><img src=x onerror=alert(1)>"

@@ -8,7 +8,7 @@ from stored_runs import change, query, store
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.experiments import FIGURES
-from rdfia_keras.experiments.perceptron import BATCH_1, CIRCLES
+from rdfia_keras.experiments.registry import BATCH_1, CIRCLES
 from rdfia_keras.sections import figure
 
 

@@ -9,11 +9,11 @@ from stored_runs import change, no_data, query, store
 from rdfia_keras.config import CONFIGS, RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.experiments.bonus import BATCH_NORM, LR_1
-from rdfia_keras.experiments.ladder import BASELINE, NORMALIZE
-from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.experiments.registry import BATCH_NORM, LR_1
+from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
+from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.runs.files import to_json
-from rdfia_keras.runs.folder import Run
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.sections.get_or_train import get_or_train, query_of
 

@@ -11,7 +11,7 @@ from rdfia_keras import plots
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.errors import ConfigError
-from rdfia_keras.experiments.perceptron import CIRCLES
+from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.models import perceptron
 from rdfia_keras.runs.records import scores
 from rdfia_keras.sections import mlp

@@ -134,11 +134,11 @@ def test_without_fcntl_the_package_works_and_a_second_writer_is_kept_out(tmp_pat
     folder = tmp_path / "results" / "svm" / "rbf"
     assert json.loads((folder / "metrics.json").read_text())["status"] == "ok"
     second = (
-        "from pathlib import Path\nfrom rdfia_keras.runs.folder import Run\n"
+        "from pathlib import Path\nfrom rdfia_keras.runs.run import Run\n"
         "print(Run(Path(sys.argv[1])).is_free(), flush=True)\nRun.open(Path(sys.argv[1]))\n"
     )
     first = (
-        "import subprocess\nfrom pathlib import Path\nfrom rdfia_keras.runs.folder import Run\n"
+        "import subprocess\nfrom pathlib import Path\nfrom rdfia_keras.runs.run import Run\n"
         "with Run.open(Path(sys.argv[1])):\n"
         "    subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]], stderr=sys.stdout)\n"
     )

@@ -5,7 +5,7 @@ import html
 import re
 from dataclasses import dataclass
 
-from rdfia_keras.runs.reference import FOLDER
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 
 FILE = FOLDER / "questions.md"
 

@@ -19,10 +19,10 @@ from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.answers import answers_to
 from rdfia_keras.report.page.charts import Chart
 from rdfia_keras.report.page.sources import Sources, name_of
-from rdfia_keras.runs.records import EpochRow, StoredRun, test_accuracy
+from rdfia_keras.runs.records import EpochRow, Run, test_accuracy
 
 # A panel, the package's run where the panel shows another one, and the label above its charts.
-Draw = Callable[[ReportFigure, Panel, StoredRun | None, str], list[Chart]]
+Draw = Callable[[ReportFigure, Panel, Run | None, str], list[Chart]]
 KINDS: Registry[Draw] = Registry("kind of figure", FIGURE_KINDS, declared_in="experiments.figures.FIGURE_KINDS")
 
 
@@ -105,7 +105,7 @@ def _facts(panel: Panel) -> dict[str, Any]:
     }
 
 
-def first_history(run: StoredRun) -> list[EpochRow]:
+def first_history(run: Run) -> list[EpochRow]:
     """The epochs of the only network, or of the first of several implementations.
 
     Raises:
@@ -118,7 +118,7 @@ def first_history(run: StoredRun) -> list[EpochRow]:
 
 
 @KINDS.register("curves")
-def _curves(figure: ReportFigure, panel: Panel, shipped: StoredRun | None, label: str) -> list[Chart]:
+def _curves(figure: ReportFigure, panel: Panel, shipped: Run | None, label: str) -> list[Chart]:
     reference = panel.experiment.reference
     published = reference.published if str(reference.figure) == figure.key or not figure.key.isdigit() else None
     rows: Sequence[EpochRow] = first_history(shipped) if shipped else ()
@@ -126,7 +126,7 @@ def _curves(figure: ReportFigure, panel: Panel, shipped: StoredRun | None, label
 
 
 @KINDS.register("implementations")
-def _implementations(figure: ReportFigure, panel: Panel, shipped: StoredRun | None, label: str) -> list[Chart]:
+def _implementations(figure: ReportFigure, panel: Panel, shipped: Run | None, label: str) -> list[Chart]:
     histories: dict[str, list[EpochRow]] = {}
     for one in panel.run.history():
         histories.setdefault(one["implementation"], []).append(one)
@@ -137,7 +137,7 @@ def _implementations(figure: ReportFigure, panel: Panel, shipped: StoredRun | No
 
 
 @KINDS.register("kernels")
-def _kernels(figure: ReportFigure, panel: Panel, shipped: StoredRun | None, label: str) -> list[Chart]:
+def _kernels(figure: ReportFigure, panel: Panel, shipped: Run | None, label: str) -> list[Chart]:
     run = panel.run
     try:
         with np.load(run.folder / "panels.npz", allow_pickle=False) as arrays:
@@ -153,5 +153,5 @@ def _kernels(figure: ReportFigure, panel: Panel, shipped: StoredRun | None, labe
 
 
 @KINDS.register("sweep")
-def _sweep(figure: ReportFigure, panel: Panel, shipped: StoredRun | None, label: str) -> list[Chart]:
+def _sweep(figure: ReportFigure, panel: Panel, shipped: Run | None, label: str) -> list[Chart]:
     return [charts.cost_sweep(list(panel.run.record.details["sweep"]), tables.PUBLISHED_KERNELS)]

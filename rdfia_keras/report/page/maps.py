@@ -9,7 +9,7 @@ import numpy as np
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.report.page.charts import number
-from rdfia_keras.runs.listing import DAMAGE
+from rdfia_keras.runs.run import UNREADABLE_ERRORS
 
 FILE = "weights.npz"
 PARAMETERS = ("W_h", "b_h", "W_y", "b_y")
@@ -34,7 +34,7 @@ def read(folder: Path) -> dict[str, Any] | None:
         with np.load(path, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in (*PARAMETERS, "epochs", "points", "labels")}
         _check(found)
-    except (*DAMAGE, EOFError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE_ERRORS, EOFError, zipfile.BadZipFile) as error:
         raise RdfiaError(f"{FILE}: {error}") from error
     points, labels = found["points"], found["labels"]
     return {

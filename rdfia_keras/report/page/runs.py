@@ -13,9 +13,9 @@ from rdfia_keras.config import CONFIGS, Config, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.sources import Sources
-from rdfia_keras.runs.listing import DAMAGE, ListedRun
+from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
 from rdfia_keras.runs.records import read_record
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.store import reference_store
 
 # What a run's folder may have, first; its other pictures follow under their names.
 PICTURES = {
@@ -73,7 +73,7 @@ class _Budget:
         self.bytes = MAX_PICTURE_BYTES
 
 
-def _run(run: ListedRun, known: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
+def _run(run: Run, known: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
     if run.status == "unreadable":
         sources.troubles.setdefault(run.name, "its config.json or metrics.json is damaged or cut off")
     found = {name: known[name] for name in COLUMNS}
@@ -97,7 +97,7 @@ def _texts(config: Config, names: list[str]) -> dict[str, str]:
     return {name: setting_text(getattr(config, name)) for name in names if hasattr(config, name)}
 
 
-def _changed(run: ListedRun) -> tuple[str, list[list[str]]]:
+def _changed(run: Run) -> tuple[str, list[list[str]]]:
     """What a run's settings are compared with, and each that differs: its name, its value, the value there."""
     if run.config is None:
         return "", []
@@ -114,7 +114,7 @@ def _changed(run: ListedRun) -> tuple[str, list[list[str]]]:
     return base.name if base and same_section else f"the defaults of rdfia {run.section}", different
 
 
-def _provenance(run: ListedRun, sources: Sources) -> list[list[str]]:
+def _provenance(run: Run, sources: Sources) -> list[list[str]]:
     """Versions, device and data, as name and text."""
     found: dict[str, Any] = {}
     with sources.reading(run.name):
@@ -144,7 +144,7 @@ def _resumed(change: Mapping[str, Any]) -> str:
     return f"after epoch {change['after_epoch']} with {changed}"
 
 
-def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:
+def _curves(run: Run, sources: Sources) -> list[charts.Chart]:
     """Loss and accuracy, where the history can be read."""
     rows = run.curve()
     if not rows:
@@ -155,7 +155,7 @@ def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:
     return charts.learning_curves(rows, "", experiment.reference.published if experiment else None)
 
 
-def _inspection(run: ListedRun, sources: Sources) -> list[list[str]]:
+def _inspection(run: Run, sources: Sources) -> list[list[str]]:
     """What `rdfia inspect` found, as name and text; nothing where the run was not inspected."""
     path = run.folder / "inspection.json"
     if not path.is_file():
@@ -174,11 +174,11 @@ def _inspection(run: ListedRun, sources: Sources) -> list[list[str]]:
     return []
 
 
-def _pictures(run: ListedRun, budget: _Budget) -> Iterator[dict[str, Any]]:
+def _pictures(run: Run, budget: _Budget) -> Iterator[dict[str, Any]]:
     """The pictures of a run's folder: as a data URI, or without one where they would make the page too large."""
     others = (path.name for path in sorted(run.folder.glob("*.png")) if path.name not in (*PICTURES, *DRAWN_HERE))
     for name in (*PICTURES, *others):
-        with suppress(*DAMAGE):
+        with suppress(*UNREADABLE_ERRORS):
             content = (run.folder / name).read_bytes()
             if not content.startswith(b"\x89PNG\r\n"):
                 continue

@@ -11,9 +11,9 @@ from rdfia_keras.analysis.seeds import Statistics, Trial
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.report.figures import Panel
 from rdfia_keras.report.page.maps import read as read_map
-from rdfia_keras.runs.listing import DAMAGE, ListedRun
-from rdfia_keras.runs.records import StoredRun
-from rdfia_keras.runs.reference import reference_snapshot
+from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
+from rdfia_keras.runs.records import Run
+from rdfia_keras.runs.store import reference_snapshot
 from rdfia_keras.runs.store import Query, RunStore, Snapshot
 
 
@@ -33,7 +33,7 @@ class Sources:
 
     out: Path
     query: Callable[[Experiment], Query]
-    listed: list[ListedRun] = field(init=False)
+    listed: list[Run] = field(init=False)
     own: Snapshot = field(init=False)
     shipped: Snapshot = field(init=False)
     troubles: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Sources:
         """What is read inside may be damaged: then it is left out and listed."""
         try:
             yield
-        except DAMAGE as error:
+        except UNREADABLE_ERRORS as error:
             self.troubles.setdefault(name, str(error) or type(error).__name__)
 
     def panels(self, experiment: Experiment, label: str) -> Iterator[Panel]:
@@ -81,6 +81,6 @@ class Sources:
         return {measure: Statistics.of(one[measure] for one in measured) for measure in ("best", "final")}
 
 
-def name_of(run: StoredRun, is_reference: bool) -> str:
+def name_of(run: Run, is_reference: bool) -> str:
     """How lists call a run: `cnn/augment`, `reference/cnn/augment`."""
     return f"{'reference/' if is_reference else ''}{run.folder.parent.name}/{run.folder.name}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.convnet import augmentation_of
+from rdfia_keras.training.fit import predict_images
 
 GREY = 128
 
@@ -150,3 +152,22 @@ def occlusion(
         begin - half,
     )
     return Maps((whole[:, None, None] - hidden).astype(np.float32), extent)
+
+
+def where_it_looks(
+    network: keras.Model, images: np.ndarray, labels: np.ndarray
+) -> tuple[str, list[tuple[np.ndarray, tuple[float, float, float, float]]]]:
+    """Return Grad-CAM, or occlusion where the network has no convolution, with the name of the method."""
+    if last_convolution(network) is not None:
+        method, maps = "Grad-CAM", grad_cam(network, images, labels)
+    else:
+        hidden = occlude(network, images, labels)
+        # What only raises the probability when it is hidden did not make the network decide so.
+        method, maps = "occlusion", Maps(np.maximum(hidden.values, 0), hidden.extent)
+    return method, [(values, maps.extent) for values in maps.values]
+
+
+def occlude(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps:
+    """Return the occlusion maps of a network, with a square of a quarter of the image."""
+    side = max(2, images.shape[1] // 4)
+    return occlusion(partial(predict_images, network), images, labels, side, max(1, side // 4))

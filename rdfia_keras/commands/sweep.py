@@ -1,0 +1,228 @@
+"""`rdfia sweep`: experiments x settings x seeds, each trial an ordinary run, then one table and two pictures of all."""
+
+import functools
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdfia_keras.commands._options import command
+from rdfia_keras.config import AT_LEAST_1, FRACTION, RunOptions, Setting
+from rdfia_keras.errors import ConfigError
+from rdfia_keras.experiments import Sweep, declare_sweep
+from rdfia_keras.result import Result
+
+if TYPE_CHECKING:
+    from rdfia_keras.runs.run import Run
+    from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.trials import Train, Trial, TrialResult
+
+QUICK_SEEDS = 3
+SECONDS_BETWEEN_LINES = 1.0
+
+
+@command(
+    options=("out", "data_dir", "quick", "device", "deterministic"),
+    examples=(
+        "rdfia sweep circles --set lr=0.03,0.07,0.2 --seeds 20",
+        "rdfia sweep learning-rate",
+        "rdfia sweep ladder --seeds 3",
+        "rdfia sweep cnn --set dataset=digits --set dropout_rate=0,0.25,0.5 --dry-run",
+        "rdfia sweep ladder --address auto --num-gpus 0.5",
+    ),
+)
+def sweep(
+    options: RunOptions,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Experiments or sweeps by name (see rdfia list), ladder, bonus, or a bare section: mlp, cnn.",
+            metavar="NAME...",
+        ),
+    ],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=V1,V2,...",
+            help="Values of a setting, by its option's name; repeat it for a grid. crop+flip is one value.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        Setting(
+            "Number of seeds per configuration: 0, 1, ...", check=AT_LEAST_1, shown_default="3; a named sweep's own"
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, Setting("Name of the sweep's folder.", shown_default="made of the names and fields")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the trials and what is already there.")] = False,
+    ray: Annotated[
+        bool,
+        typer.Option(
+            "--ray",
+            help="Train as many trials at once as this machine has cores for; needs the extra 'cluster'.",
+            rich_help_panel="Cluster",
+        ),
+    ] = False,
+    address: Annotated[
+        str | None,
+        Setting("Train on the Ray cluster at this address; auto: the one that this machine is part of.", "Cluster"),
+    ] = None,
+    num_cpus: Annotated[
+        int | None, Setting("Cores of each trial.", "Cluster", check=AT_LEAST_1, shown_default="1")
+    ] = None,
+    num_gpus: Annotated[
+        float | None,
+        Setting("GPUs of each trial; with 0.5 two share one.", "Cluster", check=FRACTION, shown_default="0"),
+    ] = None,
+) -> Result:
+    """Train experiments with every combination of some settings, from several seeds: means and standard deviations.
+
+    Finished trials are not trained again, and interrupted ones resume: run the same command again. More seeds add
+    trials, more epochs lengthen them.
+    """
+    if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
+        raise ConfigError(f"--name {name!r} cannot be a folder's name: leave out slashes and a leading dot")
+    on_cluster = ray or address is not None
+    if not on_cluster and (num_cpus or num_gpus) is not None:
+        raise ConfigError("--num-cpus and --num-gpus need --ray or --address: without them trials take turns")
+    declared = declare_sweep(names, assignments or (), seeds, name)
+    from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.trials import train_in_turn
+
+    train: Train = train_in_turn
+    if on_cluster:
+        from rdfia_keras.training import cluster
+
+        asked = cluster.Cluster(address, num_cpus or 1, num_gpus or 0.0)
+        cluster.check(options, asked)
+        train = functools.partial(cluster.train, cluster=asked)
+    return run_sweep(declared, Resources(options), dry_run, train)
+
+
+def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train") -> Result:
+    """Train the trials of a sweep that are not there yet, and compare.
+
+    Args:
+        dry_run: Only list them.
+        train: Trains trials, here or on a cluster.
+
+    Raises:
+        RdfiaError: If data, device or output folder cannot be used, or the disk fills up.
+    """
+    from rdfia_keras.runs.files import make_folder
+    from rdfia_keras.runs.store import Snapshot
+    from rdfia_keras.system.terminal import note
+    from rdfia_keras.training.get_or_train import with_data
+    from rdfia_keras.training.trials import SWEEPS_FOLDER, plan
+
+    options = resources.options
+    if options.quick:
+        sweep = replace(sweep, seeds=min(sweep.seeds, QUICK_SEEDS))
+    snapshot = Snapshot(options.out)
+    trials = [
+        replace(trial, query=with_data(trial.query, snapshot, resources)) for trial in plan(sweep, options.quick)
+    ]
+    finished = {trial: run for trial in trials if (run := snapshot.find_finished(trial.query))}
+    missing = [trial for trial in trials if trial not in finished]
+    if dry_run:
+        return list_trials(trials, finished, options)
+    folder = make_folder(options.out / SWEEPS_FOLDER / (f"{sweep.name}-quick" if options.quick else sweep.name))
+    note(f"{sweep.name}: {len(trials):,} trials, {len(finished):,} of them finished earlier")
+    exit_code, progress = 0, SweepProgress(len(missing))
+    for result in train(missing, resources):
+        exit_code = max(exit_code, result.exit_code)
+        if result.run:
+            finished[result.trial] = result.run
+            progress.report(result)
+    return conclude(sweep, trials, finished, folder, options, exit_code)
+
+
+class SweepProgress:
+    """Reports how far a sweep is, at most about once a second.
+
+    Args:
+        trials: The number of trials to train.
+    """
+
+    def __init__(self, trials: int):
+        self.trials = trials
+        self._done = 0
+        self._begin = self._last_line = time.monotonic()
+
+    def report(self, result: "TrialResult") -> None:
+        """Report a trial that ended."""
+        from rdfia_keras.analysis.tables import percent
+        from rdfia_keras.runs.history import test_accuracy
+        from rdfia_keras.system.terminal import duration_in_words, note
+
+        self._done += 1
+        now, left = time.monotonic(), self.trials - self._done
+        if now - self._last_line < SECONDS_BETWEEN_LINES and left:
+            return
+        self._last_line = now
+        assert result.run is not None, "it ended"
+        record = result.run.result
+        accuracy = percent(test_accuracy(record.final)) if record.status == "ok" else record.status
+        rest = duration_in_words((now - self._begin) / self._done * left)
+        note(f"[{self._done}/{self.trials}] {result.trial.name}: test {accuracy}" + (f", {rest} left" if left else ""))
+
+
+def conclude(
+    sweep: Sweep,
+    trials: "Sequence[Trial]",
+    finished: "dict[Trial, Run]",
+    folder: Path,
+    options: RunOptions,
+    exit_code: int,
+) -> Result:
+    """Write and show whatever is finished."""
+    from rdfia_keras.analysis import seeds, sweep_table
+
+    groups: list[list[seeds.Trial]] = [[] for _ in sweep.configurations()]
+    for trial in trials:
+        if trial in finished:
+            groups[trial.configuration].append(seeds.Trial.of(finished[trial], trial.experiment.config))
+    content = sweep_table.write(sweep, sweep.configurations(), groups, folder, options.quick)
+    left = len(trials) - len(finished)
+    failed = sum(row["failed"] for row in content["rows"])
+    hints = [f"interrupted: {left:,} of {len(trials):,} trials are left; the same command resumes"] if left else []
+    hints += [f"{failed:,} trials failed: see the column failed, and rdfia runs --status failed"] if failed else []
+    return Result(
+        data=content,
+        table=sweep_table.table(content["rows"], content["varied"]),
+        paths=[folder],
+        hint="\n".join(hints),
+        quick=options.quick,
+        exit_code=max(exit_code, 1 if failed else 0),
+    )
+
+
+def list_trials(trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options: RunOptions) -> Result:
+    """List which trials are finished, which would resume, and which are missing."""
+    from rdfia_keras.training.trials import store_of
+
+    rows = []
+    for trial in trials:
+        run = finished.get(trial)
+        resumable = None if run else store_of(trial, options).find_resumable(trial.query)
+        state = run.result.status if run else ("resumes" if resumable else "missing")
+        found = run or resumable
+        rows.append(
+            {
+                "trial": trial.name,
+                "epochs": str(trial.experiment.config.epochs),
+                "state": {"ok": "finished"}.get(state, state),
+                "run": str(found.folder) if found else "-",
+            }
+        )
+    counts = Counter(row["state"] for row in rows)
+    counted = ", ".join(f"{counts[state]:,} {state}" for state in sorted(counts))
+    return Result(data={"trials": rows}, table=rows, lines=[f"{len(rows):,} trials: {counted}"])
