@@ -8,7 +8,7 @@ import pytest
 
 from rdfia_keras import config as declared
 from rdfia_keras.config import CnnConfig, Config, ConfigError, MlpConfig, SvmConfig, settings
-from rdfia_keras.data.base import IMAGES, VECTORS
+from rdfia_keras.data.dataset import IMAGES, VECTORS
 from rdfia_keras.experiments import (
     FIGURES,
     LADDER,

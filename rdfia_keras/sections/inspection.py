@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdfia_keras.config import CnnConfig, RunOptions
-from rdfia_keras.data import Dataset, load_images
-from rdfia_keras.data.base import Split
+from rdfia_keras.data import Dataset, Split, load_images
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs.files import make_folder, to_json, write_atomic

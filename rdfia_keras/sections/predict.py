@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdfia_keras.config import RunOptions
-from rdfia_keras.data.folder import list_pictures, read_pictures
+from rdfia_keras.data.image_folder import list_pictures, read_pictures
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.report.compare_runs import find_run
 from rdfia_keras.report.result import Result

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -105,10 +106,17 @@ def backend_name() -> str:
     """The Keras back end that is asked for, without importing it."""
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend
-    home = Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~")) / ".keras")  # noqa: PTH111
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((home / "keras.json").read_text())["backend"])
+        return str(json.loads((keras_home() / "keras.json").read_text())["backend"])
     return "tensorflow"
+
+
+def keras_home() -> Path:
+    """Return the folder of Keras's settings and cached data sets, which Keras names when it is imported."""
+    if home := os.environ.get("KERAS_HOME"):
+        return Path(os.path.expanduser(home))  # noqa: PTH111
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home() raises where there is none)
+    return Path(home if os.access(home, os.W_OK) else tempfile.gettempdir()) / ".keras"
 
 
 def require_tensorflow(command: str) -> None:
