@@ -8,7 +8,7 @@ import typer
 
 from rdfia_keras import __version__
 from rdfia_keras.cli import explain, learn, models, report, runs, sections, sweeps
-from rdfia_keras.system.native_logs import end_watch, silence_native_logs
+from rdfia_keras.system.native_logs import silence_native_logs
 
 app = typer.Typer(
     name="rdfia",
@@ -49,5 +49,3 @@ def main() -> None:
         # Whoever read our output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
-    finally:
-        end_watch()
