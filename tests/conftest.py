@@ -66,6 +66,18 @@ def rdfia_here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def offline(tmp_path_factory, monkeypatch) -> Path:
+    """Hide the user's cache, data folder and network; return the empty cache, Keras's home."""
+    for name in ("https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+    monkeypatch.delenv("RDFIA_DATA", raising=False)
+    return Path(os.environ["KERAS_HOME"])
+
+
+@pytest.fixture
 def image_folder(tmp_path) -> Path:
     """A folder of pictures as a user would bring them: two classes, 8 training and 4 test images each."""
     from PIL import Image

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, Split, load_images, load_vectors, one_hot
-from rdfia_keras.data.base import IMAGES, VECTORS
+from rdfia_keras.data.dataset import IMAGES, VECTORS
 from rdfia_keras.data.cifar10 import CLASSES
 from rdfia_keras.errors import RdfiaError
 
@@ -89,7 +89,7 @@ def test_loading_without_a_download_imports_no_keras(tmp_path):
 def test_a_new_data_set_is_one_module_and_its_name(tmp_path):
     (tmp_path / "two_points.py").write_text(
         "import numpy as np\n"
-        "from rdfia_keras.data.base import Dataset, Split, vectors\n"
+        "from rdfia_keras.data.dataset import Dataset, Split, vectors\n"
         "@vectors('two_points')\n"
         "def load_vectors(data_dir):\n"
         "    split = Split(np.eye(2), np.arange(2))\n"

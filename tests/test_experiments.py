@@ -10,7 +10,7 @@ from rdfia_keras import config as declared
 from rdfia_keras.analysis.catalogue import list_experiments
 from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.config import CnnConfig, Config, ConfigError, MlpConfig, SvmConfig, settings
-from rdfia_keras.data.base import IMAGES, VECTORS
+from rdfia_keras.data.dataset import IMAGES, VECTORS
 from rdfia_keras.experiments import (
     FIGURES,
     LADDER,

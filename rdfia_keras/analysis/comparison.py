@@ -12,10 +12,9 @@ from rdfia_keras.analysis.run_list import REFERENCE, Row, differing, name_below,
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.records import EpochRow
-from rdfia_keras.runs.store import reference_store
-from rdfia_keras.runs.store import RunStore
+from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.store import RunStore, reference_store
 from rdfia_keras.system.terminal import note
 
 # The colours of a plot that can be told apart.

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from scipy.special import softmax
 
 from rdfia_keras.analysis import theory
 from rdfia_keras.config import CnnConfig
@@ -50,7 +51,7 @@ def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.nda
     chosen = [int(np.flatnonzero(data.test.y == labels[i % len(labels)])[0]) for i in range(4)]
     first = data.test.x[chosen]
     mosaic = np.concatenate([np.concatenate(list(first[:2]), 1), np.concatenate(list(first[2:4]), 1)], 0)
-    scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64))
+    scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64), axis=-1)
     small = data.test.x[:64]
     augmentation = augmentation_of(model)
     seen = np.asarray(augmentation(small, training=False)) if augmentation else small
@@ -107,12 +108,6 @@ def _dense_as_conv(dense: Any, size: tuple[int, ...]) -> Any:
     conv.build((None, None, None, kernel.shape[0] // (size[0] * size[1])))
     conv.set_weights([kernel.reshape(*size, -1, dense.units), bias])
     return conv
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 def initial_scores(data: Dataset, seeds: int) -> list[dict[str, float]]:

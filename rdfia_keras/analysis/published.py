@@ -10,8 +10,7 @@ from rdfia_keras.config import MlpConfig
 from rdfia_keras.experiments import REGISTRY, Experiment
 from rdfia_keras.runs.files import to_json, write_atomic
 from rdfia_keras.runs.records import Run, test_accuracy
-from rdfia_keras.runs.store import reference_store
-from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.runs.store import Query, RunStore, reference_store
 
 
 def reference_run(experiment: Experiment) -> Run | None:

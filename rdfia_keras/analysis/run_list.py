@@ -15,8 +15,7 @@ from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.result import Result
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import reference_store
-from rdfia_keras.runs.store import RunStore
+from rdfia_keras.runs.store import RunStore, reference_store
 
 Row = dict[str, Any]
 # What a list can be sorted by beside any setting, and whether the highest value comes first.

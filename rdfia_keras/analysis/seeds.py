@@ -15,7 +15,7 @@ from typing import Any
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
 from rdfia_keras.runs.records import EpochRow, Run, milestones, test_accuracy
-from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
+from rdfia_keras.runs.store import reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5

@@ -27,7 +27,7 @@ from rdfia_keras.commands import (
     svm,
     sweep,
 )
-from rdfia_keras.system.native_logs import end_watch, silence_native_logs
+from rdfia_keras.system.native_logs import silence_native_logs
 
 app = typer.Typer(
     name="rdfia",
@@ -76,5 +76,3 @@ def main() -> None:
         # Whoever read our output has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
-    finally:
-        end_watch()

@@ -12,7 +12,6 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.result import Result, Table
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.system.device_errors import device_error
-from rdfia_keras.system.native_logs import native_log_tail
 
 QUICK_LINE = "QUICK: smoke test, not a result"
 NO_MEMORY = "not enough memory; try a smaller --batch-size or --quick"
@@ -75,8 +74,7 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             if failed and failed.out_of_memory:
                 _fail(f"{NO_MEMORY} ({failed.said})", 1)
             text = failed.said if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
-            said = "".join(f"\n  native library: {line}" for line in native_log_tail())
-            _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it){said}", 1)
+            _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it)", 1)
 
     return wrapped
 

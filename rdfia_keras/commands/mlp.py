@@ -67,8 +67,8 @@ def check_animation(config: MlpConfig, animate: bool, check_gradients: bool) -> 
 def gradients(config: MlpConfig, options: RunOptions) -> Result:
     """Compare the hand-written gradients with GradientTape and finite differences, on the data set's first examples."""
     from rdfia_keras.data import load_vectors, one_hot
+    from rdfia_keras.data.initial_weights import init
     from rdfia_keras.models import perceptron
-    from rdfia_keras.models.initial_weights import init
     from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on
 
     data = load_vectors(config.dataset, options.data_dir)

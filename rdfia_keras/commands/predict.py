@@ -45,7 +45,7 @@ def predict(
 ) -> Result:
     """Predict the classes of images: a table, and a picture with bars and where the network looked."""
     check_png(plot)
-    from rdfia_keras.data.folder import list_pictures, read_pictures
+    from rdfia_keras.data.image_folder import list_pictures, read_pictures
     from rdfia_keras.models.model_files import find_model
     from rdfia_keras.models.predictions import most_probable
     from rdfia_keras.runs.files import make_folder
@@ -95,8 +95,8 @@ def draw(
 ) -> str:
     """Draw images as the network gets them, their bars and where it looked; return the method of the last."""
     from rdfia_keras import plots
-    from rdfia_keras.runs.files import make_folder
     from rdfia_keras.analysis.attribution import where_it_looks
+    from rdfia_keras.runs.files import make_folder
 
     method, maps = where_it_looks(network, images, probabilities.argmax(axis=1))
     heading = f"{name}: picture, {method} of the first class, probabilities"

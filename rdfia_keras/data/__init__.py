@@ -1,4 +1,4 @@
-"""Data sets by name or from a folder, as checked arrays. Importing this package imports NumPy only.
+"""Data sets by name or from a file or folder, as checked arrays. Importing this package imports NumPy only.
 
 To add a data set, write a module of its name here that registers a loader, and declare the name in `config.py`:
 
@@ -7,10 +7,16 @@ To add a data set, write a module of its name here that registers a loader, and 
 ...     return Dataset("moons", Split(...), Split(...), classes=("upper", "lower"))
 """
 
-from rdfia_keras.config import IMAGE_DATASETS, VECTOR_DATASETS
-from rdfia_keras.data.base import Dataset, Split, one_hot
+import os
+from importlib import import_module
+from pathlib import Path
+
+from rdfia_keras.config import IMAGE_DATASETS, POINTS_SUFFIX, VECTOR_DATASETS
+from rdfia_keras.data import image_folder, points
+from rdfia_keras.data.dataset import IMAGES, VECTORS, Dataset, Loader, Split, one_hot
 from rdfia_keras.data.initial_weights import read_initial_weights
-from rdfia_keras.data.loading import load_images, load_vectors
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.registry import Registry
 
 __all__ = [
     "IMAGE_DATASETS",
@@ -22,3 +28,75 @@ __all__ = [
     "one_hot",
     "read_initial_weights",
 ]
+
+
+def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
+    """Load a data set of vectors.
+
+    Args:
+        name: One of `config.VECTOR_DATASETS`: `circles` (N, 2), `digits` (N, 64), `mnist` (N, 784), the values of the
+            last two in [0, 1]; or the path of a CSV file of points (N, 2), see `data/points.py`.
+        data_dir: Folder to search for `circles.mat` and `mnist.npz`. Without the file, `circles` is generated and
+            `mnist` is read from Keras's cache, downloaded if need be.
+
+    Returns:
+        A `Dataset` with x of dtype float64 and y of dtype int64.
+
+    Raises:
+        RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
+    """
+    if name.endswith(POINTS_SUFFIX):
+        return points.read(Path(name))
+    if name not in VECTORS.names:
+        raise RdfiaError(f"no data set of vectors is called {name!r}; choose {_choices(VECTORS.names)}")
+    return _load(VECTORS, name, data_dir)
+
+
+def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_size: int = 32) -> Dataset:
+    """Load a data set of images.
+
+    Args:
+        name_or_path: One of `config.IMAGE_DATASETS`: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1), `digits`
+            (N, 32, 32, 3). Or the path of a folder of train/<class>/ and test/<class>/ images, which gives
+            (N, image_size, image_size, 3).
+        data_dir: Folder to search for `mnist.npz` and CIFAR-10's `cifar-10-batches-py/` or `cifar-10-python.tar.gz`.
+            Without the file, the data set is read from Keras's cache, downloaded if need be.
+        image_size: Height and width of the images of a folder. The named data sets ignore it.
+
+    Returns:
+        A `Dataset` with x of dtype uint8 and y of dtype int64.
+
+    Raises:
+        RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
+    """
+    name = str(name_or_path)
+    if name in IMAGES.names:
+        return _load(IMAGES, name, data_dir)
+    if not _is_path(name):
+        raise RdfiaError(
+            f"no data set of images is called {name!r}; choose {_choices(IMAGES.names)}, "
+            "or name a folder that holds train/<class>/ and test/<class>/ images"
+        )
+    return image_folder.load(Path(name), image_size)
+
+
+def _load(loaders: Registry[Loader], name: str, data_dir: Path | None) -> Dataset:
+    """Call the loader of a declared name, after importing the module that registers it."""
+    if data_dir is not None and not data_dir.is_dir():
+        fault = "is not a folder" if data_dir.exists() else "does not exist"
+        raise RdfiaError(f"the data folder {data_dir} {fault}; give the folder that holds the data files")
+    import_module(f"rdfia_keras.data.{name}")
+    return loaders[name](data_dir)
+
+
+def _choices(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _is_path(name: str) -> bool:
+    if os.sep in name or (os.altsep and os.altsep in name):
+        return True
+    try:
+        return bool(name) and Path(name).is_dir()
+    except (OSError, ValueError):  # Too long for a file name, or with a character that none can have.
+        return False

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.data.base import Dataset, Split, vectors
+from rdfia_keras.data.dataset import Dataset, Split, vectors
 from rdfia_keras.errors import RdfiaError
 
 FILE = "circles.mat"
@@ -19,7 +19,7 @@ _MAX_BYTES = 1_000_000
 
 @vectors("circles")
 def load_vectors(data_dir: Path | None) -> Dataset:
-    """Reads the course's `circles.mat` from `data_dir`, or generates 100 points of each class for each split.
+    """Read the course's `circles.mat` from `data_dir`, or generates 100 points of each class for each split.
 
     Returns:
         Points of shape (N, 2), float64, and their class 0 or 1. The generated points are always the same.
@@ -41,7 +41,7 @@ def _generate(random_state: int) -> Split:
 
 
 def read(path: Path) -> Dataset:
-    """Reads a `circles.mat`: Xtrain and Xtest of shape (N, 2), Ytrain and Ytest one-hot of shape (N, 2)."""
+    """Read a `circles.mat`: Xtrain and Xtest of shape (N, 2), Ytrain and Ytest one-hot of shape (N, 2)."""
     arrays = _read_matrices(path)
     missing = [key for key in _KEYS if key not in arrays]
     if missing:

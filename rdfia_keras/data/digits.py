@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rdfia_keras.data.base import Dataset, Split, images, vectors
+from rdfia_keras.data.dataset import Dataset, Split, images, vectors
 
 CLASSES = tuple("0123456789")
 _SOURCE = "sklearn.datasets.load_digits"
@@ -12,13 +12,13 @@ _SOURCE = "sklearn.datasets.load_digits"
 
 @vectors("digits")
 def load_vectors(data_dir: Path | None) -> Dataset:
-    """Loads vectors of shape (N, 64), float64 in [0, 1]; the test set is a quarter of every class."""
+    """Load vectors of shape (N, 64), float64 in [0, 1]; the test set is a quarter of every class."""
     return _dataset(_levels() / 16)
 
 
 @images("digits")
 def load_images(data_dir: Path | None) -> Dataset:
-    """Loads the same splits as colour images of shape (N, 32, 32, 3), uint8, enlarged with bicubic interpolation."""
+    """Load the same splits as colour images of shape (N, 32, 32, 3), uint8, enlarged with bicubic interpolation."""
     from PIL import Image
 
     enlarged = np.empty((len(_levels()), 32, 32, 3), np.uint8)
@@ -29,14 +29,14 @@ def load_images(data_dir: Path | None) -> Dataset:
 
 
 def _levels() -> np.ndarray:
-    """Returns the grey levels from 0 to 16, of shape (N, 64)."""
+    """Return the grey levels from 0 to 16, of shape (N, 64)."""
     from sklearn.datasets import load_digits
 
     return load_digits().data.astype(np.float64)
 
 
 def _dataset(x: np.ndarray) -> Dataset:
-    """Splits the examples, in the order of scikit-learn."""
+    """Split the examples, in the order of scikit-learn."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

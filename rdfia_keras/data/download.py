@@ -1,22 +1,19 @@
-"""Files that the user's folder lacks: from Keras's cache, or downloaded into it."""
+"""Published files: from the user's folder, from Keras's cache, or downloaded into it."""
 
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 from urllib.request import getproxies
 
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.system.backend import keras_home
 
-if TYPE_CHECKING:
-    from requests import Response
+T = TypeVar("T")
 
-TRIES = 3
-CONNECT_SECONDS = 5
+TRIES = 2
+CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
 
 
@@ -39,64 +36,42 @@ class Remote:
     cached: tuple[str, ...]
 
 
-class _Failed(Exception):
-    """Why there is no download, in a few words."""
-
-
-def fetch(remote: Remote, data_dir: Path | None) -> Path:
-    """Returns the path of a file in Keras's cache, after downloading it there if need be.
+def read_or_fetch(
+    remote: Remote, data_dir: Path | None, find: Callable[[Path], Path | None], read: Callable[[Path], T]
+) -> T:
+    """Read a published file from the user's folder, or else from Keras's cache, downloaded there if need be.
 
     Args:
         remote: The file.
-        data_dir: The user's folder, which lacks the file; only named in the error.
+        data_dir: The user's folder, or None.
+        find: Return the path of the file, or of what was unpacked from it, in a folder; None if there is none.
+        read: Read it.
 
     Raises:
-        RdfiaError: If the file is not cached and its download fails, which leaves the cache as it was.
+        RdfiaError: If the file is damaged, or is nowhere and its download fails, which leaves the cache as it was.
     """
-    home = _keras_home()
+    path = find(data_dir) if data_dir else None
+    if path:
+        return read(path)
+    folder = keras_home() / "datasets"
+    path = next((folder / place for place in remote.cached if _holds_data(folder / place)), None)
+    if path is None:
+        path = _download(remote, folder, data_dir)
     try:
-        return _find(remote, home) or _download(remote, home)
-    except (_Failed, OSError) as error:
-        searched = f"{data_dir} does not hold it and " if data_dir else ""
-        raise RdfiaError(
-            f"{remote.file} is needed but {searched}it could not be downloaded ({error}); put {remote.file} in a "
-            "folder and pass `--data-dir FOLDER`, or name that folder in the environment variable RDFIA_DATA, "
-            "or use `--dataset digits`, which needs no download"
-        ) from error
-
-
-@contextmanager
-def cached_copy(path: Path) -> Iterator[None]:
-    """Adds to the error about a cached file that deleting it is another way out."""
-    try:
-        yield
+        return read(path)
     except RdfiaError as error:
         raise RdfiaError(f"{error}, or delete {path} to have it downloaded again") from error
 
 
-def _keras_home() -> Path:
-    """Returns the folder in which Keras keeps its cache."""
-    try:
-        return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser()
-    except RuntimeError:  # There is no home folder: Keras then uses the one for temporary files.
-        return Path(tempfile.gettempdir()) / ".keras"
+def _holds_data(path: Path) -> bool:
+    # An interrupted Keras can leave an empty folder.
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
-def _find(remote: Remote, home: Path) -> Path | None:
-    for place in remote.cached:
-        path = home / "datasets" / place
-        # An interrupted Keras can leave an empty folder.
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            return path
-    return None
-
-
-def _download(remote: Remote, home: Path) -> Path:
+def _download(remote: Remote, folder: Path, data_dir: Path | None) -> Path:
+    """Download a file into a folder, where it appears once its checksum is right."""
     import pooch
-    from requests import RequestException
 
-    folder = home / "datasets"
-    created = [path for path in (folder, *folder.parents) if not path.exists()]
     pooch.get_logger().setLevel("ERROR")
     cache = pooch.create(
         path=folder,
@@ -106,66 +81,55 @@ def _download(remote: Remote, home: Path) -> Path:
         retry_if_failed=TRIES - 1,
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(cache.fetch(remote.saved_as, downloader=_stream))
-    except RequestException as error:
-        raise _Failed(f"{remote.url}: {_reason(error)}") from error
-    except ValueError as error:
-        raise _Failed(f"{remote.url}: what arrived is not the published file, its SHA-256 differs") from error
-    except OSError as error:
-        fault = f"the cache folder {home} cannot be written, KERAS_HOME can name another"
-        raise _Failed(f"{fault}: {_reason(error)}") from error
-    finally:
-        for path in created:
-            with suppress(OSError):  # Only empty folders can be removed: after a success, none is.
-                path.rmdir()
+        return Path(cache.fetch(remote.saved_as, downloader=_save))
+    except (OSError, ValueError) as error:  # What requests raises are OSErrors.
+        searched = f"{data_dir} does not hold it and " if data_dir else ""
+        proxy = " through the proxy that https_proxy names" if getproxies().get("https") else ""
+        raise RdfiaError(
+            f"{remote.file} is needed but {searched}it could not be downloaded from {remote.url}{proxy} to {folder} "
+            f"({_reason(error)}); put {remote.file} in a folder and pass `--data-dir FOLDER`, or name that folder in "
+            "the environment variable RDFIA_DATA, or use `--dataset digits`, which needs no download"
+        ) from error
 
 
-def _stream(url: str, file: str, _pooch: object) -> None:
-    """Writes what `url` holds to `file`. Pooch tries again after a `RequestException` only."""
-    from requests import ConnectionError, HTTPError, get
-    from urllib3.exceptions import MaxRetryError
+def _save(url: str, file: str, cache: object) -> None:
+    """Write what `url` holds to `file`, which pooch has made."""
+    import pooch
 
+    # Pooch makes the file for its owner only, but others may share the cache.
+    Path(file).chmod(0o644)
+    progress = _Progress(f"Downloading {url.rpartition('/')[2]} ...")
     try:
-        with get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response:
-            response.raise_for_status()
-            _write(response, Path(file))
-    except HTTPError as error:
-        if error.response is not None and error.response.status_code < 500:
-            raise _Failed(f"{url}: {_reason(error)}") from error
-        raise
-    except ValueError as error:
-        proxy = getproxies().get("https")
-        raise _Failed(f"the proxy address {proxy} is not valid: {_reason(error)}") from error
-    except ConnectionError as error:
-        fault = error.args[0] if error.args else None
-        if isinstance(fault, MaxRetryError) and fault.pool:
-            host = (getattr(fault.pool, "proxy", None) or fault.pool).host
-            raise _Failed(f"{url}: no connection to {host}: {_reason(error)}") from error
-        raise
-
-
-def _write(response: "Response", path: Path) -> None:
-    """Writes the body of a response; shows progress on a terminal and one line elsewhere."""
-    # Pooch creates the file for its owner only, but others may share the cache.
-    path.chmod(0o644)
-    label = f"Downloading {response.url.rpartition('/')[2]} ..."
-    total, done, is_terminal = int(response.headers.get("Content-Length", 0)), 0, sys.stderr.isatty()
-    print(label, end="" if is_terminal else "\n", file=sys.stderr, flush=True)
-    try:
-        with path.open("wb") as file:
-            for chunk in response.iter_content(1 << 16):
-                file.write(chunk)
-                done += len(chunk)
-                if is_terminal and total:
-                    print(f"\r{label} {done / total:4.0%} of {total / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+        pooch.HTTPDownloader(progress, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))(url, file, cache)
     finally:
-        if is_terminal:
+        if progress.done and sys.stderr.isatty():
             print(file=sys.stderr)
 
 
+class _Progress:
+    """What pooch reports the progress of a download to: a percentage on a terminal, one line elsewhere."""
+
+    def __init__(self, label: str):
+        self.label, self.total, self.done = label, 0, 0
+
+    def update(self, size: int) -> None:
+        """Count `size` more bytes; pooch also reports the whole size at the end."""
+        if not self.done and not sys.stderr.isatty():
+            print(self.label, file=sys.stderr)
+        self.done = min(self.done + size, self.total)
+        if sys.stderr.isatty() and self.total:
+            text = f"\r{self.label} {self.done / self.total:4.0%} of {self.total / 1e6:.1f} MB"
+            print(text, end="", file=sys.stderr, flush=True)
+
+    def reset(self) -> None:
+        """Ignore that pooch begins again before it reports the whole size."""
+
+    def close(self) -> None:
+        """Leave what is shown."""
+
+
 def _reason(error: BaseException) -> str:
-    """Returns on one line what the first of a chain of exceptions says."""
+    """Return on one line what the first of a chain of exceptions says."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:300]

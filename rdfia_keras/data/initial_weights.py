@@ -1,4 +1,4 @@
-"""Initial weights of the perceptron from a JSON file: W_h, b_h, W_y and b_y as lists of numbers."""
+"""The perceptron's initial weights: drawn, or read from a JSON file of W_h, b_h, W_y and b_y as lists of numbers."""
 
 import json
 import math
@@ -8,12 +8,30 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras.config import MlpConfig
-from rdfia_keras.data.base import Dataset
+from rdfia_keras.data.dataset import Dataset
 from rdfia_keras.errors import RdfiaError
 
 
+def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
+    """Return the initial weights of every implementation: those of the file that the config names, or drawn."""
+    return read_initial_weights(config, data) or init_params(
+        data.train.x.shape[1], config.hidden_units, len(data.classes), config.init_std, config.seed
+    )
+
+
+def init_params(n_x: int, n_h: int, n_y: int, std: float, seed: int) -> dict[str, np.ndarray]:
+    """Draw weights from N(0, std²), with zero biases: W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h), b_y (n_y,)."""
+    rng = np.random.default_rng(seed)
+    return {
+        "W_h": rng.normal(0, std, (n_h, n_x)),
+        "b_h": np.zeros(n_h),
+        "W_y": rng.normal(0, std, (n_y, n_h)),
+        "b_y": np.zeros(n_y),
+    }
+
+
 def read_initial_weights(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray] | None:
-    """The weights of the file that `init` names; None where it names none.
+    """Read the weights of the file that `init` names; None where it names none.
 
     Returns:
         W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_h) and b_y (n_y,), float64.
@@ -51,10 +69,10 @@ def _read(path: Path) -> Any:
 
 
 def _array(path: Path, name: str, value: Any) -> np.ndarray:
-    """A list, or a list of equally long lists, of finite numbers."""
+    """Convert a list, or a list of equally long lists, of finite numbers."""
     rows = value if isinstance(value, list) and value and all(isinstance(row, list) for row in value) else [value]
     is_table = all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows)
-    if not is_table or not all(_is_number(one) for row in rows for one in row):
+    if not is_table or not all(_is_number(number) for row in rows for number in row):
         raise RdfiaError(f"{path}: {name} must be a list of finite numbers, or of equally long lists of them")
     return np.array(value, np.float64)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rdfia_keras.data.base import Dataset, Split
+from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 
 COLUMNS = ("x1", "x2", "class", "split")
@@ -18,7 +18,7 @@ LARGEST = 1e6
 
 
 def read(path: Path) -> Dataset:
-    """Reads a CSV file of points.
+    """Read a CSV file of points.
 
     The classes are numbered in the order of their names: whole numbers by size, other names by their characters.
 

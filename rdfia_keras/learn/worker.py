@@ -4,6 +4,7 @@ It gets its jobs and time limits as JSON on the command line and answers with JS
 the student's code prints goes to standard error.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ from typing import IO, Any
 from rdfia_keras.learn.checking import WRONG, Verdict, check
 from rdfia_keras.learn.exercises import find
 from rdfia_keras.learn.files import load
-from rdfia_keras.system.native_logs import end_watch, silence_native_logs
+from rdfia_keras.system.native_logs import captured_native_logs, silence_native_logs
 
 
 class Answers:
@@ -86,9 +87,10 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     if any(find(name).uses_keras for job in order["jobs"] for name in job["names"]):
         silence_native_logs()
+        with captured_native_logs():
+            importlib.import_module("keras")
     work(order["jobs"], order["seed"], answers)
     answers.send(done=True)
-    end_watch()
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.runs.claims import DRIVER, WORKER, Busy, claimed
 from rdfia_keras.runs.claims import FOLDER as CLAIMS
 from rdfia_keras.runs.files import make_folder, write_atomic
-from rdfia_keras.runs.run import new_folder
 from rdfia_keras.runs.records import Run, read_record
+from rdfia_keras.runs.run import new_folder
 from rdfia_keras.sections.get_or_train import loader
 from rdfia_keras.sections.sweep import Ended, Trial, store_of, train_trial
 from rdfia_keras.system.signals import StopRequest

@@ -8,8 +8,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, ReportFigure
 from rdfia_keras.report.figures import Panel, draw, experiments_of, row
 from rdfia_keras.result import Result
-from rdfia_keras.runs.store import reference_store
-from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.runs.store import Query, RunStore, reference_store
 from rdfia_keras.sections.get_or_train import Load, get_or_train, loader
 from rdfia_keras.system.terminal import note
 

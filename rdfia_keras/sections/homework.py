@@ -8,11 +8,11 @@ import numpy as np
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, load_vectors, one_hot
+from rdfia_keras.data.initial_weights import init
 from rdfia_keras.learn.checking import RIGHT
 from rdfia_keras.learn.exercises import of_part
 from rdfia_keras.learn.session import Own, train_file
 from rdfia_keras.learn.trainer import PART, Problem, Trained, Weights, ours, train
-from rdfia_keras.models.initial_weights import init
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder, to_json, write_atomic
 from rdfia_keras.sections import playground

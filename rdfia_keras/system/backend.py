@@ -4,16 +4,19 @@ import gc
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.system.native_logs import native_log_tail
+from rdfia_keras.system.native_logs import captured_native_logs
 from rdfia_keras.system.signals import exit_on_interrupt
 
 # Ampere's compute capability: the first GPUs that multiply bfloat16, and TF32.
 AMPERE = (8, 0)
+# The CPU instructions that make a precision fast.
+_CPU_FLAGS = {"mixed_bfloat16": ("avx512_bf16", "amx_bf16"), "mixed_float16": ("avx512_fp16", "amx_fp16")}
 
 
 def set_up_backend(device: str, deterministic: bool = False) -> None:
@@ -31,8 +34,12 @@ def set_up_backend(device: str, deterministic: bool = False) -> None:
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         os.environ["JAX_PLATFORMS"] = "cpu"
-    _let_gpu_memory_grow()
-    with exit_on_interrupt(), _no_garbage_collection():
+    # Both back ends take most of a GPU's memory at once, which others may share. What the user has set stands; a
+    # fraction of the memory asks JAX for just that part at once.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if "XLA_CLIENT_MEM_FRACTION" not in os.environ and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    with exit_on_interrupt(), captured_native_logs(), _no_garbage_collection():
         if device != "cpu" and backend_name() != "tensorflow":
             _hide_gpus_from_tensorflow()
         import keras  # noqa: F401
@@ -54,16 +61,6 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _let_gpu_memory_grow() -> None:
-    """Take a GPU's memory as it is needed: both back ends take most of a card at once, which others may share.
-
-    What the user has set stands; a fraction of the memory asks JAX for just that part at once.
-    """
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if "XLA_CLIENT_MEM_FRACTION" not in os.environ and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-
-
 def _hide_gpus_from_tensorflow() -> None:
     """Leave the GPUs to another back end: `keras.utils.set_random_seed` imports TensorFlow beside it."""
     with suppress(ImportError, RuntimeError):  # Not installed, or in use already.
@@ -72,43 +69,21 @@ def _hide_gpus_from_tensorflow() -> None:
         tf.config.set_visible_devices([], "GPU")
 
 
-def cpu_unless_asked(device: str) -> str:
-    """The device for what is too small for a GPU, whose start costs more than such a step: a GPU only by name.
-
-    Args:
-        device: `auto`, `cpu` or `gpu`.
-    """
-    return "gpu" if device == "gpu" else "cpu"
-
-
-@contextmanager
-def placed_on(device: str) -> Iterator[None]:
-    """Keep what is made and computed inside on a device; a GPU, where there is one, is the default otherwise.
-
-    Args:
-        device: As `check_device` gives it.
-    """
-    import keras
-
-    with keras.device(f"{device_kind(device)}:0"):
-        yield
-
-
-def compiled_by_xla(function: Callable) -> Callable:
-    """A function of tensors as XLA compiles it, for TensorFlow: other back ends compile whole steps only."""
-    import tensorflow as tf
-
-    return tf.function(function, jit_compile=True, autograph=False)
-
-
 def backend_name() -> str:
-    """The Keras back end that is asked for, without importing it."""
+    """Return the Keras back end that is asked for, without importing it."""
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend
-    home = Path(os.environ.get("KERAS_HOME") or Path(os.path.expanduser("~")) / ".keras")  # noqa: PTH111
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((home / "keras.json").read_text())["backend"])
+        return str(json.loads((keras_home() / "keras.json").read_text())["backend"])
     return "tensorflow"
+
+
+def keras_home() -> Path:
+    """Return the folder of Keras's settings and cached data sets, the one that Keras uses."""
+    if home := os.environ.get("KERAS_HOME"):
+        return Path(os.path.expanduser(home))  # noqa: PTH111
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home() raises where there is none)
+    return Path(home if os.access(home, os.W_OK) else tempfile.gettempdir()) / ".keras"
 
 
 def require_tensorflow(command: str) -> None:
@@ -125,15 +100,22 @@ def require_tensorflow(command: str) -> None:
 
 
 def thread_count() -> int:
-    """How many threads an operation is divided among on the CPU: the cores of this process, unless the user says it."""
-    said = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    if backend_name() == "tensorflow" and said.isdecimal() and int(said):
-        return int(said)
+    """Count the CPU threads of an operation: what the user has set, or else the cores of this process."""
+    setting = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if backend_name() == "tensorflow" and setting.isdecimal() and int(setting):
+        return int(setting)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def compiled_by_xla(function: Callable) -> Callable:
+    """Compile a function of tensors by XLA, for TensorFlow: other back ends compile whole steps only."""
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True, autograph=False)
+
+
 def has_gpu() -> bool:
-    """Whether the back end sees a GPU."""
+    """Return whether the back end sees a GPU."""
     import keras
 
     try:
@@ -143,7 +125,7 @@ def has_gpu() -> bool:
 
 
 def check_device(device: str) -> str:
-    """The device that will be used, in words.
+    """Return the device that will be used, in words.
 
     Raises:
         RdfiaError: When a GPU was asked for and none is visible.
@@ -154,21 +136,43 @@ def check_device(device: str) -> str:
     if has_gpu() and device != "cpu":
         return f"gpu ({backend}: {', '.join(keras.distribution.list_devices('gpu'))})"
     if device == "gpu":
-        said = "".join(f"\n  {backend}: {line}" for line in native_log_tail())
         raise RdfiaError(
-            f"--device gpu: the {backend} back end sees no GPU; install the GPU build with "
-            f"pip install 'rdfia-keras[gpu]' and check the driver with nvidia-smi, or use --device cpu{said}"
+            f"--device gpu: the {backend} back end sees no GPU; install the GPU build with pip install "
+            "'rdfia-keras[gpu]' and check the driver with nvidia-smi (--debug shows what the back end prints), or use "
+            "--device cpu"
         )
     return f"cpu ({backend}, {os.cpu_count()} cores)"
 
 
 def device_kind(device: str) -> str:
-    """`cpu` or `gpu`, of what `check_device` gave."""
+    """Return `cpu` or `gpu`, from what `check_device` returned."""
     return device.split(" ", 1)[0]
 
 
+def cpu_unless_asked(device: str) -> str:
+    """Choose the device for what is too small for a GPU, whose start costs more than such a step: a GPU only by name.
+
+    Args:
+        device: `auto`, `cpu` or `gpu`.
+    """
+    return "gpu" if device == "gpu" else "cpu"
+
+
+@contextmanager
+def placed_on(device: str) -> Iterator[None]:
+    """Keep what is made and computed inside on a device; a GPU, where there is one, is the default otherwise.
+
+    Args:
+        device: As `check_device` returns it.
+    """
+    import keras
+
+    with keras.device(f"{device_kind(device)}:0"):
+        yield
+
+
 def compute_capability() -> tuple[int, int] | None:
-    """What NVIDIA calls so, of the first GPU: (7, 5) for a T4; None without a GPU, and for one of another maker."""
+    """Return NVIDIA's compute capability of the first GPU, (7, 5) for a T4; None without a GPU of NVIDIA's."""
     import keras
 
     if not has_gpu():
@@ -183,18 +187,18 @@ def compute_capability() -> tuple[int, int] | None:
     return capability_of(tf.config.experimental.get_device_details(gpu).get("compute_capability"))
 
 
-def capability_of(described: object) -> tuple[int, int] | None:
-    """A compute capability from how a back end writes it, (7, 5) or "7.5"; None for anything else."""
-    numbers = re.fullmatch(r"(\d+)\.(\d+)", described if isinstance(described, str) else "")
+def capability_of(value: object) -> tuple[int, int] | None:
+    """Convert a compute capability as a back end writes it, (7, 5) or "7.5"; None for anything else."""
+    numbers = re.fullmatch(r"(\d+)\.(\d+)", value if isinstance(value, str) else "")
     if numbers:
         return int(numbers[1]), int(numbers[2])
-    return (described[0], described[1]) if isinstance(described, tuple) else None
+    return (value[0], value[1]) if isinstance(value, tuple) else None
 
 
 def uses_tf32() -> bool | None:
-    """Whether a GPU multiplies float32 by TF32, which reads 11 of its 24 digits; None without a GPU.
+    """Return whether a GPU multiplies float32 by TF32, which reads 11 of its 24 digits; None without a GPU.
 
-    GPUs since Ampere do, unless TensorFlow, JAX or NVIDIA's libraries are told not to.
+    GPUs since Ampere do, unless TensorFlow, JAX or NVIDIA's libraries are set not to.
     """
     import keras
 
@@ -212,27 +216,24 @@ def uses_tf32() -> bool | None:
 
 
 def precision_warning(precision: str, device: str, capability: tuple[int, int] | None = None) -> str | None:
-    """What to tell someone whose device has no fast path for this precision, or None.
+    """Return a warning when the device has no fast path for a precision, or None.
 
     Args:
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
-        device: As `check_device` gives it.
-        capability: As `compute_capability` gives it.
+        device: As `check_device` returns it.
+        capability: As `compute_capability` returns it.
     """
     if precision == "float32":
         return None
-    if not device.startswith("cpu"):
+    this, remedy = "this CPU", ""
+    if device_kind(device) == "gpu":
         if precision != "mixed_bfloat16" or capability is None or capability >= AMPERE:
             return None
-        written = ".".join(map(str, capability))
-        return (
-            f"this GPU (compute capability {written}) has no instructions for {precision}: expect it to be slower than "
-            "float32, not faster; mixed_float16 suits it"
-        )
-    with suppress(OSError):
-        flags = Path("/proc/cpuinfo").read_text()
-        if precision == "mixed_bfloat16" and ("avx512_bf16" in flags or "amx_bf16" in flags):
-            return None
-        if precision == "mixed_float16" and ("avx512_fp16" in flags or "amx_fp16" in flags):
-            return None
-    return f"this CPU has no instructions for {precision}: expect it to be slower than float32, not faster"
+        this = f"this GPU (compute capability {'.'.join(map(str, capability))})"
+        remedy = "; mixed_float16 suits it"
+    else:
+        with suppress(OSError):
+            flags = Path("/proc/cpuinfo").read_text()
+            if any(flag in flags for flag in _CPU_FLAGS[precision]):
+                return None
+    return f"{this} has no instructions for {precision}: expect it to be slower than float32, not faster{remedy}"

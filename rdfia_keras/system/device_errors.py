@@ -1,4 +1,4 @@
-"""What a back end raises when a computation fails on its device: read, so that a user is told in a sentence."""
+"""What a back end raises when a computation fails on its device, shortened to one sentence for the user."""
 
 import re
 from collections.abc import Collection
@@ -27,9 +27,9 @@ class DeviceError:
     """A failed computation.
 
     Attributes:
-        said: The back end's own words, a line.
+        said: The back end's own words, in one line.
         out_of_memory: Whether memory was short.
-        nodes: Where in the graph, such as `cifar/conv1/Conv2D`; empty on JAX, which does not tell.
+        nodes: Where in the graph, such as `cifar/conv1/Conv2D`; empty on JAX, which does not name them.
     """
 
     said: str
@@ -37,24 +37,22 @@ class DeviceError:
     nodes: tuple[str, ...]
 
     def layer(self, names: Collection[str]) -> str | None:
-        """The layer concerned, of a model's layers by name, or None where the message names none of them."""
-        for node in self.nodes:
-            for part in node.split("/"):
-                # In a graph, the second scope of a name is numbered.
-                for name in (part, re.sub(r"_\d+$", "", part)):
-                    if name in names:
-                        return name
-        return None
+        """Return the one of a model's layers, by name, that failed; None where the message names none of them."""
+        # In a graph, the second scope of a name is numbered.
+        scopes = (
+            re.sub(r"_\d+$", "", part) if part not in names else part for node in self.nodes for part in node.split("/")
+        )
+        return next((scope for scope in scopes if scope in names), None)
 
 
 def device_error(error: BaseException) -> DeviceError | None:
-    """What failed, where `error` was raised by a computation of TensorFlow or JAX; None for any other error."""
+    """Return what failed, where `error` was raised by a computation of TensorFlow or JAX; None for other errors."""
     text = str(error)
     if _RAISED_BY_DEVICES.isdisjoint(cls.__name__ for cls in type(error).__mro__) or _FILES.search(text):
         return None
     lines = [line.strip() for line in text.splitlines()]
-    telling = [line for line in lines if not _AROUND.match(line)] or lines or [""]
-    said = _MARKS.sub("", telling[0]).strip() or type(error).__name__
+    informative = [line for line in lines if not _AROUND.match(line)] or lines or [""]
+    said = _MARKS.sub("", informative[0]).strip() or type(error).__name__
     nodes = tuple(first or second for first, second in _NODE.findall(text))
     out_of_memory = type(error).__name__ == "ResourceExhaustedError" or bool(_MEMORY.search(text))
     return DeviceError(said if len(said) <= LONGEST else f"{said[:LONGEST]}…", out_of_memory, nodes)

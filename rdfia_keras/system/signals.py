@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks a training to end in good order, the second ends the process at once."""
+"""Ctrl-C and SIGTERM: the first stops a training after the current batch, the second ends the process at once."""
 
 import os
 import signal
@@ -8,24 +8,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from rdfia_keras.system.native_logs import end_watch
-
-
-def _exit_now(code: int) -> None:
-    end_watch()
-    os._exit(code)
-
 
 @contextmanager
 def exit_on_interrupt() -> Iterator[None]:
-    """While active, Ctrl-C ends the process without a KeyboardInterrupt.
+    """End the process on Ctrl-C, without a KeyboardInterrupt, while active.
 
-    For the import of large libraries: their code may swallow the exception, and nothing is there yet to be saved.
+    For the import of large libraries: their code may swallow the exception, and there is nothing to save yet.
     """
 
     def end(_signum: int, _frame: FrameType | None) -> None:
         os.write(sys.stderr.fileno(), b"interrupted\n")
-        _exit_now(130)
+        os._exit(130)
 
     before = signal.signal(signal.SIGINT, end)
     try:
@@ -35,7 +28,7 @@ def exit_on_interrupt() -> Iterator[None]:
 
 
 class StopRequest:
-    """While active, notes the first SIGINT or SIGTERM instead of dying of it.
+    """A note of the first SIGINT or SIGTERM, instead of dying of it, while active.
 
     Attributes:
         signum: The signal that came, or None.
@@ -54,12 +47,12 @@ class StopRequest:
         return self.signum is not None
 
     def exit_code(self, otherwise: int) -> int:
-        """130 or 143 when a signal came."""
+        """Return 130 or 143 when a signal came."""
         return otherwise if self.signum is None else 128 + self.signum
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
         if self:
-            _exit_now(128 + signum)
+            os._exit(128 + signum)
         self.signum = signum
         # A handler may run inside another write to stderr, where print() would raise a RuntimeError.
         os.write(sys.stderr.fileno(), b"\nstopping after this batch; press Ctrl-C again to stop at once\n")

@@ -1,5 +1,6 @@
 """Progress on stderr: a bar with the time left on a terminal, at most about a line a second elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -7,21 +8,21 @@ from typing import Any
 
 # Rich is imported where a bar is shown: it costs as much as the rest of a light command.
 SECONDS_BETWEEN_LINES = 1.0
-# Told of each finished epoch as well: its number, how many there will be, and its row of the history.
+# Called after each finished epoch: its number, how many there will be, and its row of the history.
 epoch_listeners: list[Callable[[int, int, Mapping[str, Any]], None]] = []
 # The first calls of a training step trace and compile it.
 REPORTS_OF_A_START = 2
 
 
 class Progress:
-    """Shows the progress of one training.
+    """Progress of one training.
 
     Args:
-        label: What is trained.
+        label: Name of the training.
         epochs: Number of epochs in all.
         batches: Batches an epoch; 1 when nothing smaller than an epoch is reported.
         done: Epochs that were finished before, in a resumed run.
-        clock: Gives seconds.
+        clock: Returns seconds.
 
     Example:
         >>> with Progress("baseline", epochs=2, batches=10) as progress:
@@ -36,8 +37,12 @@ class Progress:
         self.batches = batches
         self.done = done
         self.bar: Any = None
-        self._pace = _Pace(batches, done, clock)
-        self._last_line = -float("inf")
+        self._clock = clock
+        self._first, self._reports = done, 0
+        # When measuring began, in seconds, and how many epochs were done then: tracing and compiling the first steps
+        # happens only once. It begins after some batches, and anew after the first epoch.
+        self._start: tuple[float, float] | None = None
+        self._last_line = -math.inf
 
     def __enter__(self) -> "Progress":
         if sys.stderr.isatty():
@@ -54,7 +59,7 @@ class Progress:
             TextColumn("{task.fields[last]}"),
             console=Console(file=sys.stderr),
             speed_estimate_period=120,
-            get_time=self._pace.clock,
+            get_time=self._clock,
         )
         total, completed = self.epochs * self.batches, self.done * self.batches
         self.task = self.bar.add_task(self.label, total=total, completed=completed, last="")
@@ -66,14 +71,21 @@ class Progress:
 
     def batch(self, count: int) -> None:
         """Report that `count` batches of the current epoch are done."""
-        self._pace.batch(count)
+        self._reports += 1
+        if self._reports == REPORTS_OF_A_START and count < self.batches:
+            self._start = self._clock(), self.done + count / self.batches
         if self.bar:
             self.bar.update(self.task, completed=self.done * self.batches + count)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Report a finished epoch by its row of the history."""
-        self.done = row["epoch"]
-        seconds = self._pace.epoch(self.done)
+        is_first, self.done = self.done == self._first, row["epoch"]
+        now, seconds = self._clock(), None
+        if self._start:
+            begin, done = self._start
+            seconds = (now - begin) / (self.done - done)
+        if is_first:
+            self._start = now, self.done
         for tell in epoch_listeners:
             tell(self.done, self.epochs, row)
         text = (
@@ -85,7 +97,6 @@ class Progress:
         if self.bar:
             self.bar.update(self.task, completed=self.done * self.batches, last=text)
             return
-        now = self._pace.clock()
         # A log file would fill with the hundreds of epochs that the perceptron takes in a second.
         if now - self._last_line < SECONDS_BETWEEN_LINES and self.done < self.epochs:
             return
@@ -95,43 +106,8 @@ class Progress:
         note(f"{self.label}  {text}")
 
 
-class _Pace:
-    """Seconds an epoch, without what a training does only once: tracing and compiling its steps.
-
-    Args:
-        batches: Batches an epoch.
-        done: Epochs that were finished before.
-        clock: Gives seconds.
-    """
-
-    def __init__(self, batches: int, done: int, clock: Callable[[], float]):
-        self.clock = clock
-        self._batches = batches
-        self._done = self._first = done
-        self._reports = 0
-        # From when on it is measured: seconds, and epochs done by then; first after some batches, then after an epoch.
-        self._from: tuple[float, float] | None = None
-
-    def batch(self, count: int) -> None:
-        """`count` batches of an epoch are done."""
-        self._reports += 1
-        if self._reports == REPORTS_OF_A_START and self._done == self._first and count < self._batches:
-            self._from = self.clock(), self._done + count / self._batches
-
-    def epoch(self, number: int) -> float | None:
-        """Seconds an epoch once epoch `number` is finished; None where all there was is the start."""
-        now, measured = self.clock(), None
-        if self._from:
-            begin, done = self._from
-            measured = (now - begin) / (number - done)
-        if self._done == self._first:
-            self._from = now, number
-        self._done = number
-        return measured
-
-
 def duration_in_words(seconds: float) -> str:
-    """Seconds or minutes, rounded."""
+    """Return seconds or minutes, rounded."""
     return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
 
 

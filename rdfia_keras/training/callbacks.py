@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.runs import checkpoint
 from rdfia_keras.runs.files import write_atomic
 from rdfia_keras.runs.records import EpochRow, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress

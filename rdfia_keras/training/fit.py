@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
@@ -110,9 +111,7 @@ def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
 
 def predict(model: keras.Model, split: Split) -> np.ndarray:
     """Class probabilities (N, n_y), float64."""
-    logits = model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64)
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return softmax(model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64), axis=1)
 
 
 def predict_images(model: keras.Model, images: np.ndarray) -> np.ndarray:

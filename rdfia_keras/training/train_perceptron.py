@@ -11,9 +11,9 @@ import numpy as np
 from rdfia_keras import plots
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import Dataset, read_initial_weights
+from rdfia_keras.data.initial_weights import init
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.models import perceptron
-from rdfia_keras.models.initial_weights import init
 from rdfia_keras.models.predictions import confusion
 from rdfia_keras.runs.checkpoint import Arrays, digest, load_last, save_next
 from rdfia_keras.runs.files import file_digests, write_atomic

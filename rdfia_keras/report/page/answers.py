@@ -5,8 +5,6 @@ import html
 import re
 from dataclasses import dataclass
 
-from rdfia_keras.runs.store import REFERENCE_FOLDER
-
 FILE = FOLDER / "questions.md"
 
 

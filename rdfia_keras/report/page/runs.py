@@ -13,8 +13,8 @@ from rdfia_keras.config import CONFIGS, Config, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.sources import Sources
-from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
 from rdfia_keras.runs.records import read_record
+from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
 from rdfia_keras.runs.store import reference_store
 
 # What a run's folder may have, first; its other pictures follow under their names.

@@ -11,10 +11,9 @@ from rdfia_keras.analysis.seeds import Statistics, Trial
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.report.figures import Panel
 from rdfia_keras.report.page.maps import read as read_map
-from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
 from rdfia_keras.runs.records import Run
-from rdfia_keras.runs.store import reference_snapshot
-from rdfia_keras.runs.store import Query, RunStore, Snapshot
+from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
+from rdfia_keras.runs.store import Query, RunStore, Snapshot, reference_snapshot
 
 
 @dataclass

@@ -11,7 +11,6 @@ from rdfia_keras.report.page import charts
 from rdfia_keras.report.page.answers import answers
 from rdfia_keras.report.page.charts import Points
 from rdfia_keras.report.page.sources import Sources
-from rdfia_keras.runs.store import REFERENCE_FOLDER
 
 
 def swept(sources: Sources) -> list[dict[str, Any]]:

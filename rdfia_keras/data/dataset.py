@@ -30,11 +30,11 @@ class Split:
         return len(self.y)
 
     def take(self, count: int) -> "Split":
-        """Returns the first `count` examples."""
+        """Return the first `count` examples."""
         return Split(self.x[:count], self.y[:count])
 
     def pick(self, indices: np.ndarray) -> "Split":
-        """Returns the examples at some indices."""
+        """Return the examples at the given indices."""
         return Split(self.x[indices], self.y[indices])
 
     @cached_property
@@ -54,7 +54,7 @@ class Dataset:
         classes: The name of each class, in the order of the class numbers.
         source: Where the arrays come from, for the user to read.
         validation: The part of the training split that `hold_out` took away, to choose an epoch by.
-        whole: The data set before that, and before `draw`.
+        whole: The data set before `draw` and `hold_out`.
 
     Raises:
         RdfiaError: If shapes, dtypes, values or labels are invalid.
@@ -64,7 +64,7 @@ class Dataset:
     train: Split
     test: Split
     classes: tuple[str, ...]
-    source: str = field(default="")
+    source: str = ""
     validation: Split | None = None
     whole: "Dataset | None" = field(default=None, repr=False)
 
@@ -79,40 +79,36 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of all four arrays, with their shapes and dtypes.
-
-        It is that of the whole data set, whatever is held out.
-        """
-        if self.whole:
-            return self.whole.digest
-        return _digest(self.train.x, self.train.y, self.test.x, self.test.y)
+        """The first 16 hexadecimal digits of the SHA-256 of all four arrays of the whole data set."""
+        whole = self.whole or self
+        return _digest(whole.train.x, whole.train.y, whole.test.x, whole.test.y)
 
     def take(self, count: int) -> "Dataset":
-        """Returns the first `count` training and test examples."""
+        """Return the first `count` training and test examples."""
         return replace(self, train=self.train.take(count), test=self.test.take(count))
 
     def draw(self, count: int | None, seed: int) -> "Dataset":
-        """Returns the data set with fewer training examples, drawn in proportion to the classes (theory question 2).
+        """Return the data set with fewer training examples, drawn in proportion to the classes (theory question 2).
 
-        From one seed, few examples are among the many that are drawn for a larger count.
+        Examples drawn for a small count are among those drawn for a larger one from the same seed.
 
         Args:
-            count: Of the training examples, together with those that are held out; None for all.
-            seed: Of the draw.
+            count: Number of training examples, together with those that are held out; None for all.
+            seed: Seed of the draw.
 
         Raises:
             RdfiaError: If there are fewer.
         """
-        there = len(self.train) + len(self.validation or ())
-        if count is None or count == there:
+        available = len(self.train) + len(self.validation or ())
+        if count is None or count == available:
             return self
-        if count > there:
+        if count > available:
             raise RdfiaError(
-                f"{self.name} has {there:,} training examples, fewer than train_examples (--train-examples) {count:,}: "
-                "ask for fewer, or leave it out"
+                f"{self.name} has {available:,} training examples, fewer than train_examples (--train-examples) "
+                f"{count:,}: ask for fewer, or leave it out"
             )
         # Each class's examples, in random order, at equal distances from 0 to 1: the first ones are taken.
-        rng, place = np.random.default_rng([seed, 0, 0, 2]), np.empty(there)
+        rng, place = np.random.default_rng([seed, 0, 0, 2]), np.empty(available)
         for number in range(len(self.classes)):
             examples = rng.permutation(np.flatnonzero(self.train.y == number))
             place[examples] = (np.arange(len(examples)) + rng.random()) / max(len(examples), 1)
@@ -120,11 +116,11 @@ class Dataset:
         return replace(self, train=train, whole=self.whole or self)
 
     def hold_out(self, fraction: float, seed: int) -> "Dataset":
-        """Returns the data set with a validation split, drawn from the training split in proportion to its classes.
+        """Return the data set with a validation split, drawn from the training split in proportion to its classes.
 
         Args:
-            fraction: Of each class, rounded to whole examples; 0 for no validation split.
-            seed: Of the draw.
+            fraction: Fraction of each class, rounded to whole examples; 0 for no validation split.
+            seed: Seed of the draw.
 
         Raises:
             RdfiaError: If a class would have no example in one of the two parts.
@@ -148,8 +144,8 @@ class Dataset:
         return replace(self, train=train, validation=validation, whole=self.whole or self)
 
     def describe(self) -> dict[str, Any]:
-        """Returns what a record keeps of the data set."""
-        described: dict[str, Any] = {
+        """Return what a record keeps of the data set."""
+        description: dict[str, Any] = {
             "name": self.name,
             "counts": {"train": len(self.train), "test": len(self.test)},
             "classes": len(self.classes),
@@ -157,9 +153,9 @@ class Dataset:
             "digest": self.digest,
         }
         if self.validation:
-            described["counts"]["validation"] = len(self.validation)
-            described["validation_digest"] = self.validation.digest
-        return described
+            description["counts"]["validation"] = len(self.validation)
+            description["validation_digest"] = self.validation.digest
+        return description
 
 
 def _digest(*arrays: np.ndarray) -> str:
@@ -193,11 +189,11 @@ def _check(what: str, split: Split, n_y: int) -> None:
 
 
 def one_hot(y: np.ndarray, n_y: int) -> np.ndarray:
-    """Converts class numbers (N,) to float64 one-hot rows (N, n_y)."""
+    """Convert class numbers (N,) to float64 one-hot rows (N, n_y)."""
     return np.eye(n_y)[y]
 
 
-# What a data set registers: it takes the user's folder of data files, if there is one.
+# What a data set registers. Its argument is the user's folder of data files, or None.
 Loader = Callable[[Path | None], Dataset]
 
 VECTORS: Registry[Loader] = Registry("data set of vectors", VECTOR_DATASETS, declared_in="config.VECTOR_DATASETS")

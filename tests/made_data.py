@@ -1,0 +1,67 @@
+"""What tests of data sets share: small files in the published layouts, a pickle that attacks, and a check of errors."""
+
+import hashlib
+import os
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdfia_keras.errors import RdfiaError
+
+NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+
+
+def fault(call, *args, **kwargs) -> str:
+    """The one line of the error that a call raises."""
+    with pytest.raises(RdfiaError) as caught:
+        call(*args, **kwargs)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every path below a folder, with the digest of its bytes."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        for path in folder.rglob("*")
+    }
+
+
+class Touch:
+    """Unpickled the ordinary way, it makes a file."""
+
+    def __init__(self, canary: Path):
+        self.canary = canary
+
+    def __reduce__(self):
+        return os.system, (f"touch '{self.canary}'",)
+
+
+def cifar_batch(seed: int = 0, count: int = 4) -> dict:
+    rng = np.random.default_rng(seed)
+    return {
+        b"data": rng.integers(0, 256, (count, 3072), dtype=np.uint8),
+        b"labels": [int(label) for label in rng.integers(0, 10, count)],
+        b"filenames": [b"a.png"] * count,
+    }
+
+
+def write_cifar(folder: Path, **replaced: bytes) -> Path:
+    """Write six batches of 3 to 8 images, some of them replaced by other bytes, or with more files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    batches = {name: pickle.dumps(cifar_batch(seed, 3 + seed), 2) for seed, name in enumerate(NAMES)}
+    for name, content in {**batches, **replaced}.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def write_cifar_archive(path: Path, folder: Path, names=NAMES) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            archive.add(folder / name, f"cifar-10-batches-py/{name}")
+    return path
