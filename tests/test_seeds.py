@@ -126,7 +126,7 @@ def pretend(monkeypatch):
 
 def test_measures_are_of_the_first_epochs_only():
     measured = seeds.measures(rows(0.1, 0.9, 0.3, 0.4, 0.5, 0.6, 0.99), 6)
-    assert measured == {"best": 0.9, "last": 0.6, "mean of the last 5": pytest.approx(0.54)}
+    assert measured == {"best": 0.9, "last": 0.6, "last_five": pytest.approx(0.54)}
     assert seeds.mean_of_last(rows(0.1, 0.2, 0.3), 2) == pytest.approx(0.15)
 
 
@@ -149,7 +149,7 @@ def test_a_difference_is_over_equal_epochs_and_significant_above_twice_the_stand
     assert compared.differences == {
         "best": pytest.approx(0.09),
         "last": pytest.approx(0.015),
-        "mean of the last 5": pytest.approx(0.019),
+        "last_five": pytest.approx(0.019),
     }
     assert compared.significant == ("best",)
     assert row_of("bonus", "experiment", "adam")["above the threshold"] == "only best"

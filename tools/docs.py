@@ -4,18 +4,16 @@ A document with computed numbers is a Jinja2 template in `docs/templates/`: edit
 it stands, with these values and functions:
 
     table("ladder")                     a table of `analysis/reference_tables.py`, in Markdown
-    run("augment")                      the reference run with seed 0: see `ReferenceRun`
-    trials("augment")                   the reference runs from every seed
-    over_seeds("augment", 30)           mean and standard deviation over the reference's seeds after 30 epochs: .best,
-                                        .last and .tail, the mean of the last five epochs
+    run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
+    over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
-    difference("adam")                  a `DifferenceToBase`, with the short names of measures: .best, .last, .tail
+    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .is_gain
     apart("momentum", "nesterov")       how far two experiments with one base are apart, in each measure
-    paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five epochs: .mean, .interval, .n
-    deviation(50)                       the standard deviations over seeds: .best, .last, .tail
-    study("hidden", 4)                  a row of a study's sweep, by the value of its setting
-    machine("sweep", "rbf", 0.01)       test accuracy of an SVM in figure 4 ("scores") or figure 5 ("sweep")
-    config("adam"), mlp                 settings of an experiment; the perceptron's defaults
+    paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
+    deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
+    study("hidden", 4)                  the row of a study's sweep in which the setting has this value
+    machine("sweep", "rbf", 0.01)       test accuracy of an SVM of figure 4 ("scores") or of figure 5 ("sweep")
+    config("adam")                      settings of an experiment
     layer("hue"), rate("step", 10)      an augmentation layer; the factor of a schedule after so many epochs
     ladder, bonus["25"]                 names of experiments: the ladder's, and the bonus's by question
     theory, keras, svm, ...             modules and constants of the code, for its formulas and defaults
@@ -25,14 +23,12 @@ Accuracies are fractions. Filters make texts of them: `percent` (81.7 %), `point
 `plus_minus` (81.7 ± 0.2), `interval` (+1.10 to +2.18); `fixed(n)` writes n decimals, `power` 9e-16.
 """
 
-import functools
 import itertools
 import json
 import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -44,12 +40,10 @@ from rdfia_keras.analysis import seeds, sweep_table, theory
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.analysis.reference_tables import TABLES
 from rdfia_keras.analysis.tables import Row
-from rdfia_keras.config import OPTIMIZERS, MlpConfig
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.models import augmentation, pytorch_defaults, svm
 from rdfia_keras.report import figures
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.records import EpochRow
 from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
@@ -83,7 +77,7 @@ class ReferenceRun:
         end: The row of the last epoch.
     """
 
-    def __init__(self, rows: Sequence[EpochRow]):
+    def __init__(self, rows: Sequence[Mapping[str, Any]]):
         self.rows = rows
         self.accuracies = [row["test_accuracy"] for row in rows]
         self.best = max(self.accuracies)
@@ -98,18 +92,18 @@ class ReferenceRun:
         """Return the first epochs of the run."""
         return ReferenceRun(self.rows[:epochs])
 
-    def lowest(self, column: str = "test_loss") -> EpochRow:
+    def lowest(self, column: str = "test_loss") -> Mapping[str, Any]:
         """Return the row of the epoch that has the lowest value."""
-        return min(self.rows, key=lambda row: row[column])
+        return min(self.rows, key=lambda row: float(row[column]))
 
     def reaches(self, accuracy: float) -> int:
         """Return the first epoch with this test accuracy."""
         return next(epoch for epoch, value in enumerate(self.accuracies, start=1) if value >= accuracy)
 
     @property
-    def tail(self) -> float:
+    def last_five(self) -> float:
         """The mean test accuracy of the last five epochs."""
-        return seeds.mean_of_last(self.rows, len(self))
+        return statistics.fmean(self.accuracies[-seeds.LAST :])
 
     @property
     def roughness(self) -> float:
@@ -144,55 +138,11 @@ def _cell(column: str, text: str) -> str:
     return re.sub(r"^[\w.-]+", r"`\g<0>`", text) if column in ("experiment", "run", "rung", "over", "changes") else text
 
 
-def _measures(values: Mapping[str, Any]) -> SimpleNamespace:
-    """Give the measures of `seeds.MEASURES` names that a template can write."""
-    return SimpleNamespace(
-        **dict(zip(("best", "last", "tail"), (values[name] for name in seeds.MEASURES), strict=True))
-    )
-
-
-def over_seeds(name: str, epochs: int) -> SimpleNamespace:
-    values = seeds.statistics_at(REGISTRY[name], epochs)
-    assert values is not None, name
-    return _measures(values)
-
-
-def at_end(name: str) -> seeds.Statistics | None:
-    return seeds.reference_statistics(REGISTRY[name], "final")
-
-
-@functools.cache
-def difference(name: str) -> SimpleNamespace:
-    compared = seeds.difference_to_base(REGISTRY[name])
-    assert compared is not None, name
-    return SimpleNamespace(
-        **vars(_measures(compared.differences)),
-        means=_measures(compared.means),
-        threshold=_measures(compared.threshold),
-        significant=compared.significant,
-        values=list(compared.differences.values()),
-        is_gain=len(compared.significant) == len(seeds.MEASURES) and min(compared.differences.values()) > 0,
-        is_loss=len(compared.significant) == len(seeds.MEASURES) and max(compared.differences.values()) < 0,
-    )
-
-
-def paired(name: str, over: str, epochs: int = 50) -> seeds.PairedDifference | None:
-    return seeds.paired_difference_over(REGISTRY[over], REGISTRY[name], epochs)
-
-
 def apart(name: str, other: str) -> list[float]:
     """Return how far two experiments with the same base are apart, in each measure."""
-    pairs = zip(vars(difference(name).means).values(), vars(difference(other).means).values(), strict=True)
-    return [abs(mean - other_mean) for mean, other_mean in pairs]
-
-
-def trials(name: str) -> list[ReferenceRun]:
-    """Return the reference runs of an experiment from every seed, over its own epochs."""
-    return [ReferenceRun(trial.rows) for trial in seeds.reference_trials(REGISTRY[name]).values()]
-
-
-def deviation(epochs: int) -> SimpleNamespace:
-    return _measures(seeds.standard_deviations(epochs))
+    first, second = (seeds.difference_to_base(REGISTRY[compared]) for compared in (name, other))
+    assert first and second
+    return [abs(first.means[measure] - second.means[measure]) for measure in seeds.MEASURES]
 
 
 def study(name: str, value: Any) -> dict[str, Any]:
@@ -213,7 +163,7 @@ def implementations_apart() -> float:
     """Return the largest difference between any numbers of the four implementations in an epoch."""
     stored = reference_run(REGISTRY["circles"])
     assert stored is not None
-    groups: dict[int, list[EpochRow]] = {}
+    groups: dict[int, list[Mapping[str, Any]]] = {}
     for row in stored.history():
         groups.setdefault(row["epoch"], []).append(row)
     columns = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
@@ -224,38 +174,17 @@ def implementations_apart() -> float:
     )
 
 
-def chance(n: int, freedom: int) -> float:
-    """Return how often a difference of means passes the threshold by chance.
-
-    Args:
-        n: Seeds of the experiment; its base has three.
-        freedom: Degrees of freedom of the standard deviation.
-    """
-    return float(2 * scipy.stats.t.sf(2 / (1 / 3 + 1 / n) ** 0.5, freedom))
+def chance(n: int, epochs: int) -> float:
+    """Return how often the mean of `n` seeds passes the threshold by chance, where its base has three seeds."""
+    return float(2 * scipy.stats.t.sf(2 / (1 / 3 + 1 / n) ** 0.5, seeds.degrees_of_freedom(epochs)))
 
 
-def freedom(epochs: int) -> int:
-    """Return the degrees of freedom of the standard deviations over seeds."""
-    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == seeds.DATASET]
-    return sum(values["best"].n - 1 for one in experiments if (values := seeds.statistics_at(one, epochs)))
-
-
-def precision_pairs() -> SimpleNamespace:
-    """Return the measured pairs, their means, and the paired difference of the best epochs."""
+def precision_pairs() -> dict[str, Any]:
+    """Return the rows of the measured pairs with their means, and the paired difference of the best epochs."""
     columns = zip(*PRECISION_PAIRS.values(), strict=True)
     means = [[statistics.fmean(values) for values in zip(*column, strict=True)] for column in columns]
     float32, bfloat16 = ({seed: pair[column][0] for seed, pair in PRECISION_PAIRS.items()} for column in (0, 1))
-    return SimpleNamespace(rows={**PRECISION_PAIRS, "mean": means}, best=seeds.paired_difference(float32, bfloat16))
-
-
-def layer(name: str) -> Any:
-    """Return an augmentation layer with its defaults, for images of 28 x 28."""
-    return augmentation.LAYERS[name](28, 0)
-
-
-def rate(schedule: str, epoch: int) -> float:
-    """Return the factor by which a schedule multiplies the learning rate."""
-    return SCHEDULES[schedule](1.0).rate(epoch)
+    return {"rows": {**PRECISION_PAIRS, "mean": means}, "best": seeds.paired_difference(float32, bfloat16)}
 
 
 def claim(condition: object) -> None:
@@ -274,24 +203,37 @@ def plus_minus(value: seeds.Statistics | Mapping[str, float], digits: int = 1) -
 
 
 NAMES = {
-    **{one.__name__: one for one in (run, trials, table, over_seeds, at_end, difference, apart, paired, deviation)},
-    **{one.__name__: one for one in (study, machine, implementations_apart, chance, freedom, layer, rate, claim)},
+    "table": table,
+    "run": run,
+    "trials": lambda name: [ReferenceRun(trial.rows) for trial in seeds.reference_trials(REGISTRY[name]).values()],
+    "over_seeds": lambda name, epochs: seeds.statistics_at(REGISTRY[name], epochs),
+    "at_end": lambda name: seeds.reference_statistics(REGISTRY[name], "final"),
+    "difference": lambda name: seeds.difference_to_base(REGISTRY[name]),
+    "apart": apart,
+    "paired": lambda name, over: seeds.paired_difference_over(REGISTRY[over], REGISTRY[name], 50),
+    "deviation": seeds.standard_deviations,
+    "freedom": seeds.degrees_of_freedom,
+    "chance": chance,
     "precision_pairs": precision_pairs(),
+    "study": study,
+    "machine": machine,
+    "implementations_apart": implementations_apart,
     "config": lambda name: REGISTRY[name].config.resolve(),
-    "mlp": MlpConfig().resolve(),
+    "layer": lambda name: augmentation.LAYERS[name](28, 0),
+    "rate": lambda schedule, epoch: SCHEDULES[schedule](1.0).rate(epoch),
     "ladder": [experiment.name for experiment in LADDER],
     "bonus": {
         question: [one.name for one in bonus_experiments() if one.reference.question == question]
         for question in ("21", "25", "28")
     },
-    "optimizers": OPTIMIZERS,
     "theory": theory,
     "keras": keras,
     "augmentation": augmentation,
     "svm": svm,
     "pytorch_defaults": pytorch_defaults,
-    "pytorch_optimizers": PYTORCH_DEFAULTS,
+    "PYTORCH_DEFAULTS": PYTORCH_DEFAULTS,
     "IterationDecay": IterationDecay,
+    "claim": claim,
 }
 FILTERS = {
     "percent": lambda fraction, digits=1: f"{100 * fraction:.{digits}f} %",
