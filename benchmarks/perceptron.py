@@ -23,7 +23,7 @@ def ours(implementation: str) -> Work:
     set_up_backend("cpu")
     from rdfia_keras.data import load_vectors
     from rdfia_keras.experiments.registry import CIRCLES
-    from rdfia_keras.training.perceptron import Trainer, init
+    from rdfia_keras.training.perceptron_epochs import Trainer, init
 
     data = load_vectors("circles")
     trainer = Trainer(implementation, CIRCLES.config, data, init(CIRCLES.config, data))

@@ -51,9 +51,8 @@ def rdfia(tmp_path):
 @pytest.fixture
 def rdfia_here(tmp_path, monkeypatch):
     """The same in this process, which spares the seconds that TensorFlow takes to start."""
-    from typer.testing import CliRunner
-
     from rdfia_keras.cli import app
+    from typer.testing import CliRunner
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RDFIA_DATA", raising=False)

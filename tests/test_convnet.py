@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+from rdfia_keras.sections.predictions import confusion, worst_mistakes
 
 from rdfia_keras.config import NETWORKS, CnnConfig
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import LADDER
-from rdfia_keras.experiments.registry import BATCH_NORM
-from rdfia_keras.experiments.registry import BASELINE
+from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models import augmentation, convnet, saving, statistics, whitening
 from rdfia_keras.models.augmentation import RandomCrop, crop_size
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
@@ -24,7 +24,6 @@ from rdfia_keras.models.saving import save_model
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.sections import cnn
-from rdfia_keras.sections.predictions import confusion, worst_mistakes
 from rdfia_keras.training import callbacks, fit, optimizers, schedules
 
 RNG = np.random.default_rng(0)

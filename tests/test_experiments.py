@@ -26,10 +26,21 @@ from rdfia_keras.experiments import (
     on_dataset,
     same_identity,
 )
-from rdfia_keras.experiments.registry import ADAM, BATCH_NORM, BLUR, DROPOUT, LR_1, MNIST_LENET, ZCA
 from rdfia_keras.experiments.figures import FIGURE_KINDS
-from rdfia_keras.experiments.registry import AUGMENT, BASELINE, BATCH_NORM_PYTORCH, DROPOUT_PYTORCH
-from rdfia_keras.experiments.registry import CIRCLES
+from rdfia_keras.experiments.registry import (
+    ADAM,
+    AUGMENT,
+    BASELINE,
+    BATCH_NORM,
+    BATCH_NORM_PYTORCH,
+    BLUR,
+    CIRCLES,
+    DROPOUT,
+    DROPOUT_PYTORCH,
+    LR_1,
+    MNIST_LENET,
+    ZCA,
+)
 from rdfia_keras.models import augmentation, convnet
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES

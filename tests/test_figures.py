@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rdfia_keras.sections.get_or_train import query_of
 from stored_runs import change, no_data, query, store
 
 from rdfia_keras.analysis import tables
@@ -13,14 +14,10 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, REGISTRY
-from rdfia_keras.experiments.registry import LR_1
-from rdfia_keras.experiments.registry import SVM_KERNELS
-from rdfia_keras.experiments.registry import BASELINE
-from rdfia_keras.experiments.registry import CIRCLES
+from rdfia_keras.experiments.registry import BASELINE, CIRCLES, LR_1, SVM_KERNELS
 from rdfia_keras.report import figures
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.sections import figure, svm
-from rdfia_keras.sections.get_or_train import query_of
 
 
 @pytest.fixture(scope="module")

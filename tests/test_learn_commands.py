@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
+from rdfia_keras.cli import learn
 from right_solutions import solved
 
-from rdfia_keras.cli import learn
 from rdfia_keras.learn import session
 from rdfia_keras.learn.checking import check
 from rdfia_keras.learn.exercises import EXERCISES, of_part

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from typer.testing import CliRunner
-
 from rdfia_keras.cli import app
 from rdfia_keras.cli.command import LATEST
 from rdfia_keras.cli.options import collect
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.sections.common import create_run
+from typer.testing import CliRunner
+
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, RunOptions, SvmConfig, flag, settings
 from rdfia_keras.data import load_vectors
 from rdfia_keras.experiments import REGISTRY, match_registered
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.records import read_record
-from rdfia_keras.sections.common import create_run
 
 COMMANDS = typer.main.get_command(app).commands
 # What no setting stands for.

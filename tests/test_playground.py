@@ -71,7 +71,7 @@ def data_of(data: Dataset) -> dict:
 
 def python_curve(config: MlpConfig, data: Dataset) -> tuple[np.ndarray, dict]:
     """The scores after each epoch by the `manual` implementation, and the last weights."""
-    from rdfia_keras.training.perceptron import State, init, train
+    from rdfia_keras.training.perceptron_epochs import State, init, train
 
     state = State(init(config, data))
     train("manual", config, data, state, False, lambda row: None)
@@ -199,7 +199,7 @@ def test_gradients_of_a_step_are_those_by_hand():
     from rdfia_keras.data import one_hot
     from rdfia_keras.models.perceptron import backward, forward
     from rdfia_keras.training.callbacks import epoch_order
-    from rdfia_keras.training.perceptron import init
+    from rdfia_keras.training.perceptron_epochs import init
 
     data, config = load_vectors("circles"), MlpConfig(seed=3, epochs=1).resolve()
     (answer,) = node("curves.mjs", {"data": data_of(data), "settings": [settings_of(config)]})
@@ -287,9 +287,8 @@ def test_bad_texts_are_refused_with_a_sentence():
 @needs_node
 def test_the_command_it_shows_gives_the_settings_on_screen():
     """What the page would show, parsed by the command line itself."""
-    from typer.testing import CliRunner
-
     from rdfia_keras.cli.app import app
+    from typer.testing import CliRunner
 
     config = MlpConfig(lr=1e-7, batch_size=3, hidden_units=4, init_std=0.0, seed=9, epochs=12, implementation="manual")
     files = {"data_dir": None, "dataset": "my points's.csv", "init": "weights.json"}

@@ -138,7 +138,7 @@ def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights
 def test_initial_weights_decide_where_training_begins(points, weights, tmp_path):
     """One step of the whole training set from the file's weights, beside the same by NumPy."""
     config = MlpConfig(dataset=str(points), init=str(weights), hidden_units=3, implementation="manual", epochs=1)
-    from rdfia_keras.training.perceptron import Trainer, init
+    from rdfia_keras.training.perceptron_epochs import Trainer, init
 
     data = load_vectors(str(points))
     trainer = Trainer("manual", config, data, init(config, data))

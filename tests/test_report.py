@@ -17,7 +17,7 @@ from rdfia_keras.report.page import charts, document, maps
 from rdfia_keras.report.page.answers import answers, answers_to, to_html
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import finite
-from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
+from rdfia_keras.runs.store import reference_store
 from rdfia_keras.sections import report
 
 EVIL = '</script><script>alert("x")</script>'

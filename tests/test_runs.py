@@ -8,19 +8,17 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
+from rdfia_keras.runs.listing import list_run
+from rdfia_keras.runs.records import history_bytes
 from stored_runs import change, store
 
 from rdfia_keras.analysis.comparison import find_run
 from rdfia_keras.analysis.run_list import SORT_KEYS
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
-from rdfia_keras.experiments.registry import ADAM, DROPOUT
-from rdfia_keras.experiments.registry import AUGMENT, BASELINE, NORMALIZE
-from rdfia_keras.experiments.registry import CIRCLES
+from rdfia_keras.experiments.registry import ADAM, AUGMENT, BASELINE, CIRCLES, DROPOUT, NORMALIZE
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.listing import list_run
-from rdfia_keras.runs.records import history_bytes
 from rdfia_keras.runs.store import RunStore
 
 SHORT = change(BASELINE, epochs=5)

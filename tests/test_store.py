@@ -5,16 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rdfia_keras.runs.records import Record
+from rdfia_keras.sections.get_or_train import query_of
 
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.records import Record
-from rdfia_keras.runs.store import reference_store
-from rdfia_keras.runs.store import Query, RunStore
-from rdfia_keras.sections.get_or_train import query_of
+from rdfia_keras.runs.store import Query, RunStore, reference_store
 
 CNN = CnnConfig(epochs=5).resolve()
 MLP = MlpConfig(epochs=5).resolve()

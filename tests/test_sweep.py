@@ -9,19 +9,18 @@ import threading
 from dataclasses import replace
 
 import pytest
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.sections.get_or_train import loader
 from stored_runs import change, no_data, store
 
 from rdfia_keras.analysis.seeds import Statistics, paired_difference
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import LADDER, declare_sweep
-from rdfia_keras.experiments.registry import AUGMENT, BASELINE
-from rdfia_keras.experiments.registry import CIRCLES
+from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES
 from rdfia_keras.runs.claims import claimed
-from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.sections import sweep
-from rdfia_keras.sections.get_or_train import loader
 
 
 def names(declared):

@@ -61,7 +61,7 @@ def equal_epochs() -> list[Row]:
     for epochs in sorted({experiment.config.epochs or 0 for experiment in LADDER}):
         for experiment in LADDER:
             if measured := seeds.statistics_at(experiment, epochs):
-                values = {name: value.percents() for name, value in measured.items()}
+                values = {seeds.MEASURES[name]: value.percents() for name, value in measured.items()}
                 rows.append({"epochs": str(epochs), "rung": experiment.name, **values, "n": str(measured["last"].n)})
     return rows
 
@@ -72,7 +72,7 @@ def bonus() -> list[Row]:
     for experiment in bonus_experiments():
         if compared := seeds.difference_to_base(experiment):
             differences = {
-                name: f"{percent(mean)} ({100 * compared.differences[name]:+.2f})"
+                seeds.MEASURES[name]: f"{percent(mean)} ({100 * compared.differences[name]:+.2f})"
                 for name, mean in compared.means.items()
             }
             rows.append(
@@ -91,7 +91,7 @@ def bonus() -> list[Row]:
 def _verdict(compared: seeds.DifferenceToBase) -> str:
     if not compared.threshold:
         return "-"
-    significant = compared.significant
+    significant = [seeds.MEASURES[name] for name in compared.significant]
     return {0: "no", len(seeds.MEASURES): "yes"}.get(len(significant), f"only {' and '.join(significant)}")
 
 
@@ -99,7 +99,8 @@ def standard_deviations() -> list[Row]:
     """Return the standard deviations over seeds, in points, whose double is the threshold of the bonus."""
     compared = [seeds.difference_to_base(experiment) for experiment in bonus_experiments()]
     return [
-        {"epochs": str(epochs), **{name: f"{100 * std:.2f}" for name, std in seeds.standard_deviations(epochs).items()}}
+        {"epochs": str(epochs)}
+        | {seeds.MEASURES[name]: f"{100 * std:.2f}" for name, std in seeds.standard_deviations(epochs).items()}
         for epochs in sorted({one.epochs for one in compared if one and one.threshold})
     ]
 
@@ -120,7 +121,7 @@ def _selection_row(run: Run) -> Row:
         "best on the test set": f"{percent(best)} (epoch {record.best['epoch']})",
         "selected on the validation set": f"{percent(selected)} (epoch {record.selected['epoch']})",
         "last": percent(final),
-        seeds.MEASURES[-1]: percent(seeds.mean_of_last(run.history(), record.epochs)),
+        seeds.MEASURES["last_five"]: percent(seeds.mean_of_last(run.history(), record.epochs)),
         "best minus selected, points": f"{100 * (best - selected):+.2f}",
     }
 

@@ -19,7 +19,8 @@ from rdfia_keras.runs.store import reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
-MEASURES = ("best", "last", f"mean of the last {LAST}")
+# What is compared over equal epochs, and how tables call it.
+MEASURES = {"best": "best", "last": "last", "last_five": f"mean of the last {LAST}"}
 # The only data set on which several seeds of several experiments were trained.
 DATASET = LADDER[0].config.dataset
 
@@ -173,7 +174,7 @@ def mean_of_last(rows: Sequence[EpochRow], epochs: int) -> float:
 def measures(rows: Sequence[EpochRow], epochs: int) -> dict[str, float]:
     """Return the test accuracies of the first `epochs` epochs, by the names of `MEASURES`."""
     accuracies = [row["test_accuracy"] for row in rows[:epochs]]
-    return dict(zip(MEASURES, (max(accuracies), accuracies[-1], mean_of_last(rows, epochs)), strict=True))
+    return {"best": max(accuracies), "last": accuracies[-1], "last_five": mean_of_last(rows, epochs)}
 
 
 def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str, float]]:
@@ -191,24 +192,33 @@ def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] 
     return {name: value for name, value in found.items() if value} or None
 
 
+def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
+    """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
+    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
+    measured = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
+    return [values for values in measured if values["last"].n > 1]
+
+
+def degrees_of_freedom(epochs: int) -> int:
+    """Return the degrees of freedom of `standard_deviations`: each experiment counts with its seeds less one."""
+    return sum(values["last"].n - 1 for values in _with_several_seeds(epochs))
+
+
 def standard_deviations(epochs: int) -> dict[str, float]:
-    """Return the standard deviation of each measure over seeds, on the ladder's data.
+    """Return the standard deviation of each measure over seeds, pooled over the experiments on the ladder's data.
 
     Returns:
-        By measure, the sample standard deviation pooled over the experiments that have several seeds and enough epochs
-        in the reference: the root of the mean variance, in which each counts with its seeds less one. Empty without
-        such an experiment.
+        By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
+        reference has several seeds and enough epochs.
     """
-    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
-    seeded = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
-    pooled = {}
-    for name in MEASURES:
-        parts = [(values[name].n - 1, values[name].std) for values in seeded]
-        several = [(freedom, std) for freedom, std in parts if std is not None]
-        if several:
-            variance = sum(freedom * std**2 for freedom, std in several) / sum(freedom for freedom, _ in several)
-            pooled[name] = math.sqrt(variance)
-    return pooled
+    measured, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
+    if not measured:
+        return {}
+    variances = {
+        name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in measured) / freedom
+        for name in MEASURES
+    }
+    return {name: math.sqrt(variance) for name, variance in variances.items()}
 
 
 @dataclass(frozen=True)
@@ -236,6 +246,16 @@ class DifferenceToBase:
         """The measures in which the difference is above the threshold."""
         return tuple(name for name, value in self.threshold.items() if abs(self.differences[name]) > value)
 
+    @property
+    def is_gain(self) -> bool:
+        """Whether the experiment is better in every measure, by more than the threshold."""
+        return len(self.significant) == len(MEASURES) and min(self.differences.values()) > 0
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the experiment is worse in every measure, by more than the threshold."""
+        return len(self.significant) == len(MEASURES) and max(self.differences.values()) < 0
+
 
 def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
     """Compare an experiment with its base in the reference; return None where one of them has no run there."""
@@ -260,7 +280,7 @@ def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
 def paired_difference_over(base: Experiment, experiment: Experiment, epochs: int) -> PairedDifference | None:
     """Return the difference in the mean of the last epochs, paired by seed."""
     before, after = (
-        {seed: values[MEASURES[-1]] for seed, values in measures_by_seed(compared, epochs).items()}
+        {seed: values["last_five"] for seed, values in measures_by_seed(compared, epochs).items()}
         for compared in (base, experiment)
     )
     return paired_difference(before, after)

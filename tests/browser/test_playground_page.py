@@ -11,7 +11,7 @@ from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.sections import playground
 from rdfia_keras.training.callbacks import epoch_order
-from rdfia_keras.training.perceptron import State, init, train
+from rdfia_keras.training.perceptron_epochs import State, init, train
 
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 

@@ -8,13 +8,12 @@ import time
 
 import pytest
 from PIL import Image
+from rdfia_keras.runs.listing import list_run
 from stored_runs import change, store
 from waiting import wait
 
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import FIGURES, REGISTRY
-from rdfia_keras.runs.listing import list_run
-from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.sections import report
 
 EVIL = "</script><img src=x onerror=alert(1)>"

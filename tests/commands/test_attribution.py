@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-
-from rdfia_keras.config import CnnConfig, RunOptions
-from rdfia_keras.errors import RdfiaError
-from rdfia_keras.models.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
-from rdfia_keras.models.convnet import build_convnet
-from rdfia_keras.sections import cnn, inspection
 from rdfia_keras.sections.inspection import blur, shift
 from rdfia_keras.sections.predictions import calibration, class_rows
+
+from rdfia_keras.analysis.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
+from rdfia_keras.config import CnnConfig, RunOptions
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.sections import cnn, inspection
 
 
 def network(data, **settings):
@@ -164,9 +164,8 @@ def test_predict_reads_any_picture_and_agrees_with_the_model(rdfia_here, trained
 
 
 def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, monkeypatch):
-    from typer.testing import CliRunner
-
     from rdfia_keras.cli import app
+    from typer.testing import CliRunner
 
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("a b.png")

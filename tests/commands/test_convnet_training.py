@@ -16,8 +16,7 @@ from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
-from rdfia_keras.experiments.registry import BATCH_NORM
-from rdfia_keras.experiments.registry import BASELINE
+from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model
 from rdfia_keras.runs import checkpoints

@@ -4,18 +4,16 @@ import json
 import shutil
 
 import pytest
+from rdfia_keras.sections.get_or_train import get_or_train, query_of
 from stored_runs import change, no_data, query, store
 
 from rdfia_keras.config import CONFIGS, RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.experiments.registry import BATCH_NORM, LR_1
-from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
-from rdfia_keras.experiments.registry import CIRCLES
+from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM, CIRCLES, LR_1, NORMALIZE
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
-from rdfia_keras.sections.get_or_train import get_or_train, query_of
 
 
 def find(root, asked: Query):

@@ -9,8 +9,7 @@ from stored_runs import change, no_data, query, store
 from rdfia_keras.analysis.published import compare_with_published
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import LADDER, on_dataset
-from rdfia_keras.experiments.registry import BATCH_NORM, DROPOUT
-from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
+from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM, DROPOUT, NORMALIZE
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.sections import improve
