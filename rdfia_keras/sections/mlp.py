@@ -304,9 +304,9 @@ def _is_a_plane(data: Dataset) -> bool:
 def _decision_panel(name: str, network: Any, data: Dataset) -> dict[str, Any]:
     """The probability of class 1 over a square around all points, [-2, 2]² at least, with the test points."""
     from rdfia_keras.models import perceptron
+    from rdfia_keras.plots import map_axis
 
-    reach = max(2.0, 1.1 * np.abs(np.concatenate([data.train.x, data.test.x])).max())
-    axis = np.linspace(-reach, reach, 41)
+    axis = map_axis(np.concatenate([data.train.x, data.test.x]))
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     probability = perceptron.predict(network, grid.reshape(-1, 2))[:, 1].reshape(grid.shape[:2])
     return {
