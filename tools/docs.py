@@ -42,7 +42,7 @@ def updated(text: str) -> str:
 def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
     from rdfia_keras import plots
-    from rdfia_keras.report import figures
+    from rdfia_keras.analysis import figures
 
     for figure in FIGURES.values():
         panels = [

@@ -70,7 +70,7 @@ class Series:
     """
 
     name: str
-    x: Sequence[float | str]
+    x: Sequence[Any]
     y: Sequence[float | None]
     colour: str
     line: str = ""
@@ -191,9 +191,9 @@ def several_runs_curves(
 
 def curve(rows: Rows, column: str, name: str, colour: str, line: str, max_marked: int = 1) -> Series:
     """Describe a column of a history; points are marked where there are no more than `max_marked`."""
-    x, y = _column(rows, "epoch"), _column(rows, column, 100 if column.endswith("accuracy") else 1)
+    x, y = [row["epoch"] for row in rows], _column(rows, column, 100 if column.endswith("accuracy") else 1)
     is_marked = sum(value is not None for value in y) <= max_marked
-    return Series(name, [epoch or 0 for epoch in x], y, colour, line, "circle" if is_marked else "")
+    return Series(name, x, y, colour, line, "circle" if is_marked else "")
 
 
 def _over_epochs(
@@ -383,7 +383,12 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
             continue
         pairs = [(label, v) for label, row in zip(labels, rows, strict=True) for v in row[measure]["values"]]
         singles = Series(
-            f"single runs, {name}", [label for label, _ in pairs], [number(v, 100) for _, v in pairs], colour, "", marker
+            f"single runs, {name}",
+            [label for label, _ in pairs],
+            [number(v, 100) for _, v in pairs],
+            colour,
+            "",
+            marker,
         )
         means = _means(name, labels, [(row[measure]["mean"], row[measure]["std"]) for row in rows], colour, marker)
         is_minor = measure != "final"
@@ -393,15 +398,14 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
     published = [None if row.get("published") is None else (row["published"], None) for row in rows]
     if any(published):
         series.append(_means(name, labels, published, colour, marker))
-    reached = "; ".join(f"{label}: {mean_text(row['final'])}" for label, row in zip(labels, rows, strict=True))
-    summary = f"Test accuracy of the last epoch by {varied}: {reached}"
+    reached = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
+    summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(reached)}"
     return Chart("", summary, Axis(varied, "rows"), Axis("test accuracy (%)", "percent"), tuple(series))
 
 
-def mean_text(spread: Mapping[str, Any]) -> str:
-    """Return mean and standard deviation of fractions in percent."""
-    std = "" if spread["std"] is None else f" ± {100 * spread['std']:.2f}"
-    return f"{100 * spread['mean']:.2f}{std} %"
+def mean_text(mean: float, std: float | None) -> str:
+    """Return a mean and its standard deviation, in percent, as text: `81.70 ± 0.21 %`."""
+    return f"{mean:.2f} %" if std is None else f"{mean:.2f} ± {std:.2f} %"
 
 
 def _means(name: str, labels: Sequence[str], means: Sequence[Mean | None], colour: str, marker: str) -> Series:

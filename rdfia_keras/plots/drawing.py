@@ -28,7 +28,7 @@ from rdfia_keras.plots.style import (
     wrap_lines,
 )
 
-LINES = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+LINES: dict[str, Any] = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 MARKERS = {"": "", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "bar": "|"}
 # More than these cannot be told apart in one picture of a sweep: the best ones are drawn.
 MAX_ROWS, MAX_CURVES = 60, 12
@@ -163,9 +163,7 @@ def comparison(rows: Rows, title: str) -> Figure:
     """
     names = [row["experiment"] + (f" (figure {row['figure']})" if row["figure"] else "") for row in rows]
     keys = {"published": "published", "base": "base_best", "reference_best": "reference", "yours_best": "best"}
-    values = {
-        key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()
-    }
+    values = {key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()}
     shown = [row["reference"] if row["best"] is None else row["best"] for row in rows]
     notes = ["" if value is None else f"{100 * value:.1f}" for value in shown]
     return _rows(charts.experiments_chart(names, values, title), title, notes, 0.34)
@@ -216,7 +214,9 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
         axes.annotate(note, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
     axes.set_yticks(range(len(names)), names, fontsize=TEXT, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel(chart.y.label, fontsize=TEXT)
+    has_errors = any(len(series.errors) for series in chart.series)
+    meaning = ": each run, mean and standard deviation" if has_errors else ""
+    axes.set_xlabel(f"{chart.y.label}{meaning}", fontsize=TEXT)
     style_axes(axes)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
@@ -267,7 +267,7 @@ def _draw_chart(axes: Axes, chart: Chart, with_remarks: bool) -> None:
     for series, shade in zip(chart.series, shades(len(chart.series)), strict=True):
         _draw_series(axes, series, shade)
     for mark in chart.marks if with_remarks else ():
-        look = {"color": COLOURS[mark.colour], "markeredgecolor": "black", "markersize": 13}
+        look: dict[str, Any] = {"color": COLOURS[mark.colour], "markeredgecolor": "black", "markersize": 13}
         axes.plot([mark.x], [mark.y], "*", linestyle="none", label=mark.name, zorder=5, **look)
     for guide in chart.guides if with_remarks else ():
         draw = axes.axvline if guide.is_vertical else axes.axhline

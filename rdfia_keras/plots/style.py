@@ -1,6 +1,7 @@
 """Fonts, colours and helpers that all figures share; nothing here is specific to one kind of figure."""
 
 import textwrap
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ COLOURS = {
 
 
 def shades(count: int) -> np.ndarray:
-    """Return colours of lines that have an order, (count, 4): from dark to light, short of the yellow that white swallows."""
+    """Return colours of lines that have an order, (count, 4): dark to light, short of a yellow that white swallows."""
     return colormaps["viridis"](np.linspace(0, 0.85, count))
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from rdfia_keras.analysis import tables
+from rdfia_keras.analysis.figures import Panel, draw, experiments_of, row
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, ReportFigure
-from rdfia_keras.report.figures import Panel, draw, experiments_of, row
 from rdfia_keras.report.result import Result
 from rdfia_keras.runs.reference import reference_store
 from rdfia_keras.runs.store import Query, RunStore

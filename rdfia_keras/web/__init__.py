@@ -1,1 +1,1 @@
-"""The pages: the playground and the report, each one HTML file; a folder has a page's builder, template, style, script."""
+"""The pages: the playground and the report, each one HTML file, built from what lies in its folder."""

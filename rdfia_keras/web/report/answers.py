@@ -12,10 +12,10 @@ FILE = FOLDER / "questions.md"
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer.
+    """An answer to a question.
 
     Attributes:
-        question: Its number: `15`, `T4`, `2.1`.
+        question: The number: `15`, `T4`, `2.1`.
         html: Paragraphs and lists.
         figures: The figures that it names.
     """
@@ -27,26 +27,26 @@ class Answer:
 
 @functools.cache
 def answers() -> dict[str, Answer]:
-    """Every answer, by the question's number."""
+    """Return every answer, by the question's number."""
     body = re.split(r"^## ", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    found = {}
+    by_number = {}
     for part in body[1:]:
         pieces = re.split(r"^\*\*(T?[\d.]+?)\.?\*\*", part, flags=re.MULTILINE)
         for number, text in zip(pieces[1::2], pieces[2::2], strict=True):
-            named = tuple(dict.fromkeys(re.findall(r"rdfia figure (\w+)", text)))
-            found[number] = Answer(number, to_html(text), named)
-    return found
+            figures = tuple(dict.fromkeys(re.findall(r"rdfia figure (\w+)", text)))
+            by_number[number] = Answer(number, to_html(text), figures)
+    return by_number
 
 
 def answers_to(figure: str, questions: tuple[str, ...]) -> list[Answer]:
-    """The answers for a figure: those of `questions`, then every other one that names it."""
-    known = answers()
-    naming = (number for number, answer in known.items() if figure in answer.figures)
-    return [known[number] for number in dict.fromkeys([*questions, *naming]) if number in known]
+    """Return the answers for a figure: those of `questions`, then every other one that names it."""
+    by_number = answers()
+    naming = (number for number, answer in by_number.items() if figure in answer.figures)
+    return [by_number[number] for number in dict.fromkeys([*questions, *naming]) if number in by_number]
 
 
 def to_html(text: str) -> str:
-    """The little Markdown of that file: paragraphs, lists, bold, code; of a link its words: the page is offline."""
+    """Return the HTML of that file's Markdown: paragraphs, lists, bold, code; of links the words (it is offline)."""
     blocks = re.split(r"\n\s*\n", text.strip())
     return "".join(_block(block) for block in blocks)
 

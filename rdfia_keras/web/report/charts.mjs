@@ -90,7 +90,7 @@ class ChartView {
 
   draw() {
     const colours = rememberedColours();
-    const traces = this.chart.traces.map(({ line_only: _, ...trace }, n) => ({ ...trace, visible: this.shown[n] }));
+    const traces = this.chart.traces.map(({ is_guide: _, ...trace }, n) => ({ ...trace, visible: this.shown[n] }));
     const layout = layoutOf(this.chart, this.plot.clientWidth < 420);
     plotly().react(this.plot, resolved(traces, colours), resolved(layout, colours), CONFIG);
     this.isDrawn = true;
@@ -106,7 +106,7 @@ function swatchOf({ type, mode = "", line, marker }) {
 // What the traces show, as a table: a row for each x.
 function numbersOf(chart) {
   if (chart.table) return chart.table;
-  const traces = chart.traces.filter((trace) => !trace.line_only);
+  const traces = chart.traces.filter((trace) => !trace.is_guide);
   const rows = new Map();
   traces.forEach((trace, n) => trace.y.forEach((y, i) => {
     const x = trace.x ? trace.x[i] : trace.x0 + i * trace.dx;

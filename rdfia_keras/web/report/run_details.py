@@ -11,11 +11,12 @@ from rdfia_keras.analysis.run_list import differing, read_runs, row
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, Config, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
-from rdfia_keras.report.page import charts
-from rdfia_keras.report.page.sources import Sources
+from rdfia_keras.plots.charts import run_curves
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.web.report.plotly_charts import PlotlyChart, rounded, to_plotly
+from rdfia_keras.web.report.sources import Sources
 
 # What a run's folder may have, first; its other pictures follow under their names.
 PICTURES = {
@@ -52,53 +53,55 @@ COLUMNS = (
 
 
 def runs(sources: Sources) -> dict[str, Any]:
-    """What the page is told of the runs: yours first, then the package's."""
+    """Return the table of the runs, yours first, then the package's, and the details of each."""
     listed = [*sources.listed, *read_runs(reference_store())]
     rows = [row(run) for run in listed]
     budget = _Budget()
-    shown = [_run(run, known, budget, sources) for run, known in zip(listed, rows, strict=True)]
     names = differing(rows)
     return {
         "columns": COLUMNS,
         "settings": names,
         "defaults": {section: _texts(config().resolve(), names) for section, config in CONFIGS.items()},
-        "runs": shown,
+        "runs": [_run(run, values, budget, sources) for run, values in zip(listed, rows, strict=True)],
     }
 
 
 class _Budget:
-    """What may still be put into the page."""
+    """How many bytes of pictures may still be put into the page."""
 
     def __init__(self) -> None:
         self.bytes = MAX_PICTURE_BYTES
 
 
-def _run(run: ListedRun, known: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
+def _run(run: ListedRun, values: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
     if run.status == "unreadable":
         sources.troubles.setdefault(run.name, "its config.json or metrics.json is damaged or cut off")
-    found = {name: known[name] for name in COLUMNS}
-    found |= {name: charts.number(known[name], 6) for name in ("best", "final", "loss", "seconds")}
-    found |= {"section": run.section, "quick": run.quick, "epochs_asked": run.epochs_asked}
-    found["figures"] = figures_of(run.experiment)
-    found["settings"] = {name: setting_text(value) for name, value in known["settings"].items()}
-    found["base"], found["changed"] = _changed(run)
-    found["provenance"] = _provenance(run, sources)
-    found["charts"] = _curves(run, sources)
-    found["inspection"] = _inspection(run, sources)
-    found["pictures"] = list(_pictures(run, budget))
-    found["map"] = (run.name in sources.maps or len(sources.maps) < MAX_MAPS) and sources.keeps_map(
-        run.name, run.folder
-    )
-    return found
+    has_room = run.name in sources.maps or len(sources.maps) < MAX_MAPS
+    base, changed = _changed(run)
+    return {
+        **{name: values[name] for name in COLUMNS},
+        **{name: rounded(values[name], 6) for name in ("best", "final", "loss", "seconds")},
+        "section": run.section,
+        "quick": run.quick,
+        "epochs_asked": run.epochs_asked,
+        "figures": figures_of(run.experiment),
+        "settings": {name: setting_text(value) for name, value in values["settings"].items()},
+        "base": base,
+        "changed": changed,
+        "provenance": _provenance(run, sources),
+        "charts": _curves(run, sources),
+        "inspection": _inspection(run, sources),
+        "pictures": list(_pictures(run, budget)),
+        "map": has_room and sources.keeps_map(run.name, run.folder),
+    }
 
 
 def _texts(config: Config, names: list[str]) -> dict[str, str]:
-    """Settings as texts."""
     return {name: setting_text(getattr(config, name)) for name in names if hasattr(config, name)}
 
 
 def _changed(run: ListedRun) -> tuple[str, list[list[str]]]:
-    """What a run's settings are compared with, and each that differs: its name, its value, the value there."""
+    """Return what a run's settings are compared with, and each that differs: name, value, value there."""
     if run.config is None:
         return "", []
     experiment = REGISTRY.get(run.experiment)
@@ -115,13 +118,13 @@ def _changed(run: ListedRun) -> tuple[str, list[list[str]]]:
 
 
 def _provenance(run: ListedRun, sources: Sources) -> list[list[str]]:
-    """Versions, device and data, as name and text."""
-    found: dict[str, Any] = {}
+    """Return versions, device and data, as name and text."""
+    facts: dict[str, Any] = {}
     with sources.reading(run.name):
         if stored := read_record(run.folder):
             record, environment = stored.record, stored.record.environment
             counts = record.dataset.get("counts") or {}
-            found = {
+            facts = {
                 "data": record.dataset.get("name"),
                 "examples": ", ".join(f"{count:,} {split}" for split, count in counts.items()),
                 "data digest": record.dataset.get("digest"),
@@ -135,28 +138,29 @@ def _provenance(run: ListedRun, sources: Sources) -> list[list[str]]:
                 "resumed": "; ".join(map(_resumed, environment.get("resumed", []))),
                 "reason": record.reason,
             }
-    return [[name, str(value)] for name, value in found.items() if value]
+    return [[name, str(value)] for name, value in facts.items() if value]
 
 
 def _resumed(change: Mapping[str, Any]) -> str:
-    """What changed when a run was resumed."""
+    """Return what changed when a run was resumed."""
     changed = ", ".join(f"{name} {value}" for name, value in change.items() if name != "after_epoch")
     return f"after epoch {change['after_epoch']} with {changed}"
 
 
-def _curves(run: ListedRun, sources: Sources) -> list[charts.Chart]:
-    """Loss and accuracy, where the history can be read."""
+def _curves(run: ListedRun, sources: Sources) -> list[PlotlyChart]:
+    """Return loss and accuracy, where the history can be read."""
     rows = run.curve()
     if not rows:
         if run.epochs:
             sources.troubles.setdefault(run.name, "its history.csv is missing or damaged")
         return []
     experiment = REGISTRY.get(run.experiment)
-    return charts.learning_curves(rows, "", experiment.reference.published if experiment else None)
+    published = experiment.reference.published if experiment else None
+    return [to_plotly(chart) for chart in run_curves(rows, published=published)]
 
 
 def _inspection(run: ListedRun, sources: Sources) -> list[list[str]]:
-    """What `rdfia inspect` found, as name and text; nothing where the run was not inspected."""
+    """Return the results of `rdfia inspect`, as name and text; nothing where the run was not inspected."""
     path = run.folder / "inspection.json"
     if not path.is_file():
         return []
@@ -175,7 +179,7 @@ def _inspection(run: ListedRun, sources: Sources) -> list[list[str]]:
 
 
 def _pictures(run: ListedRun, budget: _Budget) -> Iterator[dict[str, Any]]:
-    """The pictures of a run's folder: as a data URI, or without one where they would make the page too large."""
+    """Yield the pictures of a run's folder: as a data URI, or without one where they would make the page too large."""
     others = (path.name for path in sorted(run.folder.glob("*.png")) if path.name not in (*PICTURES, *DRAWN_HERE))
     for name in (*PICTURES, *others):
         with suppress(*DAMAGE):

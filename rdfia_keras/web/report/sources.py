@@ -6,15 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.run_list import read_runs
 from rdfia_keras.analysis.seeds import Statistics, Trial
 from rdfia_keras.experiments import Experiment
-from rdfia_keras.report.figures import Panel
-from rdfia_keras.report.page.maps import read as read_map
 from rdfia_keras.runs.listing import DAMAGE, ListedRun
-from rdfia_keras.runs.records import StoredRun
 from rdfia_keras.runs.reference import reference_snapshot
 from rdfia_keras.runs.store import Query, RunStore, Snapshot
+from rdfia_keras.web.report.weights import read_weights
 
 
 @dataclass
@@ -28,7 +27,7 @@ class Sources:
         own: Its finished runs.
         shipped: The package's.
         troubles: What could not be read: its name, and why.
-        maps: Of the runs whose decision maps the page shows, by name, what `maps.read` gives.
+        maps: Of the runs whose decision maps the page shows, by name, what `read_weights` gives.
     """
 
     out: Path
@@ -46,41 +45,42 @@ class Sources:
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
-        """What is read inside may be damaged: then it is left out and listed."""
+        """Leave out what cannot be read inside, and list it in `troubles`."""
         try:
             yield
         except DAMAGE as error:
             self.troubles.setdefault(name, str(error) or type(error).__name__)
 
     def panels(self, experiment: Experiment, label: str) -> Iterator[Panel]:
-        """The runs that a figure's panel may be drawn from: yours if there is one, then the package's."""
+        """Yield the runs that a figure's panel may be drawn from: yours if there is one, then the package's."""
         query = self.query(experiment)
         for store, is_reference in ((self.own, False), (self.shipped, True)):
-            found = None
+            run = None
             with self.reading(f"runs of {experiment.name}"):
-                found = store.find_finished(query)
-            if found:
-                yield Panel(label, experiment, found, is_reference)
+                run = store.find_finished(query)
+            if run:
+                yield Panel(label, experiment, run, is_reference)
 
     def keeps_map(self, name: str, folder: Path) -> bool:
-        """Whether a run keeps its weights by epoch, which then are in `maps`."""
+        """Return whether a run keeps its weights by epoch, which then are in `maps`."""
         if name not in self.maps:
             with self.reading(name):
-                if kept := read_map(folder):
-                    self.maps[name] = kept
+                if weights := read_weights(folder):
+                    self.maps[name] = weights
         return name in self.maps
 
-    def spreads(self, experiment: Experiment) -> dict[str, Statistics | None]:
-        """Mean and spread over your whole runs of an experiment, over its own epochs, by measure of test accuracy."""
+    def statistics(self, experiment: Experiment) -> dict[str, Statistics | None]:
+        """Return the statistics of your whole runs of an experiment, over its own epochs, by measure."""
         measured = []
         for run in self.own.of_experiment(experiment.config):
             record = run.record
-            with self.reading(name_of(run, False)):
+            with self.reading(name_of(Panel("", experiment, run, is_reference=False))):
                 if record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0):
                     measured.append(Trial.of(run, experiment.config).measures())
-        return {measure: Statistics.of(one[measure] for one in measured) for measure in ("best", "final")}
+        return {measure: Statistics.of(values[measure] for values in measured) for measure in ("best", "final")}
 
 
-def name_of(run: StoredRun, is_reference: bool) -> str:
-    """How lists call a run: `cnn/augment`, `reference/cnn/augment`."""
-    return f"{'reference/' if is_reference else ''}{run.folder.parent.name}/{run.folder.name}"
+def name_of(panel: Panel) -> str:
+    """Return the name of a panel's run in lists: `cnn/augment`, `reference/cnn/augment`."""
+    folder = panel.run.folder
+    return f"{'reference/' if panel.is_reference else ''}{folder.parent.name}/{folder.name}"
