@@ -5,6 +5,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from rdfia_keras.report.figures import KINDS
 
 from rdfia_keras import config as declared
 from rdfia_keras.analysis.catalogue import list_experiments
@@ -44,7 +45,6 @@ from rdfia_keras.experiments.registry import (
 from rdfia_keras.models import augmentation, convnet
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
-from rdfia_keras.report.figures import KINDS
 from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES
 

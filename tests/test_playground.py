@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rdfia_keras.report.page import document
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, Split, load_vectors
@@ -21,7 +22,6 @@ from rdfia_keras.learn import trainer
 from rdfia_keras.learn.exercise import differences
 from rdfia_keras.learn.exercises import of_part
 from rdfia_keras.report import playground
-from rdfia_keras.report.page import document
 from rdfia_keras.sections import playground as section
 from rdfia_keras.sections.homework import make_problem
 

@@ -7,14 +7,14 @@ import re
 
 import numpy as np
 import pytest
+from rdfia_keras.report.page import charts, document, maps
+from rdfia_keras.report.page.answers import answers, answers_to, to_html
 from stored_runs import change, store
 
 from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
-from rdfia_keras.report.page import charts, document, maps
-from rdfia_keras.report.page.answers import answers, answers_to, to_html
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import finite
 from rdfia_keras.runs.store import reference_store

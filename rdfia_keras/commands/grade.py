@@ -42,8 +42,7 @@ def grade(
         )
     from rdfia_keras.learn.grading import course, sheet
     from rdfia_keras.learn.grading.submissions import read_class
-    from rdfia_keras.plots.grades import class_bars
-    from rdfia_keras.plots.saving import save
+    from rdfia_keras.plots import class_bars, save
     from rdfia_keras.runs.files import write_atomic
 
     _check_out(grades, submissions, points)

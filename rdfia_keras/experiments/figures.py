@@ -1,10 +1,11 @@
 """The report's figures: which experiments each shows, and how it is drawn."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rdfia_keras.experiments.registry import REGISTRY
 
-FIGURE_KINDS = ("curves", "implementations", "kernels", "sweep")
+FigureKind = Literal["curves", "implementations", "kernels", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -12,16 +13,16 @@ class ReportFigure:
     """A figure of the report, drawn from records.
 
     Attributes:
-        key: What `rdfia figure` calls it: the report's number, or the name of one of ours.
+        key: Argument of `rdfia figure`: the report's number, or the name of an extra figure.
         caption: What it shows.
         panels: Name of an experiment and its label, from left to right.
-        kind: How it is drawn, one of `FIGURE_KINDS`.
+        kind: How it is drawn.
     """
 
     key: str
     caption: str
     panels: tuple[tuple[str, str], ...]
-    kind: str = "curves"
+    kind: FigureKind = "curves"
 
     @property
     def title(self) -> str:
@@ -29,7 +30,7 @@ class ReportFigure:
 
     @property
     def file(self) -> str:
-        """Its file's name without folder and ending."""
+        """The file's name without folder and ending."""
         return f"figure-{int(self.key):02d}" if self.key.isdigit() else f"figure-{self.key}"
 
 
@@ -37,16 +38,16 @@ FIGURES: dict[str, ReportFigure] = {}
 
 
 def _figure(
-    key: str | int, caption: str, *names: str, labels: tuple[str, ...] = (), kind: str = "curves"
+    key: str | int, caption: str, *names: str, labels: tuple[str, ...] = (), kind: FigureKind = "curves"
 ) -> ReportFigure:
     """Register a figure.
 
     Raises:
-        ValueError: When it is registered already, of an unknown kind, or shows an experiment that is not registered.
+        ValueError: When it is registered already, or shows an experiment that is not registered.
     """
     figure = ReportFigure(str(key), caption, tuple(zip(names, labels or names, strict=True)), kind)
-    if figure.key in FIGURES or kind not in FIGURE_KINDS or not set(names) <= set(REGISTRY):
-        raise ValueError(f"figure {key} is registered already, or its kind or an experiment is unknown")
+    if figure.key in FIGURES or not set(names) <= set(REGISTRY):
+        raise ValueError(f"figure {key} is registered already, or an experiment is unknown")
     FIGURES[figure.key] = figure
     return figure
 
@@ -93,5 +94,5 @@ _figure(
 
 
 def figures_of(name: str) -> list[str]:
-    """Keys of the figures that show an experiment."""
+    """Return the keys of the figures that show an experiment."""
     return [key for key, figure in FIGURES.items() if name in dict(figure.panels)]

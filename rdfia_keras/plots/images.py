@@ -1,58 +1,20 @@
-"""Matrices and images: confusion, mistakes, augmentation, receptive fields, maps of scores."""
+"""Images in rows: mistakes, augmentation, receptive fields, maps of scores, predictions and where a network looks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import ArrayLike
 
-from rdfia_keras.plots.style import CHARACTER, SMALL, TEXT, WIDTH, Rows, new_figure, shades, wrap
+from rdfia_keras.plots.charts import Rows
+from rdfia_keras.plots.scores import shorten_name
+from rdfia_keras.plots.style import BLUE, GREY, SMALL, TEXT, WIDTH, new_figure, shades, wrap, wrap_lines
 
-MAX_ANNOTATED = 12  # classes; with more, a number does not fit its cell
-MAX_LABELLED = 42  # classes; with more, only every second, third, ... name is printed
 MAX_PIXELS = 100_000  # of images in one figure; even noise is then a file within `saving.MAX_BYTES`
-MAX_NAME = 20  # characters of a class name beside a confusion matrix
-
-
-def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str, *, counts: bool = False) -> Figure:
-    """Draw what the examples of each class were taken for; every row sums to 100 %.
-
-    Args:
-        matrix: Counts, (n, n): row is the true class, column the predicted one.
-        classes: n names.
-        title: Data set and setting.
-        counts: Print counts in the cells (of at most 12 classes) instead of percents of the row.
-
-    Returns:
-        The figure, coloured by the percent of the true class.
-
-    Raises:
-        ValueError: When the matrix is not square, not of as many classes, or holds something negative or not finite.
-    """
-    matrix = np.asarray(matrix)
-    n = len(classes)
-    if matrix.shape != (n, n) or n == 0:
-        raise ValueError(f"the matrix has shape {matrix.shape} for {n} classes")
-    if not (np.isfinite(matrix).all() and matrix.min() >= 0):
-        raise ValueError("the matrix holds something that is no count")
-    # A class without examples is a row of zeros, not 0/0.
-    percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = min(7.0, max(2.2, 0.5 * n if n <= MAX_ANNOTATED else 0.17 * n))
-    names = [shorten_name(str(name)) for name in classes]
-    beside = max(map(len, names)) * CHARACTER * SMALL / 72
-    figure = new_figure(side + beside + 1.6, side + beside + 1.0, title)
-    axes = figure.subplots()
-    image = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
-    _class_ticks(axes, names)
-    if n <= MAX_ANNOTATED:
-        _annotate_cells(axes, matrix if counts else percent, percent)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8)
-    bar.set_label("percent of the true class", fontsize=TEXT)
-    bar.ax.tick_params(labelsize=SMALL)
-    return figure
+# Values of a map, and its edges on the image in pixels: left, right, bottom, top.
+Map = tuple[np.ndarray, tuple[float, float, float, float]]
 
 
 def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title: str) -> Figure:
@@ -191,30 +153,108 @@ def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], ti
     return figure
 
 
-def shorten_name(name: str) -> str:
-    """Cut a name of more than `MAX_NAME` characters."""
-    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+def prediction_rows(
+    images: np.ndarray,
+    captions: Sequence[str],
+    tops: Sequence[Sequence[tuple[str, float]]],
+    maps: Sequence[Map],
+    title: str,
+) -> Figure:
+    """Draw for each image: the image, the image under its map, and bars of the most probable classes.
+
+    Args:
+        images: Uint8 (N, H, W, 1 or 3).
+        captions: N of them, above the images.
+        tops: For each image its classes with their probabilities, the most probable first.
+        maps: Where the network looked, N of them.
+        title: Model and kind of map.
+
+    Returns:
+        The figure, a row for each image.
+    """
+    images = check_images(images, 4)
+    height = 1.25
+    figure = new_figure(WIDTH * 0.78, height * len(images) + 0.5, title)
+    axes = figure.subplots(len(images), 3, squeeze=False, width_ratios=[1, 1, 2.4])
+    for (left, middle, right), image, caption, top, one in zip(axes, images, captions, tops, maps, strict=True):
+        draw_image(left, image)
+        left.set_axis_off()
+        left.set_title(wrap(caption, 1.6, SMALL), fontsize=SMALL, pad=3, parse_math=False)
+        _draw_overlay(middle, image, one)
+        _draw_bars(right, top)
+    return figure
 
 
-def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
-    """Name the classes along both axes of a confusion matrix, as many as fit."""
-    n = len(names)
-    step = -(-n // MAX_LABELLED)
-    slanted: dict[str, Any] = {"rotation": 90}
-    if n <= MAX_ANNOTATED:
-        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(0, n, step), names[::step], fontsize=SMALL, parse_math=False, **slanted)
-    axes.set_yticks(range(0, n, step), names[::step], fontsize=SMALL, parse_math=False)
-    axes.set_xlabel("predicted class", fontsize=TEXT)
-    axes.set_ylabel("true class", fontsize=TEXT)
+def _draw_overlay(axes: Axes, image: np.ndarray, one: Map, signed: bool = False) -> None:
+    """An image in grey under its map; a signed map is red where positive and blue where negative."""
+    values, extent = one
+    axes.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    limits = axes.get_xlim(), axes.get_ylim()
+    top = max(float(np.abs(values).max()), 1e-12)
+    colours: dict[str, Any] = {"cmap": "inferno", "vmin": 0, "vmax": top, "alpha": 0.55}
+    if signed:
+        colours = {"cmap": "RdBu_r", "vmin": -top, "vmax": top, "alpha": 0.6}
+    axes.imshow(values, extent=extent, interpolation="bilinear", **colours)
+    axes.set(xlim=limits[0], ylim=limits[1])
+    axes.set_axis_off()
 
 
-def _annotate_cells(axes: Axes, shown: np.ndarray, percent: np.ndarray) -> None:
-    """Print each value (n, n) that is not zero in its cell, white where the cell is dark."""
-    for (row, column), value in np.ndenumerate(shown):
-        colour = "white" if percent[row, column] > 55 else "black"
-        text = f"{value:.0f}" if value else ""
-        axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
+def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
+    places = range(len(top))
+    values = [100 * value for _, value in top]
+    axes.barh(places, values, color=[BLUE, *[GREY] * (len(top) - 1)], height=0.7)
+    for place, value in zip(places, values, strict=True):
+        axes.text(value + 1.5, place, f"{value:.1f} %", va="center", fontsize=SMALL)
+    axes.set_yticks(places, [shorten_name(name) for name, _ in top], fontsize=SMALL, parse_math=False)
+    axes.set(xlim=(0, 118), ylim=(len(top) - 0.4, -0.6))
+    axes.set_xticks([])
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def attribution_grid(
+    images: np.ndarray, captions: Sequence[str], columns: Mapping[str, Sequence[Map]], title: str
+) -> Figure:
+    """Draw images in rows and beside each its maps of several kinds; occlusion's are signed.
+
+    Args:
+        images: Uint8 (N, H, W, 1 or 3).
+        captions: N of them.
+        columns: By the heading: N maps. A heading with "occlusion" has maps of both signs.
+        title: Model and data.
+    """
+    images = check_images(images, 4)
+    cell = 1.4
+    figure = new_figure(max(4.2, cell * (1 + len(columns)) * 1.15), 1.25 * cell * len(images) + 0.7, title)
+    axes = figure.subplots(len(images), 1 + len(columns), squeeze=False)
+    for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        draw_image(axes[number, 0], image)
+        axes[number, 0].set_axis_off()
+        axes[number, 0].set_title(wrap_lines(caption, cell, SMALL), fontsize=SMALL, pad=3, parse_math=False)
+        for axis, (heading, maps) in zip(axes[number, 1:], columns.items(), strict=True):
+            _draw_overlay(axis, image, maps[number], signed="occlusion" in heading)
+            if not number:
+                axis.set_title(wrap(heading, cell, SMALL), fontsize=SMALL, pad=3)
+    return figure
+
+
+def filter_grid(kernels: np.ndarray, title: str) -> Figure:
+    """Draw the filters of a first convolution, each stretched to its own range about grey.
+
+    Args:
+        kernels: Float (k, k, 1 or 3, n).
+        title: Model and layer.
+    """
+    count = kernels.shape[-1]
+    columns = min(8, count)
+    rows = -(-count // columns)
+    figure = new_figure(max(3.5, 0.85 * columns), 0.85 * rows + 0.6, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, kernel in zip(axes.flat, np.moveaxis(kernels, -1, 0), strict=False):
+        top = max(float(np.abs(kernel).max()), 1e-12)
+        draw_image(axis, np.round(127.5 * (1 + kernel / top)).astype(np.uint8))
+    return figure
 
 
 def check_images(images: np.ndarray, dimensions: int) -> np.ndarray:

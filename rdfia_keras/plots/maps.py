@@ -12,15 +12,23 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
+from rdfia_keras.plots.charts import Rows
 from rdfia_keras.plots.saving import mark_smoke_test
-from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, Rows, new_figure
+from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, new_figure
 
 # Pale at both ends, so that points in full colour stay visible on top.
 CLASS_MAP = LinearSegmentedColormap.from_list("classes", ["#7FBBDD", "#FFFFFF", "#F0A898"])
 CLASS_COLOURS, CLASS_MARKERS = (BLUE, RED), ("o", "^")
 ANIMATION_MS = 80  # a frame
 ANIMATION_DPI = 80
+
+
+def map_axis(points: ArrayLike) -> np.ndarray:
+    """Return the coordinates of a map's columns and rows: a square around all points (N, 2), [-2, 2]² at least."""
+    reach = max(2.0, 1.1 * float(np.abs(points).max()))
+    return np.linspace(-reach, reach, 41)
 
 
 def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Figure:

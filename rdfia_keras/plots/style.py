@@ -1,8 +1,6 @@
 """Fonts, colours and helpers that all figures share; nothing here is specific to one kind of figure."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,9 +9,6 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
-
-# Rows of a record: a history, a sweep, a table, or the panels of a figure.
-Rows = Sequence[Mapping[str, Any]]
 
 # Points, at the size a page shows the figure: figures are at most `WIDTH` inches wide so as not to be shrunk.
 SMALL, TEXT, TITLE = 8.5, 9.5, 11.0
@@ -26,14 +21,25 @@ PALE_GREY = "#DDDDDD"
 # For lines that stand for names: those of that scheme, then three of Tol's "muted" one, and black.
 NAMED = (BLUE, RED, TEAL, ORANGE, MAGENTA, "#33BBEE", "#882255", "#999933", "#332288", "#000000")
 
+# By the names that `plots.charts` uses; the style sheet of the report page defines them too.
+COLOURS = {
+    "train": BLUE,
+    "test": RED,
+    "validation": TEAL,
+    "reference": "#7A5C9E",
+    "published": GREY,
+    "quiet": GREY,
+    **{f"series-{n}": colour for n, colour in enumerate(NAMED)},
+}
+
 
 def shades(count: int) -> np.ndarray:
-    """Colours of lines that have an order, (count, 4): from dark to light, short of the yellow that white swallows."""
+    """Return colours of lines that have an order, (count, 4): dark to light, short of a yellow that white swallows."""
     return colormaps["viridis"](np.linspace(0, 0.85, count))
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
-    """Create an empty figure with its title; the constrained layout keeps every text clear of the others.
+    """Return an empty figure with its title; the constrained layout keeps every text clear of the others.
 
     Args:
         width: Inches.
@@ -77,32 +83,7 @@ def style_axes(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def legend_below(axes: Axes) -> None:
-    """Put the legend under the panel, where it cannot hide a curve."""
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0),
-        borderaxespad=4.2,  # font sizes: the room of tick labels and axis label, however high the panel
-        ncols=2,
-        fontsize=SMALL,
-        frameon=False,
-    )
-
-
-def keep_to_percents(axes: Axes) -> None:
-    """Cut the margin of a percent axis below 0 % and above 100 %, but for the half of a marker."""
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(max(bottom, -1), min(top, 101))
-
-
 def plain_log_ticks(axis: Axis) -> None:
     """Label decades by plain numbers: the exponents of 10⁻³ are too small to read."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def draw_star(axes: Axes, x: float, y: float, colour: str, label: str | None = None) -> None:
-    """Mark one point, given in data coordinates, by a star in front of the curves."""
-    axes.plot(
-        [x], [y], "*", color=colour, markeredgecolor="black", markersize=13, linestyle="none", label=label, zorder=5
-    )

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from rdfia_keras.analysis import tables
+from rdfia_keras.analysis.figures import Panel, draw, experiments_of, row
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, ReportFigure
-from rdfia_keras.report.figures import Panel, draw, experiments_of, row
 from rdfia_keras.result import Result
 from rdfia_keras.runs.store import Query, RunStore, reference_store
 from rdfia_keras.sections.get_or_train import Load, get_or_train, loader

@@ -102,8 +102,9 @@ def make_problem(config: MlpConfig, data: Dataset) -> Problem:
 
 def _axis(data: Dataset) -> np.ndarray:
     """A side of a square around all points, [-2, 2]² at least."""
-    reach = max(2.0, 1.1 * np.abs(np.concatenate([data.train.x, data.test.x])).max())
-    return np.linspace(-reach, reach, 41)
+    from rdfia_keras.plots import map_axis
+
+    return map_axis(np.concatenate([data.train.x, data.test.x]))
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Section playground: the page of `report/playground.py`, from the settings and the data of `rdfia mlp`."""
+"""The playground: the page of `web/playground/`, from the settings and the data of `rdfia mlp`."""
 
 import webbrowser
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from rdfia_keras.config import MlpConfig, RunOptions, label
 from rdfia_keras.data import Dataset, load_vectors, read_initial_weights
 from rdfia_keras.errors import ConfigError, RdfiaError
-from rdfia_keras.report import playground
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder, write_atomic
+from rdfia_keras.web.playground.playground_page import LIMITS, playground_page
 
 PAGE = "playground.html"
 
@@ -25,13 +25,18 @@ def run(config: MlpConfig, options: RunOptions, open_page: bool = False) -> Resu
     data = load_vectors(config.dataset, options.data_dir)
     check_points(data)
     initial = read_initial_weights(config, data)
-    of_the_course = options.data_dir is not None and str(options.data_dir) in data.source
-    text = playground.page(config, data, initial, str(options.data_dir) if of_the_course else None)
+    text = playground_page(config, data, initial, course_folder(options, data)).encode()
     path = make_folder(options.out) / PAGE
-    write_atomic(path, text.encode())
+    write_atomic(path, text)
     if open_page:
         show(path)
-    return Result(data={"page": str(path), "bytes": len(text.encode())}, paths=[path])
+    return Result(data={"page": str(path), "bytes": len(text)}, paths=[path])
+
+
+def course_folder(options: RunOptions, data: Dataset) -> str | None:
+    """Return the folder that the data come from, for the command in the page; None for data of the package."""
+    folder = str(options.data_dir)
+    return folder if options.data_dir is not None and folder in data.source else None
 
 
 def show(path: Path) -> None:
@@ -41,27 +46,25 @@ def show(path: Path) -> None:
 
 
 def check_settings(config: MlpConfig) -> None:
-    """Refuse what the page does not do."""
+    """Raise a ConfigError for a setting that the page cannot train with."""
     if config.lbfgs:
         raise ConfigError("the playground trains by SGD: leave lbfgs (--lbfgs) out", ("lbfgs",))
     if config.validation:
         raise ConfigError("the playground holds nothing out: leave validation (--validation) out", ("validation",))
     for name in ("hidden_units", "epochs"):
-        if getattr(config, name) > playground.LIMITS[name]:
-            raise ConfigError(
-                f"{label(config, name)} must be at most {playground.LIMITS[name]} in the playground", (name,)
-            )
+        if getattr(config, name) > LIMITS[name]:
+            raise ConfigError(f"{label(config, name)} must be at most {LIMITS[name]} in the playground", (name,))
 
 
 def check_points(data: Dataset) -> None:
-    """Refuse data that the page cannot draw."""
-    points, limits = len(data.train) + len(data.test), playground.LIMITS
+    """Raise an error for data that the page cannot draw."""
+    points = len(data.train) + len(data.test)
     if data.train.x.shape[1] != 2:
         raise ConfigError(
             f"the playground draws points of a plane: {data.name} is none; choose circles or a CSV file of points"
         )
-    if points > limits["points"] or len(data.classes) > limits["classes"]:
+    if points > LIMITS["points"] or len(data.classes) > LIMITS["classes"]:
         raise RdfiaError(
             f"{data.name} has {points} points of {len(data.classes)} classes and the playground takes at most "
-            f"{limits['points']} of {limits['classes']}; give a smaller file"
+            f"{LIMITS['points']} of {LIMITS['classes']}; give a smaller file"
         )

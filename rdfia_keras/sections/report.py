@@ -1,16 +1,16 @@
-"""The report page: everything that `report/page/` gathers, written as one file. Nothing is trained."""
+"""The report page: everything that `web/report/` gathers, written as one file. Nothing is trained."""
 
 import functools
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors
-from rdfia_keras.report.page.build import page
-from rdfia_keras.report.page.sources import Sources
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder, write_atomic
 from rdfia_keras.sections.get_or_train import query_of
-from rdfia_keras.sections.playground import show
+from rdfia_keras.sections.playground import course_folder, show
 from rdfia_keras.system.terminal import note
+from rdfia_keras.web.report.report_page import report_page
+from rdfia_keras.web.report.sources import Sources
 
 PAGE = "report.html"
 
@@ -23,10 +23,9 @@ def run(options: RunOptions, open_page: bool = False) -> Result:
     """
     path = make_folder(options.out) / PAGE
     data = load_vectors(MlpConfig().dataset, options.data_dir)
-    of_the_course = options.data_dir is not None and str(options.data_dir) in data.source
     query = functools.partial(query_of, seed=0, epochs=None, precision=None, quick=False)
     sources = Sources(options.out, query)
-    text = page(sources, data, str(options.data_dir) if of_the_course else None).encode()
+    text = report_page(sources, data, course_folder(options, data)).encode()
     write_atomic(path, text)
     for name, why in sources.troubles.items():
         note(f"{name}: {why}")

@@ -1,9 +1,9 @@
 // Trains as the page does, for tests/test_playground.py: reads {data, settings: [...]} from stdin and writes, for each
 // settings, the scores of every epoch, the initial weights, and the gradients of the first step.
 import { readFileSync } from "node:fs";
-import { backward } from "../../rdfia_keras/page/perceptron.mjs";
-import { dataset } from "../../rdfia_keras/page/points.mjs";
-import { Training, largestGap, nudged } from "../../rdfia_keras/page/training.mjs";
+import { backward } from "../../rdfia_keras/web/shared/perceptron.mjs";
+import { dataset } from "../../rdfia_keras/web/playground/points.mjs";
+import { Training, largestGap, nudged } from "../../rdfia_keras/web/playground/training.mjs";
 
 const { data, settings } = JSON.parse(readFileSync(0, "utf8"));
 const points = dataset("circles", data.classes, data.train, data.test);

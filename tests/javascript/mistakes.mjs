@@ -1,9 +1,9 @@
 // The page's mistakes, for tests/test_playground.py: reads [[exercise, name or null, arguments], ...] and writes the
 // results; then the trainings of {data, settings, mistakes} and the lamp at the beginning of each.
 import { readFileSync } from "node:fs";
-import { MISTAKES, RIGHT, gradientAgrees, gradientError, mathsWith } from "../../rdfia_keras/page/mistakes.mjs";
-import { dataset } from "../../rdfia_keras/page/points.mjs";
-import { Training } from "../../rdfia_keras/page/training.mjs";
+import { MISTAKES, RIGHT, gradientAgrees, gradientError, mathsWith } from "../../rdfia_keras/web/playground/mistakes.mjs";
+import { dataset } from "../../rdfia_keras/web/playground/points.mjs";
+import { Training } from "../../rdfia_keras/web/playground/training.mjs";
 
 const { calls, data, settings, mistakes } = JSON.parse(readFileSync(0, "utf8"));
 // Gradients of the squared error of a linear model, as the exercise train_epoch has them.

@@ -1,6 +1,6 @@
 // NumPy's random numbers as the page draws them, for tests/test_playground.py.
 import { readFileSync } from "node:fs";
-import { Generator, seedSequenceState } from "../../rdfia_keras/page/rng.mjs";
+import { Generator, seedSequenceState } from "../../rdfia_keras/web/playground/rng.mjs";
 
 const { normals, permutations, states } = JSON.parse(readFileSync(0, "utf8"));
 const draws = ([seed, count]) => {

@@ -1,7 +1,7 @@
 // The page's readers and writers of text, for tests/test_playground.py: reads {csv, weights, settings} from stdin.
 import { readFileSync } from "node:fs";
-import { parseCsv, toCsv } from "../../rdfia_keras/page/points.mjs";
-import { command, parseHash, parseSetting, weightsFromJson } from "../../rdfia_keras/page/settings.mjs";
+import { parseCsv, toCsv } from "../../rdfia_keras/web/playground/points.mjs";
+import { command, parseHash, parseSetting, weightsFromJson } from "../../rdfia_keras/web/playground/settings.mjs";
 
 const { csv = [], weights = [], values = [], hashes = [], commands = [], limits } = JSON.parse(readFileSync(0, "utf8"));
 const attempt = (action) => {

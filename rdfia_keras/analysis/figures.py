@@ -1,0 +1,235 @@
+"""The report's figures from records: what each of them shows, and its PNG file.
+
+The report page draws the same charts.
+"""
+
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from rdfia_keras import plots
+from rdfia_keras.analysis.published import reference_run
+from rdfia_keras.analysis.tables import PUBLISHED_KERNELS
+from rdfia_keras.config import SvmConfig
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
+from rdfia_keras.models.svm import machines
+from rdfia_keras.plots.charts import Chart, cost_chart, run_curves, several_runs_curves
+from rdfia_keras.runs.files import make_folder
+from rdfia_keras.runs.records import EpochRow, Run, test_accuracy
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one panel of a figure is drawn from.
+
+    Attributes:
+        label: Above it.
+        experiment: The experiment that it shows.
+        run: The run that it is drawn from.
+        is_reference: Whether that came with the package.
+    """
+
+    label: str
+    experiment: Experiment
+    run: Run
+    is_reference: bool
+
+    @property
+    def source(self) -> str:
+        """`reference` or `yours`."""
+        return "reference" if self.is_reference else "yours"
+
+
+def experiments_of(figure: ReportFigure) -> list[tuple[Experiment, str]]:
+    """Return the experiments that a figure shows, with their labels."""
+    return [(REGISTRY[name], label) for name, label in figure.panels]
+
+
+def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
+    """Return what the report has, the reference, and your run where the panel is drawn from one."""
+    reference, record = panel.experiment.reference, panel.run.record
+    shipped = panel.run if panel.is_reference else reference_run(panel.experiment)
+    best = None if panel.is_reference else record.best
+    final = None if panel.is_reference else record.final
+    return {
+        "figure": figure.title,
+        "panel": panel.label,
+        "experiment": panel.experiment.name,
+        "published": reference.published,
+        "published_at_end": reference.published_at_end,
+        "comment": reference.comment,
+        "reference": shipped and test_accuracy(shipped.record.best),
+        "best": test_accuracy(best),
+        "best_epoch": best and best.get("epoch"),
+        "final": test_accuracy(final),
+        "source": "the reference" if panel.is_reference else str(panel.run.folder),
+    }
+
+
+# --- what a panel shows -----------------------------------------------------------------------------------------------
+
+
+def histories(run: Run) -> dict[str, list[EpochRow]]:
+    """Return the epochs of a run's networks, by implementation; of a convnet's only one by `""`.
+
+    Raises:
+        RdfiaError: When the history cannot be read.
+    """
+    by_name: dict[str, list[EpochRow]] = {}
+    for epoch in run.history():
+        by_name.setdefault(epoch.get("implementation", ""), []).append(epoch)
+    return by_name
+
+
+def first_history(run: Run) -> list[EpochRow]:
+    """Return the epochs of the only network, or of the first of several implementations."""
+    return next(iter(histories(run).values()), [])
+
+
+def curve_charts(figure: ReportFigure, panel: Panel, shipped: Run | None = None) -> list[Chart]:
+    """Describe loss and accuracy of a panel's network, or of several implementations.
+
+    Args:
+        figure: The figure, of the kind `curves` or `implementations`.
+        panel: The panel.
+        shipped: The package's run, where the panel shows another one.
+
+    Raises:
+        ValueError: When the run has no epoch.
+    """
+    label = panel.label if len(figure.panels) > 1 else ""
+    reference = first_history(shipped) if shipped else []
+    if figure.kind == "implementations":
+        published = panel.experiment.reference.published
+        return several_runs_curves(histories(panel.run), label, published, reference)
+    return run_curves(first_history(panel.run), label, _published(figure, panel), reference)
+
+
+def kernel_panels(run: Run) -> list[dict[str, Any]]:
+    """Return the maps of a run's kernels, as `plots.svm_panels` takes them, each with its `score` as well.
+
+    Raises:
+        RdfiaError: When the file of the maps cannot be read.
+    """
+    path = run.folder / "panels.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            decisions, axis, points, labels = (arrays[key] for key in ("decisions", "axis", "points", "labels"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RdfiaError(f"cannot read {path}: {error}; remove the folder to make it again") from error
+    assert isinstance(run.config, SvmConfig)
+    parameters, _ = machines(run.config)
+    return [
+        {
+            "title": machine.label,
+            "accuracy": score["test_accuracy"],
+            "score": score,
+            "grid_x": axis,
+            "grid_y": axis,
+            "decision": decision,
+            "points": points,
+            "labels": labels,
+        }
+        for machine, score, decision in zip(parameters, run.record.details["scores"], decisions, strict=False)
+    ]
+
+
+def kernel_cost_chart(run: Run) -> Chart:
+    """Describe accuracy against C."""
+    return cost_chart(run.record.details["sweep"], PUBLISHED_KERNELS)
+
+
+def _published(figure: ReportFigure, panel: Panel) -> float | None:
+    """Return what the report gives for this very figure, or for an extra figure's experiment."""
+    reference = panel.experiment.reference
+    return reference.published if str(reference.figure) == figure.key or not figure.key.isdigit() else None
+
+
+# --- the PNG file -----------------------------------------------------------------------------------------------------
+
+
+def draw(figure: ReportFigure, panels: Sequence[Panel], out: Path, quick: bool = False) -> Path:
+    """Draw a figure into `figures/` of the results folder; a smoke test never replaces the picture of a real run."""
+    path = make_folder(out / "figures") / f"{figure.file}{'-quick' if quick else ''}.png"
+    plots.save(PICTURES[figure.kind](figure, panels), path, smoke_test=quick)
+    return path
+
+
+def _curves(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
+    title, epochs = _caption(figure, panels), [first_history(panel.run) for panel in panels]
+    if not all(epochs):
+        return plots.notice(title, "The training diverged in its first epoch: there is no curve to draw.")
+    if len(panels) == 1:
+        return plots.learning_curves(epochs[0], title, published=_published(figure, panels[0]))
+    with_results = [f"{panel.label}\n{_result(figure, panel)}" for panel in panels]
+    return plots.implementations(dict(zip(with_results, epochs, strict=True)), title)
+
+
+def _implementations(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
+    return plots.implementations(histories(panels[0].run), _caption(figure, panels))
+
+
+def _kernels(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
+    # The report gives a number for two kernels (part 2.2).
+    title = f"{_caption(figure, panels)}; published, at the best C: rbf 95 %, poly of degree 2 95.5 %"
+    return plots.svm_panels(kernel_panels(panels[0].run), title=title)
+
+
+def _sweep(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
+    sweep = panels[0].run.record.details["sweep"]
+    return plots.svm_sweep(sweep, _caption(figure, panels), PUBLISHED_KERNELS)
+
+
+PICTURES: dict[str, Callable[[ReportFigure, Sequence[Panel]], Figure]] = {
+    "curves": _curves,
+    "implementations": _implementations,
+    "kernels": _kernels,
+    "sweep": _sweep,
+}
+
+
+def _caption(figure: ReportFigure, panels: Sequence[Panel]) -> str:
+    """Return number, subject, and, for a single experiment, its result beside what was published."""
+    first = panels[0]
+    words = [f"{figure.title}: {figure.caption}, {_distinct(panel.run.record.dataset['name'] for panel in panels)}"]
+    if first.experiment.section == "svm":
+        return words[0]
+    words.append(f"seed {_distinct(panel.run.config.seed for panel in panels)}")
+    if first.experiment.section == "cnn":
+        words[-1] += f", {_distinct(getattr(panel.run.config, 'precision', '') for panel in panels)}"
+    if len(panels) == 1:
+        words.append(_beside_published(first))
+    return "; ".join(words)
+
+
+def _distinct(values: Iterable[object]) -> str:
+    """Return each value once, in order."""
+    return " and ".join(map(str, dict.fromkeys(values)))
+
+
+def _beside_published(panel: Panel) -> str:
+    record, reference = panel.run.record, panel.experiment.reference
+    if record.best is None:
+        result = f"{panel.source}: diverged at once"
+    else:
+        row, when = (record.final, " in the last epoch") if reference.published_at_end else (record.best, "")
+        result = f"{panel.source} {100 * (test_accuracy(row) or 0):.1f} %{when}"
+        result += f", diverged after epoch {record.epochs}" if record.status == "failed" else ""
+    if reference.published is not None:
+        return f"{result}, published {100 * reference.published:.1f} %"
+    return f"{result}; the report: {reference.comment}" if reference.comment else result
+
+
+def _result(figure: ReportFigure, panel: Panel) -> str:
+    """Return the result and what the report gives for this very figure, short enough for a narrow panel."""
+    best, reference = panel.run.record.best, panel.experiment.reference
+    result = f"best test {100 * best['test_accuracy']:.1f} %" if best else "diverged"
+    if reference.published is None or str(reference.figure) != figure.key:
+        return result
+    return f"{result}\n(published {100 * reference.published:.1f} %)"

@@ -1,0 +1,414 @@
+"""Charts as plain data: what a figure shows, described once for the PNG files and for the report page.
+
+Nothing here draws: `plots.drawing` and `web.report.plotly_charts` do. Accuracies come as fractions and are charted in
+percent; a value that is missing or not finite is None. Colours are names, which `plots.style.COLOURS` and the style
+sheet of the report page define.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+# Rows of a record: a history, a sweep, a table, or the panels of a figure.
+Rows = Sequence[Mapping[str, Any]]
+# A mean and its standard deviation, which a single run does not have.
+Mean = tuple[float, float | None]
+
+SPLITS = {"train": "dash", "test": "solid", "validation": "dot"}
+QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
+MAX_MARKED = 30  # epochs; with more, markers would hide their own line
+KERNEL_COLOURS = {"rbf": 0, "poly": 1, "sigmoid": 2, "linear": 3, "linearsvc": 4}
+DEGREE_MARKERS = {1: "triangle-down", 2: "circle", 3: "square", 4: "triangle-up", 5: "diamond"}
+# What is known of an experiment: its name in the legend, its colour and its marker.
+EXPERIMENT_VALUES = {
+    "published": ("published", "series-1", "diamond"),
+    "base": ("without the change", "quiet", "bar"),
+    "reference_best": ("reference, best epoch", "series-0", "circle"),
+    "reference_final": ("reference, last epoch", "series-0", "circle-open"),
+    "yours_best": ("yours, best epoch", "series-2", "square"),
+    "yours_final": ("yours, last epoch", "series-2", "square-open"),
+}
+# The measures of a sweep: their name, colour and marker, and the side of the row on which a PNG file has them.
+SWEEP_MEASURES = {
+    "final": ("last epoch", "series-0", "circle", 1),
+    "best": ("best epoch", "quiet", "square", -1),
+    "selected": ("selected epoch", "series-2", "triangle-up", 0),
+}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis.
+
+    Attributes:
+        label: Quantity and unit.
+        kind: `number`, `percent`, `whole` (numbers, such as epochs), `log`, or `rows` (names from first to last).
+    """
+
+    label: str
+    kind: str = "number"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values that belong together.
+
+    Attributes:
+        name: In the legend.
+        x: Numbers, or the names of rows.
+        y: Numbers; None where there is none.
+        colour: A name: `test`, `series-0`; `shade` where the series have an order.
+        line: `solid`, `dash`, `dot` or `dashdot`; empty for points alone.
+        marker: `circle`, `square`, `diamond`, `triangle-up`, `triangle-down` or `bar`, with `-open` hollow; empty for a
+            line alone.
+        errors: A standard deviation for each value: a band along a line, a bar at a point.
+        is_minor: Thin in a PNG file, hidden at first on the page.
+        is_pale: Single values behind their mean.
+        side: Of its row in a PNG file, 1 below and -1 above, so that two series do not hide each other.
+    """
+
+    name: str
+    x: Sequence[Any]
+    y: Sequence[float | None]
+    colour: str
+    line: str = ""
+    marker: str = ""
+    errors: Sequence[float | None] = ()
+    is_minor: bool = False
+    is_pale: bool = False
+    side: int = 0
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A straight line through the whole chart: what was published, where a training diverged.
+
+    Attributes:
+        name: In the legend.
+        value: Where it crosses the axis.
+        colour: A name.
+        is_vertical: Whether that is the x axis.
+    """
+
+    name: str
+    value: float
+    colour: str = "published"
+    is_vertical: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A star on one point."""
+
+    name: str
+    x: float
+    y: float
+    colour: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One pair of axes.
+
+    Attributes:
+        title: Above it, where it stands alone.
+        summary: What it shows, for readers who do not see it.
+        x: The horizontal axis; a PNG file has rows below each other instead.
+        y: The vertical axis.
+        series: From back to front.
+        guides: Lines behind the series.
+        marks: Stars in front of them.
+    """
+
+    title: str
+    summary: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+    guides: tuple[Guide, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+
+def number(value: Any, scale: float = 1) -> float | None:
+    """Return a value times a scale; None where there is none or it is not finite."""
+    return None if value is None or not math.isfinite(value) else scale * float(value)
+
+
+# --- over the epochs --------------------------------------------------------------------------------------------------
+
+
+def run_curves(rows: Rows, label: str = "", published: float | None = None, reference: Rows = ()) -> list[Chart]:
+    """Describe loss and accuracy of one training, an epoch a point.
+
+    Args:
+        rows: Epochs: epoch, train_loss, test_loss (nats), train_accuracy, test_accuracy (fractions); with a validation
+            set its two columns as well.
+        label: What was trained, for the titles.
+        published: The report's test accuracy, a fraction.
+        reference: Epochs of the package's own run, if `rows` are those of another one.
+
+    Returns:
+        Two charts. Stars mark the best test accuracy and the one that the validation set selects; a line the first
+        loss that is not finite.
+
+    Raises:
+        ValueError: On an empty history, or one without these columns.
+    """
+    splits = [split for split in SPLITS if split != "validation" or any("validation_accuracy" in row for row in rows)]
+    charts = []
+    for quantity in QUANTITIES:
+        series = [
+            curve(rows, f"{split}_{quantity}", split, split, SPLITS[split], max_marked=MAX_MARKED) for split in splits
+        ]
+        charts.append(_over_epochs(series, quantity, label, published, reference, _summary(rows, quantity, published)))
+    loss, accuracy = charts
+    marks = [_mark(rows, "test_accuracy", "best test", "test")]
+    if "validation" in splits:
+        marks.append(_mark(rows, "validation_accuracy", "selected test", "validation"))
+    return [
+        replace(loss, guides=(*loss.guides, *_divergence(rows))),
+        replace(accuracy, marks=tuple(mark for mark in marks if mark)),
+    ]
+
+
+def several_runs_curves(
+    histories: Mapping[str, Rows], label: str = "", published: float | None = None, reference: Rows = ()
+) -> list[Chart]:
+    """Describe loss and accuracy of several trainings, a colour each; arguments and errors are `run_curves`'s."""
+    charts = []
+    for quantity in QUANTITIES:
+        series = []
+        for n, (name, rows) in enumerate(histories.items()):
+            series.append(curve(rows, f"test_{quantity}", f"{name}, test", f"series-{n}", "solid"))
+            train = curve(rows, f"train_{quantity}", f"{name}, train", f"series-{n}", "dash")
+            series.append(replace(train, is_minor=True))
+        summary = "; ".join(f"{name}: {_summary(rows, quantity)}" for name, rows in histories.items())
+        charts.append(_over_epochs(series, quantity, label, published, reference, summary))
+    return charts
+
+
+def curve(rows: Rows, column: str, name: str, colour: str, line: str, max_marked: int = 1) -> Series:
+    """Describe a column of a history; points are marked where there are no more than `max_marked`."""
+    x, y = [row["epoch"] for row in rows], _column(rows, column, 100 if column.endswith("accuracy") else 1)
+    is_marked = sum(value is not None for value in y) <= max_marked
+    return Series(name, x, y, colour, line, "circle" if is_marked else "")
+
+
+def _over_epochs(
+    series: list[Series], quantity: str, label: str, published: float | None, reference: Rows, summary: str
+) -> Chart:
+    if reference:
+        series.append(curve(reference, f"test_{quantity}", "reference, test", "reference", "dashdot"))
+    kind = "percent" if quantity == "accuracy" else "log" if _is_pressed_flat(series) else "number"
+    guides = (published_guide(published),) if quantity == "accuracy" and published is not None else ()
+    title = f"{label}: {quantity}" if label else quantity
+    return Chart(title, summary, Axis("epoch", "whole"), Axis(QUANTITIES[quantity], kind), tuple(series), guides)
+
+
+def published_guide(value: float, name: str = "", colour: str = "published") -> Guide:
+    """Describe a line at a published accuracy, a fraction."""
+    return Guide(f"{name}{', ' if name else ''}published {100 * value:.1f} %", 100 * value, colour)
+
+
+def _is_pressed_flat(series: Iterable[Series]) -> bool:
+    """Return whether a few values would leave no height for all others on an axis that is not logarithmic."""
+    values = [value for one in series for value in one.y if value is not None]
+    return bool(values) and min(values) > 0 and max(values) > 50 * statistics.median(values)
+
+
+def _column(rows: Rows, name: str, scale: float = 1) -> list[float | None]:
+    if not rows:
+        raise ValueError("the history is empty: there is no epoch to draw")
+    if any(name not in row for row in rows):
+        raise ValueError(f"the history has no column {name!r}")
+    return [number(row[name], scale) for row in rows]
+
+
+def _mark(rows: Rows, by: str, name: str, colour: str) -> Mark | None:
+    """Mark the test accuracy of the epoch in which the column `by` is highest."""
+    complete = [row for row in rows if number(row.get(by)) is not None and number(row["test_accuracy"]) is not None]
+    if not complete:
+        return None
+    best = max(complete, key=lambda row: row[by])
+    accuracy = 100 * best["test_accuracy"]
+    return Mark(f"{name} {accuracy:.1f} % (epoch {best['epoch']})", best["epoch"], accuracy, colour)
+
+
+def _divergence(rows: Rows) -> list[Guide]:
+    """Mark the first epoch whose loss is not finite, if there is one."""
+    lost = [row["epoch"] for row in rows if number(row["train_loss"]) is None or number(row["test_loss"]) is None]
+    return [Guide(f"first not finite: epoch {epoch}", epoch, is_vertical=True) for epoch in lost[:1]]
+
+
+def _summary(rows: Rows, quantity: str, published: float | None = None) -> str:
+    """Return in words where the test curve begins, what it reaches and where it ends."""
+    values = _column(rows, f"test_{quantity}")
+    finite = [value for value in values if value is not None]
+    if not finite:
+        return f"the test {quantity} is never a number"
+
+    def text(value: float | None) -> str:
+        return "no number" if value is None else f"{value:.1%}" if quantity == "accuracy" else f"{value:.3g}"
+
+    best, word = (max(finite), "highest") if quantity == "accuracy" else (min(finite), "lowest")
+    words = (
+        f"Test {quantity} over {len(rows)} epochs, from {text(values[0])}; {word} {text(best)} in epoch "
+        f"{rows[values.index(best)]['epoch']}, {text(values[-1])} at the end"
+    )
+    return words + (f"; published {published:.1%}" if published is not None and quantity == "accuracy" else "")
+
+
+def mean_curves(rows: Rows) -> list[Chart]:
+    """Describe the mean test loss and test accuracy of each configuration of a sweep, with a band of one deviation.
+
+    Args:
+        rows: Each with label and curves: (runs, epochs, 4) of train loss (nats), train accuracy (a fraction), test loss
+            and test accuracy; NaN where a run has no such epoch.
+    """
+    import numpy as np
+
+    charts = []
+    for quantity, place, scale in (("loss", 2, 1), ("accuracy", 3, 100)):
+        series = []
+        for row in rows:
+            curves = scale * row["curves"][:, :, place]
+            errors = np.nanstd(curves, axis=0, ddof=1).tolist() if len(curves) > 1 else ()
+            epochs, mean = range(1, curves.shape[1] + 1), np.nanmean(curves, axis=0).tolist()
+            series.append(Series(row["label"], epochs, mean, "shade", "solid", errors=errors))
+        kind = "percent" if quantity == "accuracy" else "number"
+        axes = Axis("epoch", "whole"), Axis(f"test {QUANTITIES[quantity]}", kind)
+        charts.append(Chart(quantity, f"Mean test {quantity} over the epochs", *axes, tuple(series)))
+    return charts
+
+
+# --- over a setting ---------------------------------------------------------------------------------------------------
+
+
+def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | None = None) -> Chart:
+    """Describe accuracy against C: red is poly and blue is rbf, as in the homework's figure 5.
+
+    Args:
+        rows: As `models.svm.sweep` gives them: kernel, C, degree, train_accuracy, test_accuracy (fractions).
+        published: The report's test accuracy by kernel and degree, fractions.
+
+    Raises:
+        ValueError: On no rows, or a C that is not positive.
+    """
+    if not rows or min(row["C"] for row in rows) <= 0:
+        raise ValueError("expected at least one row, each with a positive C")
+    groups: dict[tuple[str, int | None], list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["C"]):
+        groups.setdefault((row["kernel"], row["degree"]), []).append(row)
+    series, guides, marks = [], [], []
+    for (kernel, degree), group in groups.items():
+        name = kernel if degree is None else f"{kernel} degree {degree}"
+        colour, marker = f"series-{KERNEL_COLOURS.get(kernel, 5)}", DEGREE_MARKERS.get(degree or 2, "circle")
+        costs = [row["C"] for row in group]
+        test, train = ([number(row[f"{split}_accuracy"], 100) for row in group] for split in ("test", "train"))
+        series.append(Series(f"{name}, test", costs, test, colour, "solid", marker))
+        series.append(Series(f"{name}, train", costs, train, colour, "dash", is_minor=True))
+        best = max(group, key=lambda row: row["test_accuracy"])
+        reached = 100 * best["test_accuracy"]
+        marks.append(Mark(f"{name}: best test {reached:.1f} % at C {best['C']:.3g}", best["C"], reached, colour))
+        if (value := (published or {}).get((kernel, degree))) is not None:
+            guides.append(published_guide(value, name, colour))
+    summary = f"Test accuracy against C; {'; '.join(mark.name for mark in marks)}"
+    axes = Axis("C (log scale)", "log"), Axis(QUANTITIES["accuracy"], "percent")
+    return Chart("", summary, *axes, tuple(series), tuple(guides), tuple(marks))
+
+
+def backprop_chart(rows: Rows) -> Chart:
+    """Describe the time to all gradients against the number of layers (theory question 12).
+
+    Args:
+        rows: Each with layers, backprop and naive (seconds).
+    """
+    import numpy as np
+
+    depths = [row["layers"] for row in rows]
+    series = []
+    for name, colour, marker in (("naive", "series-1", "circle"), ("backprop", "series-0", "square")):
+        seconds = np.array([row[name] for row in rows])
+        slope = np.polyfit(np.log(depths), np.log(seconds), 1)[0]
+        label = f"{name}: time grows as layers to the power {slope:.1f}"
+        series.append(Series(label, depths, (1000 * seconds).tolist(), colour, "solid", marker))
+    axes = Axis("layers (log scale)", "log"), Axis("milliseconds (log scale)", "log")
+    return Chart("", "Time to all gradients against the number of layers", *axes, tuple(series))
+
+
+# --- a row for each experiment ----------------------------------------------------------------------------------------
+
+
+def experiments_chart(labels: Sequence[str], values: Mapping[str, Sequence[Mean | None]], summary: str) -> Chart:
+    """Describe what is known of each experiment of a list.
+
+    Args:
+        labels: The experiments.
+        values: By a key of `EXPERIMENT_VALUES`, a mean accuracy (a fraction) for each experiment, or None. What no
+            experiment has is left out.
+        summary: What is compared.
+
+    Raises:
+        ValueError: On no experiments.
+    """
+    if not labels:
+        raise ValueError("there is no row to draw")
+    series = [
+        _means(name, labels, values[key], colour, marker)
+        for key, (name, colour, marker) in EXPERIMENT_VALUES.items()
+        if any(values.get(key, ()))
+    ]
+    return Chart("", summary, Axis("experiment", "rows"), Axis("test accuracy (%)", "percent"), tuple(series))
+
+
+def sweep_chart(rows: Rows, varied: str) -> Chart:
+    """Describe every run of a sweep, with mean and standard deviation of each configuration.
+
+    Args:
+        rows: Each with label, published (a fraction, or None) and by measure (final, best, selected) None or a mapping
+            of mean, std (None of one run) and values, fractions.
+        varied: What is varied.
+
+    Raises:
+        ValueError: On no rows.
+    """
+    if not rows:
+        raise ValueError("there is no row to draw")
+    labels = [str(row["label"]) for row in rows]
+    series = []
+    for measure, (name, colour, marker, side) in SWEEP_MEASURES.items():
+        if not all(row.get(measure) for row in rows):
+            continue
+        pairs = [(label, v) for label, row in zip(labels, rows, strict=True) for v in row[measure]["values"]]
+        singles = Series(
+            f"single runs, {name}",
+            [label for label, _ in pairs],
+            [number(v, 100) for _, v in pairs],
+            colour,
+            "",
+            marker,
+        )
+        means = _means(name, labels, [(row[measure]["mean"], row[measure]["std"]) for row in rows], colour, marker)
+        is_minor = measure != "final"
+        series.append(replace(singles, is_pale=True, is_minor=is_minor, side=side))
+        series.append(replace(means, is_minor=is_minor, side=side))
+    name, colour, marker = EXPERIMENT_VALUES["published"]
+    published = [None if row.get("published") is None else (row["published"], None) for row in rows]
+    if any(published):
+        series.append(_means(name, labels, published, colour, marker))
+    reached = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
+    summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(reached)}"
+    return Chart("", summary, Axis(varied, "rows"), Axis("test accuracy (%)", "percent"), tuple(series))
+
+
+def mean_text(mean: float, std: float | None) -> str:
+    """Return a mean and its standard deviation, in percent, as text: `81.70 ± 0.21 %`."""
+    return f"{mean:.2f} %" if std is None else f"{mean:.2f} ± {std:.2f} %"
+
+
+def _means(name: str, labels: Sequence[str], means: Sequence[Mean | None], colour: str, marker: str) -> Series:
+    y = [number(mean[0], 100) if mean else None for mean in means]
+    errors = [number(mean[1], 100) if mean else None for mean in means]
+    return Series(name, labels, y, colour, "", marker, errors if any(error is not None for error in errors) else ())

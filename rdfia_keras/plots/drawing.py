@@ -1,0 +1,323 @@
+"""Draws the charts of `plots.charts` with Matplotlib, and lays them out as figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from rdfia_keras.plots import charts
+from rdfia_keras.plots.charts import Chart, Rows, Series
+from rdfia_keras.plots.style import (
+    CHARACTER,
+    COLOURS,
+    GREY,
+    NAMED,
+    SMALL,
+    TEXT,
+    TITLE,
+    WIDTH,
+    new_figure,
+    plain_log_ticks,
+    shades,
+    style_axes,
+    wrap,
+    wrap_lines,
+)
+
+LINES: dict[str, Any] = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
+MARKERS = {"": "", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "bar": "|"}
+# More than these cannot be told apart in one picture of a sweep: the best ones are drawn.
+MAX_ROWS, MAX_CURVES = 60, 12
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def learning_curves(history: Rows, title: str, published: float | None = None) -> Figure:
+    """Draw loss beside accuracy of one training (figures 6 to 23).
+
+    Args:
+        history: Epochs, as `charts.run_curves` takes them.
+        title: Data set and setting.
+        published: The report's test accuracy, as a fraction.
+    """
+    figure = new_figure(WIDTH, 4.2, title)
+    panels = figure.subplots(1, 2)
+    draw_charts(panels, charts.run_curves(history, published=published))
+    for axes in panels:
+        axes.set_title("")
+        # Under the panel, where it cannot hide a curve.
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            borderaxespad=4.2,  # font sizes: the room of tick labels and axis label, however high the panel
+            ncols=2,
+            fontsize=SMALL,
+            frameon=False,
+        )
+    return figure
+
+
+def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
+    """Draw for each training its loss above its accuracy (figures 1 and 3).
+
+    Args:
+        histories: One to four names, such as `manual`, each with its epochs, as `charts.run_curves` takes them.
+        title: Data set and setting.
+
+    Returns:
+        A row of loss panels above a row of accuracy panels, without stars and guides, for which there is no room.
+
+    Raises:
+        ValueError: On no or more than four histories.
+    """
+    if not 1 <= len(histories) <= 4:
+        raise ValueError(f"expected 1 to 4 histories, got {len(histories)}")
+    figure = new_figure(max(4.0, WIDTH * len(histories) / 4), 5.0, title)
+    panels = figure.subplots(2, len(histories), sharex="col", sharey="row", squeeze=False)
+    described = [charts.run_curves(rows) for rows in histories.values()]
+    for row, quantity in zip(panels, zip(*described, strict=True), strict=True):
+        draw_charts(row, quantity, with_remarks=False)
+    for name, loss in zip(histories, panels[0], strict=True):
+        loss.set_title(wrap_lines(name, WIDTH / 4, TEXT), fontsize=TEXT, parse_math=False)
+    for axes in figure.axes:
+        axes.label_outer()
+    handles, labels = panels[1, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
+    return figure
+
+
+def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
+    """Draw the curves of several runs in one panel of accuracies and one of losses, a colour a run.
+
+    Args:
+        histories: By the runs' names, at most as many as there are colours in `NAMED`, their epochs, as
+            `charts.run_curves` takes them.
+        title: What they are runs of.
+
+    Raises:
+        ValueError: On no or too many histories.
+    """
+    if not 1 <= len(histories) <= len(NAMED):
+        raise ValueError(f"expected 1 to {len(NAMED)} histories, got {len(histories)}")
+    names = [f"{name}, test" for name in histories]
+    columns = max(1, min(4, int(WIDTH / (0.6 + max(map(len, names)) * CHARACTER * SMALL / 72))))
+    wrapped = [wrap(name, WIDTH / columns - 0.6, SMALL) for name in (*names, "train")]
+    lines = sum(text.count("\n") + 1 for text in wrapped)
+    figure = new_figure(WIDTH, 4.0 + 0.2 * -(-lines // columns), title)
+    loss, accuracy = charts.several_runs_curves(histories)
+    panels = figure.subplots(1, 2, sharex=True)
+    draw_charts(panels, [accuracy, loss])
+    legend_below(figure, panels[0], accuracy, columns, WIDTH / columns - 0.6)
+    return figure
+
+
+def sweep_curves(rows: Rows, title: str) -> Figure:
+    """Draw the mean curves of a sweep's configurations.
+
+    Args:
+        rows: Those of `charts.mean_curves`, each with final (with mean) as well; of too many the best are drawn.
+        title: What is varied.
+    """
+    chosen, title = _best_rows(rows, MAX_CURVES, title)
+    figure = new_figure(WIDTH, 4.4 + 0.18 * len(chosen) / 3, title)
+    panels = figure.subplots(1, 2)
+    loss, accuracy = charts.mean_curves(chosen)
+    draw_charts(panels, [loss, accuracy])
+    # A run that overshoots would flatten all others.
+    means = sorted(value for series in loss.series for value in series.y if value is not None)
+    panels[0].set_ylim(0, min(1.1 * means[int(0.98 * (len(means) - 1))], 3.0))
+    legend_below(figure, panels[1], accuracy, 9 if max(len(series.name) for series in accuracy.series) < 8 else 3)
+    return figure
+
+
+def svm_sweep(rows: Rows, title: str, published: Mapping[tuple[str, int | None], float] | None = None) -> Figure:
+    """Draw accuracy against C (figure 5); arguments and errors are those of `charts.cost_chart`, but for the title."""
+    chart = charts.cost_chart(rows, published)
+    return _single(chart, title, 6.5, 4.0 + 0.1 * len(chart.series), columns=2)
+
+
+def backprop_cost(rows: Rows) -> Figure:
+    """Draw the time to all gradients against the number of layers; the rows are those of `charts.backprop_chart`."""
+    chart = charts.backprop_chart(rows)
+    figure = _single(chart, "Gradients of all weights: one by one, and by backprop", 6.0, 4.2, columns=1)
+    depths = [row["layers"] for row in rows]
+    figure.axes[0].set_xticks(depths, [str(depth) for depth in depths])
+    return figure
+
+
+def comparison(rows: Rows, title: str) -> Figure:
+    """Draw, for each experiment of a list, its best test accuracy beside the published value.
+
+    Args:
+        rows: From top to bottom, each with experiment and, or None: best (yours, a fraction), reference (that of the
+            package's results), figure (its number), published and base_best (the best without the change).
+        title: Data set and setting.
+
+    Raises:
+        ValueError: On no rows.
+    """
+    names = [row["experiment"] + (f" (figure {row['figure']})" if row["figure"] else "") for row in rows]
+    keys = {"published": "published", "base": "base_best", "reference_best": "reference", "yours_best": "best"}
+    values = {key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()}
+    shown = [row["reference"] if row["best"] is None else row["best"] for row in rows]
+    notes = ["" if value is None else f"{100 * value:.1f}" for value in shown]
+    return _rows(charts.experiments_chart(names, values, title), title, notes, 0.34)
+
+
+def sweep_points(rows: Rows, title: str) -> Figure:
+    """Draw every run of a sweep as a point, with mean and sample standard deviation of each configuration.
+
+    Args:
+        rows: Those of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
+        title: What is varied.
+    """
+    chosen, title = _best_rows(rows, MAX_ROWS, title)
+    notes = [f"{100 * row['final']['mean']:.1f}  (n = {row['n']})" for row in chosen]
+    return _rows(charts.sweep_chart(chosen, title), title, notes, 0.42)
+
+
+def notice(title: str, text: str) -> Figure:
+    """Draw a text, one line, in place of curves, where there is nothing to draw."""
+    figure = new_figure(WIDTH, 2.0, title)
+    figure.text(0.5, 0.4, text, ha="center", fontsize=TITLE)
+    return figure
+
+
+# --- layouts ----------------------------------------------------------------------------------------------------------
+
+
+def _single(chart: Chart, title: str, width: float, height: float, columns: int) -> Figure:
+    """Draw one chart with its legend below."""
+    figure = new_figure(width, height, title)
+    axes = figure.subplots()
+    draw_charts([axes], [chart])
+    legend_below(figure, axes, chart, columns)
+    return figure
+
+
+def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> Figure:
+    """Draw a chart of rows from top to bottom, with a note at the end of each."""
+    names = [str(name) for name in dict.fromkeys(name for series in chart.series for name in series.x)]
+    figure = new_figure(WIDTH, 1.7 + row_height * len(names), title)
+    axes = figure.subplots()
+    heights = {name: height for height, name in enumerate(names)}
+    for series in chart.series:
+        places = [heights[str(name)] + 0.16 * series.side for name in series.x]
+        errors = _values(series.errors) if len(series.errors) else None
+        axes.errorbar(_values(series.y), places, xerr=errors, linestyle="none", capsize=3, **_look(series))
+    for height, note in enumerate(notes):
+        axes.annotate(note, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
+    axes.set_yticks(range(len(names)), names, fontsize=TEXT, parse_math=False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    has_errors = any(len(series.errors) for series in chart.series)
+    meaning = ": each run, mean and standard deviation" if has_errors else ""
+    axes.set_xlabel(f"{chart.y.label}{meaning}", fontsize=TEXT)
+    style_axes(axes)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def legend_below(figure: Figure, axes: Axes, chart: Chart, columns: int, width: float = WIDTH) -> None:
+    """Put one legend for all panels below them: in colour what is drawn thick, once in grey what is drawn thin."""
+    handles, names = axes.get_legend_handles_labels()
+    if minor := [series for series in chart.series if series.is_minor]:
+        handles.append(Line2D([], [], color=GREY, linewidth=1.0, linestyle=LINES[minor[0].line]))
+        names.append(minor[0].name.rpartition(", ")[2])
+    wrapped = [wrap(name, width, SMALL) for name in names]
+    legend = figure.legend(handles, wrapped, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _best_rows(rows: Rows, limit: int, title: str) -> tuple[Rows, str]:
+    """Return the rows, or the best ones of too many in the same order, which the title then says."""
+    if len(rows) <= limit:
+        return rows, title
+    best = {id(row) for row in sorted(rows, key=lambda row: row["final"]["mean"], reverse=True)[:limit]}
+    return [row for row in rows if id(row) in best], f"{title} (the best {limit} of {len(rows)} configurations)"
+
+
+# --- one chart --------------------------------------------------------------------------------------------------------
+
+
+def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks: bool = True) -> None:
+    """Draw charts into panels, which may share their axes.
+
+    Args:
+        panels: Axes, one for each chart.
+        described: The charts.
+        with_remarks: Whether to draw guides and marks.
+    """
+    for axes, chart in zip(panels, described, strict=True):
+        _draw_chart(axes, chart, with_remarks)
+    for axes, chart in zip(panels, described, strict=True):
+        # Only now: panels share a range, and a limit set earlier would cut the curves drawn later.
+        if chart.y.kind == "percent":
+            bottom, top = axes.get_ylim()
+            axes.set_ylim(max(bottom, -1), min(top, 101))
+
+
+def _draw_chart(axes: Axes, chart: Chart, with_remarks: bool) -> None:
+    for series, shade in zip(chart.series, shades(len(chart.series)), strict=True):
+        _draw_series(axes, series, shade)
+    for mark in chart.marks if with_remarks else ():
+        look: dict[str, Any] = {"color": COLOURS[mark.colour], "markeredgecolor": "black", "markersize": 13}
+        axes.plot([mark.x], [mark.y], "*", linestyle="none", label=mark.name, zorder=5, **look)
+    for guide in chart.guides if with_remarks else ():
+        draw = axes.axvline if guide.is_vertical else axes.axhline
+        draw(guide.value, color=COLOURS[guide.colour], linestyle=(0, (6, 3)), linewidth=1.2, label=guide.name)
+    axes.set_xlabel(chart.x.label, fontsize=TEXT)
+    axes.set_ylabel(chart.y.label, fontsize=TEXT)
+    if chart.x.kind == "whole":
+        epochs = [x for series in chart.series for x in series.x]
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    if chart.x.kind == "log":
+        axes.set_xscale("log")
+        plain_log_ticks(axes.xaxis)
+    if chart.y.kind == "log":
+        axes.set_yscale("log")
+        plain_log_ticks(axes.yaxis)
+    style_axes(axes)
+
+
+def _draw_series(axes: Axes, series: Series, shade: np.ndarray) -> None:
+    """Draw a line with its band; `shade` is its colour where the lines have an order."""
+    look = _look(series)
+    if series.colour == "shade":
+        look["color"] = shade
+    y, errors = _values(series.y), _values(series.errors)
+    axes.plot(series.x, y, linestyle=LINES[series.line], **look)
+    if len(errors):
+        axes.fill_between(series.x, y - errors, y + errors, color=look["color"], alpha=0.18, linewidth=0)
+
+
+def _look(series: Series) -> dict[str, Any]:
+    """Return colour, marker, sizes and the name in the legend; what is thin or pale has none."""
+    look: dict[str, Any] = {
+        "color": COLOURS.get(series.colour, GREY),
+        "marker": MARKERS[series.marker.removesuffix("-open")],
+        "markersize": 3.5 if series.line or series.is_pale else 7,
+        "linewidth": 1.5,
+        "label": series.name,
+    }
+    if series.is_pale:
+        look |= {"alpha": 0.45, "label": None}
+    elif series.line and series.is_minor:
+        look |= {"alpha": 0.8, "linewidth": 1.0, "label": None}
+    if series.marker.endswith("-open"):
+        look |= {"markerfacecolor": "none", "markeredgewidth": 1.5}
+    if series.marker == "bar":
+        look |= {"markersize": 18, "markeredgewidth": 1.5}
+    return look
+
+
+def _values(values: Sequence[float | None]) -> np.ndarray:
+    """Return values as floats, with NaN for None."""
+    return np.array(values, dtype=float)

@@ -1,1 +1,0 @@
-"""The report as one HTML page: what is gathered from records, the charts of it, and how they become one file."""

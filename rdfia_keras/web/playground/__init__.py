@@ -1,0 +1,1 @@
+"""The playground: a perceptron that trains in the browser."""

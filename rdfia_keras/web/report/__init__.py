@@ -1,0 +1,1 @@
+"""The report page: figures, tables and runs, from records."""

@@ -1,0 +1,63 @@
+"""The answers of `reference/questions.md`, by question, as HTML."""
+
+import functools
+import html
+import re
+from dataclasses import dataclass
+
+FILE = FOLDER / "questions.md"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a question.
+
+    Attributes:
+        question: The number: `15`, `T4`, `2.1`.
+        html: Paragraphs and lists.
+        figures: The figures that it names.
+    """
+
+    question: str
+    html: str
+    figures: tuple[str, ...]
+
+
+@functools.cache
+def answers() -> dict[str, Answer]:
+    """Return every answer, by the question's number."""
+    body = re.split(r"^## ", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    by_number = {}
+    for part in body[1:]:
+        pieces = re.split(r"^\*\*(T?[\d.]+?)\.?\*\*", part, flags=re.MULTILINE)
+        for number, text in zip(pieces[1::2], pieces[2::2], strict=True):
+            figures = tuple(dict.fromkeys(re.findall(r"rdfia figure (\w+)", text)))
+            by_number[number] = Answer(number, to_html(text), figures)
+    return by_number
+
+
+def answers_to(figure: str, questions: tuple[str, ...]) -> list[Answer]:
+    """Return the answers for a figure: those of `questions`, then every other one that names it."""
+    by_number = answers()
+    naming = (number for number, answer in by_number.items() if figure in answer.figures)
+    return [by_number[number] for number in dict.fromkeys([*questions, *naming]) if number in by_number]
+
+
+def to_html(text: str) -> str:
+    """Return the HTML of that file's Markdown: paragraphs, lists, bold, code; of links the words (it is offline)."""
+    blocks = re.split(r"\n\s*\n", text.strip())
+    return "".join(_block(block) for block in blocks)
+
+
+def _block(block: str) -> str:
+    if block.startswith("- "):
+        items = re.split(r"^- ", block, flags=re.MULTILINE)[1:]
+        return f"<ul>{''.join(f'<li>{_inline(item)}</li>' for item in items)}</ul>"
+    return f"<p>{_inline(block)}</p>"
+
+
+def _inline(text: str) -> str:
+    text = html.escape(" ".join(text.split()), quote=False)
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)

@@ -1,0 +1,94 @@
+// Guess first: the reader draws each rung's accuracy, then the values appear.
+import { element, percent } from "../shared/dom.mjs";
+import { plotly, resolved, rememberedColours } from "./charts.mjs";
+
+const LOWEST = 50;
+
+export class LadderGuess {
+  // rungs: [{name, published, reference, yours}] in percent; yours may be null.
+  constructor(place, toggle, hint, answers, rungs) {
+    Object.assign(this, { place, toggle, hint, answers, rungs });
+    this.guesses = rungs.map(() => null);
+    this.revealed = rungs.map(() => false);
+    this.toggle.addEventListener("click", () => this.show(this.place.hidden));
+    this.plot = element("div", { class: "chart-plot", role: "img", "aria-label": "Your guess for each rung" });
+    this.lines = rungs.map((rung, n) => this.line(rung, n));
+    this.place.append(
+      element("p", {}, "Where does each rung end up? Click into the chart or move the sliders, then reveal. All rungs are test accuracies on CIFAR-10."),
+      this.plot, element("ol", { class: "guesses" }, ...this.lines.map(({ item }) => item)));
+    this.plot.addEventListener("click", (event) => this.click(event));
+  }
+
+  line({ name }, n) {
+    const output = element("output", {}, "?");
+    const slider = element("input", { type: "range", min: LOWEST, max: 100, step: 0.5, value: 70, "aria-label": `Your guess for ${name}`,
+      oninput: () => this.guess(n, Number(slider.value)) });
+    const button = element("button", { type: "button", disabled: true, onclick: () => this.reveal(n) }, "Reveal");
+    const result = element("span", { "aria-live": "polite" });
+    return { output, slider, button, result, item: element("li", {}, element("b", {}, name), slider, output, button, result) };
+  }
+
+  show(isShown) {
+    this.place.hidden = !isShown;
+    this.toggle.setAttribute("aria-pressed", String(isShown));
+    this.toggle.textContent = isShown ? "Show the results" : "Guess first";
+    this.answers.hidden = isShown;
+    this.hint.textContent = "";
+    if (isShown) this.draw();
+  }
+
+  guess(n, value) {
+    if (this.revealed[n]) return;
+    const line = this.lines[n];
+    this.guesses[n] = Math.min(Math.max(value, LOWEST), 100);
+    line.slider.value = this.guesses[n];
+    line.output.textContent = `${this.guesses[n]} %`;
+    line.button.disabled = false;
+    this.draw();
+  }
+
+  reveal(n) {
+    const { published, reference, yours } = this.rungs[n];
+    this.revealed[n] = true;
+    const line = this.lines[n];
+    line.slider.disabled = line.button.disabled = true;
+    const off = this.guesses[n] - reference;
+    const trained = yours === null ? "" : `, your runs ${percent(yours / 100)}`;
+    line.result.textContent = `reference ${percent(reference / 100)}, published ${percent(published / 100)}${trained}: your guess is ${Math.abs(off).toFixed(1)} points ${off < 0 ? "below" : "above"}`;
+    if (this.revealed.every(Boolean)) {
+      const mean = this.guesses.reduce((sum, guess, i) => sum + Math.abs(guess - this.rungs[i].reference), 0) / this.rungs.length;
+      this.hint.textContent = `All six: your guesses are ${mean.toFixed(1)} points off on average.`;
+    }
+    this.draw();
+  }
+
+  // Where the click is, in the chart's own units.
+  click(event) {
+    const { xaxis, yaxis, margin } = this.plot._fullLayout;
+    const box = this.plot.getBoundingClientRect();
+    const n = Math.round(xaxis.p2d ? xaxis.p2c(event.clientX - box.left - xaxis._offset) : 0);
+    const value = yaxis.p2c(event.clientY - box.top - (yaxis._offset ?? margin.t));
+    if (n >= 0 && n < this.rungs.length) this.guess(n, Math.round(2 * value) / 2);
+  }
+
+  draw() {
+    if (this.place.hidden) return;
+    const colours = rememberedColours();
+    const names = this.rungs.map(({ name }) => name);
+    const shown = (key) => this.rungs.map((rung, n) => (this.revealed[n] ? rung[key] : null));
+    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: symbol.startsWith("line") ? 20 : 12, line: { width: symbol.startsWith("line") ? 2.5 : 0 } }, line: { color: colour } });
+    const traces = [
+      trace("your guess", this.guesses, "var(--ink)", "x", "lines+markers"),
+      trace("published", shown("published"), "var(--published)", "line-ew-open", "markers"),
+      trace("reference", shown("reference"), "var(--train)", "circle", "markers"),
+      trace("yours", shown("yours"), "var(--test)", "square", "markers"),
+    ];
+    const axis = { gridcolor: "var(--grid)", linecolor: "var(--line)", automargin: true, fixedrange: true };
+    plotly().react(this.plot, resolved(traces, colours), resolved({
+      autosize: true, height: 320, showlegend: false, dragmode: false, margin: { l: 52, r: 10, t: 8, b: 44 },
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: "var(--ink)", size: 13, family: "system-ui, sans-serif" },
+      xaxis: { ...axis, type: "category", range: [-0.5, names.length - 0.5], categoryarray: names },
+      yaxis: { ...axis, range: [LOWEST, 100], title: { text: "test accuracy (%)" } },
+    }, colours), { displayModeBar: false, responsive: true });
+  }
+}

@@ -1,0 +1,209 @@
+"""The parts of the report page from records: the ladder, the bonus, the figures and the sweeps."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras.analysis import figures, reference_tables, seeds, sweep_table, tables
+from rdfia_keras.analysis.figures import Panel
+from rdfia_keras.analysis.seeds import Statistics
+from rdfia_keras.experiments import FIGURES, LADDER, STUDIES, Experiment, ReportFigure, bonus_experiments, figures_of
+from rdfia_keras.plots.charts import experiments_chart, sweep_chart
+from rdfia_keras.runs.records import Run, test_accuracy
+from rdfia_keras.web.report.answers import answers, answers_to
+from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, percent, share_ranges, to_plotly
+from rdfia_keras.web.report.sources import Sources, name_of
+
+# --- the ladder and the bonus -----------------------------------------------------------------------------------------
+
+
+def ladder(sources: Sources) -> dict[str, Any]:
+    """Return the six rungs: a row for each, a chart, and what the reader guesses."""
+    rows = [_experiment_row(sources, experiment) for experiment in LADDER]
+    guesses = [
+        {
+            "name": row["name"],
+            "published": percent(row["published_value"]),
+            "reference": percent(row["reference_best"].mean),
+            "yours": percent(row["yours_best"].mean) if row["yours_best"] else None,
+        }
+        for row in rows
+        if row["reference_best"]
+    ]
+    chart = to_plotly(_experiments_chart(rows, "The rungs: published, reference and yours, test accuracy"))
+    return {"rows": rows, "chart": chart, "guesses": guesses}
+
+
+def bonus(sources: Sources) -> dict[str, Any]:
+    """Return what each further experiment changes, and whether that is more than the noise."""
+    rows = [_experiment_row(sources, experiment) for experiment in bonus_experiments()]
+    shown = [row for row in rows if row["reference_best"] or row["yours_best"]]
+    chart = _experiments_chart(shown, "The bonus: published, reference and yours, test accuracy")
+    return {"rows": rows, "judged": reference_tables.bonus(), "chart": to_plotly(chart, is_horizontal=True)}
+
+
+def _experiment_row(sources: Sources, experiment: Experiment) -> dict[str, Any]:
+    yours = sources.statistics(experiment)
+    panel = next(sources.panels(experiment, experiment.name), None)
+    return {
+        "name": experiment.name,
+        "base": experiment.base,
+        "figures": figures_of(experiment.name),
+        "published": tables.published(vars(experiment.reference)),
+        "published_value": experiment.reference.published,
+        "reference_best": seeds.reference_statistics(experiment, "best"),
+        "reference_final": seeds.reference_statistics(experiment, "final"),
+        "yours_best": yours["best"],
+        "yours_final": yours["final"],
+        "epochs": experiment.config.epochs,
+        "run": name_of(panel) if panel else None,
+    }
+
+
+def _experiments_chart(rows: Sequence[dict[str, Any]], summary: str) -> Any:
+    def mean(value: Statistics | None) -> tuple[float, float | None] | None:
+        return (value.mean, value.std) if value else None
+
+    keys = ("reference_best", "reference_final", "yours_best", "yours_final")
+    values = {key: [mean(row[key]) for row in rows] for key in keys}
+    values["published"] = [row["published_value"] and (row["published_value"], None) for row in rows]
+    return experiments_chart([row["name"] for row in rows], values, summary)
+
+
+# --- the figures ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FigurePanel:
+    """A panel of a figure as the page has it.
+
+    Attributes:
+        panel: The run that it is drawn from.
+        facts: Its row above the charts.
+        charts: Its charts.
+    """
+
+    panel: Panel
+    facts: dict[str, Any]
+    charts: list[PlotlyChart]
+
+
+def report_figures(sources: Sources) -> list[dict[str, Any]]:
+    """Return every figure in the report's order."""
+    seen: set[str] = set()
+    rows = [_figure(sources, figure) for figure in FIGURES.values()]
+    for row in rows:
+        # An answer is open where it comes first.
+        numbers = [answer.question for answer in row["answers"]]
+        row["answers"] = [(answer, answer.question not in seen) for answer in row["answers"]]
+        seen.update(numbers)
+    return rows
+
+
+def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
+    experiments = figures.experiments_of(figure)
+    panels = [
+        panel for experiment, label in experiments if (panel := _figure_panel(sources, figure, experiment, label))
+    ]
+    charts = [chart for panel in panels for chart in panel.charts]
+    if len(panels) > 1:
+        share_ranges(charts)
+    questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments))
+    return {
+        "id": f"figure-{figure.key}",
+        "title": figure.title,
+        "caption": figure.caption,
+        "charts": charts,
+        "is_map": figure.kind == "kernels",
+        "panels": [panel.facts for panel in panels],
+        # The decision map of each panel whose run keeps its weights by epoch.
+        "maps": [
+            {"run": panel.facts["run"], "label": panel.panel.label}
+            for panel in panels
+            if sources.keeps_map(panel.facts["run"], panel.panel.run.folder)
+        ],
+        "answers": answers_to(figure.key, questions),
+        "command": f"rdfia figure {figure.key} --train",
+    }
+
+
+def _figure_panel(sources: Sources, figure: ReportFigure, experiment: Experiment, label: str) -> FigurePanel | None:
+    """Return a panel from the first of its runs that can be drawn: yours, else the package's; None without one."""
+    candidates = list(sources.panels(experiment, label))
+    shipped = next((panel.run for panel in candidates if panel.is_reference), None)
+    for panel in candidates:
+        with sources.reading(name_of(panel)):
+            charts = CHARTS[figure.kind](figure, panel, None if panel.is_reference else shipped)
+            return FigurePanel(panel, _facts(panel), charts)
+    return None
+
+
+def _facts(panel: Panel) -> dict[str, Any]:
+    """Return what the report has, and what the run has."""
+    reference, record = panel.experiment.reference, panel.run.record
+    return {
+        "label": panel.label,
+        "run": name_of(panel),
+        "source": panel.source,
+        "published": tables.published(vars(reference)),
+        "best": tables.percent(test_accuracy(record.best)),
+        "best_epoch": record.best and record.best.get("epoch"),
+        "final": tables.percent(test_accuracy(record.final)),
+    }
+
+
+def _curves(figure: ReportFigure, panel: Panel, shipped: Run | None) -> list[PlotlyChart]:
+    return [to_plotly(chart) for chart in figures.curve_charts(figure, panel, shipped)]
+
+
+def _kernels(figure: ReportFigure, panel: Panel, shipped: Run | None) -> list[PlotlyChart]:
+    return [kernel_map(kernel) for kernel in figures.kernel_panels(panel.run)]
+
+
+def _sweep(figure: ReportFigure, panel: Panel, shipped: Run | None) -> list[PlotlyChart]:
+    return [to_plotly(figures.kernel_cost_chart(panel.run))]
+
+
+# By the kind of the figure. A panel may show the package's run beside its own.
+CHARTS: dict[str, Callable[[ReportFigure, Panel, Run | None], list[PlotlyChart]]] = {
+    "curves": _curves,
+    "implementations": _curves,
+    "kernels": _kernels,
+    "sweep": _sweep,
+}
+
+
+# --- the sweeps -------------------------------------------------------------------------------------------------------
+
+
+def sweeps(sources: Sources) -> list[dict[str, Any]]:
+    """Return your sweeps, then the reference's."""
+    rows = []
+    for root, source in ((sources.out, "yours"), (FOLDER, "reference")):
+        for path in sorted(root.glob("sweeps/*/sweep.json")):
+            with sources.reading(f"{'reference/' if source == 'reference' else ''}sweeps/{path.parent.name}"):
+                rows.append(_sweep_row(path, source))
+    return rows
+
+
+def _sweep_row(path: Path, source: str) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows, varied, name = content["rows"], content["varied"], str(content["name"])
+    study = next((study for study in STUDIES.values() if study.name == name), None)
+    trained = [row for row in rows if row["n"]]
+    labelled = [{**row, "label": sweep_table.label(row, varied, trained, True)} for row in trained]
+    title = study.label if study else ", ".join(varied) or "experiment"
+    return {
+        "id": f"sweep-{source}-{name}",
+        "name": name,
+        "source": source,
+        "title": title,
+        "seeds": content["seeds"],
+        "failed": sum(row["failed"] for row in rows),
+        "quick": bool(content.get("quick")),
+        "chart": to_plotly(sweep_chart(labelled, title)),
+        "command": f"rdfia study {name.removeprefix('study-')}" if study else None,
+        "answers": [answer for number in str(content["question"]).split(", ") if (answer := answers().get(number))],
+    }

@@ -1,0 +1,214 @@
+"""Draws the charts of `plots.charts` with Plotly: plain dictionaries of traces and a layout, which `charts.mjs` shows.
+
+A colour is the name of a CSS variable, `var(--test)`, so that charts follow light and dark.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rdfia_keras.plots.charts import Axis, Chart, Guide, Mark, Series, mean_text
+
+PlotlyChart = dict[str, Any]
+Trace = dict[str, Any]
+
+# Longer series are thinned: a chart has no more pixels.
+MAX_POINTS = 400
+
+
+def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
+    """Return a chart as Plotly draws it.
+
+    Args:
+        chart: The chart.
+        is_horizontal: Whether its rows stand below each other, which leaves room for many.
+
+    Returns:
+        title, alt, traces, layout, and table: its numbers as `{"columns": [...], "rows": [[...]]}` where they are not
+        the traces' own, else None.
+    """
+    has_rows = chart.x.kind == "rows"
+    traces = [_series(series, chart.y, is_horizontal) for series in chart.series]
+    traces += [_guide(guide, chart) for guide in chart.guides] + [_mark(mark) for mark in chart.marks]
+    layout: dict[str, Any] = {
+        "xaxis": _axis(chart.x, chart),
+        "yaxis": _axis(chart.y, chart),
+        "hovermode": "x unified" if chart.x.kind == "whole" else "closest",
+    }
+    if is_horizontal:
+        layout |= {"xaxis": layout["yaxis"], "height": 90 + 24 * len(_row_names(chart))}
+        layout["yaxis"] = {"type": "category", "autorange": "reversed"}
+    table = _table(chart) if has_rows else None
+    return {"title": chart.title, "alt": chart.summary, "traces": traces, "layout": layout, "table": table}
+
+
+def rounded(value: float | None, digits: int = 5) -> float | None:
+    """Return a value with so many significant digits; None for what is no number."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")
+
+
+def percent(fraction: float | None) -> float | None:
+    """Return a fraction in percent, to a hundredth; None for what is no number."""
+    return None if fraction is None or not math.isfinite(fraction) else round(100 * fraction, 2)
+
+
+def share_ranges(charts: Sequence[PlotlyChart]) -> None:
+    """Give charts of the same quantity the same range, so that panels can be compared."""
+    by_axis: dict[str, list[PlotlyChart]] = {}
+    for chart in charts:
+        by_axis.setdefault(chart["layout"]["yaxis"]["title"]["text"], []).append(chart)
+    for group in by_axis.values():
+        is_log = any(chart["layout"]["yaxis"].get("type") == "log" for chart in group)
+        values = [y for chart in group for trace in chart["traces"] for y in trace["y"] if y is not None]
+        if not values:
+            continue
+        ends = (math.log10(min(values)), math.log10(max(values))) if is_log else (min(values), max(values))
+        margin = 0.04 * (ends[1] - ends[0])
+        for chart in group:
+            chart["layout"]["yaxis"]["range"] = [ends[0] - margin, ends[1] + margin]
+            chart["layout"]["yaxis"] |= {"type": "log"} if is_log else {}
+
+
+# --- parts of a chart -------------------------------------------------------------------------------------------------
+
+
+def _axis(axis: Axis, chart: Chart) -> dict[str, Any]:
+    layout: dict[str, Any] = {"title": {"text": axis.label}}
+    if axis.kind == "rows":
+        layout["type"] = "category"
+    elif axis.kind == "log":
+        layout |= {"type": "log", "exponentformat": "power", "dtick": 1} if axis is chart.x else {"type": "log"}
+    elif axis.kind == "whole" and max(len(series.x) for series in chart.series) <= 10:
+        layout["dtick"] = 1
+    return layout
+
+
+def _series(series: Series, axis: Axis, is_horizontal: bool) -> Trace:
+    colour, is_bar = f"var(--{series.colour})", series.marker == "bar"
+    step = -(-len(series.x) // MAX_POINTS) if series.line else 1
+    x, y = series.x[step - 1 :: step], [_value(value, axis) for value in series.y[step - 1 :: step]]
+    trace: Trace = {
+        "type": "scatter",
+        "mode": "+".join([*["lines"] * bool(series.line), *["markers"] * bool(series.marker)]),
+        "name": series.name,
+        "marker": {"color": colour, "size": 20 if is_bar else 5 if series.line else 6 if series.is_pale else 11},
+    }
+    if series.line:
+        trace["line"] = {"color": colour, "dash": series.line}
+    if series.marker:
+        symbol = f"line-{'ns' if is_horizontal else 'ew'}-open" if is_bar else series.marker
+        trace["marker"] |= {"symbol": symbol, "line": {"width": 2.5 * is_bar}}
+    if series.is_pale:
+        trace["marker"]["opacity"] = 0.35
+    if series.is_minor:
+        trace["visible"] = "legendonly"
+    along, across = ("y", "x") if is_horizontal else ("x", "y")
+    trace |= {across: y}
+    trace |= {"x0": 1, "dx": 1} if list(x) == list(range(1, len(x) + 1)) else {along: list(x)}
+    if len(series.errors):
+        errors = [_value(error, axis) for error in series.errors]
+        trace[f"error_{across}"] = {"type": "data", "array": errors, "color": colour, "thickness": 1.5, "width": 5}
+    return trace
+
+
+def _value(value: float | None, axis: Axis) -> float | None:
+    return None if value is None else round(value, 2) if axis.kind == "percent" else rounded(value)
+
+
+def _guide(guide: Guide, chart: Chart) -> Trace:
+    """Return a line over all that the chart shows; `is_guide` keeps it out of the table of numbers."""
+    if guide.is_vertical:
+        values = [y for series in chart.series for y in series.y if y is not None] or [0.0]
+        x, y = [guide.value] * 2, [rounded(min(values)), rounded(max(values))]
+    else:
+        places = [x for series in chart.series for x in series.x]
+        x, y = [min(places), max(*places, 2)], [_value(guide.value, chart.y)] * 2
+    line = {"color": f"var(--{guide.colour})", "dash": "longdash"}
+    shown = {"type": "scatter", "mode": "lines", "name": guide.name, "x": x, "y": y, "line": line}
+    return {**shown, "hoverinfo": "skip", "is_guide": True}
+
+
+def _mark(mark: Mark) -> Trace:
+    marker = {
+        "color": f"var(--{mark.colour})",
+        "symbol": "star",
+        "size": 13,
+        "line": {"color": "var(--ink)", "width": 1},
+    }
+    shown = {"type": "scatter", "mode": "markers", "name": mark.name, "x": [mark.x], "y": [round(mark.y, 2)]}
+    return {**shown, "marker": marker, "hoverinfo": "skip", "is_guide": True}
+
+
+def _row_names(chart: Chart) -> list[str]:
+    return [str(name) for name in dict.fromkeys(name for series in chart.series for name in series.x)]
+
+
+def _table(chart: Chart) -> dict[str, Any]:
+    """Return the means of a chart of rows, with their standard deviations, as text."""
+    shown = [series for series in chart.series if not series.is_pale]
+    cells: dict[str, list[str]] = {name: [] for name in _row_names(chart)}
+    for series in shown:
+        errors = series.errors or [None] * len(series.x)
+        for name, mean, std in zip(series.x, series.y, errors, strict=True):
+            cells[str(name)].append("-" if mean is None else mean_text(mean, std))
+    columns = [chart.x.label, *(series.name for series in shown)]
+    return {"columns": columns, "rows": [[name, *texts] for name, texts in cells.items()]}
+
+
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
+    """Return a kernel's decision over the plane, its boundary and the test points.
+
+    Args:
+        panel: As `analysis.figures.kernel_panels` gives it.
+    """
+    decision, axis, points, labels = (panel[key] for key in ("decision", "grid_x", "points", "labels"))
+    reach = float(np.quantile(np.abs(decision), 0.9)) or 1.0
+    places = [rounded(value, 4) for value in axis[::2]]
+    ground = {
+        "type": "contour",
+        "x": places,
+        "y": places,
+        "z": [[rounded(value, 3) for value in row] for row in decision[::2, ::2].tolist()],
+        "zmin": rounded(-reach),
+        "zmax": rounded(reach),
+        "colorscale": [[0, "var(--class-0-ground)"], [0.5, "var(--page)"], [1, "var(--class-1-ground)"]],
+        "contours": {"coloring": "heatmap", "start": 0, "end": 0, "size": 1},
+        "line": {"color": "var(--ink)", "width": 1.5},
+        "showscale": False,
+        "hoverinfo": "skip",
+        "name": "decision",
+    }
+    classes = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": f"class {value}",
+            "x": [rounded(x, 4) for x in points[labels == value, 0]],
+            "y": [rounded(y, 4) for y in points[labels == value, 1]],
+            "marker": {"color": f"var(--class-{value})", "symbol": ("circle", "square")[value % 2], "size": 5},
+        }
+        for value in np.unique(labels).tolist()
+    ]
+    square = {"constrain": "domain", "zeroline": False}
+    layout = {
+        "xaxis": {**square, "title": {"text": "x1"}},
+        "yaxis": {**square, "scaleanchor": "x", "title": {"text": "x2"}},
+        "hovermode": "closest",
+    }
+    label, score = panel["title"], panel["score"]
+    train, test, vectors = (score.get(key) for key in ("train_accuracy", "test_accuracy", "support_vectors"))
+    return {
+        "title": f"{label}: test {test:.1%}",
+        "alt": f"The plane as {label} divides it, and the test points: {test:.1%} right, {train:.1%} in training",
+        "traces": [ground, *classes],
+        "layout": layout,
+        "table": {
+            "columns": ["kernel", "train", "test", "support vectors"],
+            "rows": [[label, f"{train:.1%}", f"{test:.1%}", "-" if vectors is None else str(vectors)]],
+        },
+    }
