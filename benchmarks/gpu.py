@@ -30,7 +30,7 @@ from gpu_worker import RUNGS, Job
 from rdfia_keras.data import load_images
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.runs.records import environment
+from rdfia_keras.runs.environment import environment
 from rdfia_keras.system.backend import precision_warning
 
 HERE = Path(__file__).resolve().parent

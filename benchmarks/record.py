@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.registry import MORE_IS_BETTER, Group, Match, Ratio, Target
 from rdfia_keras.runs.files import write_atomic
-from rdfia_keras.runs.records import environment
+from rdfia_keras.runs.environment import environment
 
 Record = dict[str, Any]
 

@@ -10,7 +10,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from rdfia_keras.runs.records import Record, Run, environment, read_record
+from rdfia_keras.runs.environment import environment
+from rdfia_keras.runs.record import Record
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.runs.run import Run
 
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
@@ -256,19 +259,19 @@ def test_the_epoch_is_selected_by_validation_accuracy_where_there_is_one():
     assert records.selected_row(validated) is records.chosen_row(validated) is validated[0]
     assert records.best_model(plain) == {"epoch": 2, "chosen_by": "test accuracy"}
     assert records.best_model(validated) == {"epoch": 1, "chosen_by": "validation accuracy"}
-    assert records.milestones(plain) == {
+    assert records.summary_rows(plain) == {
         "best": {"epoch": 2, "test_accuracy": 0.9, "test_loss": 1.0},
         "selected": None,
         "final": {"epoch": 3, "test_accuracy": 0.5, "test_loss": 1.0},
     }
-    assert records.milestones(validated)["selected"] == {
+    assert records.summary_rows(validated)["selected"] == {
         "epoch": 1,
         "test_accuracy": 0.4,
         "test_loss": 1.0,
         "validation_loss": 2.0,
         "validation_accuracy": 0.7,
     }
-    assert records.milestones([]) == {"best": None, "selected": None, "final": None}
+    assert records.summary_rows([]) == {"best": None, "selected": None, "final": None}
 
 
 def test_a_record_from_before_there_was_a_validation_set_is_read():

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 from rdfia_keras.runs.listing import list_run
-from rdfia_keras.runs.records import history_bytes
+from rdfia_keras.runs.history import history_bytes
 from stored_runs import change, store
 
 from rdfia_keras.analysis.comparison import find_run

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rdfia_keras.runs.records import Record
+from rdfia_keras.runs.record import Record
 from rdfia_keras.sections.get_or_train import query_of
 
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig

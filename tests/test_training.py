@@ -7,7 +7,7 @@ import signal
 import keras
 import numpy as np
 import pytest
-from rdfia_keras.runs.records import read_history
+from rdfia_keras.runs.history import read_history
 from trainings import Doing, assert_equal_training, numbers
 
 from rdfia_keras.config import CnnConfig

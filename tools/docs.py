@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.runs.records import Run
-
 from rdfia_keras.analysis import seeds, sweep_table
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.analysis.reference_tables import TABLES
 from rdfia_keras.experiments import FIGURES, LADDER, Experiment, bonus_experiments
 from rdfia_keras.runs.files import make_folder
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, reference_store
 
 Row = Mapping[str, str]

@@ -1,9 +1,9 @@
-"""What there is: every experiment, study and explanation, with its figure, question and command."""
+"""Every experiment, named sweep and explanation, with its figure, question and command."""
 
 from typing import Any
 
 from rdfia_keras.analysis.explanations import EXPLANATIONS
-from rdfia_keras.experiments import LADDER, REGISTRY, STUDIES, Experiment, figures_of
+from rdfia_keras.experiments import LADDER, REGISTRY, SWEEPS, Experiment, figures_of
 
 # Part 5 of the homework, `rdfia improve`, begins with this question.
 FIRST_QUESTION_OF_PART_5 = 19
@@ -13,8 +13,7 @@ def list_experiments() -> list[dict[str, Any]]:
     """A row for each, in the order of the report."""
     rows = [_experiment(experiment) for experiment in REGISTRY.values()]
     rows += [
-        _row(study.name, "mlp", question=study.question, command=f"rdfia study {name}")
-        for name, study in STUDIES.items()
+        _row(name, "mlp", question=sweep.question, command=f"rdfia sweep {name}") for name, sweep in SWEEPS.items()
     ]
     rows += [
         _row(topic, "explain", question=known.question, shows=known.shows, command=f"rdfia explain {topic}")

@@ -3,19 +3,16 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from rdfia_keras.analysis import tables
-from rdfia_keras.analysis.run_list import REFERENCE, Row, differing, name_below, row
-from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
+from rdfia_keras.analysis.run_list import Row, differing
+from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.records import EpochRow
+from rdfia_keras.runs.history import EpochRow
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import RunStore, reference_store
-from rdfia_keras.system.terminal import note
+from rdfia_keras.runs.store import find_run
 
 # The colours of a plot that can be told apart.
 MAX_RUNS = 10
@@ -32,15 +29,13 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
         plot: Where the plot goes; None for a file in `compare/` of the results folder.
 
     Raises:
-        ConfigError: On fewer than two runs, too many, one that is named twice, or a plot that is no PNG.
+        ConfigError: On fewer than two runs, too many, or one that is named twice.
         RdfiaError: When there is no such run, nothing of it can be read, or the plot cannot be written.
     """
     if not 2 <= len(names) <= MAX_RUNS:
         raise ConfigError(f"name 2 to {MAX_RUNS} runs to compare, not {len(names)}; see rdfia runs")
-    if plot and plot.suffix.lower() != ".png":
-        raise ConfigError(f"--plot must end in .png, not {plot}")
-    runs = _with_names_of_their_own([find_run(name, RunStore(out)) for name in names])
-    rows = [row(run) for run in runs]
+    runs = _with_unique_names([find_run(name, out) for name in names])
+    rows = [run.summary() for run in runs]
     changed = differing(rows, without=("epochs",))
     curves = {run.name: run.curve() for run in runs}
     drawn = {run.name: curves[run.name] for run in runs if curves[run.name]}
@@ -62,55 +57,15 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
     )
 
 
-def find_run(text: str, store: RunStore) -> Run:
-    """The run that people mean by its folder, or by its name in the store or else among the package's results.
-
-    Args:
-        text: `results/cnn/augment`, `cnn/augment`, `augment` where one section has it, or `reference/cnn/augment`.
-
-    Raises:
-        RdfiaError: When there is none, there are several, or nothing of it can be read.
-    """
-    typed = Path(text)
-    if any((typed / file).is_file() for file in ("config.json", "metrics.json")):
-        return _read(typed.resolve(), _name_of(typed.resolve(), store))
-    name = typed.as_posix()
-    if folder := store.folder_of(name):
-        return _read(folder, name_below(store, folder))
-    if folder := reference_store().folder_of(name.removeprefix(REFERENCE)):
-        note(f"{text}: from the reference results of this package")
-        return _read(folder, name_below(reference_store(), folder))
-    known = [name_below(one, folder) for one in (store, reference_store()) for folder in one.folders()]
-    known += [Path(one).name for one in known]
-    hint = did_you_mean(name, known, otherwise="see rdfia runs and rdfia runs --reference")
-    raise RdfiaError(f"there is no run {text} in {store.root}, no such folder and no such reference result: {hint}")
-
-
-def _name_of(folder: Path, store: RunStore) -> str:
-    """A run's name by its whole path: in the store, in the package, or else with its results folder's name."""
-    for one in (RunStore(store.root.resolve()), reference_store()):
-        with suppress(ValueError):
-            return name_below(one, folder)
-    return "/".join(folder.parts[-3:])
-
-
-def _read(folder: Path, name: str) -> Run:
-    run = list_run(folder, name)
-    if run is None:
-        raise RdfiaError(f"{folder} holds a study, which is many trainings: name runs")
-    if run.status == "unreadable":
-        raise RdfiaError(f"cannot read {run.name}: the record in {folder} is damaged or of another version")
-    return run
-
-
-def _with_names_of_their_own(runs: Sequence[Run]) -> list[Run]:
-    """The same runs, those of equal names in different folders by their whole paths."""
+def _with_unique_names(runs: Sequence[Run]) -> list[Run]:
+    """Return the same runs, those of equal names in different folders with their whole paths as names."""
     folders = Counter(run.folder.resolve() for run in runs)
     for run in runs:
+        run.check_readable()
         if folders[run.folder.resolve()] > 1:
             raise ConfigError(f"{run.name} is named twice: name runs that differ")
     names = Counter(run.name for run in runs)
-    return [replace(run, name=str(run.folder)) if names[run.name] > 1 else run for run in runs]
+    return [Run(run.folder, str(run.folder)) if names[run.name] > 1 else run for run in runs]
 
 
 def equal_weights(rows: Sequence[Row]) -> list[list[str]]:

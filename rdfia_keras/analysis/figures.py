@@ -21,7 +21,8 @@ from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
 from rdfia_keras.models.svm import machines
 from rdfia_keras.plots.charts import Chart, cost_chart, run_curves, several_runs_curves
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.records import EpochRow, Run, test_accuracy
+from rdfia_keras.runs.history import EpochRow, test_accuracy
+from rdfia_keras.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def experiments_of(figure: ReportFigure) -> list[tuple[Experiment, str]]:
 
 def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
     """Return what the report has, the reference, and your run where the panel is drawn from one."""
-    reference, record = panel.experiment.reference, panel.run.record
+    reference, record = panel.experiment.reference, panel.run.result
     shipped = panel.run if panel.is_reference else reference_run(panel.experiment)
     best = None if panel.is_reference else record.best
     final = None if panel.is_reference else record.final
@@ -64,7 +65,7 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
         "published": reference.published,
         "published_at_end": reference.published_at_end,
         "comment": reference.comment,
-        "reference": shipped and test_accuracy(shipped.record.best),
+        "reference": shipped and test_accuracy(shipped.result.best),
         "best": test_accuracy(best),
         "best_epoch": best and best.get("epoch"),
         "final": test_accuracy(final),
@@ -136,13 +137,13 @@ def kernel_panels(run: Run) -> list[dict[str, Any]]:
             "points": points,
             "labels": labels,
         }
-        for machine, score, decision in zip(parameters, run.record.details["scores"], decisions, strict=False)
+        for machine, score, decision in zip(parameters, run.result.details["scores"], decisions, strict=False)
     ]
 
 
 def kernel_cost_chart(run: Run) -> Chart:
     """Describe accuracy against C."""
-    return cost_chart(run.record.details["sweep"], PUBLISHED_KERNELS)
+    return cost_chart(run.result.details["sweep"], PUBLISHED_KERNELS)
 
 
 def _published(figure: ReportFigure, panel: Panel) -> float | None:
@@ -182,7 +183,7 @@ def _kernels(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
 
 
 def _sweep(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
-    sweep = panels[0].run.record.details["sweep"]
+    sweep = panels[0].run.result.details["sweep"]
     return plots.svm_sweep(sweep, _caption(figure, panels), PUBLISHED_KERNELS)
 
 
@@ -197,7 +198,7 @@ PICTURES: dict[str, Callable[[ReportFigure, Sequence[Panel]], Figure]] = {
 def _caption(figure: ReportFigure, panels: Sequence[Panel]) -> str:
     """Return number, subject, and, for a single experiment, its result beside what was published."""
     first = panels[0]
-    words = [f"{figure.title}: {figure.caption}, {_distinct(panel.run.record.dataset['name'] for panel in panels)}"]
+    words = [f"{figure.title}: {figure.caption}, {_distinct(panel.run.result.dataset['name'] for panel in panels)}"]
     if first.experiment.section == "svm":
         return words[0]
     words.append(f"seed {_distinct(panel.run.config.seed for panel in panels)}")
@@ -214,7 +215,7 @@ def _distinct(values: Iterable[object]) -> str:
 
 
 def _beside_published(panel: Panel) -> str:
-    record, reference = panel.run.record, panel.experiment.reference
+    record, reference = panel.run.result, panel.experiment.reference
     if record.best is None:
         result = f"{panel.source}: diverged at once"
     else:
@@ -228,7 +229,7 @@ def _beside_published(panel: Panel) -> str:
 
 def _result(figure: ReportFigure, panel: Panel) -> str:
     """Return the result and what the report gives for this very figure, short enough for a narrow panel."""
-    best, reference = panel.run.record.best, panel.experiment.reference
+    best, reference = panel.run.result.best, panel.experiment.reference
     result = f"best test {100 * best['test_accuracy']:.1f} %" if best else "diverged"
     if reference.published is None or str(reference.figure) != figure.key:
         return result

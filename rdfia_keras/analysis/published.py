@@ -1,38 +1,55 @@
 """Experiments beside what was published, the package's reference, and what they change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rdfia_keras import plots
-from rdfia_keras.config import MlpConfig
+from rdfia_keras.config import CnnConfig, MlpConfig
 from rdfia_keras.experiments import REGISTRY, Experiment
+from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.runs.files import to_json, write_atomic
-from rdfia_keras.runs.records import Run, test_accuracy
+from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore, reference_store
 
 
-def reference_run(experiment: Experiment) -> Run | None:
-    """The run of an experiment that ships with the package, whatever its length."""
-    config = experiment.config
-    if isinstance(config, MlpConfig):
-        config = replace(config, implementation="manual")
-    if config.epochs:
-        config = config.with_epochs(1)
-    return reference_store().find_finished(Query(config=config.with_seed(0)))
-
-
-def compare_with_published(
-    experiment: Experiment, run: Run, store: RunStore, query: Callable[[Experiment], Query]
-) -> dict[str, Any]:
-    """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own.
+def wanted_run(
+    experiment: Experiment, seed: int = 0, epochs: int | None = None, precision: str | None = None, quick: bool = False
+) -> Query:
+    """Return the query for a run of an experiment that a figure or a table can show.
 
     Args:
-        store: Where the run of that other experiment is looked for.
-        query: Which run of an experiment will do.
+        epochs: The least number of epochs; None for the experiment's own number.
+        precision: None for any.
     """
-    record, reference, shipped = run.record, experiment.reference, reference_run(experiment)
+    config = experiment.config.with_seed(seed)
+    config = config.with_epochs(epochs or config.epochs) if config.epochs else config
+    if isinstance(config, MlpConfig):
+        # The four curves are equal: figure 1 shows it once.
+        config = replace(config, implementation="all" if experiment is CIRCLES else "manual")
+    if precision and isinstance(config, CnnConfig):
+        config = replace(config, precision=precision)
+    return Query(config=config, any_precision=precision is None, quick=quick)
+
+
+def reference_run(experiment: Experiment) -> Run | None:
+    """Return the run of an experiment that ships with the package, whatever its length."""
+    query = wanted_run(experiment, epochs=1)
+    if isinstance(query.config, MlpConfig):
+        query = replace(query, config=replace(query.config, implementation="manual"))
+    return reference_store().find_finished(query)
+
+
+def compare_with_published(experiment: Experiment, run: Run, store: RunStore) -> dict[str, Any]:
+    """Return a run next to what was published and to the experiment that it changes, over no more epochs than its own.
+
+    Args:
+        store: Where the run of that other experiment is looked for: from the same seed, in the same precision, on the
+            same data.
+    """
+    record, reference, shipped = run.result, experiment.reference, reference_run(experiment)
     return {
         "figure": reference.figure,
         "question": reference.question,
@@ -45,7 +62,7 @@ def compare_with_published(
         "best": test_accuracy(record.best),
         "best_epoch": record.best and record.best["epoch"],
         "final": test_accuracy(record.final),
-        "base_best": _base_best(experiment, run, store, query),
+        "base_best": _base_best(experiment, run, store),
         "epochs": record.epochs,
         "seed": record.config.seed,
         "precision": getattr(record.config, "precision", "float64"),
@@ -58,21 +75,19 @@ def compare_with_published(
 
 def _reference_best(shipped: Run, epochs: int | None) -> float | None:
     """Over no more epochs than the experiment has: the run may be longer."""
-    if not epochs or not shipped.record.epochs or shipped.record.epochs <= epochs:
-        return test_accuracy(shipped.record.best)
+    if not epochs or not shipped.result.epochs or shipped.result.epochs <= epochs:
+        return test_accuracy(shipped.result.best)
     return max(row["test_accuracy"] for row in shipped.history()[:epochs])
 
 
-def _base_best(
-    experiment: Experiment, run: Run, store: RunStore, query: Callable[[Experiment], Query]
-) -> float | None:
-    base, epochs = REGISTRY.get(experiment.base or ""), run.record.epochs
-    if not (base and base.config.dataset == experiment.config.dataset and epochs):
+def _base_best(experiment: Experiment, run: Run, store: RunStore) -> float | None:
+    base, record = REGISTRY.get(experiment.base or ""), run.result
+    if not (base and base.config.dataset == experiment.config.dataset and record.epochs):
         return None
-    asked = query(base)
-    shorter = replace(asked, config=replace(asked.config, epochs=min(epochs, base.config.epochs or epochs)))
-    found = store.find_finished(shorter)
-    rows = found.history()[:epochs] if found else []
+    epochs = min(record.epochs, base.config.epochs or record.epochs)
+    query = wanted_run(base, record.config.seed, epochs, getattr(record.config, "precision", None), record.quick)
+    base_run = store.find_finished(query.with_data(run.data_digest))
+    rows = base_run.history()[: record.epochs] if base_run else []
     return max((row["test_accuracy"] for row in rows), default=None)
 
 

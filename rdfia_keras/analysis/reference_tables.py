@@ -8,7 +8,7 @@ from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.analysis.tables import Row, percent
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
 from rdfia_keras.experiments.registry import BATCH_NORM, DROPOUT
-from rdfia_keras.runs.records import Run
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import reference_store
 
 
@@ -107,11 +107,11 @@ def standard_deviations() -> list[Row]:
 
 def selection() -> list[Row]:
     """Return the runs with a validation set: the epoch that it selects and the best one on the test set."""
-    return [_selection_row(run) for run in reference_store().runs("cnn") if run.record.selected]
+    return [_selection_row(run) for run in reference_store().runs("cnn") if run.result.selected]
 
 
 def _selection_row(run: Run) -> Row:
-    record, config = run.record, run.config
+    record, config = run.result, run.config
     assert record.best and record.selected and record.final
     best, selected, final = (row["test_accuracy"] for row in (record.best, record.selected, record.final))
     return {
@@ -143,9 +143,9 @@ def _result_rows(experiment: Experiment) -> list[Row]:
         seed_range = f"0 to {final.n - 1}"
         row = _row(experiment, run, experiment.name, published, best.percents(), final.percents(), seed_range)
         return [{**row, "epochs": str(experiment.config.epochs)}]
-    best_epoch = run.record.best
+    best_epoch = run.result.best
     best_text = f"{percent(best_epoch['test_accuracy'])} ({best_epoch['epoch']})" if best_epoch else "-"
-    last_text = percent(run.record.final["test_accuracy"]) if run.record.final else "-"
+    last_text = percent(run.result.final["test_accuracy"]) if run.result.final else "-"
     return [_row(experiment, run, experiment.name, published, best_text, last_text, str(run.config.seed))]
 
 
@@ -153,7 +153,7 @@ def _kernel_rows(experiment: Experiment, run: Run) -> list[Row]:
     """Return a row for each kernel that the report gives a number for, at its best C."""
     rows = []
     for (kernel, degree), published in tables.PUBLISHED_KERNELS.items():
-        machines = [m for m in run.record.details["sweep"] if (m["kernel"], m["degree"]) == (kernel, degree)]
+        machines = [m for m in run.result.details["sweep"] if (m["kernel"], m["degree"]) == (kernel, degree)]
         best = max(machines, key=lambda machine: machine["test_accuracy"])
         name = f"polynomial of degree {degree}" if degree else kernel.upper()
         label = f"{experiment.name}: {name}, best C {best['C']:.2g}"
@@ -162,7 +162,7 @@ def _kernel_rows(experiment: Experiment, run: Run) -> list[Row]:
 
 
 def _row(experiment: Experiment, run: Run, label: str, published: str, best: str, last: str, seeds: str) -> Row:
-    record = run.record
+    record = run.result
     return {
         "figure": ", ".join(figures_of(experiment.name)) or "-",
         "experiment": label,

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,6 @@ SORT_KEYS = {
 }
 # These have columns of their own.
 _NOT_SETTINGS = ("seed", "epochs")
-# Of the name of a run that ships with the package.
-REFERENCE = "reference/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +42,8 @@ class Filter:
 
 
 def read_runs(store: RunStore) -> list[Run]:
-    """Every run of a store, by section and name, `x-2` before `x-10`."""
-    found = [list_run(folder, name_below(store, folder)) for folder in store.folders()]
-    return sorted((run for run in found if run), key=lambda run: _natural(run.name))
-
-
-def name_below(store: RunStore, folder: Path) -> str:
-    """What a run of a store is called: `cnn/augment`, and `reference/cnn/augment` among the package's own results.
-
-    Raises:
-        ValueError: When the folder does not lie in the store.
-    """
-    prefix = REFERENCE if store.root == reference_store().root else ""
-    return prefix + folder.relative_to(store.root).as_posix()
+    """Return every run of a store, by section and name, `x-2` before `x-10`."""
+    return sorted(store.runs(), key=lambda run: _natural(run.name))
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
@@ -92,7 +79,7 @@ def list_runs(
         )
     every = read_runs(store)
     _check_experiment(chosen.experiment, every)
-    rows = [row(run) for run in every if wanted(run)]
+    rows = [run.summary() for run in every if wanted(run)]
     if key:
         rows = sort_rows(rows, key, SORT_KEYS.get(key, False) != reverse)
     elif reverse:
@@ -113,14 +100,6 @@ def _remarks(shown: int, every: int, differing: int, store: RunStore) -> list[st
     count = f"{shown} of {every}" if shown < every else str(every)
     lines = ["settings: those that differ among these runs, where they are not the default"]
     return [*lines[: differing > MAX_SETTINGS], f"{count} run{'' if every == 1 else 's'} in {where}"]
-
-
-def row(run: Run) -> Row:
-    """A run as JSON has it: what is known of it, and its settings."""
-    known = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("name", "config")}
-    config = run.config
-    own = config.resolve().to_dict() if config else {}
-    return {"run": run.name, "section": run.section, "seed": own.get("seed"), **known, "settings": own}
 
 
 def differing(rows: Sequence[Row], without: Sequence[str] = _NOT_SETTINGS) -> list[str]:
@@ -172,7 +151,7 @@ def parse_filter(chosen: Filter) -> Callable[[Run], bool]:
             return False
         if not chosen.settings:
             return True
-        if run.config is None or run.section not in wanted:
+        if run.status == "unreadable" or run.section not in wanted:
             return False
         config = run.config.resolve()
         return all(getattr(config, name) in values for name, values in wanted[run.section].items())
@@ -238,7 +217,7 @@ def _check_experiment(name: str | None, runs: Iterable[Run]) -> None:
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
     """The rows with the settings `names`; accuracies are fractions."""
-    plain = [key for key in row(_NOTHING) if key != "settings"]
+    plain = [key for key in Run(Path()).summary() if key != "settings"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*plain, *names])
@@ -247,7 +226,3 @@ def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
         values = [setting_text(one[key]) if key == "quick" else one[key] for key in plain]
         writer.writerow([*values, *(setting_text(own[name]) if name in own else None for name in names)])
     return text.getvalue()
-
-
-# Gives the columns where there is no run.
-_NOTHING = Run(name="", folder=Path(), status="")

@@ -14,8 +14,9 @@ from typing import Any
 
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
-from rdfia_keras.runs.records import EpochRow, Run, milestones, test_accuracy
-from rdfia_keras.runs.store import reference_snapshot
+from rdfia_keras.runs.history import EpochRow, summary_rows, test_accuracy
+from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
@@ -123,11 +124,11 @@ class Trial:
 
     @property
     def ok(self) -> bool:
-        return self.run.record.status == "ok"
+        return self.run.result.status == "ok"
 
     def measures(self) -> dict[str, float | None]:
         """Return the test accuracy of the last epoch, of the best one, and of the one selected by validation."""
-        return {name: test_accuracy(row) for name, row in milestones(self.rows).items()}
+        return {name: test_accuracy(row) for name, row in summary_rows(self.rows).items()}
 
 
 def reference_trials(experiment: Experiment) -> dict[int, Trial]:
@@ -136,11 +137,11 @@ def reference_trials(experiment: Experiment) -> dict[int, Trial]:
     Of two runs with one seed the longer one counts, as in `RunStore.find_finished`.
     """
     epochs = experiment.config.epochs or 0
-    runs = sorted(reference_snapshot().of_experiment(experiment.config), key=lambda run: run.record.epochs)
+    runs = sorted(reference_snapshot().of_experiment(experiment.config), key=lambda run: run.result.epochs)
     return {
         run.config.seed: Trial.of(run, experiment.config)
         for run in runs
-        if run.record.epochs >= epochs and run.record.status == "ok"
+        if run.result.epochs >= epochs and run.result.status == "ok"
     }
 
 
@@ -156,7 +157,7 @@ def reference_statistics(experiment: Experiment, measure: str) -> Statistics | N
 
 def _swept(experiment: Experiment, measure: str) -> list[float]:
     """Return the values of an experiment in the first of the reference's sweeps that has it."""
-    for path in sorted(FOLDER.glob("sweeps/*/sweep.json")):
+    for path in sorted(REFERENCE_FOLDER.glob("sweeps/*/sweep.json")):
         for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
             if row["experiment"] == experiment.name and row["epochs"] == experiment.config.epochs:
                 return list(row[measure]["values"])

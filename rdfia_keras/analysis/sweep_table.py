@@ -15,8 +15,9 @@ from rdfia_keras.analysis.tables import dash, published_value
 from rdfia_keras.config import settings
 from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.result import Table
+from rdfia_keras.runs.environment import environment
 from rdfia_keras.runs.files import to_json, write_atomic
-from rdfia_keras.runs.records import duration, environment, scores
+from rdfia_keras.runs.history import duration, scores
 
 # Measures of a run, in the order of tables.
 MEASURES = ("final", "best", "selected")

@@ -1,11 +1,14 @@
 """Tables of text from records: rows of column to text. Imports nothing heavy."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rdfia_keras.config import CONFIGS, setting_text
-from rdfia_keras.result import Table
-from rdfia_keras.runs.records import Record, test_accuracy
+from rdfia_keras.result import Result, Table
+from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.record import Record
+from rdfia_keras.runs.run import Run
 
 Row = dict[str, str]
 # More settings than this share one column: terminals are not as wide.
@@ -42,15 +45,24 @@ def published_value(reference: Mapping[str, Any]) -> str:
     return percent(reference["published"]) + at_end
 
 
-def run_table(record: Record) -> Table:
-    """The result table of a run, whatever its section."""
-    return {"mlp": _mlp, "svm": _svm, "cnn": _cnn}[record.section](record)
-
-
-def run_lines(record: Record) -> list[str]:
-    """What stands below a run's table: which epoch of a convnet `best.keras` holds."""
+def run_result(run: Run) -> Result:
+    """Return what a command that trains one run answers with."""
+    record, resume = run.result, f"rdfia resume {shlex.quote(str(run.folder))}"
     model = record.details.get("best_model")
-    return [f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else []
+    return Result(
+        data=record.to_dict(),
+        table=run_table(record),
+        lines=[f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else [],
+        paths=[run.folder],
+        hint=f"interrupted; resume it with: {resume}" if record.status == "interrupted" else "",
+        quick=record.quick,
+        exit_code=run.exit_code or 0,
+    )
+
+
+def run_table(record: Record) -> Table:
+    """Return the result table of a run, whatever its section."""
+    return {"mlp": _mlp, "svm": _svm, "cnn": _cnn}[record.section](record)
 
 
 def summary(record: Record) -> Row:

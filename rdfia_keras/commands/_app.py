@@ -27,6 +27,7 @@ from rdfia_keras.commands import (
     svm,
     sweep,
 )
+from rdfia_keras.commands._options import command_of
 from rdfia_keras.system.native_logs import silence_native_logs
 
 app = typer.Typer(
@@ -61,7 +62,7 @@ for function in (
     *(predict.predict, inspect.inspect, playground.playground),
     *(list.list_all, figure.figure, report.report, augment_preview.augment_preview),
 ):
-    function.command.register(app)
+    command_of(function).register(app)
 app.add_typer(explain.app, name="explain")
 app.add_typer(learn.app, name="learn")
 

@@ -83,6 +83,12 @@ class Command:
         return [context, *own, *from_config, *data, *rest, option("json", Json), option("debug", Debug)]
 
 
+def command_of(function: Callable[..., Result]) -> Command:
+    """Return what `command` made of a function."""
+    made: Command = function.command  # type: ignore[attr-defined]
+    return made
+
+
 def command(
     name: str | None = None,
     *,

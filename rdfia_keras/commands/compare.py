@@ -30,6 +30,6 @@ def compare(
 ) -> Result:
     """Compare runs: settings that differ, results side by side, and the curves in one plot."""
     check_png(plot)
-    from rdfia_keras.analysis.run_comparison import compare_runs
+    from rdfia_keras.analysis.comparison import compare_runs
 
     return compare_runs(names, options.out, plot)

@@ -31,9 +31,7 @@ def improve(
     names: Annotated[
         list[str] | None, typer.Argument(help="Experiments, by name: see rdfia list.", show_default="the ladder")
     ] = None,
-    bonus: Annotated[
-        bool, typer.Option("--bonus", help="Train the bonus experiments instead of the ladder.")
-    ] = False,
+    bonus: Annotated[bool, typer.Option("--bonus", help="Train the bonus experiments instead of the ladder.")] = False,
     dataset: Annotated[
         str | None,
         typer.Option(help="Other images: cifar10, mnist, digits, or a folder.", show_default="each experiment's own"),
@@ -55,7 +53,7 @@ def improve(
         title = f"{title}-{Path(dataset).name}"
     experiments = [with_settings(experiment, seed, epochs, precision) for experiment in experiments]
     from rdfia_keras.analysis import tables
-    from rdfia_keras.analysis.comparison import compare, write
+    from rdfia_keras.analysis.published import compare_with_published, write
     from rdfia_keras.runs.files import make_folder
     from rdfia_keras.runs.store import RunStore
     from rdfia_keras.training.get_or_train import Resources
@@ -63,9 +61,8 @@ def improve(
     folder = make_folder(options.out / "improve")
     runs, exit_code = train_missing(experiments, Resources(options))
     interrupted = len(runs) < len(experiments)
-    rows = [
-        compare(experiment, run, RunStore(options.out)) for experiment, run in zip(experiments, runs, strict=False)
-    ]
+    store = RunStore(options.out)
+    rows = [compare_with_published(*pair, store) for pair in zip(experiments, runs, strict=False)]
     if rows and not interrupted:
         write(rows, folder, title, options.quick)
     again = "the same command without --overwrite" if options.overwrite else "the same command"

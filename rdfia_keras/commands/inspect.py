@@ -100,9 +100,7 @@ def draw_filters(network: "keras.Model", name: str) -> "Figure | None":
     return plots.filter_grid(keras.ops.convert_to_numpy(first.kernel), f"{name}: filters of {first.name}")
 
 
-def draw_mistakes(
-    network: "keras.Model", probabilities: "np.ndarray", data: "Dataset", title: str
-) -> "Figure | None":
+def draw_mistakes(network: "keras.Model", probabilities: "np.ndarray", data: "Dataset", title: str) -> "Figure | None":
     """Draw the worst mistakes with what spoke for the predicted class and what for the true one."""
     from rdfia_keras import plots
     from rdfia_keras.analysis.attribution import occlude, where_it_looks

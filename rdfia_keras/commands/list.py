@@ -11,9 +11,7 @@ SECTIONS = ("mlp", "svm", "cnn", "improve", "explain")
 
 @command("list", options=(), examples=("rdfia list", "rdfia list --section improve", "rdfia list --json"))
 def list_all(
-    section: Annotated[
-        str | None, Setting("Show only this section.", choices=SECTIONS, shown_default="all")
-    ] = None,
+    section: Annotated[str | None, Setting("Show only this section.", choices=SECTIONS, shown_default="all")] = None,
 ) -> Result:
     """List every experiment and explanation, with its figure, question, published value and command."""
     from rdfia_keras.analysis import tables

@@ -109,6 +109,7 @@ def draw(
 def table_row(row: dict[str, Any]) -> dict[str, str]:
     """Return an image and its classes as text."""
     cells = {
-        f"{number}.": f"{rank['class']} {rank['probability']:.1%}" for number, rank in enumerate(row["classes"], start=1)
+        f"{number}.": f"{first['class']} {first['probability']:.1%}"
+        for number, first in enumerate(row["classes"], start=1)
     }
     return {"image": row["image"], **cells}

@@ -127,9 +127,7 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     if options.quick:
         sweep = replace(sweep, seeds=min(sweep.seeds, QUICK_SEEDS))
     snapshot = Snapshot(options.out)
-    trials = [
-        replace(trial, query=with_data(trial.query, snapshot, resources)) for trial in plan(sweep, options.quick)
-    ]
+    trials = [replace(trial, query=with_data(trial.query, snapshot, resources)) for trial in plan(sweep, options.quick)]
     finished = {trial: run for trial in trials if (run := snapshot.find_finished(trial.query))}
     missing = [trial for trial in trials if trial not in finished]
     if dry_run:

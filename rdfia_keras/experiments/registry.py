@@ -44,14 +44,15 @@ class Experiment:
     """
 
     name: str
-    config: Config
+    # A `Config`. Each section's training names its own class.
+    config: Any
     reference: Reference = field(default_factory=Reference)
     base: str | None = None
 
     @property
     def section(self) -> str:
         """The section of its settings."""
-        return self.config.section
+        return str(self.config.section)
 
 
 REGISTRY: dict[str, Experiment] = {}

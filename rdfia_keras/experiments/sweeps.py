@@ -115,10 +115,8 @@ SWEEPS: dict[str, Sweep] = {
         ),
         _of_circles("hidden", "hidden units n_h", "T4", hidden_units=(1, 2, 3, 4, 6, 10, 30, 100)),
         _of_circles("lbfgs", "L-BFGS instead of SGD", "28", lbfgs=(False, True)),
-        # An epoch of fewer examples has fewer steps. L-BFGS takes its steps on the whole set and does not mix up the two.
-        _of_circles(
-            "examples", "training examples N", "T2", lbfgs=(True,), train_examples=(10, 20, 50, 100, 200)
-        ),
+        # An epoch of fewer examples has fewer steps. L-BFGS takes its steps on the whole set: the two are not mixed up.
+        _of_circles("examples", "training examples N", "T2", lbfgs=(True,), train_examples=(10, 20, 50, 100, 200)),
     )
 }
 

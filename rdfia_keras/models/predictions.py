@@ -24,9 +24,7 @@ def worst_mistakes(
     return images[wrong], captions, wrong
 
 
-def most_probable(
-    probabilities: np.ndarray, classes: Sequence[str], top: int
-) -> list[list[tuple[str, float]]]:
+def most_probable(probabilities: np.ndarray, classes: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
     """Return, for each row of probabilities (N, n_y), the `top` classes with theirs, the most probable first."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
     return [

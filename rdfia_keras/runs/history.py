@@ -68,7 +68,7 @@ def chosen_row(rows: Sequence[EpochRow]) -> EpochRow | None:
 
 
 def summary_rows(rows: Sequence[EpochRow]) -> dict[str, dict[str, Any] | None]:
-    """Return `best`, `selected` and `final` of a record: epoch, test loss and accuracy, validation loss and accuracy."""
+    """Return `best`, `selected` and `final` of a record: epoch, and loss and accuracy on test and validation set."""
     chosen = {"best": best_row(rows), "selected": selected_row(rows), "final": rows[-1] if rows else None}
     columns = ("epoch", "test_accuracy", "test_loss", *VALIDATION_COLUMNS)
     return {

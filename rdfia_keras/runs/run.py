@@ -246,6 +246,11 @@ class Run:
         return 0
 
     @property
+    def epochs(self) -> int:
+        """The number of finished epochs."""
+        return self.record.epochs if self.record else len(self.curve())
+
+    @property
     def status(self) -> str:
         """How the run ended, one of `config.STATUSES`.
 
@@ -304,7 +309,7 @@ class Run:
         with suppress(RdfiaError):
             settings = self.config.resolve().to_dict()
         rows = [] if record or self.status != "unfinished" else self.curve()
-        chosen = {name: getattr(record, name) for name in ("best", "selected", "final")} if record else summary_rows(rows)
+        chosen = vars(record) if record else summary_rows(rows)
         best, selected, final = (chosen[name] or {} for name in ("best", "selected", "final"))
         digest = record and record.details.get("weights_digest")
         return {

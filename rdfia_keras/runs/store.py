@@ -210,9 +210,7 @@ def _can_go_on(run: Run) -> bool:
     if not (run.folder / "config.json").exists():
         return False
     with suppress(RdfiaError):
-        return run.config.epochs is not None and (
-            run.record is None or run.status in ("unfinished", "interrupted")
-        )
+        return run.config.epochs is not None and (run.record is None or run.status in ("unfinished", "interrupted"))
     return True
 
 
@@ -241,17 +239,16 @@ def find_run(text: str | Path, out: Path) -> Run:
     store, reference, folder = RunStore(out), reference_store(), Path(text)
     name = folder.as_posix()
     if any((folder / file).is_file() for file in FILES):
-        run = Run(folder.resolve(), _name_of(folder.resolve(), out))
-    elif run := store.named(name):
-        pass
-    elif run := reference.named(name.removeprefix(REFERENCE)):
+        return Run(folder.resolve(), _name_of(folder.resolve(), out))
+    if run := store.named(name):
+        return run
+    if run := reference.named(name.removeprefix(REFERENCE)):
         note(f"{text}: from the reference results of this package")
-    else:
-        names = [run.name for place in (store, reference) for run in place.runs()]
-        names += [name.rpartition("/")[2] for name in names]
-        hint = did_you_mean(name, names, otherwise="see rdfia runs and rdfia runs --reference")
-        raise RdfiaError(f"there is no run {text} in {out}, no such folder and no such reference result: {hint}")
-    return run
+        return run
+    names = [run.name for place in (store, reference) for run in place.runs()]
+    names += [name.rpartition("/")[2] for name in names]
+    hint = did_you_mean(name, names, otherwise="see rdfia runs and rdfia runs --reference")
+    raise RdfiaError(f"there is no run {text} in {out}, no such folder and no such reference result: {hint}")
 
 
 def _name_of(folder: Path, out: Path) -> str:

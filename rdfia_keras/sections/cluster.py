@@ -28,11 +28,11 @@ import rdfia_keras
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError, RdfiaError
-from rdfia_keras.runs.claims import DRIVER, WORKER, Busy, claimed
+from rdfia_keras.runs.claims import DRIVER, WORKER, claimed
 from rdfia_keras.runs.claims import FOLDER as CLAIMS
 from rdfia_keras.runs.files import make_folder, write_atomic
-from rdfia_keras.runs.records import Run, read_record
-from rdfia_keras.runs.run import new_folder
+from rdfia_keras.runs.records import read_record
+from rdfia_keras.runs.run import Run, new_folder
 from rdfia_keras.sections.get_or_train import loader
 from rdfia_keras.sections.sweep import Ended, Trial, store_of, train_trial
 from rdfia_keras.system.signals import StopRequest

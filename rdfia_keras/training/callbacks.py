@@ -13,8 +13,9 @@ import keras
 import numpy as np
 
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.runs.checkpoint import Arrays, load_last, save_next
 from rdfia_keras.runs.files import write_atomic
-from rdfia_keras.runs.records import EpochRow, chosen_row, history_bytes
+from rdfia_keras.runs.history import EpochRow, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress
 from rdfia_keras.training.order import epoch_order
 
@@ -234,8 +235,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = folder
         self.history = history
         self.facts = facts or {}
-        self.weights: checkpoints.Arrays = {}
-        self.best_weights: checkpoints.Arrays = {}
+        self.weights: Arrays = {}
+        self.best_weights: Arrays = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         rows = self.history.rows
@@ -249,7 +250,7 @@ class Checkpoint(keras.callbacks.Callback):
         }
         arrays = {f"{group}/{path}": value for group, values in groups.items() for path, value in values.items()}
         meta = {"schema": CHECKPOINT_SCHEMA, "history": rows, "facts": self.facts}
-        checkpoints.save_next(self.folder, arrays, meta)
+        save_next(self.folder, arrays, meta)
 
     def restore(self, model: keras.Model) -> int:
         """Bring a compiled model to the last checkpoint, if there is one.
@@ -260,7 +261,7 @@ class Checkpoint(keras.callbacks.Callback):
         Raises:
             RdfiaError: When the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
         """
-        arrays, meta = checkpoints.load_last(self.folder)
+        arrays, meta = load_last(self.folder)
         if not arrays:
             return 0
         if meta.get("schema") != CHECKPOINT_SCHEMA:
@@ -271,7 +272,7 @@ class Checkpoint(keras.callbacks.Callback):
                     f"cannot resume {self.folder}: {fact} was {meta['facts'].get(fact)} and is {value} now, so it "
                     "would not end with the same bits; resume it where it was started, or start a new run"
                 )
-        groups: dict[str, checkpoints.Arrays] = {"model": {}, "optimizer": {}, "best": {}}
+        groups: dict[str, Arrays] = {"model": {}, "optimizer": {}, "best": {}}
         for name, value in arrays.items():
             group, path = name.split("/", 1)
             groups[group][path] = value
@@ -290,12 +291,12 @@ class Checkpoint(keras.callbacks.Callback):
         return len(self.history.rows)
 
 
-def variables_by_path(variables: list[keras.Variable]) -> checkpoints.Arrays:
+def variables_by_path(variables: list[keras.Variable]) -> Arrays:
     """The values of some variables, as copies."""
     return {variable.path: np.array(keras.ops.convert_to_numpy(variable)) for variable in variables}
 
 
-def set_variables(variables: list[keras.Variable], values: checkpoints.Arrays) -> None:
+def set_variables(variables: list[keras.Variable], values: Arrays) -> None:
     """Put back what `variables_by_path` gave.
 
     Raises:

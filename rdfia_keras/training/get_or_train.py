@@ -1,6 +1,6 @@
 """The run of an experiment: found in the results folder, resumed, or trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +8,8 @@ from rdfia_keras.config import Config, RunOptions
 from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, match_registered
-from rdfia_keras.runs.claims import DRIVER, WORKER, claimed
 from rdfia_keras.runs.files import file_digests
+from rdfia_keras.runs.locks import locked
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.system.backend import backend_name, require_tensorflow, set_up_backend
@@ -54,9 +54,7 @@ class Resources:
         """
         return prepare_data(self.data(config), config, self.options.quick).digest
 
-    def train(
-        self, experiment: Experiment, options: RunOptions, resumed: Run | None = None, draw: bool = True
-    ) -> Run:
+    def train(self, experiment: Experiment, options: RunOptions, resumed: Run | None = None, draw: bool = True) -> Run:
         """Train an experiment of any section, from its beginning or from where a run was cut off.
 
         Args:
@@ -95,7 +93,6 @@ def get_or_train(
     *,
     store: RunStore | None = None,
     wait: bool = True,
-    roles: Sequence[str] = (DRIVER, WORKER),
     draw: bool = True,
 ) -> Run:
     """Return the run of an experiment, trained now as far as it is not there yet.
@@ -105,7 +102,6 @@ def get_or_train(
         resources: Data and options; with `overwrite` the run is trained anew.
         store: Where to look for it; by default all of the results folder.
         wait: Whether to wait while another process trains it.
-        roles: What this process locks, as of `claimed`.
         draw: As of `Resources.train`.
 
     Returns:
@@ -119,7 +115,7 @@ def get_or_train(
     store = store or RunStore(options.out)
     experiment = replace(experiment, config=query.config)
     query = with_data(query, store, resources)
-    with claimed(options.out, query, wait, roles):
+    with locked(options.out, query, wait):
         if options.overwrite:
             store.delete(query)
             options = replace(options, overwrite=False)

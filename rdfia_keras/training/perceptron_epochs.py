@@ -41,7 +41,8 @@ class State:
         step = -(-epochs * sum(weight.size for weight in self.weights.values()) // MAX_KEPT)
         self.by_epoch[len(self.history)] = self.weights
         last = len(self.history)
-        self.by_epoch = {epoch: weights for epoch, weights in self.by_epoch.items() if epoch % step == 0 or epoch == last}
+        kept = [epoch for epoch in self.by_epoch if epoch % step == 0 or epoch == last]
+        self.by_epoch = {epoch: self.by_epoch[epoch] for epoch in kept}
 
 
 class Trainer:

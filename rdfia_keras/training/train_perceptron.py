@@ -136,9 +136,11 @@ class Saver:
 
 def stacked(state: State) -> dict[str, np.ndarray]:
     """Return the weights that are kept by epoch: each parameter of shape (epochs, ...)."""
-    return {name: np.stack([weights[name] for weights in state.by_epoch.values()]) for name in state.weights} if (
-        state.by_epoch
-    ) else {}
+    return (
+        {name: np.stack([weights[name] for weights in state.by_epoch.values()]) for name in state.weights}
+        if (state.by_epoch)
+        else {}
+    )
 
 
 def load_states(run: Run) -> dict[str, State]:
@@ -246,8 +248,7 @@ def is_plane(data: Dataset) -> bool:
 
 def decision_panel(name: str, network: Any, data: Dataset) -> dict[str, Any]:
     """Return the probability of class 1 over a square around all points, [-2, 2]² at least, with the test points."""
-    reach = max(2.0, 1.1 * np.abs(np.concatenate([data.train.x, data.test.x])).max())
-    axis = np.linspace(-reach, reach, 41)
+    axis = plots.map_axis(np.concatenate([data.train.x, data.test.x]))
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     probability = perceptron.predict(network, grid.reshape(-1, 2))[:, 1].reshape(grid.shape[:2])
     return {

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import Experiment, Sweep
-from rdfia_keras.runs.claims import RunLocked, claimed
-from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.locks import locked
+from rdfia_keras.runs.run import Run, RunLocked
 from rdfia_keras.runs.store import FINISHED, Query, RunStore
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.training.get_or_train import Resources, get_or_train
@@ -98,7 +98,7 @@ def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContext
     Raises:
         RunLocked: If another sweep has locked it, without `wait`.
     """
-    return claimed(options.out / SWEEPS_FOLDER, trial.query, wait)
+    return locked(options.out / SWEEPS_FOLDER, trial.query, wait)
 
 
 def train_trial(trial: Trial, resources: Resources, wait: bool = True) -> TrialResult:
@@ -113,5 +113,5 @@ def train_trial(trial: Trial, resources: Resources, wait: bool = True) -> TrialR
 
 
 def store_of(trial: Trial, options: RunOptions) -> RunStore:
-    """Return the store of only its own folders: to read all before each of many trials would take longer than a trial."""
+    """Return the store of only its own folders: reading all before each trial would take longer than the trial."""
     return RunStore(options.out, names=f"{trial.name}*")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from rdfia_keras.runs.records import scores
+from rdfia_keras.runs.history import scores
 from rdfia_keras.sections.common import prepare
 
 from rdfia_keras import plots

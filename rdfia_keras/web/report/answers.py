@@ -5,7 +5,9 @@ import html
 import re
 from dataclasses import dataclass
 
-FILE = FOLDER / "questions.md"
+from rdfia_keras.runs.store import REFERENCE_FOLDER
+
+FILE = REFERENCE_FOLDER / "questions.md"
 
 
 @dataclass(frozen=True)

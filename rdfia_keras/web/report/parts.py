@@ -9,9 +9,11 @@ from typing import Any
 from rdfia_keras.analysis import figures, reference_tables, seeds, sweep_table, tables
 from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.seeds import Statistics
-from rdfia_keras.experiments import FIGURES, LADDER, STUDIES, Experiment, ReportFigure, bonus_experiments, figures_of
+from rdfia_keras.experiments import FIGURES, LADDER, SWEEPS, Experiment, ReportFigure, bonus_experiments, figures_of
 from rdfia_keras.plots.charts import experiments_chart, sweep_chart
-from rdfia_keras.runs.records import Run, test_accuracy
+from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.web.report.answers import answers, answers_to
 from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, percent, share_ranges, to_plotly
 from rdfia_keras.web.report.sources import Sources, name_of
@@ -142,7 +144,7 @@ def _figure_panel(sources: Sources, figure: ReportFigure, experiment: Experiment
 
 def _facts(panel: Panel) -> dict[str, Any]:
     """Return what the report has, and what the run has."""
-    reference, record = panel.experiment.reference, panel.run.record
+    reference, record = panel.experiment.reference, panel.run.result
     return {
         "label": panel.label,
         "run": name_of(panel),
@@ -181,7 +183,7 @@ CHARTS: dict[str, Callable[[ReportFigure, Panel, Run | None], list[PlotlyChart]]
 def sweeps(sources: Sources) -> list[dict[str, Any]]:
     """Return your sweeps, then the reference's."""
     rows = []
-    for root, source in ((sources.out, "yours"), (FOLDER, "reference")):
+    for root, source in ((sources.out, "yours"), (REFERENCE_FOLDER, "reference")):
         for path in sorted(root.glob("sweeps/*/sweep.json")):
             with sources.reading(f"{'reference/' if source == 'reference' else ''}sweeps/{path.parent.name}"):
                 rows.append(_sweep_row(path, source))
@@ -191,7 +193,7 @@ def sweeps(sources: Sources) -> list[dict[str, Any]]:
 def _sweep_row(path: Path, source: str) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding="utf-8"))
     rows, varied, name = content["rows"], content["varied"], str(content["name"])
-    study = next((study for study in STUDIES.values() if study.name == name), None)
+    study = next((study for study in SWEEPS.values() if study.name == name), None)
     trained = [row for row in rows if row["n"]]
     labelled = [{**row, "label": sweep_table.label(row, varied, trained, True)} for row in trained]
     title = study.label if study else ", ".join(varied) or "experiment"

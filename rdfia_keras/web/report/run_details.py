@@ -7,12 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.analysis.run_list import differing, read_runs, row
+from rdfia_keras.analysis.run_list import differing, read_runs
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, Config, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.plots.charts import run_curves
-from rdfia_keras.runs.records import read_record
 from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
 from rdfia_keras.runs.store import reference_store
 from rdfia_keras.web.report.plotly_charts import PlotlyChart, rounded, to_plotly
@@ -55,7 +54,7 @@ COLUMNS = (
 def runs(sources: Sources) -> dict[str, Any]:
     """Return the table of the runs, yours first, then the package's, and the details of each."""
     listed = [*sources.listed, *read_runs(reference_store())]
-    rows = [row(run) for run in listed]
+    rows = [run.summary() for run in listed]
     budget = _Budget()
     names = differing(rows)
     return {
@@ -102,7 +101,7 @@ def _texts(config: Config, names: list[str]) -> dict[str, str]:
 
 def _changed(run: Run) -> tuple[str, list[list[str]]]:
     """Return what a run's settings are compared with, and each that differs: name, value, value there."""
-    if run.config is None:
+    if run.status == "unreadable":
         return "", []
     experiment = REGISTRY.get(run.experiment)
     base = REGISTRY.get(experiment.base or "") if experiment else None
@@ -121,14 +120,14 @@ def _provenance(run: Run, sources: Sources) -> list[list[str]]:
     """Return versions, device and data, as name and text."""
     facts: dict[str, Any] = {}
     with sources.reading(run.name):
-        if stored := read_record(run.folder):
-            record, environment = stored.record, stored.record.environment
+        if record := run.record:
+            environment = record.environment
             counts = record.dataset.get("counts") or {}
             facts = {
                 "data": record.dataset.get("name"),
                 "examples": ", ".join(f"{count:,} {split}" for split, count in counts.items()),
                 "data digest": record.dataset.get("digest"),
-                "weights digest": run.weights_digest,
+                "weights digest": run.summary()["weights_digest"],
                 "device": record.device,
                 "processor": environment.get("cpu"),
                 "Python": environment.get("python"),

@@ -1,17 +1,18 @@
 """Where the page's facts come from: the runs of a results folder and those that ship with the package, read once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rdfia_keras.analysis.figures import Panel
+from rdfia_keras.analysis.published import wanted_run
 from rdfia_keras.analysis.run_list import read_runs
 from rdfia_keras.analysis.seeds import Statistics, Trial
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
-from rdfia_keras.runs.store import Query, RunStore, Snapshot, reference_snapshot
+from rdfia_keras.runs.store import RunStore, Snapshot, reference_snapshot
 from rdfia_keras.web.report.weights import read_weights
 
 
@@ -21,7 +22,6 @@ class Sources:
 
     Attributes:
         out: The results folder, which need not exist.
-        query: Which run of an experiment will do.
         listed: Every run in it, also unfinished and damaged ones.
         own: Its finished runs.
         shipped: The package's.
@@ -30,7 +30,6 @@ class Sources:
     """
 
     out: Path
-    query: Callable[[Experiment], Query]
     listed: list[Run] = field(init=False)
     own: Snapshot = field(init=False)
     shipped: Snapshot = field(init=False)
@@ -52,7 +51,7 @@ class Sources:
 
     def panels(self, experiment: Experiment, label: str) -> Iterator[Panel]:
         """Yield the runs that a figure's panel may be drawn from: yours if there is one, then the package's."""
-        query = self.query(experiment)
+        query = wanted_run(experiment)
         for store, is_reference in ((self.own, False), (self.shipped, True)):
             run = None
             with self.reading(f"runs of {experiment.name}"):
@@ -72,7 +71,7 @@ class Sources:
         """Return the statistics of your whole runs of an experiment, over its own epochs, by measure."""
         measured = []
         for run in self.own.of_experiment(experiment.config):
-            record = run.record
+            record = run.result
             with self.reading(name_of(Panel("", experiment, run, is_reference=False))):
                 if record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0):
                     measured.append(Trial.of(run, experiment.config).measures())

@@ -1,25 +1,45 @@
-"""The playground: the page of `web/playground/`, from the settings and the data of `rdfia mlp`."""
+"""`rdfia playground`: a page that trains the perceptron live."""
 
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rdfia_keras.commands._options import OpenPage, command
 from rdfia_keras.config import MlpConfig, RunOptions, label
-from rdfia_keras.data import Dataset, load_vectors, read_initial_weights
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.result import Result
-from rdfia_keras.runs.files import make_folder, write_atomic
-from rdfia_keras.web.playground.playground_page import LIMITS, playground_page
+
+if TYPE_CHECKING:
+    from rdfia_keras.data import Dataset
 
 PAGE = "playground.html"
 
 
-def run(config: MlpConfig, options: RunOptions, open_page: bool = False) -> Result:
+@command(
+    config=MlpConfig,
+    options=("out", "data_dir"),
+    examples=(
+        "rdfia playground --open",
+        "rdfia playground --lr 2 --seed 3",
+        "rdfia playground --dataset points.csv",
+    ),
+)
+def playground(config: MlpConfig, options: RunOptions, open_page: OpenPage = False) -> Result:
+    """Write a page that trains the perceptron live, offline: each step taken apart, networks side by side."""
+    return write_playground(config, options, open_page)
+
+
+def write_playground(config: MlpConfig, options: RunOptions, open_page: bool = False) -> Result:
     """Write the page, and show it in the browser if asked.
 
     Raises:
-        ConfigError: When a setting is none that the page can train with.
-        RdfiaError: When the data or the weights cannot be used, or the page cannot be written.
+        ConfigError: If the page cannot train with a setting.
+        RdfiaError: If the data or the weights cannot be used, or the page cannot be written.
     """
+    from rdfia_keras.data import load_vectors, read_initial_weights
+    from rdfia_keras.runs.files import make_folder, write_atomic
+    from rdfia_keras.web.playground.playground_page import playground_page
+
     config = config.resolve()
     check_settings(config)
     data = load_vectors(config.dataset, options.data_dir)
@@ -29,17 +49,17 @@ def run(config: MlpConfig, options: RunOptions, open_page: bool = False) -> Resu
     path = make_folder(options.out) / PAGE
     write_atomic(path, text)
     if open_page:
-        show(path)
+        show_page(path)
     return Result(data={"page": str(path), "bytes": len(text)}, paths=[path])
 
 
-def course_folder(options: RunOptions, data: Dataset) -> str | None:
+def course_folder(options: RunOptions, data: "Dataset") -> str | None:
     """Return the folder that the data come from, for the command in the page; None for data of the package."""
     folder = str(options.data_dir)
     return folder if options.data_dir is not None and folder in data.source else None
 
 
-def show(path: Path) -> None:
+def show_page(path: Path) -> None:
     """Show a page in the browser."""
     if not webbrowser.open(path.resolve().as_uri()):
         raise RdfiaError(f"no browser can be started here; open {path} yourself")
@@ -47,6 +67,8 @@ def show(path: Path) -> None:
 
 def check_settings(config: MlpConfig) -> None:
     """Raise a ConfigError for a setting that the page cannot train with."""
+    from rdfia_keras.web.playground.playground_page import LIMITS
+
     if config.lbfgs:
         raise ConfigError("the playground trains by SGD: leave lbfgs (--lbfgs) out", ("lbfgs",))
     if config.validation:
@@ -56,8 +78,10 @@ def check_settings(config: MlpConfig) -> None:
             raise ConfigError(f"{label(config, name)} must be at most {LIMITS[name]} in the playground", (name,))
 
 
-def check_points(data: Dataset) -> None:
+def check_points(data: "Dataset") -> None:
     """Raise an error for data that the page cannot draw."""
+    from rdfia_keras.web.playground.playground_page import LIMITS
+
     points = len(data.train) + len(data.test)
     if data.train.x.shape[1] != 2:
         raise ConfigError(

@@ -1,0 +1,114 @@
+"""`rdfia figure`: the report's figures, from your runs, else from the package's reference."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdfia_keras.commands._options import Epochs, Precision, Seed, command
+from rdfia_keras.config import RunOptions
+from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.experiments import FIGURES, Experiment
+from rdfia_keras.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rdfia_keras.runs.run import Run
+    from rdfia_keras.runs.store import Query
+    from rdfia_keras.training.get_or_train import Resources
+
+
+@command(
+    options=("out", "data_dir", "quick", "device"),
+    examples=("rdfia figure 7", "rdfia figure 1 2 3", "rdfia figure flips", "rdfia figure all"),
+)
+def figure(
+    options: RunOptions,
+    numbers: Annotated[list[str], typer.Argument(help="1 to 23 of the report, flips, or all.", metavar="NUMBER...")],
+    train: Annotated[
+        bool, typer.Option("--train", help="Train what has no finished run in --out, however long it takes.")
+    ] = False,
+    precision: Precision = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+) -> Result:
+    """Draw figures of the report from your runs, or from the reference results that come with this package."""
+    keys = list(FIGURES) if "all" in numbers else numbers
+    for key in keys:
+        if key not in FIGURES:
+            raise ConfigError(f"there is no figure {key}; the report has 1 to 23, and flips is one of ours")
+    from rdfia_keras.analysis.published import wanted_run
+    from rdfia_keras.training.get_or_train import Resources
+
+    query = partial(wanted_run, seed=seed, epochs=epochs, precision=precision, quick=options.quick)
+    return draw_figures(keys, query, Resources(options), train or options.quick)
+
+
+def draw_figures(
+    keys: list[str], query: "Callable[[Experiment], Query]", resources: "Resources", train: bool
+) -> Result:
+    """Draw figures into `figures/` of the results folder.
+
+    Args:
+        keys: Of `FIGURES`.
+        query: Returns which run of an experiment is wanted.
+        train: Train what is missing.
+
+    Raises:
+        RdfiaError: If there is no such run and nothing is to be trained, or if something must be trained and its data,
+            device or output folder cannot be used.
+    """
+    from rdfia_keras.analysis import tables
+    from rdfia_keras.analysis.figures import Panel, draw, experiments_of, row
+    from rdfia_keras.runs.store import FINISHED, REFERENCE_FOLDER
+
+    options, paths, rows, exit_code = resources.options, [], [], 0
+    for figure in (FIGURES[key] for key in keys):
+        panels = []
+        for experiment, label in experiments_of(figure):
+            run = find_or_train(experiment, query(experiment), resources, train)
+            exit_code = run.exit_code or 0
+            if run.status not in FINISHED:
+                break
+            panels.append(Panel(label, experiment, run, run.folder.is_relative_to(REFERENCE_FOLDER)))
+        if len(panels) < len(figure.panels):
+            break
+        paths.append(draw(figure, panels, options.out, options.quick))
+        rows += [row(figure, panel) for panel in panels]
+    return Result(
+        data={"figures": rows, "paths": [str(path) for path in paths]},
+        table=tables.figure_rows(rows),
+        paths=paths,
+        hint="interrupted; the same command resumes from here" if len(paths) < len(keys) else "",
+        quick=options.quick,
+        exit_code=exit_code,
+    )
+
+
+def find_or_train(experiment: Experiment, query: "Query", resources: "Resources", train: bool) -> "Run":
+    """Return the run that a panel is drawn from.
+
+    Raises:
+        RdfiaError: If there is none, and it is not to be trained.
+    """
+    from rdfia_keras.runs.store import RunStore, reference_store
+    from rdfia_keras.system.terminal import note
+    from rdfia_keras.training.get_or_train import get_or_train
+
+    if train:
+        run = get_or_train(experiment, query, resources)
+        if run.exit_code is None:
+            note(f"{experiment.name}: from {run.folder}")
+        return run
+    if own := RunStore(resources.options.out).find_finished(query):
+        note(f"{experiment.name}: from {own.folder}")
+        return own
+    if shipped := reference_store().find_finished(query):
+        note(f"{experiment.name}: from the reference results of this package")
+        return shipped
+    precision = "" if query.any_precision else f" in {getattr(query.config, 'precision', '')}"
+    raise RdfiaError(
+        f"there is no finished run of {experiment.name} with seed {query.config.seed} and {query.epochs} epochs or more"
+        f"{precision}; add --train to train it now"
+    )
