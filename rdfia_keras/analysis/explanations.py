@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rdfia_keras import config
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.registry import Registry
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.system.backend import set_up_backend
@@ -41,14 +40,15 @@ class Explanation:
     options: tuple[str, ...]
 
 
-EXPLANATIONS: Registry[Explanation] = Registry("explanation", config.EXPLANATIONS, declared_in="config.EXPLANATIONS")
+# By name of `config.EXPLANATIONS`.
+EXPLANATIONS: dict[str, Explanation] = {}
 
 
 def explanation(topic: str, *, question: str, shows: str, options: tuple[str, ...] = ()) -> Callable[..., Any]:
     """Register a function as the answer to a topic."""
 
     def register(function: Callable[..., Result]) -> Callable[..., Result]:
-        EXPLANATIONS.register(topic)(Explanation(question, shows, function, options))
+        EXPLANATIONS[topic] = Explanation(question, shows, function, options)
         return function
 
     return register

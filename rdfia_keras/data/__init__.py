@@ -1,22 +1,22 @@
 """Data sets by name or from a file or folder, as checked arrays. Importing this package imports NumPy only.
 
-To add a data set, write a module of its name here that registers a loader, and declare the name in `config.py`:
+To add a data set, write a module of its name here with `load_vectors` or `load_images`, and declare the name
+in `config/sections.py`:
 
->>> @vectors("moons")
-... def load_vectors(data_dir):
+>>> def load_vectors(data_dir):
 ...     return Dataset("moons", Split(...), Split(...), classes=("upper", "lower"))
 """
 
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from rdfia_keras.config import IMAGE_DATASETS, POINTS_SUFFIX, VECTOR_DATASETS
 from rdfia_keras.data import image_folder, points
-from rdfia_keras.data.dataset import IMAGES, VECTORS, Dataset, Loader, Split, one_hot
+from rdfia_keras.data.dataset import Dataset, Split, one_hot
 from rdfia_keras.data.initial_weights import read_initial_weights
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.registry import Registry
 
 __all__ = [
     "IMAGE_DATASETS",
@@ -47,9 +47,9 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     """
     if name.endswith(POINTS_SUFFIX):
         return points.read(Path(name))
-    if name not in VECTORS.names:
-        raise RdfiaError(f"no data set of vectors is called {name!r}; choose {_choices(VECTORS.names)}")
-    return _load(VECTORS, name, data_dir)
+    if name not in VECTOR_DATASETS:
+        raise RdfiaError(f"no data set of vectors is called {name!r}; choose {_choices(VECTOR_DATASETS)}")
+    return _module(name, data_dir).load_vectors(data_dir)
 
 
 def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_size: int = 32) -> Dataset:
@@ -70,23 +70,22 @@ def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_si
         RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
     """
     name = str(name_or_path)
-    if name in IMAGES.names:
-        return _load(IMAGES, name, data_dir)
+    if name in IMAGE_DATASETS:
+        return _module(name, data_dir).load_images(data_dir)
     if not _is_path(name):
         raise RdfiaError(
-            f"no data set of images is called {name!r}; choose {_choices(IMAGES.names)}, "
+            f"no data set of images is called {name!r}; choose {_choices(IMAGE_DATASETS)}, "
             "or name a folder that holds train/<class>/ and test/<class>/ images"
         )
     return image_folder.load(Path(name), image_size)
 
 
-def _load(loaders: Registry[Loader], name: str, data_dir: Path | None) -> Dataset:
-    """Call the loader of a declared name, after importing the module that registers it."""
+def _module(name: str, data_dir: Path | None) -> Any:
+    """Import the module of a data set, once its folder is known to exist."""
     if data_dir is not None and not data_dir.is_dir():
         fault = "is not a folder" if data_dir.exists() else "does not exist"
         raise RdfiaError(f"the data folder {data_dir} {fault}; give the folder that holds the data files")
-    import_module(f"rdfia_keras.data.{name}")
-    return loaders[name](data_dir)
+    return import_module(f"rdfia_keras.data.{name}")
 
 
 def _choices(names: tuple[str, ...]) -> str:

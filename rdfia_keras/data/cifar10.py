@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from rdfia_keras.data import download
-from rdfia_keras.data.dataset import Dataset, Split, images
+from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.data.pickles import FIX, read_pickle
 from rdfia_keras.errors import RdfiaError
 
@@ -35,7 +35,6 @@ _TEST = "test_batch"
 _META = "batches.meta"
 
 
-@images("cifar10")
 def load_images(data_dir: Path | None) -> Dataset:
     """Load images of shape (N, 32, 32, 3), uint8: the five training batches in order, and the test batch.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.data.dataset import Dataset, Split, vectors
+from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 
 FILE = "circles.mat"
@@ -17,7 +17,6 @@ _KEYS = ("Xtrain", "Ytrain", "Xtest", "Ytest")
 _MAX_BYTES = 1_000_000
 
 
-@vectors("circles")
 def load_vectors(data_dir: Path | None) -> Dataset:
     """Read the course's `circles.mat` from `data_dir`, or generates 100 points of each class for each split.
 

@@ -1,17 +1,13 @@
 """`Dataset`, checked splits of arrays, and the registries of the functions that load one."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rdfia_keras.config import IMAGE_DATASETS, VECTOR_DATASETS
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -191,12 +187,3 @@ def _check(what: str, split: Split, n_y: int) -> None:
 def one_hot(y: np.ndarray, n_y: int) -> np.ndarray:
     """Convert class numbers (N,) to float64 one-hot rows (N, n_y)."""
     return np.eye(n_y)[y]
-
-
-# What a data set registers. Its argument is the user's folder of data files, or None.
-Loader = Callable[[Path | None], Dataset]
-
-VECTORS: Registry[Loader] = Registry("data set of vectors", VECTOR_DATASETS, declared_in="config.VECTOR_DATASETS")
-IMAGES: Registry[Loader] = Registry("data set of images", IMAGE_DATASETS, declared_in="config.IMAGE_DATASETS")
-vectors = VECTORS.register
-images = IMAGES.register

@@ -4,19 +4,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rdfia_keras.data.dataset import Dataset, Split, images, vectors
+from rdfia_keras.data.dataset import Dataset, Split
 
 CLASSES = tuple("0123456789")
 _SOURCE = "sklearn.datasets.load_digits"
 
 
-@vectors("digits")
 def load_vectors(data_dir: Path | None) -> Dataset:
     """Load vectors of shape (N, 64), float64 in [0, 1]; the test set is a quarter of every class."""
     return _dataset(_levels() / 16)
 
 
-@images("digits")
 def load_images(data_dir: Path | None) -> Dataset:
     """Load the same splits as colour images of shape (N, 32, 32, 3), uint8, enlarged with bicubic interpolation."""
     from PIL import Image

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rdfia_keras.data import download
-from rdfia_keras.data.dataset import Dataset, Split, images, vectors
+from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 
 REMOTE = download.Remote(
@@ -23,7 +23,6 @@ _MAX_BYTES = 500_000_000
 _FIX = "replace it with the mnist.npz of keras.datasets"
 
 
-@vectors("mnist")
 def load_vectors(data_dir: Path | None) -> Dataset:
     """Load vectors of shape (N, 784), float64 in [0, 1].
 
@@ -35,7 +34,6 @@ def load_vectors(data_dir: Path | None) -> Dataset:
     return replace(data, train=train, test=test)
 
 
-@images("mnist")
 def load_images(data_dir: Path | None) -> Dataset:
     """Load images of shape (N, 28, 28, 1), uint8.
 

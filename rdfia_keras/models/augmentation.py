@@ -1,4 +1,4 @@
-"""Random transformations of images, each registered where it is defined, under a name of `config.AUGMENTATIONS`.
+"""Random transformations of images, each a layer, and an entry of `LAYERS` under a name of `config.AUGMENTATIONS`.
 
 Each transforms every image by itself, in training only, and takes and gives float32 pixels of 0..255 (a crop: of any
 dtype). The report gives no strengths: where torchvision's transformations have defaults (perspective, blur) they are
@@ -13,26 +13,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from rdfia_keras.config import AUGMENTATIONS
 from rdfia_keras.models.warping import gather_pixels, index_dtype, inverse, project, rectangle_to
-from rdfia_keras.registry import Registry
 from rdfia_keras.system.backend import compiled_by_xla
 
 PACKAGE = "rdfia_keras"
-# By name: makes the layer for images of a height, with a seed.
-LAYERS: Registry[Callable[..., keras.layers.Layer]] = Registry(
-    "augmentation", AUGMENTATIONS, declared_in="config.AUGMENTATIONS"
-)
-
-
-def augmentation(name: str, **arguments) -> Callable:
-    """Register a layer class under a name, with the arguments that the name stands for."""
-
-    def register(layer: type) -> type:
-        LAYERS.register(name)(lambda size, seed: layer(**arguments, seed=seed, name=f"random_{name.replace('-', '_')}"))
-        return layer
-
-    return register
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -108,11 +92,6 @@ class Augmentation(keras.layers.Layer):
 def crop_size(size: int) -> int:
     """The homework's 28 of 32 pixels, in proportion for images of another size."""
     return size * 7 // 8
-
-
-@LAYERS.register("crop")
-def _crop(size: int, seed: int) -> keras.layers.Layer:
-    return RandomCrop(crop_size(size), seed=seed, name="random_crop")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -201,8 +180,6 @@ class RandomPerImage(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-@augmentation("flip", axis=2)
-@augmentation("vertical-flip", axis=1)
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomFlip(RandomPerImage):
     """Mirror each image, one time in two (questions 22 and 25).
@@ -225,7 +202,6 @@ class RandomFlip(RandomPerImage):
         return {**super().get_config(), "axis": self.axis}
 
 
-@augmentation("intensity")
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomIntensity(RandomPerImage):
     """Multiply each image by a factor drawn from [1 - `amount`, 1 + `amount`] (question 25, figures 13 and 14)."""
@@ -242,7 +218,6 @@ class RandomIntensity(RandomPerImage):
         return {**super().get_config(), "amount": self.amount}
 
 
-@augmentation("contrast")
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomContrast(RandomIntensity):
     """Stretch each image about its mean by a factor drawn from [1 - `amount`, 1 + `amount`] (figure 14)."""
@@ -253,7 +228,6 @@ class RandomContrast(RandomIntensity):
         return ops.clip(mean + factor * (images - mean), 0, 255)
 
 
-@augmentation("hue")
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomHue(RandomPerImage):
     """Turn each image's colours about the grey axis, by up to `amount` of a whole turn either way (figure 13).
@@ -279,8 +253,6 @@ class RandomHue(RandomPerImage):
         return {**super().get_config(), "amount": self.amount}
 
 
-@augmentation("affine")
-@augmentation("rotation", degrees=15, shift=0, scale=0, shear=0)
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomAffine(RandomPerImage):
     """Turn, shift, scale and shear each image about its centre; what comes in from outside is black (figure 15).
@@ -315,7 +287,6 @@ class RandomAffine(RandomPerImage):
         return {**super().get_config(), **own}
 
 
-@augmentation("perspective")
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomPerspective(RandomPerImage):
     """Look at an image from the side, one time in two: its corners move inwards (figure 16).
@@ -343,7 +314,6 @@ class RandomPerspective(RandomPerImage):
         return {**super().get_config(), "distortion": self.distortion, "probability": self.probability}
 
 
-@augmentation("blur")
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomBlur(RandomPerImage):
     """Blur each image by a Gaussian over `size` pixels, of a width drawn from 0.1 to `sigma` pixels (figure 17)."""
@@ -368,3 +338,22 @@ class RandomBlur(RandomPerImage):
 
     def get_config(self):
         return {**super().get_config(), "sigma": self.sigma, "size": self.size}
+
+
+def _layer(layer: type, name: str, **arguments: float) -> Callable[[int, int], keras.layers.Layer]:
+    return lambda size, seed: layer(**arguments, seed=seed, name=name)
+
+
+# By name: makes the layer for images of a height, with a seed.
+LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "crop": lambda size, seed: RandomCrop(crop_size(size), seed=seed, name="random_crop"),
+    "flip": _layer(RandomFlip, "random_flip", axis=2),
+    "vertical-flip": _layer(RandomFlip, "random_vertical_flip", axis=1),
+    "intensity": _layer(RandomIntensity, "random_intensity"),
+    "contrast": _layer(RandomContrast, "random_contrast"),
+    "hue": _layer(RandomHue, "random_hue"),
+    "affine": _layer(RandomAffine, "random_affine"),
+    "rotation": _layer(RandomAffine, "random_rotation", degrees=15, shift=0, scale=0, shear=0),
+    "perspective": _layer(RandomPerspective, "random_perspective"),
+    "blur": _layer(RandomBlur, "random_blur"),
+}

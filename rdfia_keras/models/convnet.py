@@ -9,7 +9,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from rdfia_keras.config import NETWORKS, CnnConfig
+from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.augmentation import Augmentation, crop_size
@@ -17,15 +17,9 @@ from rdfia_keras.models.normalization import BatchNormalization
 from rdfia_keras.models.pytorch_defaults import use_pytorch_defaults
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.registry import Registry
 
 # Pooling three times, or LeNet's unpadded convolution, leaves nothing of smaller images.
 SMALLEST_IMAGE = 16
-
-# By name: the layers from preprocessed images (N, H, W, C) to logits (N, n_y).
-LAYERS: Registry[Callable[[keras.KerasTensor, int, CnnConfig], keras.KerasTensor]] = Registry(
-    "network", NETWORKS, declared_in="config.NETWORKS"
-)
 
 
 def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
@@ -48,7 +42,7 @@ def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
     if config.augmentations:
         x = Augmentation.from_names(config.augmentations, image_shape[0], config.seed)(x)
     x = preprocess(x, config, data)
-    model = keras.Model(images, LAYERS[config.network](x, len(data.classes), config), name=config.network)
+    model = keras.Model(images, NETWORKS[config.network](x, len(data.classes), config), name=config.network)
     if config.framework_defaults == "pytorch":
         use_pytorch_defaults(model, config.seed)
     return model
@@ -90,7 +84,6 @@ def preprocess(x: keras.KerasTensor, config: CnnConfig, data: Dataset) -> keras.
     return x
 
 
-@LAYERS.register("cifar")
 def cifar_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTensor:
     """The homework's network: 1,191,170 parameters on 32x32x3 with 10 classes (question 10)."""
     policy = config.precision
@@ -107,7 +100,6 @@ def cifar_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasT
     return layers.Dense(n_y, dtype="float32", name="fc5")(_dropout(x, config))
 
 
-@LAYERS.register("lenet")
 def lenet(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTensor:
     """LeNet-5 as the homework's MNIST code has it: tanh and max-pooling (figure 6 b)."""
     policy = config.precision
@@ -121,7 +113,6 @@ def lenet(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTenso
     return layers.Dense(n_y, dtype="float32", name="fc5")(_dropout(x, config))
 
 
-@LAYERS.register("dense")
 def dense_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTensor:
     """One hidden layer of 100 tanh units: the fully-connected reference (figure 6 a)."""
     x = layers.Flatten(name="flatten")(x)
@@ -134,3 +125,11 @@ def _dropout(x: keras.KerasTensor, config: CnnConfig) -> keras.KerasTensor:
     if not config.dropout_rate:
         return x
     return layers.Dropout(config.dropout_rate, seed=config.seed, dtype=config.precision, name="dropout")(x)
+
+
+# By name of `config.NETWORKS`: the layers from preprocessed images (N, H, W, C) to logits (N, n_y).
+NETWORKS: dict[str, Callable[[keras.KerasTensor, int, CnnConfig], keras.KerasTensor]] = {
+    "cifar": cifar_net,
+    "lenet": lenet,
+    "dense": dense_net,
+}

@@ -22,14 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rdfia_keras import config
-from rdfia_keras.registry import Registry
-
 PARAMETERS = ("W_h", "b_h", "W_y", "b_y")
-# By name: a class made from initial weights and eta.
-IMPLEMENTATIONS: Registry[type] = Registry(
-    "implementation of the perceptron", config.IMPLEMENTATIONS, declared_in="config.IMPLEMENTATIONS"
-)
 
 
 def forward(params: dict, x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -67,7 +60,6 @@ def sgd(params: dict, grads: dict, eta: float) -> None:
         param.assign_sub(eta * grads[name])
 
 
-@IMPLEMENTATIONS.register("manual")
 class Manual:
     """(a) Everything by hand."""
 
@@ -96,7 +88,6 @@ class Manual:
         return {name: param.numpy() for name, param in self.params.items()}
 
 
-@IMPLEMENTATIONS.register("tape")
 class Tape(Manual):
     """(b) TensorFlow differentiates; forward, loss and SGD stay by hand."""
 
@@ -106,7 +97,6 @@ class Tape(Manual):
         sgd(self.params, tape.gradient(loss, self.params), self.eta)
 
 
-@IMPLEMENTATIONS.register("layers")
 class Layers:
     """(c) Keras layers and loss; SGD by hand."""
 
@@ -152,7 +142,6 @@ class Layers:
         return {"W_h": W_h.T, "b_h": b_h, "W_y": W_y.T, "b_y": b_y}
 
 
-@IMPLEMENTATIONS.register("optimizer")
 class Optimizer(Layers):
     """(d) The Keras optimizer takes the step as well."""
 
@@ -164,6 +153,10 @@ class Optimizer(Layers):
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
         self.sgd.apply(self.gradients(x, y), self.model.trainable_variables)
+
+
+# By name of `config.IMPLEMENTATIONS`: a class made from initial weights and eta.
+IMPLEMENTATIONS = {"manual": Manual, "tape": Tape, "layers": Layers, "optimizer": Optimizer}
 
 
 def compile_epochs(network: Manual | Layers, batch_size: int, bounds: Sequence[int]) -> Callable:

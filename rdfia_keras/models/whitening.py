@@ -7,25 +7,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from rdfia_keras.config import WHITENINGS
 from rdfia_keras.models.augmentation import PACKAGE
-from rdfia_keras.registry import Registry
 from rdfia_keras.system.backend import uses_tf32
 
-# By name: the matrix (d, d) that centred pixels are multiplied with, from scaled and plain eigenvectors.
-MATRICES: Registry[Callable[[np.ndarray, np.ndarray], np.ndarray]] = Registry(
-    "whitening", WHITENINGS, declared_in="config.WHITENINGS"
-)
-
-
-@MATRICES.register("zca")
-def _zca(scaled: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    return scaled @ vectors.T
-
-
-@MATRICES.register("pca")
-def _pca(scaled: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    return scaled
+# By name of `config.WHITENINGS`: the matrix (d, d) that centred pixels are multiplied with, from scaled and plain
+# eigenvectors.
+MATRICES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "zca": lambda scaled, vectors: scaled @ vectors.T,
+    "pca": lambda scaled, vectors: scaled,
+}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -1,19 +1,12 @@
 """Learning-rate schedules as Keras callbacks (questions 26 and 28).
 
-A schedule is one class, registered where it is defined under a name of `config.SCHEDULES`.
+A schedule is one class, and one entry of `SCHEDULES` under a name of `config.SCHEDULES`.
 """
 
 import math
 from typing import Any
 
 import keras
-
-from rdfia_keras import config
-from rdfia_keras.registry import Registry
-
-SCHEDULES: Registry[type["LearningRateSchedule"]] = Registry(
-    "learning-rate schedule", config.SCHEDULES, declared_in="config.SCHEDULES"
-)
 
 
 class LearningRateSchedule(keras.callbacks.Callback):
@@ -35,11 +28,11 @@ class LearningRateSchedule(keras.callbacks.Callback):
 
     @property
     def initial(self) -> Any:
-        """What the optimizer is made with: a learning rate, or a schedule of Keras's that it follows by itself."""
+        """The argument that the optimizer is made with: a learning rate, or a schedule of Keras's that it follows by itself."""
         return self.lr
 
     def rate(self, epoch: float) -> float:
-        """The learning rate of an epoch, counted from 0; a fraction is a place within it."""
+        """Return the learning rate of an epoch, counted from 0; a fraction is a place within it."""
         raise NotImplementedError
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -50,7 +43,6 @@ class LearningRateSchedule(keras.callbacks.Callback):
             logs["learning_rate"] = self.rate(epoch)
 
 
-@SCHEDULES.register("constant")
 class ConstantRate(LearningRateSchedule):
     """The same learning rate in every epoch."""
 
@@ -58,7 +50,6 @@ class ConstantRate(LearningRateSchedule):
         return self.lr
 
 
-@SCHEDULES.register("exponential")
 class ExponentialDecay(LearningRateSchedule):
     """lr · 0.95^epoch (question 26)."""
 
@@ -66,7 +57,6 @@ class ExponentialDecay(LearningRateSchedule):
         return float(self.lr * 0.95**epoch)
 
 
-@SCHEDULES.register("step")
 class StepDecay(LearningRateSchedule):
     """lr · 0.1^⌊epoch / 10⌋ (question 28)."""
 
@@ -74,7 +64,6 @@ class StepDecay(LearningRateSchedule):
         return float(self.lr * 0.1 ** math.floor(epoch / 10))
 
 
-@SCHEDULES.register("step-iteration")
 class IterationDecay(LearningRateSchedule):
     """lr · 0.998^t, where t counts iterations, not epochs (question 28, figure 19).
 
@@ -96,16 +85,24 @@ class IterationDecay(LearningRateSchedule):
         return keras.optimizers.schedules.ExponentialDecay(self.lr, decay_steps=1, decay_rate=self.kept)
 
     def rate(self, epoch: float) -> float:
-        """The learning rate at a place in the training that Keras is carrying out, whose batches it counts."""
+        """Return the learning rate at a place in the training that Keras is carrying out, whose batches it counts."""
         return float(self.lr * self.kept ** (epoch * self.params["steps"]))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Nothing: the optimizer follows by itself."""
+        """Do nothing: the optimizer follows by itself."""
 
 
-@SCHEDULES.register("inverse")
 class InverseTimeDecay(LearningRateSchedule):
     """lr / (1 + 0.1 epoch) (question 28)."""
 
     def rate(self, epoch: float) -> float:
         return self.lr / (1 + 0.1 * epoch)
+
+
+SCHEDULES: dict[str, type[LearningRateSchedule]] = {
+    "constant": ConstantRate,
+    "exponential": ExponentialDecay,
+    "step": StepDecay,
+    "step-iteration": IterationDecay,
+    "inverse": InverseTimeDecay,
+}

@@ -1,4 +1,4 @@
-"""Everything that decides a run, declared once: types, defaults, help texts and rules.
+"""Everything that decides a run, declared once: names, types, defaults, help texts and rules.
 
 `MlpConfig`, `SvmConfig` and `CnnConfig` are frozen dataclasses that check themselves, so that an invalid one cannot be
 made, from Python or from the command line. The options of `rdfia mlp`, `rdfia svm` and `rdfia cnn`, the records and the
@@ -6,16 +6,27 @@ checks of a resume follow from their fields. Only the standard library is import
 """
 
 import dataclasses
-import math
-import numbers
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from rdfia_keras.errors import ConfigError, did_you_mean
+from rdfia_keras.config.setting import (
+    AT_LEAST_1,
+    DEGREE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RATE,
+    SEED,
+    Excludes,
+    Requires,
+    Switch,
+    check,
+    setting,
+    settings,
+    value_type,
+)
+from rdfia_keras.errors import ConfigError
 
 # --- names ------------------------------------------------------------------------------------------------------------
 # What implements a name registers itself under it; a name without an implementation fails a test.
@@ -50,77 +61,6 @@ EXPLANATIONS = (
     *("backprop-cost", "softmax", "likelihood"),
 )
 
-# --- one setting ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Check:
-    """A condition on one value, and what an error says when it does not hold."""
-
-    says: str
-    holds: Callable[[Any], bool]
-    example: Any
-
-
-POSITIVE = Check("must be a finite number above 0", lambda value: value > 0 and math.isfinite(value), 0.5)
-NOT_NEGATIVE = Check("must be a finite number, at least 0", lambda value: value >= 0 and math.isfinite(value), 0.5)
-RATE = Check("must be between 0 and 1 (0: none)", lambda value: 0 <= value < 1, 0.25)
-FRACTION = Check("must be between 0 and 1", lambda value: 0 <= value <= 1, 0.5)
-AT_LEAST_1 = Check("must be at least 1", lambda value: value >= 1, 3)
-AT_LEAST_2 = Check("must be at least 2", lambda value: value >= 2, 3)
-PIXELS = Check("must be at least 0", lambda value: value >= 0, 3)
-DEGREE = Check("must be between 1 and 10", lambda value: 1 <= value <= 10, 4)
-SEED = Check("must be between 0 and 4294967295", lambda value: 0 <= value < 2**32, 7)
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A flag without a value that stands for a usual one: `--dropout` for a rate of 0.5."""
-
-    flag: str
-    value: Any
-    help: str
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is known of a setting besides its type and default.
-
-    Attributes:
-        help: One line for `--help`.
-        panel: Of the help page.
-        flag: What people type; by default `--` and the field's name.
-        choices: The values that it may take, or each value of a tuple.
-        suffix: Of a file that it may name, beside its choices: `.csv`.
-        check: A condition on its value, or on each value of a tuple.
-        switch: A flag that sets it to a usual value. A tuple's own flag then appends to that value; any other needs it.
-        shown_default: The default in words, where it depends on other settings.
-        identity: Whether it makes another experiment. Two runs that differ in other settings only are runs of one
-            experiment.
-        envvar: An environment variable that may give the value.
-    """
-
-    help: str
-    panel: str = "Run"
-    flag: str = ""
-    choices: tuple[str, ...] = ()
-    suffix: str = ""
-    check: Check | None = None
-    switch: Switch | None = None
-    shown_default: str = ""
-    identity: bool = True
-    envvar: str = ""
-
-
-def setting(default: Any, help: str, **facts: Any) -> Any:
-    """A dataclass field with its `Setting`."""
-    return dataclasses.field(default=default, metadata={"setting": Setting(help, **facts)})
-
-
-def settings(config: Any) -> dict[str, Setting]:
-    """The `Setting` of each field of a config, or of its class."""
-    return {field.name: field.metadata["setting"] for field in fields(config) if "setting" in field.metadata}
-
 
 def dataset_name(value: str) -> str:
     """A folder's or a CSV file's whole path, so that a resumed run finds it from anywhere; another name as it is."""
@@ -134,216 +74,6 @@ def named_files(config: "Config") -> dict[str, Path]:
     return {
         name: Path(value) for name, value in values.items() if value and value not in settings(config)[name].choices
     }
-
-
-def flag(name: str, known: Setting) -> str:
-    """What people type for a setting."""
-    return known.flag or "--" + name.replace("_", "-")
-
-
-def value_type(annotation: Any) -> tuple[type, bool, bool]:
-    """Of `int | None`, `tuple[str, ...]` and the like: the type of one value, whether None may stand, whether many."""
-    kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    optional = type(None) in kinds
-    kind = next(kind for kind in kinds if kind is not type(None))
-    if typing.get_origin(kind) is tuple:
-        return typing.get_args(kind)[0], optional, True
-    return kind, optional, False
-
-
-# --- rules between settings -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Requires:
-    """One setting that is only possible with certain values of another, or with any value that is set."""
-
-    field: str
-    other: str
-    values: tuple[str, ...] = ()
-
-    def is_broken_by(self, config: "Config") -> bool:
-        value = getattr(config, self.other)
-        return is_set(config, self.field) and (value not in self.values if self.values else value is None)
-
-    def says(self, config: "Config | type[Config]") -> str:
-        values = f" {' or '.join(self.values)}" if self.values else ""
-        return f"{label(config, self.field)} needs {label(config, self.other)}{values}"
-
-
-@dataclass(frozen=True)
-class Excludes:
-    """Two settings that do not go together."""
-
-    field: str
-    other: str
-
-    def is_broken_by(self, config: "Config") -> bool:
-        return is_set(config, self.field) and is_set(config, self.other)
-
-    def says(self, config: "Config | type[Config]") -> str:
-        return f"{label(config, self.field)} and {label(config, self.other)} exclude each other: leave one out"
-
-
-def is_set(config: "Config", name: str) -> bool:
-    """Whether a setting is anything but off: None, False, 0 and an empty tuple are."""
-    return bool(getattr(config, name))
-
-
-def label(config: Any, name: str) -> str:
-    """A setting as errors name it, for those who write Python and those who type options."""
-    return f"{name} ({flag(name, settings(config)[name])})"
-
-
-def check(config: Any) -> None:
-    """Check each value by itself, then the rules between them.
-
-    Raises:
-        ConfigError: On the first that does not hold.
-    """
-    check_values(config, {name: getattr(config, name) for name in settings(config)})
-    for rule in getattr(config, "rules", ()):
-        if rule.is_broken_by(config):
-            raise ConfigError(rule.says(config), (rule.field, rule.other))
-
-
-def check_values(config: Any, values: Mapping[str, Any]) -> None:
-    """Check some values of a config's settings, each by itself.
-
-    Raises:
-        ConfigError: On the first that is not allowed.
-    """
-    for field in fields(config):
-        if field.name in values:
-            value, known = values[field.name], field.metadata["setting"]
-            check_value(label(config, field.name), field.name, field.type, value, known)
-
-
-def check_value(named: str, name: str, annotation: Any, value: Any, known: Setting) -> None:
-    """Check one value against its type and its `Setting`.
-
-    Raises:
-        ConfigError: With `named` as its subject.
-    """
-    kind, optional, many = value_type(annotation)
-    if value is None and optional:
-        return
-    if many and not isinstance(value, tuple):
-        raise ConfigError(f"{named} must be a tuple or a list, not {value!r}", (name,))
-    for one in value if many else (value,):
-        if not _is_a(kind, one):
-            raise ConfigError(f"{named} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {one!r}", (name,))
-        if (known.choices or known.suffix) and not _is_named(one, known):
-            raise ConfigError(f"{named} must be {_names(known)}, not {one!r}", (name,))
-        if known.check and not known.check.holds(one):
-            raise ConfigError(f"{named} {known.check.says}, not {one}", (name,))
-
-
-def _is_named(value: str, known: Setting) -> bool:
-    return value in known.choices or bool(known.suffix and value.endswith(known.suffix))
-
-
-def _names(known: Setting) -> str:
-    """The values that may be named, in words."""
-    file = f"a {known.suffix} file" if known.suffix else ""
-    choices = f"one of {', '.join(known.choices)}" if known.choices else ""
-    return ", or ".join(words for words in (choices, file) if words)
-
-
-_TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-
-
-def _is_a(kind: type, value: Any) -> bool:
-    if kind in (int, float):
-        return isinstance(value, numbers.Integral if kind is int else numbers.Real) and not isinstance(value, bool)
-    return isinstance(value, kind)
-
-
-# --- settings as text -------------------------------------------------------------------------------------------------
-
-
-def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
-    """A field and its value from `FIELD=VALUE`: `("lr", 0.1)` from `lr=0.1`.
-
-    Args:
-        config: The class that has the field.
-        text: FIELD as in `parse_field`, VALUE as in `parse_value`.
-
-    Raises:
-        ConfigError: When it is no such text, no such field, or a value that the field does not take.
-    """
-    typed, equals, value = text.partition("=")
-    if not equals:
-        raise ConfigError(f"{text!r} gives no value: write FIELD=VALUE, such as seed=1")
-    name = parse_field(config, typed)
-    return name, parse_value(config, name, value)
-
-
-def parse_field(config: "type[Config]", text: str) -> str:
-    """The field that people mean by its own name, its flag or its switch: `hidden_units`, `hidden`, `--dropout`.
-
-    Raises:
-        ConfigError: With the closest name when there is no such field.
-    """
-    names: dict[str, str] = {}
-    for name, known in settings(config).items():
-        flags = (flag(name, known), known.switch.flag if known.switch else name)
-        names |= {_plain_name(typed): name for typed in (name, *flags)}
-    if (wanted := _plain_name(text)) in names:
-        return names[wanted]
-    typed = text.strip()
-    raise ConfigError(f"{config.section} has no setting {typed!r}: {did_you_mean(wanted, settings(config))}", (typed,))
-
-
-def parse_value(config: "type[Config]", name: str, text: str) -> Any:
-    """The value of a field from text, in the type of its annotation, checked by itself.
-
-    Args:
-        name: The field.
-        text: `true` or `false` for a bool; `none` where None or an empty tuple may stand; `crop+flip` for a tuple.
-
-    Raises:
-        ConfigError: When the field does not take it.
-    """
-    known, annotation = settings(config)[name], config.__dataclass_fields__[name].type
-    kind, optional, many = value_type(annotation)
-    named, text = label(config, name), text.strip()
-    if not text:
-        raise ConfigError(f"{named} needs a value, as in {name}=VALUE", (name,))
-    value: Any
-    if text.lower() == "none" and (optional or many):
-        value = () if many else None
-    elif many:
-        value = tuple(_parse_one(kind, one.strip()) for one in text.split("+"))
-    else:
-        value = _parse_one(kind, text)
-    check_value(named, name, annotation, value, known)
-    return value
-
-
-def setting_text(value: Any) -> str:
-    """A value as `parse_value` reads it."""
-    if isinstance(value, tuple | list):
-        return "+".join(map(str, value)) or "none"
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    short = f"{value:g}" if isinstance(value, float) else str(value)
-    return short if not isinstance(value, float) or float(short) == value else str(value)
-
-
-def _plain_name(text: str) -> str:
-    """A field or flag, however it is written."""
-    return text.strip().removeprefix("--").replace("-", "_").lower()
-
-
-def _parse_one(kind: type, text: str) -> Any:
-    """A text as one value; what is no such value stays as it is, for `check_value` to refuse."""
-    if kind is bool:
-        return {"true": True, "false": False}.get(text.lower(), text)
-    try:
-        return kind(text)
-    except ValueError:
-        return text
 
 
 # --- settings that several configs have -------------------------------------------------------------------------------
