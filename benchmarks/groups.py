@@ -1,230 +1,238 @@
-"""Everything that is timed, and the ratios that this package aims at."""
+"""Everything that is measured on a device, and the ratios that this package aims at."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from benchmarks import augmentation, convnet, perceptron, pytorch
-from benchmarks.gpu_worker import RUNGS
-from benchmarks.noise import CIFAR, MNIST, fastest, precisions
-from benchmarks.registry import Group, Match, Ratio, Target
-from rdfia_keras.config import AUGMENTATIONS, IMPLEMENTATIONS, OPTIMIZERS, CnnConfig
-from rdfia_keras.experiments import REGISTRY
+from benchmarks import convnet_pytorch, package, perceptron_references, plain_keras, transforms
+from benchmarks.device import Card, precisions
+from benchmarks.matches import Contender, Group, Match, Ratio, Target, Work
+from benchmarks.noise import CIFAR, MNIST
+from benchmarks.package import AUGMENTATIONS, IMPLEMENTATIONS, OPTIMIZERS, Training
 
-EAGER, COMPILED = "PyTorch eager", "PyTorch compiled"
-COUNT = 40 * 128  # images of one timing: what an epoch costs by itself is little beside its steps
-BEST_PYTORCH = (EAGER, COMPILED)
+# The ladder's networks, by the names of experiments with Keras's defaults: initial weights cost no time.
+RUNGS = ("baseline", "normalize", "augment", "schedule", "dropout", "batch-norm")
+# At a tenth of the ladder's rate with momentum, as the registered experiments: noise must not diverge.
+RATES = {**OPTIMIZERS, "momentum": 0.01, "nesterov": 0.01}
+# LeNet and the dense net take so little time an image that an epoch of them needs more images.
+NETWORKS = (("zca", 1, CIFAR), ("mnist-lenet", 2, MNIST), ("mnist-dense", 4, MNIST))
+BATCH_SIZES = (32, 64, 128, 256, 512, 1024)
+SCHEDULE = ["--augment", "--schedule", "exponential"]
+# The options of the rungs, and of ZCA whitening, for `rdfia cnn`.
+OPTIONS = {
+    "baseline": [],
+    "normalize": ["--normalize"],
+    "augment": ["--augment"],
+    "schedule": SCHEDULE,
+    "dropout": [*SCHEDULE, "--dropout"],
+    "batch-norm": [*SCHEDULE, "--dropout", "--batch-norm"],
+    "zca": ["--whiten", "zca"],
+}
+RDFIA = ["-m", "rdfia_keras"]
+MOST_MEGABYTES, MOST_SECONDS_ON_H100 = 1600, 60
 
 
-def against_pytorch(
-    name: str, config: CnnConfig, target: Target, count: int = COUNT, shape=CIFAR, compiled: bool = True
+def groups(card: Card | None = None) -> dict[str, Group]:
+    """Return by name what is measured on a GPU, or without one on the CPU."""
+    every = (*_of_every_device(partial(_trainings, card)), *(_of_a_gpu(card) if card else _of_a_cpu()))
+    return {group.name: group for group in every}
+
+
+def _trainings(card: Card | None, name: str, **settings: Any) -> list[Training]:
+    """Return trainings of a registered convnet in each precision of the device; the fastest comes last.
+
+    An epoch has so many images that what it costs by itself is little beside its steps.
+    """
+    count, device = (400 * 128, "gpu") if card else (40 * 128, "cpu")
+    trainings = []
+    for precision in precisions(card):
+        policy = "float32" if precision == "tf32" else precision
+        config = replace(package.experiment_config(name), precision=policy, **settings)
+        trainings.append(Training(config, count, device=device, tf32=bool(card) and precision != "float32"))
+    return trainings
+
+
+def _match(name: str, training: Training, target: Target, functions: Mapping[str, Callable[..., Work]]) -> Match:
+    """Return a match between functions of one training; the first aims at a ratio to the others."""
+    first, *others = functions
+    contenders = {label: partial(function, training) for label, function in functions.items()}
+    return Match(f"{name}, {training.precision}", contenders, (Ratio(first, tuple(others), target),))
+
+
+def _against_pytorch(
+    name: str, training: Training, compiled: bool = True, function=package.train, reference=convnet_pytorch.train
 ) -> Match:
-    """Training in this package and in PyTorch, eager and compiled."""
-    contenders = {
-        "ours": partial(convnet.ours, config, count, shape),
-        EAGER: partial(pytorch.training, config, count, shape),
-    }
+    functions = {"ours": function, "PyTorch eager": reference}
     if compiled:
-        contenders[COMPILED] = partial(pytorch.training, config, count, shape, compiled=True)
-    return Match(name, contenders, (Ratio("ours", BEST_PYTORCH if compiled else (EAGER,), target),))
+        functions["PyTorch compiled"] = partial(reference, compiled=True)
+    return _match(name, training, 1.0 if training.device == "gpu" else 1.05, functions)
 
 
-def in_each_precision(config: CnnConfig) -> list[CnnConfig]:
-    return [replace(config, precision=precision) for precision in precisions()]
+# --- the convnets, on every device ------------------------------------------------------------------------------------
 
 
-def _ladder() -> tuple[Match, ...]:
-    """Compiled for the first and the last rung only: on a CPU it takes a minute, and its convolutions are slower."""
-    compiled = (RUNGS[0], RUNGS[-1])
-    return tuple(
-        against_pytorch(f"{rung}, {config.precision}", config, 1.05, compiled=rung in compiled)
-        for rung in RUNGS
-        for config in in_each_precision(_convnet(rung))
+def _of_every_device(trainings: Callable[..., list[Training]]) -> tuple[Group, ...]:
+    ladder = [(rung, training) for rung in RUNGS for training in trainings(rung)]
+    optimizers = [(name, trainings("normalize", optimizer=name, lr=rate)[-1]) for name, rate in RATES.items()]
+    networks = [
+        (name, replace(training, images=times * training.images, shape=shape))
+        for name, times, shape in NETWORKS
+        for training in trainings(name)
+    ]
+    augment, batch_norm = trainings("augment")[-1], trainings("batch-norm")[-1]
+    loops = (("baseline", trainings("baseline")[-1]), ("batch-norm", batch_norm))
+    return (
+        Group("ladder", "The ladder: training", tuple(_rung(*rung) for rung in ladder)),
+        Group(
+            "optimizers", "Optimizers: training", tuple(_against_pytorch(*case, compiled=False) for case in optimizers)
+        ),
+        Group(
+            "networks",
+            "Whitening and the other networks: training",
+            tuple(_against_pytorch(*case) for case in networks),
+        ),
+        Group("evaluation", "Evaluation", tuple(map(_evaluation, trainings("normalize")))),
+        Group("limits", "Beside plain Keras and the machine's limit", tuple(map(_limits, trainings("baseline")))),
+        Group("loop", "fit beside a loop", tuple(_loop(*case) for case in loops)),
+        Group("epoch", "An epoch of rdfia cnn beside a loop", (_epoch(batch_norm),)),
+        Group("batches", "Batch sizes", (_batches(augment),)),
+        Group("size", "Sizes of the data", (_size(augment),)),
     )
 
 
-def _optimizers() -> tuple[Match, ...]:
-    """At a tenth of the ladder's rate with momentum, as the registered experiments: noise must not diverge."""
-    base = fastest(_convnet("normalize"))
-    rates = {**OPTIMIZERS, "momentum": 0.01, "nesterov": 0.01}
-    return tuple(
-        against_pytorch(
-            f"{name}, {base.precision}", replace(base, optimizer=name, lr=rates[name]), 1.05, compiled=False
-        )
-        for name in OPTIMIZERS
+def _rung(name: str, training: Training) -> Match:
+    # On a CPU compiling takes a minute, and its convolutions are slower.
+    return _against_pytorch(name, training, compiled=training.device == "gpu" or name in (RUNGS[0], RUNGS[-1]))
+
+
+def _evaluation(training: Training) -> Match:
+    training = replace(training, images=50_000 if training.device == "gpu" else 5000)
+    return _against_pytorch(
+        "evaluation", training, function=package.evaluate_images, reference=convnet_pytorch.evaluate
+    )
+
+
+def _limits(training: Training) -> Match:
+    contenders: dict[str, Contender] = {
+        "ours": partial(package.train, training),
+        "matrix product": partial(plain_keras.matrix_product, training),
+    }
+    # On a GPU without a target: 5x5 convolutions are far from what large products reach there.
+    ratios = [Ratio("ours", ("matrix product",), 0.7 if training.device == "cpu" else None)]
+    if training.device == "cpu" and training.precision == "float32":
+        contenders["Keras fit"] = partial(plain_keras.fit_convnet, training)
+        ratios.append(Ratio("ours", ("Keras fit",)))
+    return Match(f"baseline, {training.precision}", contenders, tuple(ratios))
+
+
+def _loop(name: str, training: Training) -> Match:
+    return _match(name, training, 0.97, {"fit": package.train, "train_on_batch": package.train_in_a_loop})
+
+
+def _epoch(training: Training) -> Match:
+    """Return an epoch as long as CIFAR-10's: 50,000 images, and evaluation of 10,000."""
+    training = replace(training, images=50_000, test_images=10_000)
+    command = partial(package.train, as_the_command=True)
+    loop = partial(package.train_in_a_loop, with_evaluation=True)
+    return _match("batch-norm", training, 0.97, {"rdfia cnn": command, "loop": loop})
+
+
+def _batches(training: Training) -> Match:
+    few = replace(training, images=4096)
+    contenders = {f"batches of {size}": partial(package.train, few, batch_size=size) for size in BATCH_SIZES}
+    return Match(f"augment, {training.precision}", contenders)
+
+
+def _size(training: Training) -> Match:
+    few, many = "5,000 images", "50,000 images"
+    sizes = {few: replace(training, images=5_000), many: replace(training, images=50_000)}
+    contenders = {label: partial(package.train, sized) for label, sized in sizes.items()}
+    return Match(f"augment, {training.precision}", contenders, (Ratio(many, (few,), (0.95, 1.05)),))
+
+
+# --- on a CPU only ----------------------------------------------------------------------------------------------------
+
+
+def _of_a_cpu() -> tuple[Group, ...]:
+    return (
+        Group("augmentation", "Augmentation alone", tuple(map(_augmentation, AUGMENTATIONS))),
+        Group("perceptron", "The perceptron", (_perceptron(),), "µs/step"),
+        Group("commands", "Whole commands", (_commands(),), "s"),
+        Group("memory", "Peak memory of rdfia cnn", (_memory(),), "MB", turns=1),
     )
 
 
 def _augmentation(name: str) -> Match:
-    keras_name, batch, each = "Keras", "torchvision, batch", "torchvision, image by image"
+    batch, each = "torchvision, batch", "torchvision, image by image"
     contenders = {
-        "ours": partial(augmentation.ours, name),
-        keras_name: partial(augmentation.keras_layer, name),
-        batch: partial(augmentation.torchvision, name),
-        each: partial(augmentation.torchvision, name, image_by_image=True),
+        "ours": partial(transforms.package_layer, name),
+        "Keras": partial(transforms.keras_layer, name),
+        batch: partial(transforms.torchvision, name),
+        each: partial(transforms.torchvision, name, image_by_image=True),
     }
-    return Match(name, contenders, (Ratio("ours", (keras_name, batch), 1.0), Ratio("ours", (each,))))
-
-
-def _networks() -> tuple[Match, ...]:
-    """LeNet and the dense net take so little time an image that an epoch of them needs more images."""
-    cases = (("zca", CIFAR, COUNT), ("mnist-lenet", MNIST, 2 * COUNT), ("mnist-dense", MNIST, 4 * COUNT))
-    return tuple(
-        against_pytorch(f"{name}, {config.precision}", config, 1.05, count, shape)
-        for name, shape, count in cases
-        for config in in_each_precision(_convnet(name))
-    )
-
-
-def _evaluation(config: CnnConfig) -> Match:
-    contenders = {
-        "ours": partial(convnet.ours_evaluation, config, 5000),
-        EAGER: partial(pytorch.evaluation, config, 5000),
-        COMPILED: partial(pytorch.evaluation, config, 5000, compiled=True),
-    }
-    return Match(f"evaluation, {config.precision}", contenders, (Ratio("ours", BEST_PYTORCH, 1.05),))
-
-
-def _epoch(name: str) -> Match:
-    """An epoch as long as CIFAR-10's: 50,000 images, and evaluation of 10,000."""
-    config, sizes = fastest(_convnet(name)), (50_000, 10_000)
-    contenders = {
-        "rdfia cnn": partial(convnet.ours_as_the_command, config, *sizes),
-        "loop": partial(convnet.ours_in_a_loop, config, *sizes),
-    }
-    return Match(f"{name}, {config.precision}", contenders, (Ratio("rdfia cnn", ("loop",), 0.97),))
-
-
-def _loop(name: str) -> Match:
-    config = fastest(_convnet(name))
-    contenders = {
-        "fit": partial(convnet.ours, config, COUNT),
-        "train_on_batch": partial(convnet.ours_in_a_loop, config, COUNT),
-    }
-    return Match(f"{name}, {config.precision}", contenders, (Ratio("fit", ("train_on_batch",), 0.97),))
-
-
-def _limits(config: CnnConfig) -> Match:
-    contenders: dict[str, Any] = {
-        "ours": partial(convnet.ours, config, COUNT),
-        "matrix product": partial(convnet.matrix_product, config.precision),
-    }
-    ratios = [Ratio("ours", ("matrix product",), 0.7)]
-    if config.precision == "float32":
-        contenders["Keras fit"] = partial(convnet.keras_fit, COUNT, config.batch_size)
-        ratios.append(Ratio("ours", ("Keras fit",)))
-    return Match(f"baseline, {config.precision}", contenders, tuple(ratios))
+    return Match(name, contenders, (Ratio("ours", ("Keras", batch), 1.0), Ratio("ours", (each,))))
 
 
 def _perceptron() -> Match:
-    ours = [f"ours: {name}" for name in IMPLEMENTATIONS]
-    hand, optim = "PyTorch by hand", "PyTorch nn + optim"
-    contenders = {
-        **{f"ours: {name}": partial(perceptron.ours, name) for name in IMPLEMENTATIONS},
-        hand: perceptron.torch_by_hand,
-        "PyTorch autograd": perceptron.torch_autograd,
-        optim: perceptron.torch_optim,
-        "NumPy by hand": perceptron.numpy_by_hand,
-        "Keras fit": perceptron.keras_fit,
+    implementations = {f"ours: {name}": partial(package.perceptron, name) for name in IMPLEMENTATIONS}
+    hand, layers, numpy, keras = "PyTorch by hand", "PyTorch nn + optim", "NumPy by hand", "Keras fit"
+    references: dict[str, Contender] = {
+        hand: perceptron_references.torch_by_hand,
+        layers: perceptron_references.torch_layers,
+        numpy: perceptron_references.numpy_by_hand,
+        keras: plain_keras.fit_perceptron,
     }
-    ratios = [*(Ratio(name, (hand,), 0.35) for name in ours), *(Ratio(name, (optim,), 0.06) for name in ours)]
-    return Match("circles", contenders, (*ratios, Ratio(ours[0], ("NumPy by hand",)), Ratio(ours[0], ("Keras fit",))))
-
-
-def _batches() -> Match:
-    base = fastest(_convnet("augment"))
-    contenders = {
-        f"batches of {size}": partial(convnet.ours, replace(base, batch_size=size), 4096)
-        for size in (32, 64, 128, 256, 512, 1024)
-    }
-    return Match(f"augment, {base.precision}", contenders, ())
-
-
-def _size() -> Match:
-    config = fastest(_convnet("augment"))
-    contenders = {f"{count:,} images": partial(convnet.ours, config, count) for count in (5_000, 50_000)}
-    ratio = Ratio("50,000 images", ("5,000 images",), (0.95, 1.05))
-    return Match(f"augment, {config.precision}", contenders, (ratio,))
+    ratios = [Ratio(name, (to,), target) for to, target in ((hand, 0.35), (layers, 0.06)) for name in implementations]
+    ratios += [Ratio("ours: manual", (to,)) for to in (numpy, keras)]
+    return Match("circles", {**implementations, **references}, tuple(ratios))
 
 
 def _commands() -> Match:
-    rdfia = ["-m", "rdfia_keras"]
+    mlp, digits, tensorflow = "rdfia mlp", "rdfia cnn --dataset digits --quick", "import tensorflow"
     contenders = {
-        "rdfia mlp": [*rdfia, "mlp"],
-        "rdfia cnn --dataset digits --quick": [*rdfia, "cnn", "--dataset", "digits", "--quick"],
-        "import tensorflow": ["-c", "import tensorflow"],
-        "rdfia --help": [*rdfia, "--help"],
-        "import typer": ["-c", "import typer"],
+        mlp: partial(package.command, [*RDFIA, "mlp"]),
+        digits: partial(package.command, [*RDFIA, "cnn", "--dataset", "digits", "--quick"]),
+        tensorflow: partial(package.command, ["-c", tensorflow]),
+        "rdfia --help": partial(package.command, [*RDFIA, "--help"]),
+        "import typer": partial(package.command, ["-c", "import typer"]),
     }
-    return Match(
-        "whole commands",
-        contenders,
-        (
-            Ratio("rdfia mlp", ("import tensorflow",), 1.7),
-            Ratio("rdfia cnn --dataset digits --quick", ("import tensorflow",)),
-            Ratio("rdfia --help", ("import typer",), 4.0),
-        ),
-    )
-
-
-def _trials() -> Match:
-    """Eight trainings of the digits convnet, one core each; needs Ray and two cores.
-
-    Ray gives its processes a low priority: set RAY_worker_niceness=0 where other work runs.
-    """
-    ray = ["-m", "rdfia_keras", "sweep", "cnn", "--seeds", "8", "--ray", "--num-cpus", "1"]
-    contenders = {
-        "rdfia sweep --ray": [*ray, "--set", "dataset=digits", "--set", "epochs=10"],
-        "8 rdfia cnn, two at a time": ["-m", "benchmarks.side_by_side", "8", "--dataset", "digits", "--epochs", "10"],
-    }
-    return Match("digits convnet", contenders, (Ratio("rdfia sweep --ray", ("8 rdfia cnn, two at a time",), 1.1),))
+    heavy = (Ratio(mlp, (tensorflow,), 1.7), Ratio(digits, (tensorflow,)))
+    return Match("whole commands", contenders, (*heavy, Ratio("rdfia --help", ("import typer",), 4.0)))
 
 
 def _memory() -> Match:
-    """`rdfia cnn` of each rung, and with ZCA whitening, over as many images as CIFAR-10 has."""
-    exponential = ["--augment", "--schedule", "exponential"]
-    flags = {
-        "baseline": [],
-        "normalize": ["--normalize"],
-        "augment": ["--augment"],
-        "schedule": exponential,
-        "dropout": [*exponential, "--dropout"],
-        "batch-norm": [*exponential, "--dropout", "--batch-norm"],
-        "zca": ["--whiten", "zca"],
+    """Return `rdfia cnn` of each rung, over as many images as CIFAR-10 has."""
+    precision = precisions(None)[-1]
+    common = [*RDFIA, "cnn", "--epochs", "1", "--device", "cpu", "--precision", precision]
+    contenders = {
+        name: partial(package.command, [*common, *options], noise=True, memory=True)
+        for name, options in OPTIONS.items()
     }
-    common = ["-m", "rdfia_keras", "cnn", "--epochs", "1", "--device", "cpu", "--precision", precisions()[-1]]
-    ratios = tuple(Ratio(name, (), 1600) for name in flags)
-    return Match(f"one epoch, {precisions()[-1]}", {name: [*common, *more] for name, more in flags.items()}, ratios)
+    return Match(f"one epoch, {precision}", contenders, tuple(Ratio(name, (), MOST_MEGABYTES) for name in OPTIONS))
 
 
-def _convnet(name: str) -> CnnConfig:
-    config = REGISTRY[name].config
-    assert isinstance(config, CnnConfig)
-    return config
+# --- on a GPU only ----------------------------------------------------------------------------------------------------
 
 
-GROUPS = {
-    group.name: group
-    for group in (
-        Group("ladder", "The ladder: training", "images/s", _ladder()),
-        Group("optimizers", "Optimizers: training", "images/s", _optimizers()),
-        Group("augmentation", "Augmentation alone", "images/s", tuple(_augmentation(name) for name in AUGMENTATIONS)),
-        Group("networks", "Whitening and the other networks: training", "images/s", _networks()),
-        Group(
-            "evaluation",
-            "Evaluation",
-            "images/s",
-            tuple(_evaluation(config) for config in in_each_precision(_convnet("normalize"))),
-        ),
-        Group("perceptron", "The perceptron", "µs/step", (_perceptron(),)),
-        Group("limits", "Beside plain Keras and the machine's limit", "images/s",
-              tuple(_limits(config) for config in in_each_precision(_convnet("baseline")))),
-        Group("loop", "fit beside a loop", "images/s", (_loop("baseline"), _loop("batch-norm"))),
-        Group("epoch", "An epoch of rdfia cnn beside a loop", "images/s", (_epoch("batch-norm"),)),
-        Group("batches", "Batch sizes", "images/s", (_batches(),)),
-        Group("size", "Sizes of the data", "images/s", (_size(),)),
-        Group("commands", "Whole commands", "s", (_commands(),), kind="commands"),
-        Group("trials", "Trials side by side", "s", (_trials(),), kind="commands"),
-        Group("memory", "Peak memory of rdfia cnn", "MB", (_memory(),), kind="memory"),
+def _of_a_gpu(card: Card) -> tuple[Group, ...]:
+    trainings = _trainings(card, "batch-norm")
+    memory = {training.precision: partial(package.peak_gpu_memory, training) for training in trainings}
+    return (
+        Group("xla", "With XLA and without", tuple(map(_xla, trainings))),
+        Group("memory", "Peak memory on the GPU", (Match("batch-norm", memory),), "MB", turns=1),
+        Group("whole", "From the first step to the last checkpoint", (_whole(card, trainings[-1]),), "s", turns=1),
     )
-}  # fmt: skip
+
+
+def _xla(training: Training) -> Match:
+    functions = {"--xla on": partial(package.train, xla="on"), "--xla off": partial(package.train, xla="off")}
+    return _match("batch-norm", training, None, functions)
+
+
+def _whole(card: Card, training: Training) -> Match:
+    name = "rdfia cnn --epochs 50"
+    options = [*OPTIONS["batch-norm"], "--epochs", "50", "--device", "gpu", "--precision", training.config.precision]
+    contenders = {name: partial(package.command, [*RDFIA, "cnn", *options], noise=True)}
+    target = MOST_SECONDS_ON_H100 if "H100" in card.name else None
+    return Match(f"batch-norm, {training.precision}", contenders, (Ratio(name, (), target),))

@@ -1,36 +1,21 @@
-"""Images and settings that contenders share. Speed does not depend on what the images show, so they are noise."""
+"""Images that contenders share. Speed does not depend on what they show, so they are noise."""
 
 import pickle
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from rdfia_keras.config import CnnConfig
-from rdfia_keras.system.backend import precision_warning
-
 CIFAR, MNIST = (32, 32, 3), (28, 28, 1)
-CLASSES = tuple("0123456789")
 
 
 def images(count: int, shape: tuple[int, int, int] = CIFAR) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (count, H, W, C) and labels int64 (count,)."""
+    """Return images uint8 (count, H, W, C) and labels int64 (count,)."""
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (count, *shape), dtype=np.uint8), rng.integers(0, 10, count)
 
 
-def precisions() -> tuple[str, ...]:
-    """What this CPU has instructions for; the fastest comes last."""
-    return ("float32",) if precision_warning("mixed_bfloat16", "cpu") else ("float32", "mixed_bfloat16")
-
-
-def fastest(config: CnnConfig) -> CnnConfig:
-    """The config in the fastest precision of this CPU."""
-    return replace(config, precision=precisions()[-1])
-
-
 def write_cifar(folder: Path) -> None:
-    """50,000 and 10,000 images in the layout in which CIFAR-10 is published."""
+    """Write 50,000 and 10,000 images in the layout in which CIFAR-10 is published."""
     folder = folder / "cifar-10-batches-py"
     folder.mkdir()
     rng = np.random.default_rng(0)

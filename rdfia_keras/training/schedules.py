@@ -28,7 +28,7 @@ class LearningRateSchedule(keras.callbacks.Callback):
 
     @property
     def initial(self) -> Any:
-        """The argument that the optimizer is made with: a learning rate, or a schedule of Keras's that it follows by itself."""
+        """What the optimizer is made with: a learning rate, or a schedule of Keras's that it follows by itself."""
         return self.lr
 
     def rate(self, epoch: float) -> float:
