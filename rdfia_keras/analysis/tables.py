@@ -2,11 +2,13 @@
 
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.report.result import Table
-from rdfia_keras.runs.records import Record
+
+if TYPE_CHECKING:
+    from rdfia_keras.runs.records import Record
 
 Data = Mapping[str, Any]
 Row = dict[str, str]
@@ -67,7 +69,7 @@ def published_value(reference: Data) -> str:
 # --- one run ----------------------------------------------------------------------------------------------------------
 
 
-def run_table(record: Record) -> Table:
+def run_table(record: "Record") -> Table:
     """Return the result table of a run, whatever its section."""
     if record.section == "svm":
         return _svm(record)
@@ -88,13 +90,13 @@ def run_table(record: Record) -> Table:
     return make_table(rows, columns | {"published": lambda row: published_value(record.reference)})
 
 
-def run_lines(record: Record) -> list[str]:
+def run_lines(record: "Record") -> list[str]:
     """Return what stands below a run's table: which epoch of a convnet `best.keras` holds."""
     model = record.details.get("best_model")
     return [f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else []
 
 
-def summary(record: Record) -> Row:
+def summary(record: "Record") -> Row:
     """Return a run as one row, to stand below other sections' rows."""
     columns: dict[str, Column] = {
         "section": "{section}",
@@ -108,7 +110,7 @@ def summary(record: Record) -> Row:
     return make_table([vars(record)], columns)[0]
 
 
-def _svm(record: Record) -> list[Row]:
+def _svm(record: "Record") -> list[Row]:
     """Return every machine, then the best C of each kernel in the sweep."""
     rows = [{**row, "of": None, "published": None} for row in record.details["scores"]]
     groups: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
