@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
+from rdfia_keras.data.initial_weights import init_params
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import perceptron
-from rdfia_keras.data.initial_weights import init_params
 from rdfia_keras.sections import mlp
 from rdfia_keras.training import perceptron as training
 from rdfia_keras.training.callbacks import Diverged, epoch_order
