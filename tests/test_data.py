@@ -15,7 +15,6 @@ from PIL import Image
 
 from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, Split, load_images, load_vectors, one_hot
 from rdfia_keras.data.cifar10 import CLASSES
-from rdfia_keras.data.dataset import IMAGES, VECTORS
 from rdfia_keras.errors import RdfiaError
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -156,7 +156,12 @@ class Optimizer(Layers):
 
 
 # By name of `config.IMPLEMENTATIONS`: a class made from initial weights and eta.
-IMPLEMENTATIONS: dict[str, type[Manual] | type[Layers]] = {"manual": Manual, "tape": Tape, "layers": Layers, "optimizer": Optimizer}
+IMPLEMENTATIONS: dict[str, type[Manual] | type[Layers]] = {
+    "manual": Manual,
+    "tape": Tape,
+    "layers": Layers,
+    "optimizer": Optimizer,
+}
 
 
 def compile_epochs(network: Manual | Layers, batch_size: int, bounds: Sequence[int]) -> Callable:
