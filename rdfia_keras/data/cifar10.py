@@ -55,7 +55,8 @@ def find(data_dir: Path) -> Path | None:
 def read(path: Path) -> Dataset:
     """Read a folder of batches, or an archive without unpacking it to disk."""
     is_folder = path.is_dir()
-    splits, classes = {}, CLASSES
+    splits: dict[str, Split] = {}
+    classes: tuple[str, ...] = CLASSES
     for name, where, data in _folder_files(path) if is_folder else _archive_files(path):
         if name == _META:
             classes = _class_names(data, where)
