@@ -35,7 +35,7 @@ class Split:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of both arrays, with their shapes and dtypes."""
+        """First 16 hexadecimal digits of the SHA-256 of both arrays, with their shapes and dtypes."""
         return _digest(self.x, self.y)
 
 
@@ -75,7 +75,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of all four arrays of the whole data set."""
+        """First 16 hexadecimal digits of the SHA-256 of all four arrays, before anything is held out or left out."""
         whole = self.whole or self
         return _digest(whole.train.x, whole.train.y, whole.test.x, whole.test.y)
 
