@@ -426,5 +426,3 @@ def test_only_the_version_of_a_kernel_is_recorded(monkeypatch, release, terse, r
         assert environment()["platform"] == recorded
     finally:
         environments._installation.cache_clear()
-
-
