@@ -7,7 +7,7 @@ it stands, with these values and functions:
     run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
-    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .is_gain
+    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .direction
     apart("momentum", "nesterov")       how far two experiments with one base are apart, in each measure
     paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
     deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom

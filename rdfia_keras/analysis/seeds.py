@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rdfia_keras.config import MlpConfig
@@ -51,9 +51,6 @@ class Statistics:
             return None
         std = statistics.stdev(finite) if len(finite) > 1 else None
         return cls(len(finite), statistics.fmean(finite), std, min(finite), max(finite))
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def percents(self) -> str:
         """Return mean and standard deviation of fractions as text: `81.70 ± 0.21 %`."""
@@ -247,14 +244,11 @@ class DifferenceToBase:
         return tuple(name for name, value in self.threshold.items() if abs(self.differences[name]) > value)
 
     @property
-    def is_gain(self) -> bool:
-        """Whether the experiment is better in every measure, by more than the threshold."""
-        return len(self.significant) == len(MEASURES) and min(self.differences.values()) > 0
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether the experiment is worse in every measure, by more than the threshold."""
-        return len(self.significant) == len(MEASURES) and max(self.differences.values()) < 0
+    def direction(self) -> int:
+        """1 for a gain in every measure above the threshold, -1 for such a loss, otherwise 0."""
+        if len(self.significant) < len(MEASURES):
+            return 0
+        return int(min(self.differences.values()) > 0) - int(max(self.differences.values()) < 0)
 
 
 def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:

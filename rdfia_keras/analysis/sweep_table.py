@@ -5,6 +5,7 @@ import functools
 import io
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
         "seeds": [trial.run.config.seed for trial in ok],
     }
     for name in MEASURES:
-        values = [one[name] for one in measured]
-        spread = Statistics.of(values)
-        row[name] = spread and {**spread.to_dict(), "values": values}
+        values = [measures[name] for measures in measured]
+        statistics_of_seeds = Statistics.of(values)
+        row[name] = statistics_of_seeds and {**asdict(statistics_of_seeds), "values": values}
     seconds = Statistics.of(duration(trial.rows) for trial in ok)
     row["seconds"] = seconds and seconds.mean
     row["epochs_to_90"] = _epochs_to_90(ok)
