@@ -71,9 +71,9 @@ class ReferenceRun:
     Attributes:
         rows: The rows of history.csv.
         accuracies: Test accuracy by epoch.
-        best: The highest one.
+        best: The highest test accuracy.
         best_epoch: Its epoch.
-        last: The one of the last epoch.
+        last: Test accuracy of the last epoch.
         end: The row of the last epoch.
     """
 
@@ -223,7 +223,7 @@ NAMES = {
     "rate": lambda schedule, epoch: SCHEDULES[schedule](1.0).rate(epoch),
     "ladder": [experiment.name for experiment in LADDER],
     "bonus": {
-        question: [one.name for one in bonus_experiments() if one.reference.question == question]
+        question: [experiment.name for experiment in bonus_experiments() if experiment.reference.question == question]
         for question in ("21", "25", "28")
     },
     "theory": theory,
@@ -292,13 +292,14 @@ def draw_pictures(out: Path) -> None:
         assert len(panels) == len(figure.panels), f"{figure.title} shows an experiment without a reference run"
         figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")
-    rungs = [sweep_table.summarize(one, list(seeds.reference_trials(one).values()), ()) for one in LADDER]
+    rungs = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in LADDER]
     title = "The ladder on CIFAR-10: reference and published"
     plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rungs], title), folder / "ladder.png")
+    store = reference_store()
     compared = [
-        {**compare_with_published(one, stored, reference_store(), lambda base: Query(config=base.config)), "best": None}
-        for one in bonus_experiments()
-        if (stored := reference_run(one))
+        compare_with_published(experiment, stored, store, lambda base: Query(config=base.config)) | {"best": None}
+        for experiment in bonus_experiments()
+        if (stored := reference_run(experiment))
     ]
     title = "bonus: best test accuracy, reference and published"
     plots.save(plots.comparison(compared, title), folder / "bonus.png")

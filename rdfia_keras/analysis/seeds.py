@@ -185,14 +185,14 @@ def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str,
 def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] | None:
     """Return the statistics of each measure over the reference's seeds, after `epochs` epochs; None without a run."""
     values = measures_by_seed(experiment, epochs).values()
-    found = {name: Statistics.of(value[name] for value in values) for name in MEASURES}
-    return {name: value for name, value in found.items() if value} or None
+    by_name = ((name, Statistics.of(value[name] for value in values)) for name in MEASURES)
+    return {name: value for name, value in by_name if value} or None
 
 
 def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
     """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
-    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
-    measured = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
+    on_data = (experiment for experiment in REGISTRY.values() if experiment.config.dataset == DATASET)
+    measured = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
     return [values for values in measured if values["last"].n > 1]
 
 
