@@ -5,14 +5,13 @@ import tempfile
 from types import SimpleNamespace
 
 import pytest
+from rdfia_keras.runs.claims import DRIVER, WORKER, claimed
 from rdfia_keras.runs.records import read_record
 
 import rdfia_keras
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import declare_sweep
-from rdfia_keras.runs.claims import DRIVER, WORKER, claimed
-from rdfia_keras.runs.run import RunLocked
 from rdfia_keras.sections import sweep
 from rdfia_keras.sections.cluster import Board, Cluster, Job, keep, table, work
 

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.sections.get_or_train import loader
 from stored_runs import change, no_data, store
@@ -18,7 +19,6 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import LADDER, declare_sweep
 from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES
-from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.sections import sweep
 

@@ -13,8 +13,9 @@ import pytest
 PATIENCE = 150
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from benchmarks import record, tables  # noqa: E402
 from benchmarks.registry import Group, Match, Ratio  # noqa: E402
+
+from benchmarks import record, tables  # noqa: E402
 
 # Runs a module with arguments, and prints what is set when Keras is imported and what `fit` is called with.
 SPY = """
