@@ -1,13 +1,15 @@
 """Commands on many runs: sweep."""
 
 import functools
+import importlib.util
+import re
 from typing import Annotated
 
 import typer
 
 from rdfia_keras.cli.command import command
 from rdfia_keras.config import AT_LEAST_1, FRACTION, RunOptions, Setting
-from rdfia_keras.errors import ConfigError
+from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import declare_sweep
 from rdfia_keras.report.result import Result
 
@@ -83,8 +85,25 @@ def sweep(
 
     if not on_cluster:
         return section.run(declared, options, dry_run)
+    _check_cluster(options, address, num_gpus)
     from rdfia_keras.sections import cluster
 
     asked = cluster.Cluster(address, num_cpus or 1, num_gpus or 0.0)
-    cluster.check(options, asked)
     return section.run(declared, options, dry_run, train=functools.partial(cluster.train, cluster=asked))
+
+
+def _check_cluster(options: RunOptions, address: str | None, num_gpus: float | None) -> None:
+    """Refuse options of a cluster that cannot be, before anything starts.
+
+    Raises:
+        ConfigError: When device and number of GPUs contradict each other, or the address is not valid.
+        RdfiaError: When Ray is not installed.
+    """
+    if address not in (None, "auto") and not re.fullmatch(r".+:\d+", str(address)):
+        raise ConfigError(f"--address must be HOST:PORT, or auto, not {address!r}")
+    if options.device == "gpu" and not num_gpus:
+        raise ConfigError("--device gpu needs --num-gpus, such as --num-gpus 1")
+    if options.device == "cpu" and num_gpus:
+        raise ConfigError("--num-gpus and --device cpu exclude each other: leave one out")
+    if importlib.util.find_spec("ray") is None:
+        raise RdfiaError("Ray is not installed: run pip install 'rdfia-keras[cluster]'")

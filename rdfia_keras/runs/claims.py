@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -14,50 +14,35 @@ from rdfia_keras.runs.store import Query
 from rdfia_keras.system.terminal import note
 
 FOLDER = ".claims"
-# Who sees to it that a run is trained, and who trains it. These are two processes on a cluster, where the one that
-# trains may outlive the other for a moment.
-DRIVER, WORKER = "driver", "worker"
 
 
-class Busy(RdfiaError):
-    """Another process trains the run."""
+class RunLocked(RdfiaError):
+    """Another process has claimed the run."""
 
 
-@contextmanager
-def claimed(out: Path, query: Query, wait: bool = True, roles: Sequence[str] = (DRIVER, WORKER)) -> Iterator[None]:
-    """While active, no other process has these roles in what `query` asks for, in the same results folder.
+def claimed(out: Path, query: Query, wait: bool = True) -> AbstractContextManager[Any]:
+    """Claim what `query` asks for in a folder, so that no other process does, until the end of the `with`.
 
-    The system lets go of them when the process ends, however it ends.
+    The system lets go of the claim when the process ends, however it ends.
 
     Args:
-        out: The results folder.
+        out: The folder: that of the results for who trains a run.
         query: What is wanted.
         wait: Until the other process has finished it.
-        roles: In their order above, so that no two processes wait for each other.
 
     Raises:
-        Busy: When another process has claimed it, without `wait`.
+        RunLocked: When another process has claimed it, without `wait`.
         RdfiaError: When the folder cannot be written.
     """
     name = hashlib.sha256(json.dumps(query.key(), sort_keys=True, default=str).encode()).hexdigest()[:16]
     folder = make_folder(out / FOLDER)
-    with ExitStack() as held:
-        for role in roles:
-            held.enter_context(_lock(folder / f"{name}.{role}.lock", wait))
-        yield
-
-
-def _lock(path: Path, wait: bool) -> FileLock:
-    """A lock that is held."""
-    lock = FileLock(path)
+    lock = FileLock(folder / f"{name}.lock")
     try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            if not wait:
-                raise Busy("another process trains it") from error
-            note("another process trains the same; waiting for it to end")
-            lock.acquire()
+        return lock.acquire(timeout=0)
+    except Timeout as error:
+        if not wait:
+            raise RunLocked("another process trains it; wait for it to end") from error
+        note("another process trains the same; waiting for it to end")
+        return lock.acquire()
     except OSError as error:
-        raise RdfiaError(f"cannot write into {path.parent}: {error.strerror}; choose another --out") from error
-    return lock
+        raise RdfiaError(f"cannot write into {folder}: {error.strerror}; choose another --out") from error

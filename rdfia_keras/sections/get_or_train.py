@@ -1,7 +1,7 @@
 """The run of an experiment: found in the results folder, resumed, or trained."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rdfia_keras.config import CnnConfig, Config, MlpConfig, RunOptions, SvmConf
 from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.perceptron import CIRCLES
-from rdfia_keras.runs.claims import DRIVER, WORKER, claimed
+from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.folder import Run
 from rdfia_keras.runs.records import StoredRun, read_record
 from rdfia_keras.runs.store import FINISHED, Query, RunStore
@@ -64,7 +64,6 @@ def get_or_train(
     *,
     store: RunStore | None = None,
     wait: bool = True,
-    roles: Sequence[str] = (DRIVER, WORKER),
     brief: bool = False,
 ) -> tuple[StoredRun | None, Finished | None]:
     """The finished run of an experiment, trained now as far as it is not there yet.
@@ -72,18 +71,17 @@ def get_or_train(
     Args:
         store: Where to look for it; by default all of `options.out`.
         wait: While another process trains it.
-        roles: What this process claims, as `claimed` takes it.
         brief: Leave out what takes longer than the training of a perceptron: its progress and its pictures.
 
     Returns:
         The run, None when the training was cut short; and how the training ended, None when there was none.
 
     Raises:
-        Busy: When another process trains it, without `wait`.
+        RunLocked: When another process trains it, without `wait`.
     """
     store = store or RunStore(options.out)
     experiment = replace(experiment, config=query.config)
-    with claimed(options.out, query, wait, roles):
+    with claimed(options.out, query, wait):
         if options.overwrite:
             store.delete(query)
             options = replace(options, overwrite=False)

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.report import sweeps as report
 from rdfia_keras.report.result import Result
 from rdfia_keras.report.tables import percent
-from rdfia_keras.runs.claims import DRIVER, WORKER, Busy
+from rdfia_keras.runs.claims import RunLocked, claimed
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.records import StoredRun, test_accuracy
 from rdfia_keras.runs.store import Query, RunStore, Snapshot
@@ -102,7 +103,7 @@ def run(
     note(f"{sweep.name}: {len(trials):,} trials, {len(found):,} of them finished earlier")
     exit_code, progress = 0, _Progress(len(missing))
     train = train or (lambda trials, options: train_in_turn(trials, options, load or loader(options)))
-    for ended in train(missing, options):
+    for ended in train(missing, options) if missing else ():
         exit_code = max(exit_code, ended.exit_code)
         if ended.run:
             found[ended.trial] = ended.run
@@ -147,8 +148,9 @@ def train_in_turn(trials: Iterable[Trial], options: RunOptions, load: Load) -> I
                     yield Ended(trial, None, stop.exit_code(0))
                     return
                 try:
-                    ended = train_trial(trial, options, load, wait)
-                except Busy:
+                    with claimed_trial(trial, options, wait):
+                        ended = train_trial(trial, options, load, wait)
+                except RunLocked:
                     postponed.append(trial)
                     continue
                 yield ended
@@ -156,20 +158,29 @@ def train_in_turn(trials: Iterable[Trial], options: RunOptions, load: Load) -> I
                     return
 
 
-def train_trial(
-    trial: Trial, options: RunOptions, load: Load, wait: bool = True, roles: Sequence[str] = (DRIVER, WORKER)
-) -> Ended:
-    """Find, resume or train one trial.
+def claimed_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContextManager[Any]:
+    """Claim a trial, so that no other sweep trains it, until the end of the `with`.
+
+    Whoever trains it claims its run besides. On a cluster that is another process, which may outlive this one for a
+    moment, and which may not see this results folder.
 
     Args:
-        roles: What this process claims, as `claimed` takes it.
+        wait: Until another sweep has ended it.
 
     Raises:
-        Busy: When another process trains it, without `wait`.
+        RunLocked: When another sweep has claimed it, without `wait`.
     """
-    store = store_of(trial, options)
+    return claimed(options.out / FOLDER, trial.query, wait)
+
+
+def train_trial(trial: Trial, options: RunOptions, load: Load, wait: bool = True) -> Ended:
+    """Find, resume or train one trial.
+
+    Raises:
+        RunLocked: When another process trains it, without `wait`.
+    """
     run, finished = get_or_train(
-        trial.experiment, trial.query, options, load, store=store, wait=wait, roles=roles, brief=True
+        trial.experiment, trial.query, options, load, store=store_of(trial, options), wait=wait, brief=True
     )
     return Ended(trial, run, finished.exit_code if finished else 0)
 
