@@ -29,7 +29,7 @@ test: .venv/installed-test
 commands: .venv/installed-test
 	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 tests/commands
 
-faults: .venv/installed-test
+faults: .venv/installed-cluster
 	$(BIN)/python -m pytest $(WORKERS) tests/faults
 
 # The pages in a headless Chromium, the system's own; its tests skip where there is none.
@@ -81,6 +81,10 @@ clean:
 
 .venv/installed-test: pyproject.toml .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+.venv/installed-cluster: pyproject.toml .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cluster]'
 	@touch $@
 
 .venv/installed-browser: pyproject.toml .venv/installed-test

@@ -9,7 +9,7 @@ from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.runs.files import file_digests
-from rdfia_keras.runs.locks import locked
+from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.system.backend import backend_name, require_tensorflow, set_up_backend
@@ -115,7 +115,7 @@ def get_or_train(
     store = store or RunStore(options.out)
     experiment = replace(experiment, config=query.config)
     query = with_data(query, store, resources)
-    with locked(options.out, query, wait):
+    with lock_wanted(options.out, query, wait):
         if options.overwrite:
             store.delete(query)
             options = replace(options, overwrite=False)
