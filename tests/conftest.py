@@ -51,7 +51,7 @@ def rdfia(tmp_path):
 @pytest.fixture
 def rdfia_here(tmp_path, monkeypatch):
     """The same in this process, which spares the seconds that TensorFlow takes to start."""
-    from rdfia_keras.cli import app
+    from rdfia_keras.commands._app import app
     from typer.testing import CliRunner
 
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +10,10 @@ import rdfia_keras
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import declare_sweep
-from rdfia_keras.runs.records import read_record
-from rdfia_keras.sections import sweep
-from rdfia_keras.sections.cluster import Cluster, Job, keep, work
+from rdfia_keras.runs.run import Run
+from rdfia_keras.training.cluster import Cluster, Job, keep, work
+from rdfia_keras.training.get_or_train import Resources
+from rdfia_keras.training.trials import lock_trial, plan
 
 
 def test_without_ray_there_is_one_sentence(rdfia_here, monkeypatch, tmp_path):
@@ -60,7 +62,8 @@ def node(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", sys.argv)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "1")
-    (trial,) = sweep.plan(declare_sweep(["circles"], ["epochs=3"], 1), quick=False)
+    (trial,) = plan(declare_sweep(["circles"], ["epochs=3"], 1), quick=False)
+    trial = replace(trial, query=trial.query.with_data(Resources(RunOptions()).digest(trial.query.config)))
 
     def train(is_shared, version=rdfia_keras.__version__):
         out = tmp_path / "results"
@@ -68,7 +71,7 @@ def node(tmp_path, monkeypatch):
         (out / "marker").touch()
         marker = out / ("marker" if is_shared else "a marker that this node does not see")
         options = RunOptions(out=out)
-        with sweep.claimed_trial(trial, options, wait=False):  # As the driver does.
+        with lock_trial(trial, options, wait=False):  # As the driver does.
             return work(trial, Job(options, marker, "scratch", 1, ("rdfia", "sweep", "circles"), version))
 
     return train
@@ -80,30 +83,35 @@ def test_a_node_that_shares_the_results_folder_returns_the_record(node, tmp_path
     run = keep(trained, files, tmp_path / "results")
     assert run.folder == tmp_path / "results" / "mlp" / "circles" and run.record.epochs == 3
     assert '"argv": [\n    "sweep",' in (run.folder / "config.json").read_text()
-    again, same_files = node(is_shared=True)
-    assert (again.record.to_dict(), same_files) == (run.record.to_dict(), files), "found, not trained again"
+    assert node(is_shared=True) == (trained, files), "found, not trained again"
     assert not (tmp_path / "node" / "scratch").exists()
 
 
 def test_a_driver_that_does_not_see_the_files_of_a_shared_folder_yet_writes_them(node, tmp_path):
-    run, files = node(is_shared=True)
-    (run.folder / "metrics.json").unlink()
-    assert keep(run, files, tmp_path / "results").folder == run.folder
-    assert read_record(run.folder).record.epochs == 3
+    folder, files = node(is_shared=True)
+    (folder / "metrics.json").unlink()
+    assert keep(folder, files, tmp_path / "results").folder == folder
+    assert Run(folder).result.epochs == 3
 
 
 def test_a_node_without_the_results_folder_returns_everything_and_keeps_nothing(node, tmp_path):
     out = tmp_path / "results"
-    run, files = node(is_shared=False)
+    folder, files = node(is_shared=False)
     assert "checkpoints/last.ckpt" in files and not list(out.glob("mlp/*/*"))
     assert not list((tmp_path / "node").rglob("metrics.json"))
-    first, second = keep(run, files, out), keep(run, files, out)
+    first, second = keep(folder, files, out), keep(folder, files, out)
     assert [copy.folder.name for copy in (first, second)] == ["circles", "circles-2"], "nothing is written over"
     assert {path.name: path.read_bytes() for path in first.folder.glob("*.*")} == {
         name: content for name, content in files.items() if "/" not in name
     }
     shared = keep(*node(is_shared=True), out)
-    assert shared.folder == first.folder and read_record(first.folder).record.details["weights_digest"]
+    assert shared.folder == first.folder and Run(first.folder).result.details["weights_digest"]
+
+
+def test_other_data_on_a_node_are_one_sentence_with_the_trial(node, monkeypatch):
+    monkeypatch.setattr(Resources, "digest", lambda resources, config: "0123")
+    with pytest.raises(RdfiaError, match=r"circles, on the node .*: the data set circles is another one here"):
+        node(is_shared=True)
 
 
 def test_another_version_on_a_node_is_one_sentence_with_the_trial(node):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from rdfia_keras.cli import app
+from rdfia_keras.commands._app import app
 from rdfia_keras.cli.command import LATEST
 from rdfia_keras.cli.options import collect
 from rdfia_keras.runs.records import read_record

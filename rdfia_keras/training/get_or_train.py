@@ -125,7 +125,22 @@ def get_or_train(
             epochs = run.epochs_asked if query.quick else query.epochs
             with Run.open(run.folder) as resumed:
                 return resume(resumed, epochs, options, resources, draw=draw)
+        check_digest(query, resources)
         return resources.train(experiment, options, draw=draw)
+
+
+def check_digest(query: Query, resources: Resources) -> None:
+    """Refuse data that are not the wanted ones, as a node of a cluster may have them.
+
+    Raises:
+        RdfiaError: With both digests.
+    """
+    digest = resources.digest(query.config)
+    if query.data not in (None, digest):
+        raise RdfiaError(
+            f"the data set {query.config.dataset} is another one here (digest {digest}) than is asked for (digest "
+            f"{query.data}); give every machine the same data"
+        )
 
 
 def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
