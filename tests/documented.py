@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+from rdfia_keras.runs.store import REFERENCE_FOLDER
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
