@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from documented import executable
-from rdfia_keras.cli import app
+from rdfia_keras.commands._app import app
 from right_solutions import solved
 from typer.testing import CliRunner
 
