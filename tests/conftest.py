@@ -51,8 +51,9 @@ def rdfia(tmp_path):
 @pytest.fixture
 def rdfia_here(tmp_path, monkeypatch):
     """The same in this process, which spares the seconds that TensorFlow takes to start."""
-    from rdfia_keras.commands._app import app
     from typer.testing import CliRunner
+
+    from rdfia_keras.commands._app import app
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RDFIA_DATA", raising=False)
@@ -62,6 +63,13 @@ def rdfia_here(tmp_path, monkeypatch):
         return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
 
     return run
+
+
+@pytest.fixture
+def wide(monkeypatch) -> None:
+    """Help pages and typer's own errors without colours and line breaks."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
 
 
 @pytest.fixture

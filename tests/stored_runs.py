@@ -6,8 +6,9 @@ from pathlib import Path
 from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.experiments import Experiment
-from rdfia_keras.runs import records
 from rdfia_keras.runs.files import to_json
+from rdfia_keras.runs.history import history_bytes, summary_rows
+from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.store import Query
 
 
@@ -16,8 +17,9 @@ def change(experiment: Experiment, **settings) -> Experiment:
     return replace(experiment, config=replace(experiment.config, **settings))
 
 
-def query(experiment: Experiment, quick: bool = False, precision: str | None = None) -> Query:
-    return Query(config=experiment.config, precision=precision, quick=quick)
+def query(experiment: Experiment, quick: bool = False) -> Query:
+    """A query for a run of the experiment, in any precision."""
+    return Query(config=experiment.config, any_precision=True, quick=quick)
 
 
 def no_data(config: Config) -> Dataset:
@@ -59,8 +61,9 @@ def store(
     rows = history(epochs or config.epochs, best)
     if isinstance(config, MlpConfig):
         rows = [{"implementation": implementation, **row} for implementation in config.implementations for row in rows]
-    (folder / "history.csv").write_bytes(records.history_bytes(rows, tuple(rows[0])))
-    record = records.Record(
+    (folder / "history.csv").write_bytes(history_bytes(rows))
+    chosen = summary_rows(rows)
+    record = Record(
         status=status,
         section=experiment.section,
         experiment=experiment.name,
@@ -68,8 +71,8 @@ def store(
         reference=asdict(experiment.reference),
         quick=quick,
         dataset={"name": config.dataset},
-        best=records.milestone(records.best_row(rows)),
-        final=records.milestone(rows[-1]),
+        best=chosen["best"],
+        final=chosen["final"],
         epochs=rows[-1]["epoch"],
         seconds=1.0,
         device="cpu",
