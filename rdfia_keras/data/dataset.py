@@ -76,8 +76,9 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of all four arrays, before anything is held out or left out."""
-        whole = self.whole or self
-        return _digest(whole.train.x, whole.train.y, whole.test.x, whole.test.y)
+        if self.whole:
+            return self.whole.digest
+        return _digest(self.train.x, self.train.y, self.test.x, self.test.y)
 
     def take(self, count: int) -> "Dataset":
         """Return the first `count` training and test examples."""

@@ -146,7 +146,7 @@ def check_digest(query: Query, resources: Resources) -> None:
 def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     """Return the query for the data of `resources`: a run on other data is another run.
 
-    Where the data cannot be read and a run is finished, that run is taken on trust.
+    Where the data cannot be read and a run is finished, that run is taken on trust, unless it is to be trained anew.
 
     Raises:
         RdfiaError: If the data cannot be read and must be.
@@ -156,7 +156,7 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     try:
         return query.with_data(resources.digest(query.config))
     except RdfiaError as error:
-        run = store.find_finished(query)
+        run = None if resources.options.overwrite else store.find_finished(query)
         if run is None:
             raise
         note(f"warning: {error}; so {run.folder} cannot be checked against the data that it was trained on")
@@ -198,7 +198,7 @@ def check_data(run: Run, data: Dataset, quick: bool) -> None:
         RdfiaError: With both digests.
     """
     now = prepare_data(data, run.config, quick).describe()
-    recorded = run.record.dataset if run.record else run.started["dataset"]
+    recorded = run.record.dataset if run.record else run.started.get("dataset", {})
     if recorded.get("digest") and now["digest"] != recorded["digest"]:
         raise RdfiaError(
             f"cannot go on with {run.folder}: the data set {data.name} is another one now (digest {now['digest']}, "
