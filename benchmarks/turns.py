@@ -63,7 +63,7 @@ def _receive(connection: Connection, log: Path) -> Any:
     try:
         return connection.recv()
     except (EOFError, OSError):
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in log.read_text(errors="replace").splitlines() if any(map(str.isalpha, line))]
         raise ContenderEnded(lines[-1] if lines else "no message") from None
 
 
