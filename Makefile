@@ -45,13 +45,14 @@ xla: .venv/installed-test
 docs: .venv/installed
 	$(BIN)/python -m tools.docs
 
+# The page is about a CPU, so a GPU is left alone.
 bench: .venv/installed-bench
-	$(BIN)/python -m benchmarks.run --page docs/templates/performance.md.j2
+	$(BIN)/python -m benchmarks --device cpu --page docs/templates/performance.md.j2
 
-# On a machine with a GPU: check the installation, then measure; see docs/gpu.md.
+# The same on a GPU, after a check of the installation; see docs/gpu.md.
 bench-gpu: .venv/installed
 	@! command -v nvidia-smi > /dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu]'
-	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python -m benchmarks --device gpu
 
 # The lowest versions that pyproject.toml allows, in an environment of their own.
 test-lowest: .venv/installed-test
