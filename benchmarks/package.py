@@ -27,7 +27,7 @@ from rdfia_keras.system.backend import precision_warning as precision_warning
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = tuple("0123456789")
-PERCEPTRON_EPOCHS = 20  # for one timing: 20 x 20 steps of 10 examples
+PERCEPTRON_EPOCHS = 20  # for one timing, each of 20 steps of 10 examples
 
 
 # --- convnets ---------------------------------------------------------------------------------------------------------

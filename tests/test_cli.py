@@ -28,7 +28,7 @@ def test_what_a_light_command_does_not_need_is_not_imported(args, absent, tmp_pa
         "import sys, atexit\n"
         f"atexit.register(lambda: print('HEAVY', [m for m in {absent!r} if m in sys.modules]))\n"
         f"sys.argv = ['rdfia', *{args!r}]\n"
-        "from rdfia_keras.cli import main\nmain()\n"
+        "from rdfia_keras.commands._app import main\nmain()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "HEAVY []", done.stdout + done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click import Context
 from documented import DOCUMENTS, PARSED_ONLY, ROOT, TEXTS, commands, words
-from rdfia_keras.cli import app
+from rdfia_keras.commands._app import app
 from typer.main import get_command
 
 from rdfia_keras.analysis.published import reference_run

@@ -7,7 +7,7 @@ it stands, with these values and functions:
     run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
-    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .is_gain
+    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .direction
     apart("momentum", "nesterov")       how far two experiments with one base are apart, in each measure
     paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
     deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
@@ -69,9 +69,9 @@ class ReferenceRun:
     Attributes:
         rows: The rows of history.csv.
         accuracies: Test accuracy by epoch.
-        best: The highest one.
+        best: The highest test accuracy.
         best_epoch: Its epoch.
-        last: The one of the last epoch.
+        last: Test accuracy of the last epoch.
         end: The row of the last epoch.
     """
 
@@ -155,7 +155,7 @@ def machine(rows: str, kernel: str, C: float, degree: int | None = None) -> floa
     """Return the test accuracy of the SVM whose C is nearest."""
     stored = reference_run(REGISTRY["kernels"])
     assert stored is not None
-    machines = [row for row in stored.record.details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
+    machines = [row for row in stored.result.details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
     return float(min(machines, key=lambda row: abs(row["C"] / C - 1))["test_accuracy"])
 
 
@@ -223,7 +223,7 @@ NAMES = {
     "rate": lambda schedule, epoch: SCHEDULES[schedule](1.0).rate(epoch),
     "ladder": [experiment.name for experiment in LADDER],
     "bonus": {
-        question: [one.name for one in bonus_experiments() if one.reference.question == question]
+        question: [experiment.name for experiment in bonus_experiments() if experiment.reference.question == question]
         for question in ("21", "25", "28")
     },
     "theory": theory,
@@ -292,13 +292,14 @@ def draw_pictures(out: Path) -> None:
         assert len(panels) == len(figure.panels), f"{figure.title} shows an experiment without a reference run"
         figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")
-    rungs = [sweep_table.summarize(one, list(seeds.reference_trials(one).values()), ()) for one in LADDER]
+    rungs = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in LADDER]
     title = "The ladder on CIFAR-10: reference and published"
     plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rungs], title), folder / "ladder.png")
+    store = reference_store()
     compared = [
-        {**compare_with_published(one, stored, reference_store()), "best": None}
-        for one in bonus_experiments()
-        if (stored := reference_run(one))
+        compare_with_published(experiment, stored, store) | {"best": None}
+        for experiment in bonus_experiments()
+        if (stored := reference_run(experiment))
     ]
     title = "bonus: best test accuracy, reference and published"
     plots.save(plots.comparison(compared, title), folder / "bonus.png")

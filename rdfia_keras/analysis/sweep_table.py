@@ -5,6 +5,7 @@ import functools
 import io
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,9 @@ STATISTICS = ("mean", "std", "min", "max")
 
 def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
     """Return the names of the settings in which configurations differ, the seed aside."""
-    names = dict.fromkeys(name for one in configurations for name in settings(one.config) if name != "seed")
-    return [name for name in names if len({_setting(one, name) for one in configurations}) > 1]
-
-
-def _setting(experiment: Experiment, name: str) -> Any:
-    return getattr(experiment.config, name, None)
+    configs = [experiment.config for experiment in configurations]
+    names = dict.fromkeys(name for config in configs for name in settings(config) if name != "seed")
+    return [name for name in names if len({getattr(config, name, None) for config in configs}) > 1]
 
 
 def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
     measured = [trial.measures() for trial in ok]
     row: dict[str, Any] = {
         "experiment": experiment.name,
-        "settings": {name: value for name in varied if (value := _setting(experiment, name)) is not None},
+        "settings": {name: value for name in varied if (value := getattr(experiment.config, name, None)) is not None},
         "epochs": experiment.config.epochs,
         "published": experiment.reference.published,
         "published_at_end": experiment.reference.published_at_end,
@@ -50,9 +48,9 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
         "seeds": [trial.run.config.seed for trial in ok],
     }
     for name in MEASURES:
-        values = [one[name] for one in measured]
-        spread = Statistics.of(values)
-        row[name] = spread and {**spread.to_dict(), "values": values}
+        values = [measures[name] for measures in measured]
+        statistics_of_seeds = Statistics.of(values)
+        row[name] = statistics_of_seeds and {**asdict(statistics_of_seeds), "values": values}
     seconds = Statistics.of(duration(trial.rows) for trial in ok)
     row["seconds"] = seconds and seconds.mean
     row["epochs_to_90"] = _epochs_to_90(ok)
@@ -131,8 +129,11 @@ def write(
     """Write sweep.json, sweep.csv, sweep.png and curves.png.
 
     Args:
-        trials: The finished ones of each configuration.
-        folder: It exists.
+        sweep: The sweep.
+        configurations: Its configurations.
+        trials: The finished trials of each configuration.
+        folder: An existing folder.
+        quick: Whether it is a smoke test.
 
     Returns:
         The content of sweep.json.
@@ -152,29 +153,16 @@ def write(
     }
     write_atomic(folder / "sweep.json", to_json(content).encode())
     write_atomic(folder / "sweep.csv", to_csv(rows, varied))
-    _draw(sweep, rows, trials, varied, folder, quick)
-    return content
-
-
-def _draw(
-    sweep: Sweep,
-    rows: Sequence[Mapping[str, Any]],
-    trials: Sequence[Sequence[Trial]],
-    varied: Sequence[str],
-    folder: Path,
-    quick: bool,
-) -> None:
-    named = bool(sweep.label)
     drawn = [
-        {**row, "label": label(row, varied, rows, named), "curves": _curves([trial for trial in some if trial.ok])}
-        for row, some in zip(rows, trials, strict=True)
+        {**row, "label": label(row, varied, rows, bool(sweep.label)), "curves": _curves(of_row)}
+        for row, of_row in zip(rows, trials, strict=True)
         if row["n"]
     ]
-    if not drawn:
-        return
-    title = f"{sweep.label or sweep.name}: mean and standard deviation over the seeds"
-    plots.save(plots.sweep_points(drawn, title), folder / "sweep.png", smoke_test=quick)
-    plots.save(plots.sweep_curves(drawn, title), folder / "curves.png", smoke_test=quick)
+    if drawn:
+        title = f"{sweep.label or sweep.name}: mean and standard deviation over the seeds"
+        plots.save(plots.sweep_points(drawn, title), folder / "sweep.png", smoke_test=quick)
+        plots.save(plots.sweep_curves(drawn, title), folder / "curves.png", smoke_test=quick)
+    return content
 
 
 def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[str, Any]], is_titled: bool) -> str:
@@ -192,7 +180,11 @@ def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[
 
 
 def _curves(trials: Sequence[Trial]) -> np.ndarray:
-    """Return train loss, train accuracy, test loss, test accuracy: (trials, epochs, 4), NaN where a run is shorter."""
+    """Return the curves of the trials that did not fail: (trials, epochs, 4), NaN where a run is shorter.
+
+    The four are train loss, train accuracy, test loss and test accuracy.
+    """
+    trials = [trial for trial in trials if trial.ok]
     curves = np.full((len(trials), max(len(trial.rows) for trial in trials), 4), np.nan)
     for curve, trial in zip(curves, trials, strict=True):
         curve[: len(trial.rows)] = [scores(row) for row in trial.rows]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from rdfia_keras.commands._options import Epochs, command
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.result import Result
+
+if TYPE_CHECKING:
+    from rdfia_keras.runs.run import Run
 
 
 @command(
@@ -33,41 +36,54 @@ def resume(
     """
     from rdfia_keras.analysis.tables import run_result
     from rdfia_keras.runs.run import Run
-    from rdfia_keras.runs.store import RunStore
     from rdfia_keras.system.terminal import note
     from rdfia_keras.training.get_or_train import Resources
     from rdfia_keras.training.get_or_train import resume as resume_run
 
-    store = RunStore(options.out)
-    if run is None:
-        folder = store.latest_unfinished().folder
-    elif run.exists():
-        folder = run
-    else:
-        named = store.named(run.as_posix())
-        folder = named.folder if named else run
-    with Run.open(folder) as opened:
-        if opened.config.epochs is None:
-            raise RdfiaError(
-                f"cannot resume {folder}: this is a run of rdfia {opened.section}, which cannot be resumed; "
-                "run it again"
-            )
-        asked = epochs or opened.config.epochs
-        if asked < opened.config.epochs:
-            raise RdfiaError(
-                f"cannot resume {folder}: epochs (--epochs) was {opened.config.epochs} and can only grow, "
-                f"not become {asked}"
-            )
-        if opened.is_finished(asked):
-            note(f"{folder} is finished already; --epochs makes it longer")
+    with Run.open(folder_of(run, options.out)) as opened:
+        length = check_length(opened, epochs)
+        if opened.is_finished(length):
+            note(f"{opened.folder} is finished already; --epochs makes it longer")
             return run_result(opened)
-        recorded = opened.started["options"]
-        data_dir = options.data_dir or (Path(recorded["data_dir"]) if recorded["data_dir"] else None)
-        options = replace(
-            options,
-            quick=recorded["quick"],
-            deterministic=recorded["deterministic"],
-            device=recorded["device"] if options.device == "auto" else options.device,
-            data_dir=data_dir,
+        options = as_started(opened, options)
+        return run_result(resume_run(opened, length, options, Resources(options)))
+
+
+def folder_of(run: Path | None, out: Path) -> Path:
+    """Return the folder that a folder or a name means; without one that of the latest unfinished run.
+
+    Raises:
+        RdfiaError: If there is none.
+    """
+    from rdfia_keras.runs.store import RunStore, find_run
+
+    if run is None:
+        return RunStore(out).latest_unfinished().folder
+    return run if run.exists() else find_run(run, out).folder
+
+
+def check_length(run: "Run", epochs: int | None) -> int:
+    """Return the number of epochs that a run is to have.
+
+    Raises:
+        RdfiaError: If it is not trained in epochs, or would get shorter.
+    """
+    before = run.config.epochs
+    if before is None:
+        raise RdfiaError(
+            f"cannot resume {run.folder}: this is a run of rdfia {run.section}, which cannot be resumed; run it again"
         )
-        return run_result(resume_run(opened, asked, options, Resources(options)))
+    if epochs and epochs < before:
+        raise RdfiaError(
+            f"cannot resume {run.folder}: epochs (--epochs) was {before} and can only grow, not become {epochs}"
+        )
+    return epochs or before
+
+
+def as_started(run: "Run", options: RunOptions) -> RunOptions:
+    """Return the options with which a run was started; data folder and device can be given anew."""
+    started = run.started["options"]
+    data_dir = options.data_dir or (Path(started["data_dir"]) if started["data_dir"] else None)
+    device = started["device"] if options.device == "auto" else options.device
+    quick, deterministic = started["quick"], started["deterministic"]
+    return replace(options, quick=quick, deterministic=deterministic, device=device, data_dir=data_dir)

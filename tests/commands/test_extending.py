@@ -53,7 +53,7 @@ COMMANDS = """
 import json, sys
 from pathlib import Path
 from typer.testing import CliRunner
-from rdfia_keras.cli import app
+from rdfia_keras.commands._app import app
 
 def rdfia(*words):
     done = CliRunner().invoke(app, words)

@@ -114,7 +114,7 @@ def ends(*args, cwd: Path, code: int, **kwargs) -> subprocess.CompletedProcess:
 
 def ends_here(*args, cwd: Path, code: int) -> subprocess.CompletedProcess:
     """Run `rdfia ARGS` in this process; it must end with `code`."""
-    from rdfia_keras.cli import app
+    from rdfia_keras.commands._app import app
     from typer.testing import CliRunner
 
     with contextlib.chdir(cwd):
