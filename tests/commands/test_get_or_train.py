@@ -11,7 +11,7 @@ from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.registry import BASELINE
-from rdfia_keras.runs.locks import locked
+from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run, RunLocked
 from rdfia_keras.runs.store import Query
 from rdfia_keras.training.get_or_train import Resources, get_or_train
@@ -124,6 +124,6 @@ def test_overwrite_trains_again_and_deletes_no_other_run(results, tiny_images):
 
 def test_a_run_that_another_process_trains_is_left_alone(results, tiny_images):
     query = Query(config=replace(SMALL.config, seed=9), data=tiny_images.digest)
-    with locked(results, query), pytest.raises(RunLocked):
+    with lock_wanted(results, query), pytest.raises(RunLocked):
         get_or_train(SMALL, query, Resources(RunOptions(out=results)), wait=False)
     assert runs_in(results) == ["baseline"]
