@@ -106,7 +106,10 @@ def seeds_of(*labels, seeds=5, epochs=20):
     rows = []
     for i, label in enumerate(labels):
         row = {"label": str(label), "n": seeds, "published": 0.6 if i == 0 else None}
-        row |= {"final": measure(rng.uniform(0.5, 0.6, seeds) + 0.01 * i), "best": measure(rng.uniform(0.7, 0.8, seeds))}
+        row |= {
+            "final": measure(rng.uniform(0.5, 0.6, seeds) + 0.01 * i),
+            "best": measure(rng.uniform(0.7, 0.8, seeds)),
+        }
         rows.append(row | {"curves": rng.uniform(0.3, 0.9, (seeds, epochs, 4))})
     return rows
 
