@@ -8,7 +8,7 @@ import time
 
 import pytest
 from PIL import Image
-from rdfia_keras.runs.listing import list_run
+from rdfia_keras.runs.run import Run
 from stored_runs import change, store
 from waiting import wait
 
@@ -74,7 +74,7 @@ def test_runs_are_sorted_filtered_and_downloaded(path, open_page):
     heading.locator("button").press("Enter")
     assert [float(text.split()[0]) for text in column(page, 6) if text != "–"] == sorted(best)
     page.locator("#runs-filter").fill("dropout_rate=0.5 batch_norm")
-    found = sorted((list_run(one, "") for one in REFERENCE_FOLDER.glob("cnn/batch-norm*")), key=lambda run: run.best)
+    found = sorted(map(Run, REFERENCE_FOLDER.glob("cnn/batch-norm*")), key=lambda run: run.result.best["test_accuracy"])
     assert column(page, 1) == [f"reference/cnn/{run.folder.name}" for run in found] and len(found) > 4
     assert page.locator("#runs-count").text_content() == f"{len(found)} of {every} runs"
     with page.expect_download() as download:
