@@ -25,6 +25,7 @@ Accuracies are fractions. Filters make texts of them: `percent` (81.7 %), `point
 
 import itertools
 import json
+import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -144,19 +145,18 @@ def apart(name: str, other: str) -> list[float]:
 
 
 def study(name: str, value: Any) -> dict[str, Any]:
-    rows = json.loads((REFERENCE_FOLDER / "sweeps" / f"study-{name}" / "sweep.json").read_text(encoding="utf-8"))[
-        "rows"
-    ]
+    rows = json.loads((REFERENCE_FOLDER / "sweeps" / f"study-{name}" / "sweep.json").read_text(encoding="utf-8"))["rows"]
     (row,) = [row for row in rows if list(row["settings"].values()) == [value]]
     return row
 
 
 def machine(rows: str, kernel: str, C: float, degree: int | None = None) -> float:
-    """Return the test accuracy of the SVM whose C is nearest."""
+    """Return the test accuracy of the SVM with this kernel and a C that is equal to 1 %."""
     stored = reference_run(REGISTRY["kernels"])
     assert stored is not None
     machines = [row for row in stored.result.details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
-    return float(min(machines, key=lambda row: abs(row["C"] / C - 1))["test_accuracy"])
+    (accuracy,) = [row["test_accuracy"] for row in machines if math.isclose(row["C"], C, rel_tol=0.01)]
+    return float(accuracy)
 
 
 def implementations_apart() -> float:
