@@ -173,7 +173,9 @@ def test_a_command_answers_on_stdout_and_what_it_names_is_written(rdfia_here, tm
         assert (tmp_path / path).exists()
 
 
-@pytest.mark.parametrize("args", ["svm", "list", "figure 4", "explain layers", "runs --reference", "sweep mlp --dry-run"])
+@pytest.mark.parametrize(
+    "args", ["svm", "list", "figure 4", "explain layers", "runs --reference", "sweep mlp --dry-run"]
+)
 def test_json_is_all_that_stands_on_stdout(rdfia_here, args):
     done = rdfia_here(*args.split(), "--json")
     assert done.returncode == 0 and isinstance(json.loads(done.stdout), dict)

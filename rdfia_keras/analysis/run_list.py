@@ -217,7 +217,7 @@ def _check_experiment(name: str | None, runs: Iterable[Run]) -> None:
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
     """The rows with the settings `names`; accuracies are fractions."""
-    plain = [key for key in Run(Path()).summary() if key != "settings"]
+    plain = [key for key in Run(Path("no-run")).summary() if key != "settings"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*plain, *names])
