@@ -29,7 +29,7 @@ test: .venv/installed-test
 commands: .venv/installed-test
 	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 tests/commands
 
-faults: .venv/installed-test
+faults: .venv/installed-cluster
 	$(BIN)/python -m pytest $(WORKERS) tests/faults
 
 # The pages in a headless Chromium, the system's own; its tests skip where there is none.
@@ -45,13 +45,14 @@ xla: .venv/installed-test
 docs: .venv/installed
 	$(BIN)/python -m tools.docs
 
+# The page is about a CPU, so a GPU is left alone.
 bench: .venv/installed-bench
-	$(BIN)/python -m benchmarks.run --page docs/templates/performance.md.j2
+	$(BIN)/python -m benchmarks --device cpu --page docs/templates/performance.md.j2
 
-# On a machine with a GPU: check the installation, then measure; see docs/gpu.md.
+# The same on a GPU, after a check of the installation; see docs/gpu.md.
 bench-gpu: .venv/installed
 	@! command -v nvidia-smi > /dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gpu]'
-	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python -m benchmarks --device gpu
 
 # The lowest versions that pyproject.toml allows, in an environment of their own.
 test-lowest: .venv/installed-test
@@ -81,6 +82,10 @@ clean:
 
 .venv/installed-test: pyproject.toml .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+.venv/installed-cluster: pyproject.toml .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cluster]'
 	@touch $@
 
 .venv/installed-browser: pyproject.toml .venv/installed-test

@@ -7,7 +7,6 @@ existing file stay, if it is of the same machine and versions. With --match noth
 
 import argparse
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -29,7 +28,7 @@ def main() -> None:
     card = _card(options.device)
     if options.check:
         return
-    begin, every = time.perf_counter(), groups(card)
+    every = groups(card)
     unknown = [name for name in options.only if name not in every]
     if unknown:
         raise SystemExit(f"--only {' '.join(unknown)}: the groups of this device are {' '.join(every)}")
@@ -41,7 +40,6 @@ def main() -> None:
             everything["groups"][name] = group
             # After each group, so that a run that is cut off keeps what it measured.
             measurements.save(path, everything)
-    print(f"\n{(time.perf_counter() - begin) / 60:.1f} minutes")
     if not options.match:
         rendering.write(everything, path, options.page)
 
@@ -79,7 +77,7 @@ def _card(device: str) -> Card | None:
 
 def _measure(group: Group, n: int, text: str) -> dict[str, Any]:
     """Measure those matches of a group whose names hold a text, print each, and return what is written."""
-    print(f"\n{group.title} ({group.name}), {group.unit}", flush=True)
+    print(f"\n{group.name}, {group.unit}", flush=True)
     n = group.turns or n
     values, facts, ratios = {}, {}, []
     for match in group.matches:

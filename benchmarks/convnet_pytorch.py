@@ -63,11 +63,11 @@ def _measure(training: Training, model: Any, batch: Callable[[Any], Any], y: Any
     import torch
 
     dtype = torch.float16 if training.config.precision == "mixed_float16" else torch.bfloat16
-    mixed = training.config.precision != "float32"
+    mixed, kind = training.config.precision != "float32", y.device.type
 
     def measure(rows):
         labels = y[rows]
-        with torch.autocast(y.device.type, dtype, enabled=mixed):
+        with torch.autocast(kind, dtype, enabled=mixed):
             logits = model(batch(rows)).float()
         loss = torch.nn.functional.cross_entropy(logits, labels)
         return loss, (logits.detach().argmax(1) == labels).sum()

@@ -36,7 +36,7 @@ def find_card() -> Card:
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=60)
     except FileNotFoundError:
-        fix = "on Colab, choose a GPU runtime; with an NVIDIA card, install its driver from nvidia.com/drivers and restart"
+        fix = "on Colab, choose a GPU runtime; with an NVIDIA card, install its driver from nvidia.com and restart"
         raise NoCard(f"there is no NVIDIA driver, for there is no nvidia-smi; {fix}") from None
     except subprocess.TimeoutExpired:
         raise NoCard("nvidia-smi does not answer; restart the machine") from None
@@ -53,10 +53,9 @@ def precisions(card: Card | None) -> tuple[str, ...]:
     """Return the precisions that a GPU, or without one the CPU, has instructions for; the fastest comes last."""
     if card is None:
         return ("float32",) if precision_warning("mixed_bfloat16", "cpu") else ("float32", "mixed_bfloat16")
-    # Ampere and newer have compute capability 8.
-    return (
-        ("float32", "mixed_float16") if card.capability < 8 else ("float32", "tf32", "mixed_float16", "mixed_bfloat16")
-    )
+    if card.capability < 8:  # Older than Ampere.
+        return ("float32", "mixed_float16")
+    return ("float32", "tf32", "mixed_float16", "mixed_bfloat16")
 
 
 def check_installation(card: Card) -> None:

@@ -18,18 +18,13 @@ RATES = {**OPTIMIZERS, "momentum": 0.01, "nesterov": 0.01}
 # LeNet and the dense net take so little time an image that an epoch of them needs more images.
 NETWORKS = (("zca", 1, CIFAR), ("mnist-lenet", 2, MNIST), ("mnist-dense", 4, MNIST))
 BATCH_SIZES = (32, 64, 128, 256, 512, 1024)
-SCHEDULE = ["--augment", "--schedule", "exponential"]
-# The options of the rungs, and of ZCA whitening, for `rdfia cnn`.
+RDFIA = ["-m", "rdfia_keras"]
+# For `rdfia cnn`: the first and the last rung, and what needs most memory.
 OPTIONS = {
     "baseline": [],
-    "normalize": ["--normalize"],
-    "augment": ["--augment"],
-    "schedule": SCHEDULE,
-    "dropout": [*SCHEDULE, "--dropout"],
-    "batch-norm": [*SCHEDULE, "--dropout", "--batch-norm"],
+    "batch-norm": ["--augment", "--schedule", "exponential", "--dropout", "--batch-norm"],
     "zca": ["--whiten", "zca"],
 }
-RDFIA = ["-m", "rdfia_keras"]
 MOST_MEGABYTES, MOST_SECONDS_ON_H100 = 1600, 60
 
 
@@ -69,9 +64,6 @@ def _against_pytorch(
     return _match(name, training, 1.0 if training.device == "gpu" else 1.05, functions)
 
 
-# --- the convnets, on every device ------------------------------------------------------------------------------------
-
-
 def _of_every_device(trainings: Callable[..., list[Training]]) -> tuple[Group, ...]:
     ladder = [(rung, training) for rung in RUNGS for training in trainings(rung)]
     optimizers = [(name, trainings("normalize", optimizer=name, lr=rate)[-1]) for name, rate in RATES.items()]
@@ -81,23 +73,18 @@ def _of_every_device(trainings: Callable[..., list[Training]]) -> tuple[Group, .
         for training in trainings(name)
     ]
     augment, batch_norm = trainings("augment")[-1], trainings("batch-norm")[-1]
-    loops = (("baseline", trainings("baseline")[-1]), ("batch-norm", batch_norm))
+    loops = {"baseline": trainings("baseline")[-1], "batch-norm": batch_norm}
+    in_loops = {"fit": package.train, "train_on_batch": package.train_in_a_loop}
     return (
-        Group("ladder", "The ladder: training", tuple(_rung(*rung) for rung in ladder)),
-        Group(
-            "optimizers", "Optimizers: training", tuple(_against_pytorch(*case, compiled=False) for case in optimizers)
-        ),
-        Group(
-            "networks",
-            "Whitening and the other networks: training",
-            tuple(_against_pytorch(*case) for case in networks),
-        ),
-        Group("evaluation", "Evaluation", tuple(map(_evaluation, trainings("normalize")))),
-        Group("limits", "Beside plain Keras and the machine's limit", tuple(map(_limits, trainings("baseline")))),
-        Group("loop", "fit beside a loop", tuple(_loop(*case) for case in loops)),
-        Group("epoch", "An epoch of rdfia cnn beside a loop", (_epoch(batch_norm),)),
-        Group("batches", "Batch sizes", (_batches(augment),)),
-        Group("size", "Sizes of the data", (_size(augment),)),
+        Group("ladder", tuple(_rung(*rung) for rung in ladder)),
+        Group("optimizers", tuple(_against_pytorch(*case, compiled=False) for case in optimizers)),
+        Group("networks", tuple(_against_pytorch(*case) for case in networks)),
+        Group("evaluation", tuple(map(_evaluation, trainings("normalize")))),
+        Group("limits", tuple(map(_limits, trainings("baseline")))),
+        Group("loop", tuple(_match(*case, 0.97, in_loops) for case in loops.items())),
+        Group("epoch", (_epoch(batch_norm),)),
+        Group("batches", (_batches(augment),)),
+        Group("size", (_size(augment),)),
     )
 
 
@@ -126,10 +113,6 @@ def _limits(training: Training) -> Match:
     return Match(f"baseline, {training.precision}", contenders, tuple(ratios))
 
 
-def _loop(name: str, training: Training) -> Match:
-    return _match(name, training, 0.97, {"fit": package.train, "train_on_batch": package.train_in_a_loop})
-
-
 def _epoch(training: Training) -> Match:
     """Return an epoch as long as CIFAR-10's: 50,000 images, and evaluation of 10,000."""
     training = replace(training, images=50_000, test_images=10_000)
@@ -145,21 +128,18 @@ def _batches(training: Training) -> Match:
 
 
 def _size(training: Training) -> Match:
-    few, many = "5,000 images", "50,000 images"
-    sizes = {few: replace(training, images=5_000), many: replace(training, images=50_000)}
+    sizes = {f"{count:,} images": replace(training, images=count) for count in (5_000, 50_000)}
     contenders = {label: partial(package.train, sized) for label, sized in sizes.items()}
+    few, many = sizes
     return Match(f"augment, {training.precision}", contenders, (Ratio(many, (few,), (0.95, 1.05)),))
-
-
-# --- on a CPU only ----------------------------------------------------------------------------------------------------
 
 
 def _of_a_cpu() -> tuple[Group, ...]:
     return (
-        Group("augmentation", "Augmentation alone", tuple(map(_augmentation, AUGMENTATIONS))),
-        Group("perceptron", "The perceptron", (_perceptron(),), "µs/step"),
-        Group("commands", "Whole commands", (_commands(),), "s"),
-        Group("memory", "Peak memory of rdfia cnn", (_memory(),), "MB", turns=1),
+        Group("augmentation", tuple(map(_augmentation, AUGMENTATIONS))),
+        Group("perceptron", (_perceptron(),), "µs/step"),
+        Group("commands", (_commands(),), "s"),
+        Group("memory", (_memory(),), "MB", turns=1),
     )
 
 
@@ -202,7 +182,7 @@ def _commands() -> Match:
 
 
 def _memory() -> Match:
-    """Return `rdfia cnn` of each rung, over as many images as CIFAR-10 has."""
+    """Return `rdfia cnn` over as many images as CIFAR-10 has."""
     precision = precisions(None)[-1]
     common = [*RDFIA, "cnn", "--epochs", "1", "--device", "cpu", "--precision", precision]
     contenders = {
@@ -212,16 +192,13 @@ def _memory() -> Match:
     return Match(f"one epoch, {precision}", contenders, tuple(Ratio(name, (), MOST_MEGABYTES) for name in OPTIONS))
 
 
-# --- on a GPU only ----------------------------------------------------------------------------------------------------
-
-
 def _of_a_gpu(card: Card) -> tuple[Group, ...]:
     trainings = _trainings(card, "batch-norm")
     memory = {training.precision: partial(package.peak_gpu_memory, training) for training in trainings}
     return (
-        Group("xla", "With XLA and without", tuple(map(_xla, trainings))),
-        Group("memory", "Peak memory on the GPU", (Match("batch-norm", memory),), "MB", turns=1),
-        Group("whole", "From the first step to the last checkpoint", (_whole(card, trainings[-1]),), "s", turns=1),
+        Group("xla", tuple(map(_xla, trainings))),
+        Group("memory", (Match("batch-norm", memory),), "MB", turns=1),
+        Group("whole", (_whole(card, trainings[-1]),), "s", turns=1),
     )
 
 

@@ -65,7 +65,6 @@ class Group:
     """Matches of one unit; `turns` is set where one run of each contender is enough, because it hardly varies."""
 
     name: str
-    title: str
     matches: tuple[Match, ...]
     unit: str = "images/s"
     turns: int | None = None

@@ -9,21 +9,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks.matches import Work
-from benchmarks.package import circles
+from benchmarks.package import PERCEPTRON_EPOCHS, circles
 
-EPOCHS = 20  # for one timing
 ETA = 0.07
 
 
 def _epochs(permutation: Callable[[int], Any], step: Callable[[Any], None], measure: Callable[[], None]) -> Work:
     def work() -> None:
-        for _ in range(EPOCHS):
+        for _ in range(PERCEPTRON_EPOCHS):
             order = permutation(200)
             for first in range(0, 200, 10):
                 step(order[first : first + 10])
             measure()
 
-    return Work(work, EPOCHS * 20)
+    return Work(work, PERCEPTRON_EPOCHS * 20)
 
 
 def _tensors() -> Any:

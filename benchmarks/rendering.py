@@ -155,14 +155,13 @@ def draw(measurements: Mapping[str, Any], path: Path) -> None:
         turns = [row["share"] * (turn / row["ratio"]) ** power for turn in row.get("turns", [])]
         axes.plot(turns, [height] * len(turns), ".", color=colour, markersize=3, alpha=0.5)
         axes.plot([row["share"]], [height], "o", color=colour, markersize=6)
-    axes.set_yticks(range(len(rows)), [_label(name, row) for name, row in rows[::-1]], fontsize=7)
+    labels = [
+        f"{name}, {row['match']}: {' / '.join(filter(None, (row['of'], row['to'])))} {row['target']}"
+        for name, row in rows[::-1]
+    ]
+    axes.set_yticks(range(len(rows)), labels, fontsize=7)
     axes.set_ylim(-1, len(rows))
     axes.set_xscale("log")
     axes.grid(axis="x", which="both", alpha=0.3)
     axes.set_xlabel("ratio, in units of its target: met at 1 and to the right of it (blue), missed to the left (red)")
     figure.savefig(path, dpi=100, metadata={"Software": None})
-
-
-def _label(name: str, row: Mapping[str, Any]) -> str:
-    to = f" / {row['to']}" if row["to"] else ""
-    return f"{name}, {row['match']}: {row['of']}{to} {row['target']}"

@@ -41,17 +41,17 @@ def measure(match: Match, unit: str, n: int) -> tuple[dict[str, list[float]], di
         for _ in range(n):
             for name in values:
                 try:
-                    connections[name].send("go")
+                    connections[name].send(True)
                     values[name].append(UNITS[unit](*_receive(connections[name], logs[name])))
                 except (ContenderEnded, OSError) as error:
                     raise SystemExit(f"{match.name}: {name} ended in its turn: {error}") from None
-        for connection in connections.values():
-            connection.close()
+        for name in values:
+            connections[name].send(False)
     return values, {name: facts[name] for name in facts if facts[name]}
 
 
 def _start(contender: Contender, log: Path) -> Connection:
-    """Start a contender's process, which ends when the connection is closed."""
+    """Start a contender's process, which takes a turn for each True that it is sent, and ends with a False."""
     connection, other = SPAWN.Pipe()
     SPAWN.Process(target=serve, args=(contender, other, log), daemon=True).start()
     other.close()
@@ -63,12 +63,12 @@ def _receive(connection: Connection, log: Path) -> Any:
     try:
         return connection.recv()
     except (EOFError, OSError):
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in log.read_text(errors="replace").splitlines() if any(map(str.isalpha, line))]
         raise ContenderEnded(lines[-1] if lines else "no message") from None
 
 
 def serve(contender: Contender, connection: Connection, log: Path) -> None:
-    """Set a contender up in this process, then time its work once for each request."""
+    """Set a contender up in this process, then time its work in each turn."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
@@ -77,7 +77,7 @@ def serve(contender: Contender, connection: Connection, log: Path) -> None:
     work = contender()
     _warm_up(work)
     connection.send(dict(work.facts))
-    while _is_asked(connection):
+    while connection.recv():
         begin = time.perf_counter()
         amount = work.run()
         connection.send((time.perf_counter() - begin if amount is None else amount, work.count))
@@ -88,10 +88,3 @@ def _warm_up(work: Work) -> None:
     for _ in range(work.warm_ups):
         if time.perf_counter() - begin < LONG:
             work.run()
-
-
-def _is_asked(connection: Connection) -> bool:
-    try:
-        return bool(connection.recv())
-    except EOFError:
-        return False

@@ -4,11 +4,13 @@ import re
 import shlex
 from pathlib import Path
 
+from rdfia_keras.runs.store import REFERENCE_FOLDER
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
-    FOLDER / "questions.md",
+    REFERENCE_FOLDER / "questions.md",
 ]
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 # In backquotes, or at the start of a line of a code block; with the environment variables before it.

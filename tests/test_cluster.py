@@ -1,20 +1,19 @@
-"""A sweep on a cluster, as far as no Ray is needed: options, claims, and what a worker gives back to its driver."""
+"""A sweep on a cluster, as far as no Ray is needed: options, and what a worker returns to its driver."""
 
 import sys
 import tempfile
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
-from rdfia_keras.runs.records import read_record
 
 import rdfia_keras
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import declare_sweep
-from rdfia_keras.runs.claims import DRIVER, WORKER, claimed
-from rdfia_keras.runs.run import RunLocked
-from rdfia_keras.sections import sweep
-from rdfia_keras.sections.cluster import Board, Cluster, Job, keep, table, work
+from rdfia_keras.runs.run import Run
+from rdfia_keras.training.cluster import Cluster, Job, keep, work
+from rdfia_keras.training.get_or_train import Resources
+from rdfia_keras.training.trials import lock_trial, plan
 
 
 def test_without_ray_there_is_one_sentence(rdfia_here, monkeypatch, tmp_path):
@@ -55,32 +54,6 @@ def test_a_cluster_has_room_where_one_node_has_all_that_a_trial_takes():
     assert Cluster(num_cpus=6).room(nodes) == 0
 
 
-def test_a_worker_may_train_what_its_driver_has_claimed_and_nobody_else_may(tmp_path):
-    (trial,) = sweep.plan(declare_sweep(["circles"], [], 1), quick=False)
-    with claimed(tmp_path, trial.query, roles=(DRIVER,)):
-        with claimed(tmp_path, trial.query, wait=False, roles=(WORKER,)):
-            pass
-        with pytest.raises(Busy), claimed(tmp_path, trial.query, wait=False):
-            pass
-    # The driver has died, and its worker has not noticed yet.
-    with (
-        claimed(tmp_path, trial.query, roles=(WORKER,)),
-        pytest.raises(Busy),
-        claimed(tmp_path, trial.query, wait=False),
-    ):
-        pass
-    with claimed(tmp_path, trial.query, wait=False):
-        pass
-
-
-class Here:
-    """A board in this process, written to in the way of one that Ray holds."""
-
-    def __init__(self, board):
-        for name in ("started", "epoch"):
-            setattr(self, name, SimpleNamespace(remote=getattr(board, name)))
-
-
 @pytest.fixture
 def node(tmp_path, monkeypatch):
     """A function that trains a trial as a node does, which has `tmp_path/node` for temporary files."""
@@ -89,63 +62,58 @@ def node(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", sys.argv)
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "1")
-    (trial,) = sweep.plan(declare_sweep(["circles"], ["epochs=3"], 1), quick=False)
+    (trial,) = plan(declare_sweep(["circles"], ["epochs=3"], 1), quick=False)
+    trial = replace(trial, query=trial.query.with_data(Resources(RunOptions()).digest(trial.query.config)))
 
-    def train(is_shared, board=None, version=rdfia_keras.__version__):
+    def train(is_shared, version=rdfia_keras.__version__):
         out = tmp_path / "results"
         out.mkdir(exist_ok=True)
         (out / "marker").touch()
-        marker = "marker" if is_shared else "a marker that this node does not see"
-        job = Job(RunOptions(out=out), marker, "scratch", 1, ("rdfia", "sweep", "circles"), version)
-        return work(0, trial, job, Here(board or Board()))
+        marker = out / ("marker" if is_shared else "a marker that this node does not see")
+        options = RunOptions(out=out)
+        with lock_trial(trial, options, wait=False):  # As the driver does.
+            return work(trial, Job(options, marker, "scratch", 1, ("rdfia", "sweep", "circles"), version))
 
     return train
 
 
-def test_a_node_that_shares_the_results_folder_gives_back_the_record(node, tmp_path):
-    returned = node(is_shared=True)
-    assert sorted(returned.files) == ["config.json", "history.csv", "metrics.json"]
-    run = keep(tmp_path / "results", returned)
+def test_a_node_that_shares_the_results_folder_returns_the_record(node, tmp_path):
+    trained, files = node(is_shared=True)
+    assert sorted(files) == ["config.json", "history.csv", "metrics.json"]
+    run = keep(trained, files, tmp_path / "results")
     assert run.folder == tmp_path / "results" / "mlp" / "circles" and run.record.epochs == 3
     assert '"argv": [\n    "sweep",' in (run.folder / "config.json").read_text()
-    assert node(is_shared=True) == returned, "found, not trained again"
+    assert node(is_shared=True) == (trained, files), "found, not trained again"
     assert not (tmp_path / "node" / "scratch").exists()
 
 
-def test_a_node_without_the_results_folder_gives_back_everything_and_keeps_nothing(node, tmp_path):
-    board, out = Board(), tmp_path / "results"
-    returned = node(is_shared=False, board=board)
-    assert "checkpoints/last.ckpt" in returned.files and not list(out.glob("mlp/*/*"))
+def test_a_driver_that_does_not_see_the_files_of_a_shared_folder_yet_writes_them(node, tmp_path):
+    folder, files = node(is_shared=True)
+    (folder / "metrics.json").unlink()
+    assert keep(folder, files, tmp_path / "results").folder == folder
+    assert Run(folder).result.epochs == 3
+
+
+def test_a_node_without_the_results_folder_returns_everything_and_keeps_nothing(node, tmp_path):
+    out = tmp_path / "results"
+    folder, files = node(is_shared=False)
+    assert "checkpoints/last.ckpt" in files and not list(out.glob("mlp/*/*"))
     assert not list((tmp_path / "node").rglob("metrics.json"))
-    first, second = keep(out, returned), keep(out, returned)
-    assert [run.folder.name for run in (first, second)] == ["circles", "circles-2"], "nothing is written over"
+    first, second = keep(folder, files, out), keep(folder, files, out)
+    assert [copy.folder.name for copy in (first, second)] == ["circles", "circles-2"], "nothing is written over"
     assert {path.name: path.read_bytes() for path in first.folder.glob("*.*")} == {
-        name: content for name, content in returned.files.items() if "/" not in name
+        name: content for name, content in files.items() if "/" not in name
     }
-    shared = keep(out, node(is_shared=True))
-    assert shared.folder == first.folder and read_record(first.folder).record.details["weights_digest"]
+    shared = keep(*node(is_shared=True), out)
+    assert shared.folder == first.folder and Run(first.folder).result.details["weights_digest"]
+
+
+def test_other_data_on_a_node_are_one_sentence_with_the_trial(node, monkeypatch):
+    monkeypatch.setattr(Resources, "digest", lambda resources, config: "0123")
+    with pytest.raises(RdfiaError, match=r"circles, on the node .*: the data set circles is another one here"):
+        node(is_shared=True)
 
 
 def test_another_version_on_a_node_is_one_sentence_with_the_trial(node):
     with pytest.raises(RdfiaError, match=r"circles, on the node .*: rdfia-keras is .* there and 0 here"):
         node(is_shared=True, version="0")
-
-
-def test_a_board_counts_how_often_a_trial_was_started():
-    board = Board()
-    for name in ("one", "other"):
-        board.started(7, name)
-        board.epoch(7, 2, 10, 0.5)
-    board.started(8, "one")
-    assert board.read([7, 9]) == {
-        7: {"node": "other", "attempt": 2, "done": 2, "epochs": 10, "test_accuracy": 0.5},
-    }
-    rows = [{"trial": f"trial-{number}", **row} for number, row in board.read([7, 8]).items()]
-    shown = table(rows, waiting=3)
-    assert shown.title == "training 2, waiting 3"
-    assert [list(column.cells) for column in shown.columns] == [
-        ["trial-7", "trial-8"],
-        ["other", "one"],
-        ["2/10", "-"],
-        ["50.00%", "-"],
-    ]

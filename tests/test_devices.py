@@ -1,4 +1,4 @@
-"""What a user is told of the device: its number formats, and the time that is left."""
+"""What a user sees of the device: its number formats, and the time that is left."""
 
 import json
 import sys
@@ -45,16 +45,16 @@ def lines_of(capsys, epochs, batches, *, done=0, compilation=60.0, batch=1.0, ev
     return [line.split("  ")[-1] for line in capsys.readouterr().err.splitlines()]
 
 
-def test_the_time_left_does_not_count_the_compilation_of_the_first_step(capsys):
-    assert lines_of(capsys, 3, 10) == [
-        "10.0 s an epoch, 20 s left",
-        "10.0 s an epoch, 10 s left",
-        "10.0 s an epoch, 0 s left",
-    ]
-
-
-def test_nor_does_it_in_a_resumed_training(capsys):
-    assert lines_of(capsys, 5, 10, done=3) == ["10.0 s an epoch, 10 s left", "10.0 s an epoch, 0 s left"]
+@pytest.mark.parametrize(
+    ("epochs", "done", "lines"),
+    [
+        (3, 0, ["10.0 s an epoch, 20 s left", "10.0 s an epoch, 10 s left", "10.0 s an epoch, 0 s left"]),
+        (5, 3, ["10.0 s an epoch, 10 s left", "10.0 s an epoch, 0 s left"]),
+    ],
+    ids=["new", "resumed"],
+)
+def test_the_time_left_does_not_count_the_compilation_of_the_first_step(capsys, epochs, done, lines):
+    assert lines_of(capsys, epochs, 10, done=done) == lines
 
 
 def test_the_evaluation_belongs_to_an_epoch(capsys):
@@ -65,7 +65,7 @@ def test_the_evaluation_belongs_to_an_epoch(capsys):
     ]
 
 
-def test_without_batches_the_first_epoch_tells_no_time_that_is_left(capsys):
+def test_without_batches_the_first_epoch_shows_no_time_left(capsys):
     clock = Clock()
     with Progress("made", 3, clock=clock) as progress:
         for epoch, seconds in enumerate((60, 2, 2)):
@@ -75,7 +75,7 @@ def test_without_batches_the_first_epoch_tells_no_time_that_is_left(capsys):
     assert lines == ["", "2.0 s an epoch, 2 s left", "2.0 s an epoch, 0 s left"]
 
 
-def test_the_bars_time_left_does_not_count_it_either(monkeypatch):
+def test_the_bars_time_left_does_not_count_the_compilation(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with Progress("made", 3, 10, clock=clock) as progress:
@@ -94,21 +94,17 @@ NO_INSTRUCTIONS = (
 )
 
 
-@pytest.mark.parametrize("capability", [(6, 1), (7, 0), (7, 5)], ids=str)
-def test_bfloat16_on_a_gpu_without_it_is_warned_of(capability):
-    written = ".".join(map(str, capability))
-    assert precision_warning("mixed_bfloat16", GPU, capability) == NO_INSTRUCTIONS.format(written)
-
-
 @pytest.mark.parametrize(
-    ("precision", "capability"),
+    ("precision", "capability", "warned"),
     [
-        *(("mixed_bfloat16", capability) for capability in ((8, 0), (9, 0), (12, 0), None)),
-        *(("mixed_float16", (7, 5)), ("float32", (7, 5)), ("float32", None)),
+        *(("mixed_bfloat16", capability, True) for capability in ((6, 1), (7, 0), (7, 5))),
+        *(("mixed_bfloat16", capability, False) for capability in ((8, 0), (9, 0), (12, 0), None)),
+        *(("mixed_float16", (7, 5), False), ("float32", (7, 5), False), ("float32", None, False)),
     ],
 )
-def test_other_gpus_and_precisions_are_not(precision, capability):
-    assert precision_warning(precision, GPU, capability) is None
+def test_bfloat16_on_a_gpu_without_it_is_warned_of(precision, capability, warned):
+    written = ".".join(map(str, capability or ()))
+    assert precision_warning(precision, GPU, capability) == (NO_INSTRUCTIONS.format(written) if warned else None)
 
 
 @pytest.mark.parametrize(

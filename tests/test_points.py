@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from rdfia_keras.commands.mlp import mlp
+from rdfia_keras.commands.resume import resume
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, read_initial_weights
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import match_registered
 from rdfia_keras.runs.store import Query, RunStore
-from rdfia_keras.sections import mlp, resume
 
 HEADER = "x1,x2,class,split\n"
 POINTS = HEADER + "0,0.5,b,train\n-1,2e-1,a,train\n\n1,1,b,test\n0.25,-0.5,a,train\n"
@@ -117,7 +118,7 @@ def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights
     monkeypatch.chdir(tmp_path)
     config = MlpConfig(dataset=points.name, init=weights.name, hidden_units=3, implementation="manual", epochs=1)
     options = RunOptions(out=tmp_path / "out")
-    done = mlp.run(config, options)
+    done = mlp(config, options)
     (folder,) = done.paths
     assert folder.name == "my-points-hidden-3-init-start"
     facts, record = json.loads((folder / "config.json").read_text()), done.data
@@ -127,18 +128,18 @@ def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights
 
     query = Query(config=match_registered(config).config)
     assert RunStore(options.out).find_finished(query)
-    longer = resume.run(folder, options, {"epochs": 2, "init": "start.json", "dataset": "my points.csv"})
-    assert longer.data["epochs"] == 2
+    assert resume(options, folder, epochs=2).data["epochs"] == 2
     weights.write_text(json.dumps({**WEIGHTS, "b_y": [0, -2]}))
     assert RunStore(options.out).find_finished(query) is None
     with pytest.raises(RdfiaError, match="another file now"):
-        resume.run(folder, options, {"epochs": 3})
+        resume(options, folder, epochs=3)
 
 
 def test_initial_weights_decide_where_training_begins(points, weights, tmp_path):
     """One step of the whole training set from the file's weights, beside the same by NumPy."""
     config = MlpConfig(dataset=str(points), init=str(weights), hidden_units=3, implementation="manual", epochs=1)
-    from rdfia_keras.training.perceptron_epochs import Trainer, init
+    from rdfia_keras.data.initial_weights import init
+    from rdfia_keras.training.perceptron_epochs import Trainer
 
     data = load_vectors(str(points))
     trainer = Trainer("manual", config, data, init(config, data))

@@ -10,15 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from rdfia_keras.runs.environment import environment
-from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.records import read_record
-from rdfia_keras.runs.run import Run
 
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.runs import files, records
+from rdfia_keras.runs.environment import environment
+from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import reference_store
 

@@ -17,7 +17,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import finite
-from rdfia_keras.runs.store import reference_store
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.sections import report
 
 EVIL = '</script><script>alert("x")</script>'
@@ -106,14 +106,14 @@ def test_sweeps_show_every_seed(page):
     _, data = page
     chart = data["charts"]["sweep-reference-study-learning-rate-chart"]
     assert len(chart["traces"][0]["y"]) == 9 * 20
-    content = json.loads((FOLDER / "sweeps" / "study-learning-rate" / "sweep.json").read_text())
+    content = json.loads((REFERENCE_FOLDER / "sweeps" / "study-learning-rate" / "sweep.json").read_text())
     means = [round(100 * row["final"]["mean"], 2) for row in content["rows"]]
     assert chart["traces"][1]["y"] == means and chart["table"]["rows"][3][0] == "0.07"
 
 
 def test_the_shipped_weights_are_those_of_the_shipped_runs():
     """From them the page computes the decision map of each epoch."""
-    found = sorted(FOLDER.glob("mlp/*/weights.npz"))
+    found = sorted(REFERENCE_FOLDER.glob("mlp/*/weights.npz"))
     assert len(found) == 4
     for path in found:
         record = json.loads((path.parent / "metrics.json").read_text())
@@ -229,7 +229,7 @@ def test_whatever_a_record_holds_the_page_is_made(tmp_path):
 
 def test_damaged_weights_are_told(tmp_path):
     folder = store(tmp_path, change(REGISTRY["circles"], implementation="all"))
-    for content in (b"no archive", (FOLDER / "mlp" / "circles" / "weights.npz").read_bytes()[:5000]):
+    for content in (b"no archive", (REFERENCE_FOLDER / "mlp" / "circles" / "weights.npz").read_bytes()[:5000]):
         (folder / "weights.npz").write_bytes(content)
         with pytest.raises(RdfiaError, match="weights"):
             maps.read(folder)

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 from rdfia_keras.runs.listing import list_run
-from rdfia_keras.runs.history import history_bytes
 from stored_runs import change, store
 
 from rdfia_keras.analysis.comparison import find_run
@@ -18,6 +17,7 @@ from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.experiments.registry import ADAM, AUGMENT, BASELINE, CIRCLES, DROPOUT, NORMALIZE
 from rdfia_keras.runs.files import to_json
+from rdfia_keras.runs.history import history_bytes
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rdfia_keras.runs.record import Record
 from rdfia_keras.sections.get_or_train import query_of
 
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
+from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore, reference_store
 

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.records import read_record
 from rdfia_keras.sections.get_or_train import loader
 from stored_runs import change, no_data, store
@@ -18,7 +19,6 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import LADDER, declare_sweep
 from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES
-from rdfia_keras.runs.claims import claimed
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.sections import sweep
 
@@ -189,14 +189,18 @@ def test_a_stop_between_two_trials_keeps_what_is_finished(options, monkeypatch):
     assert result.exit_code == 130 and result.data["rows"][0]["n"] == 1 and "2 of 3 trials are left" in result.hint
 
 
-def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice(options, tmp_path):
-    """The other process claims the first trial, and has finished it when it lets go."""
+@pytest.mark.parametrize("claims", ["", sweep.FOLDER], ids=["training", "sweep"])
+def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice(options, tmp_path, claims):
+    """The other process claims the first trial, and has finished it when it lets go.
+
+    It trains the trial itself, as a worker does whose driver has died, or it is a sweep whose worker does.
+    """
     load, declared = loader(options), short(2)
     first, second = sweep.plan(declared, quick=False)
     holds, may_end = threading.Event(), threading.Event()
 
     def other():
-        with claimed(tmp_path, first.query):
+        with claimed(tmp_path / claims, first.query):
             holds.set()
             may_end.wait(20)
             store(tmp_path, first.experiment, best=0.9)

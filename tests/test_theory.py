@@ -117,7 +117,7 @@ def test_question_7s_fields_end_at_the_border_of_the_image():
     assert max(row["most"] for row in rows) < 32 * 32
 
 
-def test_the_receptive_fields_are_told_and_drawn(tmp_path):
+def test_receptive_fields_are_listed_and_drawn(tmp_path):
     result = explain("receptive-field", RunOptions(out=tmp_path), dataset="digits")
     assert result.table[4]["inside the image"] == "324 to 900"
     assert "sees all of the image's 1,024 pixels" in result.lines[0]
@@ -325,8 +325,3 @@ def test_each_kind_of_whitening_has_pictures_of_its_own(tiny_images):
     assert versions.min() == 0 and versions.max() == 255
     again = network_facts.whitened(images, axes, 1.0, ("zca",))
     assert not np.allclose(again[:, 0], versions[:, 0])
-
-
-def test_stretched_images_use_all_grey_levels():
-    out = network_facts.stretch(np.random.default_rng(0).normal(size=(2, 8, 8, 3)))
-    assert out.min() == 0 and out.max() == 255

@@ -7,11 +7,11 @@ import signal
 import keras
 import numpy as np
 import pytest
-from rdfia_keras.runs.history import read_history
 from trainings import Doing, assert_equal_training, numbers
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Split
+from rdfia_keras.runs.history import read_history
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress
 from rdfia_keras.training.batches import _Batches, batches

@@ -30,7 +30,7 @@ class Maps:
 
 
 def last_convolution(model: keras.Model) -> keras.layers.Layer | None:
-    """The layer whose outputs are the last with a height and a width, poolings left out; None without convolutions.
+    """Return the last layer, but for poolings, whose outputs have a height and a width; None without convolutions.
 
     Of the homework's network that is the third ReLU: Grad-CAM looks at what a convolution passes on.
     """
@@ -43,7 +43,7 @@ def last_convolution(model: keras.Model) -> keras.layers.Layer | None:
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps:
-    """Grad-CAM of the last convolution (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391).
+    """Compute Grad-CAM of the last convolution (Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391).
 
     With A_k the layer's feature maps and s the logit of the class,
 
@@ -71,10 +71,12 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
 
 
 def scores_gradient(model: keras.Model, layer: keras.layers.Layer, features: Any, labels: np.ndarray) -> np.ndarray:
-    """Gradient of each image's logit of its class with respect to the outputs of a layer.
+    """Compute the gradient of each image's logit of its class with respect to the outputs of a layer.
 
     Args:
-        features: These outputs, float32 (N, rows, columns, channels).
+        model: From images to logits.
+        layer: One of its layers.
+        features: That layer's outputs, float32 (N, rows, columns, channels).
         labels: Int (N,).
 
     Returns:
@@ -87,7 +89,7 @@ def scores_gradient(model: keras.Model, layer: keras.layers.Layer, features: Any
 
 
 def _gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
-    """Gradient of a scalar function at x: the one thing for which Keras has no word of its own."""
+    """Compute the gradient of a scalar function at x, for which Keras has no function of its own."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -104,7 +106,7 @@ def _gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
 
 
 def _seen(model: keras.Model) -> tuple[float, float, float, float]:
-    """Edges of what the network sees of an image: the middle of it, where its augmentation crops."""
+    """Return the edges of what the network sees of an image: the middle of it, where its augmentation crops."""
     height, width = model.input.shape[1:3]
     augmentation = augmentation_of(model)
     inner_height, inner_width = augmentation.output.shape[1:3] if augmentation else (height, width)
@@ -115,7 +117,7 @@ def _seen(model: keras.Model) -> tuple[float, float, float, float]:
 def occlusion(
     predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, side: int = 8, stride: int = 2
 ) -> Maps:
-    """How much probability a class loses when a grey square hides a part of the image.
+    """Measure how much probability a class loses when a grey square hides a part of the image.
 
     Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, figure 7.
 
@@ -123,7 +125,7 @@ def occlusion(
         predict: From images, uint8 (M, H, W, C), to probabilities (M, n_y).
         images: Uint8 (N, H, W, C).
         labels: The class to explain for each image, int (N,).
-        side: Of the square, pixels.
+        side: Side of the square, pixels.
         stride: Pixels between two places of the square.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Runs side by side: the settings that differ, the results, and all curves in one plot."""
+"""Compare runs: the settings that differ, the results, and all curves in one plot."""
 
 import hashlib
 from collections import Counter
@@ -14,17 +14,17 @@ from rdfia_keras.runs.history import EpochRow
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import find_run
 
-# The colours of a plot that can be told apart.
+# A plot has no more colours that can be told apart.
 MAX_RUNS = 10
 # Bytes; file systems allow 255.
 MAX_FILE_NAME = 100
 
 
 def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> Result:
-    """Compare runs.
+    """Compare runs: settings that differ, results, and curves in one plot.
 
     Args:
-        names: As of `find_run`.
+        names: Runs, as `find_run` takes them.
         out: The results folder.
         plot: Where the plot goes; None for a file in `compare/` of the results folder.
 
@@ -69,25 +69,24 @@ def _with_unique_names(runs: Sequence[Run]) -> list[Run]:
 
 
 def equal_weights(rows: Sequence[Row]) -> list[list[str]]:
-    """The names of runs whose weights are equal bit by bit, in groups of two and more."""
+    """Return the names of runs whose weights are equal bit by bit, in groups of two and more."""
     groups: dict[str, list[str]] = {}
-    for one in rows:
-        if one["weights_digest"]:
-            groups.setdefault(one["weights_digest"], []).append(one["run"])
+    for run in rows:
+        if run["weights_digest"]:
+            groups.setdefault(run["weights_digest"], []).append(run["run"])
     return [names for names in groups.values() if len(names) > 1]
 
 
 def _remarks(rows: Sequence[Row], changed: Sequence[str]) -> list[str]:
-    """What the table does not say by itself."""
-    of_one_section = len({one["section"] for one in rows}) == 1
+    """Return what the table does not say by itself."""
+    of_one_section = len({run["section"] for run in rows}) == 1
     remarks = ["no setting differs"] if of_one_section and not changed else []
     remarks += [f"equal weights: {', '.join(names)}" for names in equal_weights(rows)]
     digests: dict[str, set[str]] = {}
-    for one in rows:
-        if one["data_digest"]:
-            digests.setdefault(one["settings"]["dataset"], set()).add(one["data_digest"])
-    remarks += [f"not the same {data} in all of these runs" for data, found in digests.items() if len(found) > 1]
-    return remarks
+    for run in rows:
+        if run["data_digest"]:
+            digests.setdefault(run["settings"]["dataset"], set()).add(run["data_digest"])
+    return remarks + [f"not the same {data} in all of these runs" for data, seen in digests.items() if len(seen) > 1]
 
 
 def _why_no_curve(run: Run) -> str:
@@ -97,7 +96,7 @@ def _why_no_curve(run: Run) -> str:
 
 
 def _file_name(names: Sequence[str]) -> str:
-    """`cnn-baseline-vs-cnn-augment.png`; of long names the first, and a digest of all."""
+    """Return `cnn-baseline-vs-cnn-augment.png`; of long names the first, and a digest of all."""
     file = "-vs-".join(names).replace("/", "-").replace("\\", "-")
     if len(file.encode()) > MAX_FILE_NAME:
         digest = hashlib.sha256(file.encode()).hexdigest()[:8]
@@ -109,15 +108,15 @@ def _file_name(names: Sequence[str]) -> str:
 def _draw(curves: dict[str, list[EpochRow]], rows: Sequence[Row], path: Path) -> None:
     from rdfia_keras import plots
 
-    drawn = [one for one in rows if one["run"] in curves]
-    data = " and ".join(dict.fromkeys(Path(one["settings"]["dataset"]).name for one in drawn))
+    drawn = [run for run in rows if run["run"] in curves]
+    data = " and ".join(dict.fromkeys(Path(run["settings"]["dataset"]).name for run in drawn))
     title = f"{len(drawn)} run{'s' if len(drawn) > 1 else ''} on {data}"
     figure = plots.runs_side_by_side({_label(name, curve): curve for name, curve in curves.items()}, title)
     make_folder(path.parent)
-    plots.save(figure, path, smoke_test=any(one["quick"] for one in drawn))
+    plots.save(figure, path, smoke_test=any(run["quick"] for run in drawn))
 
 
 def _label(name: str, curve: Sequence[EpochRow]) -> str:
-    """A run's name, of mlp with the implementation that is drawn."""
+    """Return a run's name, of mlp with the implementation that is drawn."""
     implementation = curve[0].get("implementation")
     return f"{name} ({implementation})" if implementation else name

@@ -1,4 +1,4 @@
-"""Experiments beside what was published, the package's reference, and what they change."""
+"""Compare runs with what was published, with the package's reference, and with the experiment that they change."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rdfia_keras.config import MlpConfig
@@ -52,9 +52,6 @@ class Statistics:
             return None
         std = statistics.stdev(finite) if len(finite) > 1 else None
         return cls(len(finite), statistics.fmean(finite), std, min(finite), max(finite))
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def percents(self) -> str:
         """Return mean and standard deviation of fractions as text: `81.70 ± 0.21 %`."""
@@ -189,14 +186,14 @@ def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str,
 def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] | None:
     """Return the statistics of each measure over the reference's seeds, after `epochs` epochs; None without a run."""
     values = measures_by_seed(experiment, epochs).values()
-    found = {name: Statistics.of(value[name] for value in values) for name in MEASURES}
-    return {name: value for name, value in found.items() if value} or None
+    by_name = ((name, Statistics.of(value[name] for value in values)) for name in MEASURES)
+    return {name: value for name, value in by_name if value} or None
 
 
 def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
     """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
-    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
-    measured = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
+    on_data = (experiment for experiment in REGISTRY.values() if experiment.config.dataset == DATASET)
+    measured = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
     return [values for values in measured if values["last"].n > 1]
 
 
@@ -248,14 +245,11 @@ class DifferenceToBase:
         return tuple(name for name, value in self.threshold.items() if abs(self.differences[name]) > value)
 
     @property
-    def is_gain(self) -> bool:
-        """Whether the experiment is better in every measure, by more than the threshold."""
-        return len(self.significant) == len(MEASURES) and min(self.differences.values()) > 0
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether the experiment is worse in every measure, by more than the threshold."""
-        return len(self.significant) == len(MEASURES) and max(self.differences.values()) < 0
+    def direction(self) -> int:
+        """1 for a gain in every measure above the threshold, -1 for such a loss, otherwise 0."""
+        if len(self.significant) < len(MEASURES):
+            return 0
+        return int(min(self.differences.values()) > 0) - int(max(self.differences.values()) < 0)
 
 
 def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:

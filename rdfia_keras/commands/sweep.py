@@ -1,6 +1,8 @@
 """`rdfia sweep`: experiments x settings x seeds, each trial an ordinary run, then one table and two pictures of all."""
 
 import functools
+import importlib.util
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ import typer
 
 from rdfia_keras.commands._options import command
 from rdfia_keras.config import AT_LEAST_1, FRACTION, RunOptions, Setting
-from rdfia_keras.errors import ConfigError
+from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import Sweep, declare_sweep
 from rdfia_keras.result import Result
 
@@ -99,12 +101,29 @@ def sweep(
 
     train: Train = train_in_turn
     if on_cluster:
-        from rdfia_keras.training import cluster
+        check_cluster(options, address, num_gpus)
+        from rdfia_keras.training.cluster import Cluster
+        from rdfia_keras.training.cluster import train as train_on_cluster
 
-        asked = cluster.Cluster(address, num_cpus or 1, num_gpus or 0.0)
-        cluster.check(options, asked)
-        train = functools.partial(cluster.train, cluster=asked)
+        train = functools.partial(train_on_cluster, cluster=Cluster(address, num_cpus or 1, num_gpus or 0.0))
     return run_sweep(declared, Resources(options), dry_run, train)
+
+
+def check_cluster(options: RunOptions, address: str | None, num_gpus: float | None) -> None:
+    """Refuse options of a cluster that cannot be, before anything starts.
+
+    Raises:
+        ConfigError: If device and number of GPUs contradict each other, or the address is not valid.
+        RdfiaError: If Ray is not installed.
+    """
+    if address not in (None, "auto") and not re.fullmatch(r".+:\d+", str(address)):
+        raise ConfigError(f"--address must be HOST:PORT, or auto, not {address!r}")
+    if options.device == "gpu" and not num_gpus:
+        raise ConfigError("--device gpu needs --num-gpus, such as --num-gpus 1")
+    if options.device == "cpu" and num_gpus:
+        raise ConfigError("--num-gpus and --device cpu exclude each other: leave one out")
+    if importlib.util.find_spec("ray") is None:
+        raise RdfiaError("Ray is not installed: run pip install 'rdfia-keras[cluster]'")
 
 
 def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train") -> Result:
@@ -135,7 +154,7 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     folder = make_folder(options.out / SWEEPS_FOLDER / (f"{sweep.name}-quick" if options.quick else sweep.name))
     note(f"{sweep.name}: {len(trials):,} trials, {len(finished):,} of them finished earlier")
     exit_code, progress = 0, SweepProgress(len(missing))
-    for result in train(missing, resources):
+    for result in train(missing, resources) if missing else ():
         exit_code = max(exit_code, result.exit_code)
         if result.run:
             finished[result.trial] = result.run

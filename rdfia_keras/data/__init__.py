@@ -34,10 +34,10 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     """Load a data set of vectors.
 
     Args:
-        name: One of `config.VECTOR_DATASETS`: `circles` (N, 2), `digits` (N, 64), `mnist` (N, 784), the values of the
-            last two in [0, 1]; or the path of a CSV file of points (N, 2), see `data/points.py`.
-        data_dir: Folder to search for `circles.mat` and `mnist.npz`. Without the file, `circles` is generated and
-            `mnist` is read from Keras's cache, downloaded if need be.
+        name: `circles` (N, 2), `digits` (N, 64) or `mnist` (N, 784), the last two in [0, 1]; or the path of a CSV file
+            of points (N, 2), see `data/points.py`.
+        data_dir: Folder to search for `circles.mat` and `mnist.npz`. Without the file, `circles` is drawn and `mnist`
+            is read from Keras's cache, downloaded if need be.
 
     Returns:
         A `Dataset` with x of dtype float64 and y of dtype int64.
@@ -56,9 +56,8 @@ def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_si
     """Load a data set of images.
 
     Args:
-        name_or_path: One of `config.IMAGE_DATASETS`: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1), `digits`
-            (N, 32, 32, 3). Or the path of a folder of train/<class>/ and test/<class>/ images, which gives
-            (N, image_size, image_size, 3).
+        name_or_path: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1) or `digits` (N, 32, 32, 3); or the path of a
+            folder of train/<class>/ and test/<class>/ images, which become (N, image_size, image_size, 3).
         data_dir: Folder to search for `mnist.npz` and CIFAR-10's `cifar-10-batches-py/` or `cifar-10-python.tar.gz`.
             Without the file, the data set is read from Keras's cache, downloaded if need be.
         image_size: Height and width of the images of a folder. The named data sets ignore it.

@@ -53,17 +53,13 @@ def find(data_dir: Path) -> Path | None:
 
 def read(path: Path) -> Dataset:
     """Read a folder of batches, or an archive without unpacking it to disk."""
-    is_folder = path.is_dir()
-    splits, classes = {}, CLASSES
-    for name, where, data in _folder_files(path) if is_folder else _archive_files(path):
+    splits: dict[str, Split] = {}
+    classes: tuple[str, ...] = CLASSES
+    for name, where, data in _folder_files(path) if path.is_dir() else _archive_files(path):
         if name == _META:
             classes = _class_names(data, where)
         else:
             splits[name] = _split(data, where)
-    missing = [name for name in (*_TRAIN, _TEST) if name not in splits]
-    if missing:
-        remedy = f"unpack the whole of {ARCHIVE} there" if is_folder else f"download {ARCHIVE} again"
-        raise RdfiaError(f"{path} has no {', '.join(missing)}; {remedy}")
     parts = [splits.pop(name) for name in _TRAIN]
     train = Split(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts]))
     return Dataset("cifar10", train, splits[_TEST], classes, str(path))
@@ -71,17 +67,19 @@ def read(path: Path) -> Dataset:
 
 def _folder_files(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     """Read the batches of a folder: the name, the path and the content of each."""
-    for path in (folder / name for name in (*_TRAIN, _TEST, _META)):
-        if path.is_file():
-            try:
-                _check_size(path.stat().st_size, str(path))
-                yield path.name, str(path), path.read_bytes()
-            except OSError as error:
-                raise RdfiaError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    paths = [folder / name for name in (*_TRAIN, _TEST, _META) if (folder / name).is_file()]
+    _check_complete(folder, {path.name for path in paths}, f"unpack the whole of {ARCHIVE} there")
+    for path in paths:
+        try:
+            _check_size(path.stat().st_size, str(path))
+            yield path.name, str(path), path.read_bytes()
+        except OSError as error:
+            raise RdfiaError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _archive_files(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """Read the batches of an archive: the name, the path and the content of each."""
+    names = set()
     try:
         # In the archive's own order: going back in a .tar.gz means unpacking it again from its start.
         with tarfile.open(path, "r:*") as archive:
@@ -90,11 +88,19 @@ def _archive_files(path: Path) -> Iterator[tuple[str, str, bytes]]:
                 file = archive.extractfile(member) if member.isfile() else None
                 if file and name in (*_TRAIN, _TEST, _META):
                     _check_size(member.size, where)
+                    names.add(name)
                     yield name, where, file.read()
     except RdfiaError:
         raise
     except Exception as error:  # A damaged archive can raise anything: ReadError, EOFError, zlib.error, ...
         raise RdfiaError(f"{path} is empty, cut short or not a .tar.gz archive; download {ARCHIVE} again") from error
+    _check_complete(path, names, f"download {ARCHIVE} again")
+
+
+def _check_complete(path: Path, names: set[str], remedy: str) -> None:
+    missing = [name for name in (*_TRAIN, _TEST) if name not in names]
+    if missing:
+        raise RdfiaError(f"{path} has no {', '.join(missing)}; {remedy}")
 
 
 def _check_size(size: int, where: str) -> None:

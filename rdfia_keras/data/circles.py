@@ -2,7 +2,6 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,18 +9,19 @@ from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 
 FILE = "circles.mat"
-# The outer circle is class 0 and the inner one class 1, in the course's file and in the generated points.
+# The outer circle is class 0 and the inner one class 1, in the course's file and in the drawn points.
 CLASSES = ("outer", "inner")
 _KEYS = ("Xtrain", "Ytrain", "Xtest", "Ytest")
 # The course's file has 6.6 kB; compressed matrices can swell a thousandfold when read.
 _MAX_BYTES = 1_000_000
+_FIX = "put the course's file there"
 
 
 def load_vectors(data_dir: Path | None) -> Dataset:
-    """Read the course's `circles.mat` from `data_dir`, or generates 100 points of each class for each split.
+    """Read the course's `circles.mat` from `data_dir`, or draw 100 points of each class for each split.
 
     Returns:
-        Points of shape (N, 2), float64, and their class 0 or 1. The generated points are always the same.
+        Points of shape (N, 2), float64, and their class 0 or 1. The drawn points are always the same.
 
     Raises:
         RdfiaError: If `circles.mat` is damaged or is another file.
@@ -29,10 +29,10 @@ def load_vectors(data_dir: Path | None) -> Dataset:
     path = data_dir / FILE if data_dir else None
     if path and path.exists():
         return read(path)
-    return Dataset("circles", _generate(0), _generate(1), CLASSES, "drawn with sklearn.datasets.make_circles")
+    return Dataset("circles", _draw(0), _draw(1), CLASSES, "drawn with sklearn.datasets.make_circles")
 
 
-def _generate(random_state: int) -> Split:
+def _draw(random_state: int) -> Split:
     from sklearn.datasets import make_circles
 
     x, y = make_circles(n_samples=(100, 100), noise=0.2, factor=0.33, random_state=random_state)
@@ -41,36 +41,29 @@ def _generate(random_state: int) -> Split:
 
 def read(path: Path) -> Dataset:
     """Read a `circles.mat`: Xtrain and Xtest of shape (N, 2), Ytrain and Ytest one-hot of shape (N, 2)."""
-    arrays = _read_matrices(path)
+    from scipy.io import loadmat
+
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise RdfiaError(f"{path} is larger than {_MAX_BYTES:,} bytes, so it is not the course's file; {_FIX}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            arrays = loadmat(path, variable_names=_KEYS)
+    except RdfiaError:
+        raise
+    except Exception as error:  # loadmat raises anything on a damaged file: ValueError, TypeError, zlib.error, ...
+        raise RdfiaError(f"{path} is empty, cut short or not a MATLAB file; {_FIX}") from error
     missing = [key for key in _KEYS if key not in arrays]
     if missing:
-        raise RdfiaError(
-            f"{path} has no {', '.join(missing)}; it must hold {', '.join(_KEYS)}: put the course's file there"
-        )
+        raise RdfiaError(f"{path} has no {', '.join(missing)}; it must hold {', '.join(_KEYS)}: {_FIX}")
     train, test = (_split(path, name, arrays[f"X{name}"], arrays[f"Y{name}"]) for name in ("train", "test"))
     return Dataset("circles", train, test, CLASSES, str(path))
 
 
-def _read_matrices(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    try:
-        if path.stat().st_size <= _MAX_BYTES:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return loadmat(path, variable_names=_KEYS)
-    except Exception as error:  # loadmat raises anything on a damaged file: ValueError, TypeError, zlib.error, ...
-        raise RdfiaError(f"{path} is empty, cut short or not a MATLAB file; put the course's file there") from error
-    raise RdfiaError(f"{path} is larger than {_MAX_BYTES:,} bytes, so it is not the course's file; put that one there")
-
-
 def _split(path: Path, name: str, x: np.ndarray, y: np.ndarray) -> Split:
     if x.dtype.kind not in "fiu" or x.ndim != 2 or x.shape[1] != 2 or not np.isfinite(x).all():
-        raise RdfiaError(f"{path}: X{name} must be N points of 2 finite numbers; put the course's file there")
-    if y.dtype.kind not in "fiub" or y.shape != x.shape or not _is_one_hot(y):
-        raise RdfiaError(f"{path}: Y{name} must be one-hot rows of 2, one for each point; put the course's file there")
+        raise RdfiaError(f"{path}: X{name} must be N points of 2 finite numbers; {_FIX}")
+    is_one_hot = y.dtype.kind in "fiub" and y.shape == x.shape and np.isin(y, (0, 1)).all() and (y.sum(1) == 1).all()
+    if not is_one_hot:
+        raise RdfiaError(f"{path}: Y{name} must be one-hot rows of 2, one for each point; {_FIX}")
     return Split(np.ascontiguousarray(x, np.float64), y.argmax(axis=1).astype(np.int64))
-
-
-def _is_one_hot(y: np.ndarray) -> bool:
-    return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())

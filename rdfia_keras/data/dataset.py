@@ -35,7 +35,7 @@ class Split:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of both arrays, with their shapes and dtypes."""
+        """First 16 hexadecimal digits of the SHA-256 of both arrays, with their shapes and dtypes."""
         return _digest(self.x, self.y)
 
 
@@ -75,9 +75,10 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of all four arrays of the whole data set."""
-        whole = self.whole or self
-        return _digest(whole.train.x, whole.train.y, whole.test.x, whole.test.y)
+        """First 16 hexadecimal digits of the SHA-256 of all four arrays, before anything is held out or left out."""
+        if self.whole:
+            return self.whole.digest
+        return _digest(self.train.x, self.train.y, self.test.x, self.test.y)
 
     def take(self, count: int) -> "Dataset":
         """Return the first `count` training and test examples."""

@@ -1,4 +1,4 @@
-"""Reads the pickles of CIFAR-10, which are data from outside, without running what they ask for."""
+"""The pickles of CIFAR-10, which are data from outside: read without running what they ask for."""
 
 import io
 import pickle
@@ -37,7 +37,7 @@ class _Refused(Exception):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds uint8 arrays of the bytes that a pickle holds, and imports nothing that it names."""
+    """An unpickler of uint8 arrays that imports nothing that a pickle names."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in for one of the few NumPy names of an honest batch.

@@ -44,12 +44,13 @@ def _class_order(name: str) -> tuple[float, str]:
 
 
 def _split(rows: list[tuple[tuple[float, float], str, str]], split: str, classes: list[str]) -> Split:
-    chosen = [(x, classes.index(name)) for x, name, of in rows if of == split]
-    return Split(np.array([x for x, _ in chosen], np.float64), np.array([y for _, y in chosen], np.int64))
+    x = [point for point, _, row_split in rows if row_split == split]
+    y = [classes.index(name) for _, name, row_split in rows if row_split == split]
+    return Split(np.array(x, np.float64), np.array(y, np.int64))
 
 
 def _rows(path: Path) -> Iterator[tuple[tuple[float, float], str, str]]:
-    """The point, the class and the split of each row."""
+    """Read the point, the class and the split of each row."""
     lines = csv.reader(_text(path).splitlines())
     header = [name.strip() for name in next(lines, [])]
     if sorted(header) != sorted(COLUMNS):

@@ -48,7 +48,7 @@ class Augmentation(keras.layers.Layer):
 
     @classmethod
     def from_names(cls, names: tuple[str, ...], size: int, seed: int) -> "Augmentation":
-        """The transformations of these names, for images of a height; a crop changes it for those after it."""
+        """Make the transformations of these names, for images of a height; a crop changes it for those after it."""
         layers = []
         for name in names:
             layers.append(LAYERS[name](size, seed))
@@ -90,7 +90,7 @@ class Augmentation(keras.layers.Layer):
 
 
 def crop_size(size: int) -> int:
-    """The homework's 28 of 32 pixels, in proportion for images of another size."""
+    """Return the homework's 28 of 32 pixels, in proportion for images of another size."""
     return size * 7 // 8
 
 
@@ -165,11 +165,11 @@ class RandomPerImage(keras.layers.Layer):
         return self.transform(images, ops.shape(images)[0])
 
     def transform(self, images, count):
-        """A random version of each of `count` images."""
+        """Return a random version of each of `count` images."""
         raise NotImplementedError
 
     def uniform(self, shape, low, high):
-        """Numbers from [low, high), float32: `keras.random.uniform`'s, but the same under XLA, by way of integers."""
+        """Draw numbers from [low, high), float32: `keras.random.uniform`'s, but the same under XLA, by integers."""
         drawn = keras.random.randint(shape, 0, 2**23, seed=self.seed_generator)
         return low + (high - low) * (ops.cast(drawn, "float32") / 2**23)
 

@@ -23,11 +23,11 @@ SMALLEST_IMAGE = 16
 
 
 def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
-    """The config's model, with weights drawn from its seed and statistics taken from the training set.
+    """Build the config's model, with weights drawn from its seed and statistics taken from the training set.
 
     Args:
-        config: With every default filled in (`config.resolve()`).
-        data: Images uint8 (N, H, W, C).
+        config: A config with every default filled in (`config.resolve()`).
+        data: Images, uint8 (N, H, W, C).
 
     Returns:
         A model from images, uint8 (N, H, W, C), to logits, float32 (N, n_y).
@@ -49,7 +49,7 @@ def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
 
 
 def augmentation_of(model: keras.Model) -> Augmentation | None:
-    """The part of a model that transforms its images, or None."""
+    """Return the part of a model that transforms its images, or None."""
     return next((layer for layer in model.layers if isinstance(layer, Augmentation)), None)
 
 
@@ -57,7 +57,7 @@ def check_images(config: CnnConfig, data: Dataset) -> None:
     """Refuse images that the network would pool away to nothing.
 
     Raises:
-        RdfiaError: With the size that is needed.
+        RdfiaError: If they are; the message says which size is needed.
     """
     size = min(data.train.x.shape[1:3])
     size = crop_size(size) if "crop" in config.augmentations else size
@@ -68,7 +68,7 @@ def check_images(config: CnnConfig, data: Dataset) -> None:
 
 
 def preprocess(x: keras.KerasTensor, config: CnnConfig, data: Dataset) -> keras.KerasTensor:
-    """Pixels from 0..255 to [0, 1], then to mean 0 and standard deviation 1 (question 19), or whitened (question 21).
+    """Scale pixels from 0..255 to [0, 1], then normalize (question 19) or whiten them (question 21).
 
     Always float32: bfloat16 has too few digits for pixels. The statistics are the training set's.
     """
@@ -85,7 +85,7 @@ def preprocess(x: keras.KerasTensor, config: CnnConfig, data: Dataset) -> keras.
 
 
 def cifar_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTensor:
-    """The homework's network: 1,191,170 parameters on 32x32x3 with 10 classes (question 10)."""
+    """Apply the homework's network: 1,191,170 parameters on 32x32x3 with 10 classes (question 10)."""
     policy = config.precision
     for number, filters in enumerate((32, 64, 64), start=1):
         x = layers.Conv2D(filters, 5, padding="same", dtype=policy, name=f"conv{number}")(x)
@@ -101,7 +101,7 @@ def cifar_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasT
 
 
 def lenet(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTensor:
-    """LeNet-5 as the homework's MNIST code has it: tanh and max-pooling (figure 6 b)."""
+    """Apply LeNet-5 as the homework's MNIST code has it: tanh and max-pooling (figure 6 b)."""
     policy = config.precision
     x = layers.Conv2D(6, 5, padding="same", activation="tanh", dtype=policy, name="conv1")(x)
     x = layers.MaxPooling2D(2, dtype=policy, name="pool1")(x)
@@ -114,14 +114,14 @@ def lenet(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTenso
 
 
 def dense_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTensor:
-    """One hidden layer of 100 tanh units: the fully-connected reference (figure 6 a)."""
+    """Apply one hidden layer of 100 tanh units: the fully-connected reference (figure 6 a)."""
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(100, activation="tanh", dtype=config.precision, name="fc1")(x)
     return layers.Dense(n_y, dtype="float32", name="fc2")(_dropout(x, config))
 
 
 def _dropout(x: keras.KerasTensor, config: CnnConfig) -> keras.KerasTensor:
-    """Dropout before the last layer, if it is on (question 29)."""
+    """Apply dropout before the last layer, if it is on (question 29)."""
     if not config.dropout_rate:
         return x
     return layers.Dropout(config.dropout_rate, seed=config.seed, dtype=config.precision, name="dropout")(x)

@@ -14,17 +14,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
+        """Normalize by the statistics of the batch in training, and by the moving ones otherwise."""
         if keras.backend.backend() != "tensorflow" or mask is not None or len(inputs.shape) != 4:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
         learning = bool(training) and self.trainable
-        known = (ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance))
+        moving = (ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance))
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             ops.cast(inputs, self.compute_dtype),
             ops.convert_to_tensor(self.gamma),
             ops.convert_to_tensor(self.beta),
-            *((None, None) if learning else known),
+            *((None, None) if learning else moving),
             epsilon=self.epsilon,
             is_training=learning,
         )
@@ -32,13 +33,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
             # The kernel's variance is of a sample, Keras's of the batch itself.
             count = ops.cast(ops.prod(ops.shape(inputs)[:3]), "float32")
             variance = variance * (count - 1) / count
-            self.moving_mean.assign(known[0] * self.momentum + mean * (1 - self.momentum))
-            self.moving_variance.assign(known[1] * self.momentum + variance * (1 - self.momentum))
+            self.moving_mean.assign(moving[0] * self.momentum + mean * (1 - self.momentum))
+            self.moving_variance.assign(moving[1] * self.momentum + variance * (1 - self.momentum))
         return outputs
 
 
 def plain(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Keras's own layer in place of ours, for a model that is saved; any other layer as it is."""
+    """Return Keras's own layer in place of this one, for a model that is saved; any other layer as it is."""
     if isinstance(layer, BatchNormalization):
         return keras.layers.BatchNormalization.from_config(layer.get_config())
     return layer

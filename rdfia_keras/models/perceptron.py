@@ -26,7 +26,7 @@ PARAMETERS = ("W_h", "b_h", "W_y", "b_y")
 
 
 def forward(params: dict, x: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Question 7: every intermediate result, from x to y_hat."""
+    """Compute every intermediate result, from x to y_hat (question 7)."""
     h_tilde = tf.matmul(x, params["W_h"], transpose_b=True) + params["b_h"]
     h = tf.tanh(h_tilde)
     y_tilde = tf.matmul(h, params["W_y"], transpose_b=True) + params["b_y"]
@@ -36,14 +36,15 @@ def forward(params: dict, x: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def cross_entropy(y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Question 14: -Σ y_i ỹ_i + log Σ exp ỹ_i, averaged over the batch; the largest ỹ leaves the exponential."""
+    """Compute -Σ y_i ỹ_i + log Σ exp ỹ_i, averaged over the batch (question 14)."""
+    # The largest ỹ leaves the exponential, which would overflow.
     largest = tf.reduce_max(y_tilde, axis=1)
     log_sum = largest + tf.math.log(tf.reduce_sum(tf.exp(y_tilde - largest[:, None]), axis=1))
     return tf.reduce_mean(log_sum - tf.reduce_sum(y * y_tilde, axis=1))
 
 
 def backward(params: dict, outputs: dict, y: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Questions 15-17: the gradient of the averaged loss with respect to each parameter."""
+    """Compute the gradient of the averaged loss with respect to each parameter (questions 15-17)."""
     grad_y_tilde = (outputs["y_hat"] - y) / tf.cast(tf.shape(y)[0], y.dtype)
     grad_h_tilde = tf.matmul(grad_y_tilde, params["W_y"]) * (1 - outputs["h"] ** 2)
     return {
@@ -55,7 +56,7 @@ def backward(params: dict, outputs: dict, y: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def sgd(params: dict, grads: dict, eta: float) -> None:
-    """One step down the gradient, in place."""
+    """Take one step down the gradient, in place."""
     for name, param in params.items():
         param.assign_sub(eta * grads[name])
 
@@ -156,11 +157,16 @@ class Optimizer(Layers):
 
 
 # By name of `config.IMPLEMENTATIONS`: a class made from initial weights and eta.
-IMPLEMENTATIONS: dict[str, type[Manual] | type[Layers]] = {"manual": Manual, "tape": Tape, "layers": Layers, "optimizer": Optimizer}
+IMPLEMENTATIONS: dict[str, type[Manual] | type[Layers]] = {
+    "manual": Manual,
+    "tape": Tape,
+    "layers": Layers,
+    "optimizer": Optimizer,
+}
 
 
 def compile_epochs(network: Manual | Layers, batch_size: int, bounds: Sequence[int]) -> Callable:
-    """A function (x, y, orders, count) that trains for `count` epochs in one compiled call.
+    """Return a function (x, y, orders, count) that trains for `count` epochs in one compiled call.
 
     The rows of x and y up to the first of `bounds`, N, are for training, those up to the next for testing, and what
     follows, if there are two, for validation. `orders`, (at least count, N), has a permutation of the training examples
@@ -255,7 +261,7 @@ def _assign(params: dict[str, tf.Variable], flat: np.ndarray) -> None:
 
 
 def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor, bounds: Sequence[int]) -> tf.Tensor:
-    """Loss and accuracy over the rows up to each bound and after the last: (4,) for one bound, (6,) for two.
+    """Compute loss and accuracy over the rows up to each bound and after the last: (4,) for one bound, (6,) for two.
 
     One forward pass serves all of them.
     """
@@ -266,7 +272,7 @@ def measure(network: Manual | Layers, x: tf.Tensor, y: tf.Tensor, bounds: Sequen
 
 
 def predict(network: Manual | Layers, x: np.ndarray) -> np.ndarray:
-    """y_hat (N, n_y): each row sums to one."""
+    """Compute y_hat (N, n_y): each row sums to one."""
     return tf.nn.softmax(network.logits(tf.constant(x))).numpy()
 
 
@@ -307,7 +313,7 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
 
 
 def _relative_error(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest absolute difference of two arrays divided by the largest absolute entry of both; 0 for two zeros."""
+    """Divide the largest absolute difference of two arrays by the largest absolute entry of both; 0 for two zeros."""
     scale = max(np.abs(one).max(), np.abs(other).max())
     return float(np.abs(one - other).max() / scale) if scale else 0.0
 
@@ -326,5 +332,5 @@ def _central_differences(
 
 
 def tensors(*arrays: np.ndarray) -> tuple[tf.Tensor, ...]:
-    """NumPy arrays as tensors, once, so that no epoch copies them again."""
+    """Convert NumPy arrays to tensors, once, so that no epoch copies them again."""
     return tuple(tf.constant(array) for array in arrays)

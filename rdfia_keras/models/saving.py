@@ -9,7 +9,7 @@ import keras
 
 from rdfia_keras.errors import RdfiaError
 
-# Importing these registers the layers of ours that a model may hold.
+# Importing these registers the layers of this package that a model may hold.
 from rdfia_keras.models import augmentation, whitening  # noqa: F401
 from rdfia_keras.models.augmentation import PACKAGE
 from rdfia_keras.models.normalization import plain
@@ -24,7 +24,7 @@ _KERAS_CLASSES = {
 
 
 def own_classes() -> set[str]:
-    """The registered names of this package's layers."""
+    """Return the registered names of this package's layers."""
     return {name for name in keras.saving.get_custom_objects() if name.startswith(f"{PACKAGE}>")}
 
 
@@ -47,14 +47,14 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def _plain_model(model: keras.Model) -> keras.Model:
-    """The model without its optimizer, with Keras's own layers wherever ours only compute the same faster."""
+    """Copy the model without its optimizer, with Keras's own layers in place of those that only compute faster."""
     copy = keras.models.clone_model(keras.Model(model.input, model.output, name=model.name), clone_function=plain)
     copy.set_weights(model.get_weights())
     return copy
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """A model that `rdfia cnn` saved: raw uint8 images in, logits out.
+    """Load a model that `rdfia cnn` saved: raw uint8 images in, logits out.
 
     Args:
         path: A `.keras` archive, which is not trusted: only the layers that this package uses are made.
@@ -83,17 +83,17 @@ def load_model(path: str | Path) -> keras.Model:
 
 
 def _foreign_classes(config: object) -> set[str]:
-    """Every class that a model's configuration names and that is not one of ours."""
+    """Return every class that a model's configuration names and that is not one of this package's or Keras's."""
     if isinstance(config, list):
         return set().union(*map(_foreign_classes, config))
     if not isinstance(config, dict):
         return set()
-    found = set().union(*map(_foreign_classes, config.values()))
+    foreign = set().union(*map(_foreign_classes, config.values()))
     name = config.get("class_name")
     if name is not None:
-        ours = config.get("registered_name") == f"{PACKAGE}>{name}" and f"{PACKAGE}>{name}" in own_classes()
+        own = config.get("registered_name") == f"{PACKAGE}>{name}" and f"{PACKAGE}>{name}" in own_classes()
         module = config.get("module")
         builtin = name in _KERAS_CLASSES and (module is None or str(module).split(".")[0] == "keras")
-        if not (ours or builtin):
-            found.add(str(name))
-    return found
+        if not (own or builtin):
+            foreign.add(str(name))
+    return foreign

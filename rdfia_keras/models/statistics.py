@@ -4,7 +4,7 @@ import numpy as np
 
 
 def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of uint8 images (N, H, W, C), on pixels in [0, 1].
+    """Compute mean and standard deviation per channel of uint8 images (N, H, W, C), on pixels in [0, 1].
 
     Counted exactly from each channel's histogram, without a float copy of the images. For the training set alone:
     question 20.
@@ -22,7 +22,7 @@ def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
 def principal_axes(
     images: np.ndarray, size: tuple[int, int] | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (d,), variances (d,) and eigenvectors (d, d, in columns) of the pixels, the largest variance first.
+    """Compute mean (d,), variances (d,) and eigenvectors (d, d, in columns) of the pixels, largest variance first.
 
     For the training set alone: question 20 again. d is 3072 on CIFAR-10, where this takes some seconds.
 

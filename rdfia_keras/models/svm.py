@@ -25,12 +25,12 @@ from rdfia_keras.config import KERNELS, SvmConfig
 
 @dataclass(frozen=True)
 class SvmParameters:
-    """What decides one machine.
+    """Parameters of one machine.
 
     Attributes:
         kernel: One of `config.KERNELS`.
         C: How much a point on the wrong side of its margin costs; above 0.
-        degree: Of the polynomial; the other kernels ignore it.
+        degree: Degree of the polynomial; the other kernels ignore it.
     """
 
     kernel: str
@@ -39,7 +39,7 @@ class SvmParameters:
 
     @property
     def label(self) -> str:
-        """For a title, such as `poly degree 2, C 100`."""
+        """Text for a title, such as `poly degree 2, C 100`."""
         name = f"poly degree {self.degree}" if self.kernel == "poly" else self.kernel
         return f"{name}, C {self.C:.3g}"
 
@@ -57,7 +57,7 @@ FIGURE_5 = tuple(SvmParameters(kernel, C, degree=2) for kernel in ("poly", "rbf"
 
 
 def machines(config: SvmConfig) -> tuple[tuple[SvmParameters, ...], tuple[SvmParameters, ...]]:
-    """The machines that a config asks for: those of the table, and those of the curves over C.
+    """Return the parameters of the machines that a config asks for: those of the table, and those of the curves over C.
 
     Without a kernel they are the homework's figures 4 and 5; with one, that kernel at one C and over all.
     """
@@ -92,12 +92,12 @@ def fit(kernel: str, C: float, degree: int, x: np.ndarray, y: np.ndarray, seed: 
 
 
 def accuracy(model: SVC | LinearSVC, split_x: np.ndarray, split_y: np.ndarray) -> float:
-    """The fraction of the examples (N, n_x) that are given their class number (N,)."""
+    """Compute the fraction of the examples (N, n_x) that get their class number (N,)."""
     return float(model.score(split_x, split_y))
 
 
 def decision_values(model: SVC | LinearSVC, grid: np.ndarray) -> np.ndarray:
-    """What the sign (two classes) or the largest (more) of decides the class, at every point of a grid.
+    """Compute the values that decide the class at every point of a grid, by their sign (two classes) or the largest.
 
     Args:
         model: A fitted machine.
@@ -126,16 +126,16 @@ def sweep(
         support_vectors (how many; None for `linearsvc`, which keeps none).
     """
     rows = []
-    for one in parameters:
-        model = fit(one.kernel, one.C, one.degree, x_train, y_train, seed)
+    for machine in parameters:
+        model = fit(machine.kernel, machine.C, machine.degree, x_train, y_train, seed)
         rows.append(
             {
-                "kernel": one.kernel,
-                "C": one.C,
-                "degree": one.degree if one.kernel == "poly" else None,
+                "kernel": machine.kernel,
+                "C": machine.C,
+                "degree": machine.degree if machine.kernel == "poly" else None,
                 "train_accuracy": accuracy(model, x_train, y_train),
                 "test_accuracy": accuracy(model, x_test, y_test),
-                "support_vectors": None if one.kernel == "linearsvc" else int(model.n_support_.sum()),
+                "support_vectors": None if machine.kernel == "linearsvc" else int(model.n_support_.sum()),
             }
         )
     return rows

@@ -15,15 +15,17 @@ Tensor = Any
 
 
 def index_dtype() -> str:
-    """The whole numbers to compute indices in: TensorFlow keeps int32 arithmetic of a GPU in host memory."""
+    """Return the integer type to compute indices in: TensorFlow keeps int32 arithmetic of a GPU in host memory."""
     return "int64" if keras.backend.backend() == "tensorflow" else "int32"
 
 
 def gather_pixels(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Whole pixels of each image: (N, H, W, C), (N, h, w), (N, h, w) -> (N, h, w, C), same dtype.
+    """Gather whole pixels of each image: (N, H, W, C), (N, h, w), (N, h, w) -> (N, h, w, C), same dtype.
 
     Args:
-        rows, columns: Whole numbers within the image, of `index_dtype`.
+        images: Images (N, H, W, C).
+        rows: Row of each pixel, within the image, of `index_dtype`.
+        columns: Column of each pixel.
     """
     height, width, channels = images.shape[1:]
     number = ops.arange(ops.shape(images)[0], dtype=index_dtype())[:, None, None]
@@ -32,10 +34,12 @@ def gather_pixels(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def sample(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Bilinear samples, black outside: float32 (N, H, W, C), (N, h, w), (N, h, w) -> (N, h, w, C).
+    """Sample bilinearly, black outside: float32 (N, H, W, C), (N, h, w), (N, h, w) -> (N, h, w, C).
 
     Args:
-        y, x: Rows and columns, in pixels from the first one's centre.
+        images: Images (N, H, W, C).
+        y: Rows, in pixels from the first one's centre.
+        x: Columns.
     """
     height, width = images.shape[1:3]
     top, left = ops.floor(y), ops.floor(x)
@@ -51,7 +55,7 @@ def sample(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 
 def project(images: Tensor, matrix: list[list[Tensor]]) -> Tensor:
-    """Images whose pixel (x, y) shows the place (x', y') of the original, with (x', y', w) = matrix · (x, y, 1) / w.
+    """Warp images: pixel (x, y) shows the place (x', y') of the original, with (x', y', w) = matrix · (x, y, 1) / w.
 
     Args:
         images: float32 (N, H, W, C).
@@ -64,13 +68,15 @@ def project(images: Tensor, matrix: list[list[Tensor]]) -> Tensor:
 
 
 def rectangle_to(corners: Tensor, width: float, height: float) -> list[list[Tensor]]:
-    """The projective map that takes a rectangle's corners to four others (Heckbert 1989, section 2.2.3).
+    """Compute the projective map that takes a rectangle's corners to four others (Heckbert 1989, section 2.2.3).
 
     Args:
         corners: (N, 4, 2) as (x, y): where (0, 0), (width, 0), (0, height) and (width, height) go.
+        width: Width of the rectangle.
+        height: Height of the rectangle.
     """
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = ((corners[:, i, 0], corners[:, i, 1]) for i in range(4))
-    # Of the unit square first.
+    # First the map of the unit square.
     dx1, dx2, sx = x1 - x3, x2 - x3, x0 - x1 + x3 - x2
     dy1, dy2, sy = y1 - y3, y2 - y3, y0 - y1 + y3 - y2
     determinant = dx1 * dy2 - dx2 * dy1
@@ -85,7 +91,7 @@ def rectangle_to(corners: Tensor, width: float, height: float) -> list[list[Tens
 
 
 def inverse(matrix: list[list[Tensor]]) -> list[list[Tensor]]:
-    """The inverse of a projective map, up to a factor, which changes nothing: its adjugate."""
+    """Invert a projective map, up to a factor, which changes nothing: its adjugate."""
     (a, b, c), (d, e, f), (g, h, i) = matrix
     return [
         [e * i - f * h, c * h - b * i, b * f - c * e],

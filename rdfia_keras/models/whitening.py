@@ -41,6 +41,7 @@ class Whitening(keras.layers.Layer):
         self.kind, self.epsilon = kind, epsilon
 
     def build(self, input_shape):
+        """Make the mean and the matrix, for images of a fixed size."""
         if None in input_shape[1:]:
             raise ValueError(
                 f"Whitening needs images of a fixed size and got an input of shape {tuple(input_shape)}: it has a "
@@ -57,20 +58,23 @@ class Whitening(keras.layers.Layer):
         self.matrix.assign(MATRICES[self.kind](scaled, vectors))
 
     def call(self, images):
+        """Whiten images (N, H, W, C)."""
         shape = ops.shape(images)
         x = ops.reshape(images, (shape[0], -1)) - self.mean
         x = product_of_parts(x, self.matrix) if uses_tf32() else x @ self.matrix
         return ops.reshape(x, (shape[0], *images.shape[1:]))
 
     def compute_output_shape(self, input_shape):
+        """Return the shape of the input."""
         return input_shape
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "kind": self.kind, "epsilon": self.epsilon}
 
 
 def product_of_parts(x, y):
-    """x @ y of float32 to 22 binary digits, on a GPU that multiplies by TF32's 11, in four products.
+    """Multiply x @ y in float32 to 22 binary digits, on a GPU that multiplies by TF32's 11, in four products.
 
     Where variances are small, whitened pixels are small differences of large terms, and TF32's errors show. Keras has
     no option for the precision of a product.
@@ -81,7 +85,7 @@ def product_of_parts(x, y):
 
 
 def two_parts(x):
-    """x, float32, as a sum: its first 11 binary digits, which TF32 holds exactly, and the other 13.
+    """Split x, float32, into a sum: its first 11 binary digits, which TF32 holds exactly, and the other 13.
 
     The bits are cut off as bits: a compiler may take a rounding by arithmetic, or by a cast, for no operation.
     """

@@ -21,14 +21,14 @@ QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
 MAX_MARKED = 30  # epochs; with more, markers would hide their own line
 KERNEL_COLOURS = {"rbf": 0, "poly": 1, "sigmoid": 2, "linear": 3, "linearsvc": 4}
 DEGREE_MARKERS = {1: "triangle-down", 2: "circle", 3: "square", 4: "triangle-up", 5: "diamond"}
-# What is known of an experiment: its name in the legend, its colour and its marker.
+# What is known of an experiment, from back to front: its name in the legend, its colour and its marker.
 EXPERIMENT_VALUES = {
-    "published": ("published", "series-1", "diamond"),
     "base": ("without the change", "quiet", "bar"),
     "reference_best": ("reference, best epoch", "series-0", "circle"),
     "reference_final": ("reference, last epoch", "series-0", "circle-open"),
     "yours_best": ("yours, best epoch", "series-2", "square"),
     "yours_final": ("yours, last epoch", "series-2", "square-open"),
+    "published": ("published", "series-1", "diamond-open"),
 }
 # The measures of a sweep: their name, colour and marker, and the side of the row on which a PNG file has them.
 SWEEP_MEASURES = {

@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -36,10 +37,22 @@ def _installation() -> Mapping[str, Any]:
     return {
         "python": platform.python_version(),
         "versions": versions,
+        "commit": _commit(),
         "platform": _system(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
     }
+
+
+def _commit() -> str | None:
+    """Return the commit of a checkout of the package, with `-modified` after local changes; None when installed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    describe = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=-modified"]
+    with suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(describe, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    return None
 
 
 def _system() -> str:

@@ -30,7 +30,7 @@ def read_history(text: str) -> list[EpochRow]:
     """Parse the rows of a `history.csv`, numbers as numbers.
 
     Raises:
-        ValueError, TypeError: If a row is not an epoch.
+        ValueError, TypeError, csv.Error: If a row is not an epoch.
     """
     rows: list[Any] = []
     for line in csv.DictReader(io.StringIO(text)):

@@ -1,9 +1,9 @@
 """Locks for a run that is wanted, before it has a folder."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -13,12 +13,11 @@ from rdfia_keras.runs.run import RunLocked
 from rdfia_keras.runs.store import Query
 from rdfia_keras.system.terminal import note
 
-FOLDER = ".locks"
+LOCKS_FOLDER = ".locks"
 
 
-@contextmanager
-def locked(out: Path, query: Query, wait: bool = True) -> Iterator[None]:
-    """Keep other processes away from the run that a query asks for, while active.
+def lock_wanted(out: Path, query: Query, wait: bool = True) -> AbstractContextManager[Any]:
+    """Lock the run that a query asks for against other processes, until the end of the `with` block.
 
     The system releases the lock when the process ends, however it ends.
 
@@ -31,19 +30,14 @@ def locked(out: Path, query: Query, wait: bool = True) -> Iterator[None]:
         RunLocked: If another process has locked it, without `wait`.
         RdfiaError: If the folder cannot be written.
     """
-    folder = make_folder(out / FOLDER)
+    folder = make_folder(out / LOCKS_FOLDER)
     lock = FileLock(folder / f"{hashlib.sha256(query.key.encode()).hexdigest()[:16]}.lock")
     try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            if not wait:
-                raise RunLocked("another process trains it; wait for it to end") from error
-            note("another process trains the same; waiting for it to end")
-            lock.acquire()
+        return lock.acquire(timeout=0)
+    except Timeout as error:
+        if not wait:
+            raise RunLocked("another process trains it; wait for it to end") from error
+        note("another process trains the same; waiting for it to end")
+        return lock.acquire()
     except OSError as error:
         raise RdfiaError(f"cannot write into {folder}: {error.strerror}; choose another --out") from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -1,5 +1,6 @@
 """A run on disk: one type to create, open, read, resume and record it."""
 
+import csv
 import json
 import shutil
 import sys
@@ -22,7 +23,10 @@ from rdfia_keras.runs.record import Record
 
 FILES = ("config.json", "metrics.json")
 # What reading a damaged file may raise.
-UNREADABLE_ERRORS = (RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
+UNREADABLE_ERRORS = (
+    *(RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError),
+    csv.Error,
+)
 
 
 class RunLocked(RdfiaError):
@@ -178,11 +182,15 @@ class Run:
             RdfiaError: If they cannot be read, or are of another version.
         """
         try:
-            return CONFIGS[self.started["section"]].from_dict(self.started["config"])
-        except UNREADABLE_ERRORS as error:
+            started = self.started
+            try:
+                return CONFIGS[started["section"]].from_dict(started["config"])
+            except UNREADABLE_ERRORS as error:
+                raise RdfiaError(f"{self.folder}: config.json has settings that this version does not know") from error
+        except RdfiaError:
             if self.record:
                 return self.record.config
-            raise RdfiaError(f"{self.folder}: config.json has settings that this version does not know") from error
+            raise
 
     @property
     def result(self) -> Record:
@@ -292,7 +300,7 @@ class Run:
         path = self.folder / "history.csv"
         try:
             return read_history(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, csv.Error) as error:
             raise RdfiaError(f"cannot read {path}: {error}; remove the folder to train it again") from error
 
     def curve(self) -> list[EpochRow]:

@@ -144,6 +144,9 @@ class RunStore:
             # Without a checkpoint there is nothing to resume from; without an epoch there is nothing to lose.
             if not run.has_checkpoint() and run.curve():
                 continue
+            # It would diverge again. In the query's precision `find_finished` returns it.
+            if run.record and run.record.diverged:
+                continue
             is_started = (run.folder / "config.json").exists()
             is_short = query.quick or run.epochs_asked <= query.epochs
             if is_started and query.matches(run) and is_short and not run.is_locked():

@@ -8,8 +8,6 @@ from typing import Any
 
 # Rich is imported where a bar is shown: it costs as much as the rest of a light command.
 SECONDS_BETWEEN_LINES = 1.0
-# Called after each finished epoch: its number, how many there will be, and its row of the history.
-epoch_listeners: list[Callable[[int, int, Mapping[str, Any]], None]] = []
 # The first calls of a training step trace and compile it.
 REPORTS_OF_A_START = 2
 
@@ -86,8 +84,6 @@ class Progress:
             seconds = (now - begin) / (self.done - done)
         if is_first:
             self._start = now, self.done
-        for tell in epoch_listeners:
-            tell(self.done, self.epochs, row)
         text = (
             f"epoch {self.done}/{self.epochs}  loss {row['train_loss']:.4f}  train {row['train_accuracy']:6.2%}  "
             f"test {row['test_accuracy']:6.2%}"

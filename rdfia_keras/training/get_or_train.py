@@ -9,7 +9,7 @@ from rdfia_keras.data import Dataset, load_images, load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.runs.files import file_digests
-from rdfia_keras.runs.locks import locked
+from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.system.backend import backend_name, require_tensorflow, set_up_backend
@@ -115,7 +115,7 @@ def get_or_train(
     store = store or RunStore(options.out)
     experiment = replace(experiment, config=query.config)
     query = with_data(query, store, resources)
-    with locked(options.out, query, wait):
+    with lock_wanted(options.out, query, wait):
         if options.overwrite:
             store.delete(query)
             options = replace(options, overwrite=False)
@@ -125,13 +125,28 @@ def get_or_train(
             epochs = run.epochs_asked if query.quick else query.epochs
             with Run.open(run.folder) as resumed:
                 return resume(resumed, epochs, options, resources, draw=draw)
+        check_digest(query, resources)
         return resources.train(experiment, options, draw=draw)
+
+
+def check_digest(query: Query, resources: Resources) -> None:
+    """Refuse data that are not the wanted ones, as a node of a cluster may have them.
+
+    Raises:
+        RdfiaError: With both digests.
+    """
+    digest = resources.digest(query.config)
+    if query.data not in (None, digest):
+        raise RdfiaError(
+            f"the data set {query.config.dataset} is another one here (digest {digest}) than is asked for (digest "
+            f"{query.data}); give every machine the same data"
+        )
 
 
 def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     """Return the query for the data of `resources`: a run on other data is another run.
 
-    Where the data cannot be read and a run is finished, that run is taken on trust.
+    Where the data cannot be read and a run is finished, that run is taken on trust, unless it is to be trained anew.
 
     Raises:
         RdfiaError: If the data cannot be read and must be.
@@ -141,7 +156,7 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     try:
         return query.with_data(resources.digest(query.config))
     except RdfiaError as error:
-        run = store.find_finished(query)
+        run = None if resources.options.overwrite else store.find_finished(query)
         if run is None:
             raise
         note(f"warning: {error}; so {run.folder} cannot be checked against the data that it was trained on")
@@ -183,7 +198,7 @@ def check_data(run: Run, data: Dataset, quick: bool) -> None:
         RdfiaError: With both digests.
     """
     now = prepare_data(data, run.config, quick).describe()
-    recorded = run.record.dataset if run.record else run.started["dataset"]
+    recorded = run.record.dataset if run.record else run.started.get("dataset", {})
     if recorded.get("digest") and now["digest"] != recorded["digest"]:
         raise RdfiaError(
             f"cannot go on with {run.folder}: the data set {data.name} is another one now (digest {now['digest']}, "

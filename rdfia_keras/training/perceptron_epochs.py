@@ -37,12 +37,16 @@ class State:
     by_epoch: dict[int, Weights] = field(default_factory=dict)
 
     def keep(self, epochs: int) -> None:
-        """Add the present weights to `by_epoch`; of very many epochs keep every second, third, ... and the last one."""
-        step = -(-epochs * sum(weight.size for weight in self.weights.values()) // MAX_KEPT)
-        self.by_epoch[len(self.history)] = self.weights
-        last = len(self.history)
-        kept = [epoch for epoch in self.by_epoch if epoch % step == 0 or epoch == last]
-        self.by_epoch = {epoch: self.by_epoch[epoch] for epoch in kept}
+        """Add the present weights to `by_epoch`; of very many epochs keep every second, fourth, ... and the last one.
+
+        Each step is a multiple of the one before, so that a run that is made longer keeps what one call would have.
+        """
+        size, step, last = sum(weight.size for weight in self.weights.values()), 1, len(self.history)
+        while epochs * size > step * MAX_KEPT:
+            step *= 2
+        self.by_epoch[last] = self.weights
+        epochs_kept = [epoch for epoch in self.by_epoch if epoch % step == 0 or epoch == last]
+        self.by_epoch = {epoch: self.by_epoch[epoch] for epoch in epochs_kept}
 
 
 class Trainer:

@@ -1,6 +1,7 @@
 """The training of one network on images, from data to record (homework parts 4 and 5)."""
 
 import importlib.util
+import io
 import math
 import shlex
 from dataclasses import dataclass
@@ -207,10 +208,14 @@ def details(model: keras.Model, checkpoint: Checkpoint, ending: Ending) -> dict[
 
 
 def draw(model: keras.Model, job: Job, history: EpochHistory) -> None:
-    """Draw curves.png, confusion.png, mistakes.png and, where there is augmentation, augmented.png."""
+    """Draw curves.png, confusion.png, mistakes.png and, where there is augmentation, augmented.png.
+
+    The predicted classes of the test set are kept as well, in predictions.npy, for paired tests by image.
+    """
     data, title, published = job.data, job.title, job.experiment.reference.published
     job.save_figure("curves.png", plots.learning_curves(history.rows, title, published=published))
     probabilities = predict(model, data.test)
+    job.run.write("predictions.npy", npy_bytes(probabilities.argmax(axis=1).astype(np.uint8)))
     counts = confusion(probabilities, data.test.y)
     job.save_figure("confusion.png", plots.confusion_matrix(counts, data.classes, f"{title}: test images"))
     images, captions, _ = worst_mistakes(probabilities, data.test.x, data.test.y, data.classes)
@@ -222,6 +227,13 @@ def draw(model: keras.Model, job: Job, history: EpochHistory) -> None:
     if versions is not None:
         heading = f"{title}: augmented training images"
         job.save_figure("augmented.png", plots.augmentation_grid(originals, versions, heading))
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    """Return the content of a `.npy` file."""
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
 
 
 def augmented(model: keras.Model, images: np.ndarray, times: int, seed: int) -> np.ndarray | None:

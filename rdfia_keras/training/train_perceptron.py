@@ -61,7 +61,7 @@ def train_perceptron(
         experiment = shorten(experiment)
     config, data = experiment.config, prepare_data(data, experiment.config, options.quick)
     device = check_device(cpu_unless_asked(options.device))
-    read_initial_weights(config, data)
+    read_initial_weights(config, data)  # A file that does not fit is refused before there is a folder.
     job = Job.start(experiment, data, options, device, resumed, animate=animate)
     with job.run as run, placed_on(device):
         states = load_states(run)
@@ -136,11 +136,9 @@ class Saver:
 
 def stacked(state: State) -> dict[str, np.ndarray]:
     """Return the weights that are kept by epoch: each parameter of shape (epochs, ...)."""
-    return (
-        {name: np.stack([weights[name] for weights in state.by_epoch.values()]) for name in state.weights}
-        if (state.by_epoch)
-        else {}
-    )
+    if not state.by_epoch:
+        return {}
+    return {name: np.stack([weights[name] for weights in state.by_epoch.values()]) for name in state.weights}
 
 
 def load_states(run: Run) -> dict[str, State]:

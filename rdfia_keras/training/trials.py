@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import Experiment, Sweep
-from rdfia_keras.runs.locks import locked
+from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run, RunLocked
 from rdfia_keras.runs.store import FINISHED, Query, RunStore
 from rdfia_keras.system.signals import StopRequest
@@ -86,8 +87,8 @@ def train_in_turn(trials: Iterable[Trial], resources: Resources) -> Iterator[Tri
                     return
 
 
-def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContextManager[None]:
-    """Keep other sweeps away from a trial while active.
+def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContextManager[Any]:
+    """Lock a trial against other sweeps, until the end of the `with` block.
 
     The process that trains it locks its run besides. On a cluster that is another process, which may outlive this one
     for a moment, and which may not see this results folder.
@@ -98,7 +99,7 @@ def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContext
     Raises:
         RunLocked: If another sweep has locked it, without `wait`.
     """
-    return locked(options.out / SWEEPS_FOLDER, trial.query, wait)
+    return lock_wanted(options.out / SWEEPS_FOLDER, trial.query, wait)
 
 
 def train_trial(trial: Trial, resources: Resources, wait: bool = True) -> TrialResult:

@@ -14,6 +14,7 @@ from waiting import wait
 
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import FIGURES, REGISTRY
+from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.sections import report
 
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -64,7 +65,7 @@ def test_every_figure_is_drawn_for_printing_and_in_both_colours(path, open_page)
 def test_runs_are_sorted_filtered_and_downloaded(path, open_page):
     page = open_page(path)
     every = rows(page).count()
-    assert every == len([one for one in FOLDER.glob("*/*") if (one / "metrics.json").exists()])
+    assert every == len([one for one in REFERENCE_FOLDER.glob("*/*") if (one / "metrics.json").exists()])
     heading = page.locator("#runs-table thead th", has_text="best test")
     heading.locator("button").click()
     assert heading.get_attribute("aria-sort") == "descending"
@@ -73,7 +74,7 @@ def test_runs_are_sorted_filtered_and_downloaded(path, open_page):
     heading.locator("button").press("Enter")
     assert [float(text.split()[0]) for text in column(page, 6) if text != "–"] == sorted(best)
     page.locator("#runs-filter").fill("dropout_rate=0.5 batch_norm")
-    found = sorted((list_run(one, "") for one in FOLDER.glob("cnn/batch-norm*")), key=lambda run: run.best)
+    found = sorted((list_run(one, "") for one in REFERENCE_FOLDER.glob("cnn/batch-norm*")), key=lambda run: run.best)
     assert column(page, 1) == [f"reference/cnn/{run.folder.name}" for run in found] and len(found) > 4
     assert page.locator("#runs-count").text_content() == f"{len(found)} of {every} runs"
     with page.expect_download() as download:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from rdfia_keras.runs.history import scores
 from rdfia_keras.sections.common import prepare
 
 from rdfia_keras import plots
@@ -15,6 +14,7 @@ from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.models import perceptron
+from rdfia_keras.runs.history import scores
 from rdfia_keras.sections import mlp
 from rdfia_keras.training.perceptron_epochs import State, Trainer, init, train, train_lbfgs, weights_by_epoch
 

@@ -3,6 +3,8 @@
 import os
 import random
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from processes import ENV, digest, ends, ends_here, kill, numbers, runs, start, 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray_cluster = pytest.importorskip("ray.cluster_utils")
 
+RAY_DIED = "Ray has died on this machine; the same command again resumes the sweep"
 # Some seconds each, one checkpoint a second.
 SWEEP = ("sweep", "circles", "--set", "batch_size=1", "--set", "epochs=6000", "--seeds", 3)
 TRIALS = ["batch-1", "batch-1-seed-1", "batch-1-seed-2"]
@@ -47,20 +50,19 @@ def digests(folder: Path, section: str = "mlp") -> dict[str, str]:
     return {run.name: digest(run) for run in runs(folder / "results" / section)}
 
 
+def processes() -> Iterator[tuple[int, str, int]]:
+    """Of each process its id, its title, and the id of its parent."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # It has ended.
+            title = (process / "cmdline").read_bytes().split(b"\0")[0].decode()
+            yield int(process.name), title, int((process / "stat").read_text().rpartition(")")[2].split()[1])
+
+
 def workers(node=None, names=TRIALS) -> dict[str, int]:
     """Processes that train one of some trials, by its name; of a node, or of both."""
     raylet = node and node.all_processes["raylet"][0].process.pid
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            title = (process / "cmdline").read_bytes().split(b"\0")[0].decode()
-            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # It has ended.
-            continue
-        name = title.removeprefix("ray::")
-        if name in names and title != name and raylet in (None, parent):
-            found[name] = int(process.name)
-    return found
+    titles = {f"ray::{name}": name for name in names}
+    return {titles[title]: pid for pid, title, parent in processes() if title in titles and raylet in (None, parent)}
 
 
 def rows(folder: Path, trial: str) -> list[str]:
@@ -108,6 +110,16 @@ def test_a_killed_driver_leaves_what_the_same_command_completes(cluster, in_sequ
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
     done = ends(*SWEEP, "--address", "127.0.0.1:1", cwd=tmp_path, code=1)
     assert done.stderr.count("error: ") == 1 and "cannot join a Ray cluster at 127.0.0.1:1" in done.stderr
+
+
+def test_ray_that_dies_on_this_machine_is_one_sentence(tmp_path):
+    """One trial at a time, so that another one needs Ray when the first has ended."""
+    driver = start(*SWEEP, "--ray", "--num-cpus", os.cpu_count(), cwd=tmp_path)
+    wait_until(lambda: rows(tmp_path, TRIALS[0]), driver)
+    (raylet,) = (pid for pid, name, parent in processes() if name.endswith("/raylet") and parent == driver.pid)
+    os.kill(raylet, 9)
+    _, err = driver.communicate(timeout=150)
+    assert driver.returncode == 1 and err.endswith(f"error: {RAY_DIED}\n"), err
 
 
 @pytest.mark.skipif(not KILLS, reason="set RDFIA_KILLS=20 for a quarter of an hour of kills")

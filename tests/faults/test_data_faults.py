@@ -3,11 +3,10 @@
 import os
 import pickle
 import shutil
-import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+from made_data import NAMES, Touch, write_cifar, write_cifar_archive
 from processes import assert_one_sentence, ends, ends_here, folder_of, record
 
 
@@ -40,30 +39,16 @@ def test_pictures_of_every_colour_mode_are_read(pictures, tmp_path):
     assert record(folder_of(done, tmp_path))["dataset"]["counts"]["train"] == 64
 
 
-class Canary:
-    """Unpickled without care, this makes a file."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self):
-        return (os.system, (f"touch '{self.path}'",))
-
-
 @pytest.mark.parametrize("layout", ["folder", "archive", "npz"])
 def test_a_malicious_pickle_is_not_executed(tmp_path, layout):
-    canary = tmp_path / "canary"
-    data = tmp_path / "data"
-    batches = data / "cifar-10-batches-py"
-    batches.mkdir(parents=True)
-    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
-        (batches / name).write_bytes(pickle.dumps({b"data": Canary(canary), b"labels": [0]}, protocol=2))
+    canary, data = tmp_path / "canary", tmp_path / "data"
+    attack = pickle.dumps({b"data": Touch(canary), b"labels": [0]}, protocol=2)
+    batches = write_cifar(data / "cifar-10-batches-py", **dict.fromkeys(NAMES, attack))
     if layout == "archive":
-        with tarfile.open(data / "cifar-10-python.tar.gz", "w:gz") as archive:
-            archive.add(batches, batches.name)
+        write_cifar_archive(data / "cifar-10-python.tar.gz", batches)
         shutil.rmtree(batches)
     if layout == "npz":
-        evil = np.array([Canary(canary)], dtype=object)
+        evil = np.array([Touch(canary)], dtype=object)
         np.savez(data / "mnist.npz", x_train=evil, y_train=evil, x_test=evil, y_test=evil)
     dataset = "mnist" if layout == "npz" else "cifar10"
     done = ends("cnn", "--dataset", dataset, "--data-dir", data, cwd=tmp_path, code=1)

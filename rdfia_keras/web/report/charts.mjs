@@ -4,7 +4,7 @@ import { element } from "../shared/dom.mjs";
 const drawnCharts = new Map();
 
 // The library, which takes a second to start: when the first chart is drawn, so that the page is there before.
-export function plotly() {
+function plotly() {
   if (!window.Plotly) {
     const script = element("script");
     script.textContent = document.getElementById("plotly").textContent;
@@ -19,14 +19,13 @@ const DRAG = matchMedia("(pointer: coarse)").matches ? false : "zoom";
 const CONFIG = { displayModeBar: false, responsive: true, showTips: false };
 
 // A copy in which colours are what the page's variables are now, and texts are texts: to Plotly "<b>" means bold.
-export function resolved(value, colours, key = "") {
-  if (Array.isArray(value)) return value.map((one) => resolved(one, colours, key));
+function resolved(value, colours) {
+  if (Array.isArray(value)) return value.map((item) => resolved(item, colours));
   if (typeof value === "string") {
-    if (value.startsWith("var(")) return colours(value);
-    return key === "hovertemplate" ? value : value.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+    return value.startsWith("var(") ? colours(value) : value.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   }
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, resolved(one, colours, name)]));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, resolved(item, colours)]));
 }
 
 // The colour that an expression of CSS variables stands for.
@@ -39,7 +38,7 @@ function colourOf(expression) {
   return colour;
 }
 
-export function rememberedColours() {
+function rememberedColours() {
   const known = new Map();
   return (expression) => {
     if (!known.has(expression)) known.set(expression, colourOf(expression));
@@ -47,16 +46,18 @@ export function rememberedColours() {
   };
 }
 
-function layoutOf(chart, narrow) {
-  const { xaxis, yaxis, ...rest } = chart.layout;
-  return {
+// Draw traces into an element; `layout` is what is special about the chart.
+export function drawPlot(place, traces, { xaxis, yaxis, ...rest }) {
+  const colours = rememberedColours();
+  const layout = {
     autosize: true, height: 300, showlegend: false, dragmode: DRAG,
     margin: { l: 52, r: 10, t: 8, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: "var(--ink)", size: narrow ? 11 : 13, family: "system-ui, sans-serif" },
+    font: { color: "var(--ink)", size: place.clientWidth < 420 ? 11 : 13, family: "system-ui, sans-serif" },
     hoverlabel: { bgcolor: "var(--raised)", bordercolor: "var(--line)", font: { color: "var(--ink)" } },
     xaxis: { ...AXIS, ...xaxis }, yaxis: { ...AXIS, ...yaxis }, ...rest,
   };
+  plotly().react(place, resolved(traces, colours), resolved(layout, colours), CONFIG);
 }
 
 class ChartView {
@@ -89,10 +90,8 @@ class ChartView {
   }
 
   draw() {
-    const colours = rememberedColours();
     const traces = this.chart.traces.map(({ is_guide: _, ...trace }, n) => ({ ...trace, visible: this.shown[n] }));
-    const layout = layoutOf(this.chart, this.plot.clientWidth < 420);
-    plotly().react(this.plot, resolved(traces, colours), resolved(layout, colours), CONFIG);
+    drawPlot(this.plot, traces, this.chart.layout);
     this.isDrawn = true;
   }
 }

@@ -1,6 +1,6 @@
 // Guess first: the reader draws each rung's accuracy, then the values appear.
 import { element, percent } from "../shared/dom.mjs";
-import { plotly, resolved, rememberedColours } from "./charts.mjs";
+import { drawPlot } from "./charts.mjs";
 
 const LOWEST = 50;
 
@@ -64,31 +64,28 @@ export class LadderGuess {
 
   // Where the click is, in the chart's own units.
   click(event) {
-    const { xaxis, yaxis, margin } = this.plot._fullLayout;
+    const { xaxis, yaxis } = this.plot._fullLayout;
     const box = this.plot.getBoundingClientRect();
-    const n = Math.round(xaxis.p2d ? xaxis.p2c(event.clientX - box.left - xaxis._offset) : 0);
-    const value = yaxis.p2c(event.clientY - box.top - (yaxis._offset ?? margin.t));
+    const n = Math.round(xaxis.p2c(event.clientX - box.left - xaxis._offset));
+    const value = yaxis.p2c(event.clientY - box.top - yaxis._offset);
     if (n >= 0 && n < this.rungs.length) this.guess(n, Math.round(2 * value) / 2);
   }
 
   draw() {
     if (this.place.hidden) return;
-    const colours = rememberedColours();
     const names = this.rungs.map(({ name }) => name);
     const shown = (key) => this.rungs.map((rung, n) => (this.revealed[n] ? rung[key] : null));
-    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: symbol.startsWith("line") ? 20 : 12, line: { width: symbol.startsWith("line") ? 2.5 : 0 } }, line: { color: colour } });
+    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: 12 }, line: { color: colour } });
     const traces = [
       trace("your guess", this.guesses, "var(--ink)", "x", "lines+markers"),
-      trace("published", shown("published"), "var(--published)", "line-ew-open", "markers"),
-      trace("reference", shown("reference"), "var(--train)", "circle", "markers"),
-      trace("yours", shown("yours"), "var(--test)", "square", "markers"),
+      trace("published", shown("published"), "var(--series-1)", "diamond-open", "markers"),
+      trace("reference", shown("reference"), "var(--series-0)", "circle", "markers"),
+      trace("yours", shown("yours"), "var(--series-2)", "square", "markers"),
     ];
-    const axis = { gridcolor: "var(--grid)", linecolor: "var(--line)", automargin: true, fixedrange: true };
-    plotly().react(this.plot, resolved(traces, colours), resolved({
-      autosize: true, height: 320, showlegend: false, dragmode: false, margin: { l: 52, r: 10, t: 8, b: 44 },
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: "var(--ink)", size: 13, family: "system-ui, sans-serif" },
-      xaxis: { ...axis, type: "category", range: [-0.5, names.length - 0.5], categoryarray: names },
-      yaxis: { ...axis, range: [LOWEST, 100], title: { text: "test accuracy (%)" } },
-    }, colours), { displayModeBar: false, responsive: true });
+    drawPlot(this.plot, traces, {
+      height: 320, dragmode: false,
+      xaxis: { fixedrange: true, type: "category", range: [-0.5, names.length - 0.5], categoryarray: names },
+      yaxis: { fixedrange: true, range: [LOWEST, 100], title: { text: "test accuracy (%)" } },
+    });
   }
 }

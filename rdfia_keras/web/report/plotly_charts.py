@@ -80,8 +80,11 @@ def _axis(axis: Axis, chart: Chart) -> dict[str, Any]:
         layout["type"] = "category"
     elif axis.kind == "log":
         layout |= {"type": "log", "exponentformat": "power", "dtick": 1} if axis is chart.x else {"type": "log"}
-    elif axis.kind == "whole" and max(len(series.x) for series in chart.series) <= 10:
-        layout["dtick"] = 1
+    elif axis.kind == "whole":
+        places = [x for series in chart.series for x in series.x]
+        layout["range"] = [min(places) - 0.5, max(places) + 0.5]
+        if len(set(places)) <= 10:
+            layout["dtick"] = 1
     return layout
 
 
