@@ -5,11 +5,11 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from rdfia_keras.report.figures import KINDS
 
 from rdfia_keras import config as declared
 from rdfia_keras.analysis.catalogue import list_experiments
 from rdfia_keras.analysis.explanations import EXPLANATIONS
+from rdfia_keras.analysis.figures import PICTURES
 from rdfia_keras.config import CnnConfig, Config, ConfigError, MlpConfig, SvmConfig, settings
 from rdfia_keras.data.base import IMAGES, VECTORS
 from rdfia_keras.experiments import (
@@ -28,7 +28,6 @@ from rdfia_keras.experiments import (
     same_identity,
 )
 from rdfia_keras.experiments.bonus import ADAM, BATCH_NORM, BLUR, DROPOUT, LR_1, MNIST_LENET, ZCA
-from rdfia_keras.experiments.figures import FIGURE_KINDS
 from rdfia_keras.experiments.ladder import AUGMENT, BASELINE, BATCH_NORM_PYTORCH, DROPOUT_PYTORCH
 from rdfia_keras.experiments.perceptron import CIRCLES
 from rdfia_keras.models import augmentation, convnet
@@ -36,6 +35,7 @@ from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
 from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES
+from rdfia_keras.web.report.parts import CHARTS
 
 CNN = [known for known in REGISTRY.values() if known.section == "cnn"]
 EVERY_REGISTRY = {
@@ -48,7 +48,6 @@ EVERY_REGISTRY = {
     "optimizers": (OPTIMIZERS, tuple(declared.OPTIMIZERS)),
     "schedules": (SCHEDULES, declared.SCHEDULES),
     "explanations": (EXPLANATIONS, declared.EXPLANATIONS),
-    "kinds of figures": (KINDS, FIGURE_KINDS),
 }
 
 
@@ -67,7 +66,7 @@ def test_everything_that_is_declared_is_implemented(registry, names):
 def test_every_figure_of_the_report_has_experiments():
     assert [key for key in FIGURES if key.isdigit()] == [str(number) for number in range(1, 24)]
     for key, figure in FIGURES.items():
-        assert figure.key == key and figure.kind in KINDS
+        assert figure.key == key and figure.kind in PICTURES and figure.kind in CHARTS
         assert figure.panels and all(name in REGISTRY for name, _ in figure.panels)
         assert all(key in figures_of(name) for name, _ in figure.panels)
         if key.isdigit() and figure.kind != "sweep" and len(figure.panels) == 1:

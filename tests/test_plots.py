@@ -106,7 +106,10 @@ def seeds_of(*labels, seeds=5, epochs=20):
     rows = []
     for i, label in enumerate(labels):
         row = {"label": str(label), "n": seeds, "published": 0.6 if i == 0 else None}
-        row |= {"final": measure(rng.uniform(0.5, 0.6, seeds) + 0.01 * i), "best": measure(rng.uniform(0.7, 0.8, seeds))}
+        row |= {
+            "final": measure(rng.uniform(0.5, 0.6, seeds) + 0.01 * i),
+            "best": measure(rng.uniform(0.7, 0.8, seeds)),
+        }
         rows.append(row | {"curves": rng.uniform(0.3, 0.9, (seeds, epochs, 4))})
     return rows
 
@@ -389,7 +392,7 @@ def test_divergence_leaves_a_gap_and_is_marked():
 
 def test_a_history_of_nothing_but_nan_can_be_drawn(tmp_path):
     rows = [{key: None if key == "test_loss" else float("nan") for key in history(1)[0]} | {"epoch": 1}]
-    assert [chart.summary for chart in charts.run_curves(rows)][0] == "the test loss is never a number"
+    assert next(chart.summary for chart in charts.run_curves(rows)) == "the test loss is never a number"
     figure = plots.learning_curves(rows, "CIFAR-10")
     plots.save(figure, tmp_path / "curves.png")
     assert "best" not in words(figure) and "first not finite: epoch 1" in words(figure)
@@ -445,7 +448,7 @@ def test_accuracy_against_c_is_sorted_in_the_homeworks_colours_with_its_best():
     assert named(chart)["rbf, test"].y == pytest.approx([83, 87, 89, 83])
     assert named(chart)["rbf, train"].y == pytest.approx([97] * 4) and named(chart)["rbf, train"].line == "dash"
     assert [(guide.name, guide.value) for guide in chart.guides] == [("rbf, published 95.0 %", 95)]
-    assert [(mark.name, mark.x) for mark in chart.marks][0] == ("poly degree 2: best test 90.0 % at C 1", 1)
+    assert next((mark.name, mark.x) for mark in chart.marks) == ("poly degree 2: best test 90.0 % at C 1", 1)
     figure = plots.svm_sweep(sweep_rows(("poly", 2), ("rbf", None)), "Circles: figure 5")
     figure.canvas.draw()
     (axes,) = figure.axes
