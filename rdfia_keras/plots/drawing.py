@@ -226,7 +226,7 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
 def legend_below(figure: Figure, axes: Axes, chart: Chart, columns: int, width: float = WIDTH) -> None:
     """Put one legend for all panels below them: in colour what is drawn thick, once in grey what is drawn thin."""
     # Not `get_legend_handles_labels`, which leaves out a run whose name begins with an underscore.
-    named = {item.name for item in (*chart.series, *chart.marks, *chart.guides)}
+    named = {name for group in (chart.series, chart.marks, chart.guides) for name in (item.name for item in group)}
     handles = [line for line in axes.get_lines() if line.get_label() in named]
     names = [str(line.get_label()) for line in handles]
     if minor := [series for series in chart.series if series.is_minor]:
