@@ -41,12 +41,12 @@ browser: .venv/installed-browser
 xla: .venv/installed-test
 	$(if $(ALL),RDFIA_ALL_GRAPHS=1) $(BIN)/python -m pytest $(WORKERS) tests/xla
 
-# Tables and pictures of the documentation, from the reference results.
+# The documentation from docs/templates/ and the reference results, and its pictures.
 docs: .venv/installed
-	$(BIN)/python -m tools.docs README.md docs/results.md --pictures results
+	$(BIN)/python -m tools.docs
 
 bench: .venv/installed-bench
-	$(BIN)/python -m benchmarks.run --page docs/performance.md
+	$(BIN)/python -m benchmarks.run --page docs/templates/performance.md.j2
 
 # On a machine with a GPU: check the installation, then measure; see docs/gpu.md.
 bench-gpu: .venv/installed

@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 from click import Context
 from documented import DOCUMENTS, PARSED_ONLY, ROOT, TEXTS, commands, words
-from rdfia_keras.report.docs import TABLES, updated
 from typer.main import get_command
 
 from rdfia_keras.analysis.published import reference_run
-from rdfia_keras.analysis.seeds import paired_gain
 from rdfia_keras.cli import app
-from rdfia_keras.config import CnnConfig
+from rdfia_keras.config import CONFIGS, CnnConfig, RunOptions, flag, settings
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment
 from rdfia_keras.experiments.base import same_identity
 from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
+from tools import docs
 
 QUESTIONS = TEXTS["questions.md"]
 STARRED = {"T1", "T4", "T11", "T12", "T17", "2", "3", "4", "10", "14", "16", "18"}
@@ -137,10 +136,25 @@ def test_what_is_linked_exists(document, link):
         assert anchor in anchors(path.read_text(encoding="utf-8")), link
 
 
-@pytest.mark.parametrize("name", ["README.md", "results.md"])
-def test_tables_are_what_the_records_say(name):
-    assert any(f"<!-- {table} -->" in TEXTS[name] for table in TABLES)
-    assert updated(TEXTS[name]) == TEXTS[name], "run make docs"
+@pytest.mark.parametrize("name", docs.documents())
+def test_a_document_is_what_its_template_gives(name):
+    assert docs.render(name) == TEXTS[name], "run make docs"
+
+
+def test_a_claim_that_does_not_hold_stops_the_rendering(tmp_path, monkeypatch):
+    monkeypatch.setattr(docs, "TEMPLATES", tmp_path)
+    (tmp_path / "a.md.j2").write_text("{% do claim(1 < 2) %}\n{{ 0.5 | percent }}\n")
+    assert docs.render("a.md").endswith("\n50.0 %\n")
+    (tmp_path / "a.md.j2").write_text("{% do claim(2 < 1) %}\n")
+    with pytest.raises(ValueError, match="does not hold"):
+        docs.render("a.md")
+
+
+def test_every_option_of_choices_exists():
+    sections = (*CONFIGS.values(), RunOptions)
+    options = {flag(name, setting) for section in sections for name, setting in settings(section).items()}
+    named = set(re.findall(r"`(--[a-zA-Z-]+)", TEXTS["choices.md"]))
+    assert len(named) > 15 and named <= options
 
 
 def claims_a_figure(experiment: Experiment) -> bool:
@@ -183,17 +197,6 @@ def test_a_pause_of_the_machine_counts_in_no_duration():
     run = reference_store().find_finished(Query(config=REGISTRY["batch-norm"].config))
     assert max(row["seconds"] for row in run.history()) > 6000
     assert run.record.seconds < 60 * 100
-
-
-def test_what_bfloat16_costs_is_said_with_its_interval():
-    rows = re.findall(r"^\| (\d) \| ([\d.]+) %.*? \| ([\d.]+) %", TEXTS["performance.md"], flags=re.MULTILINE)
-    assert [seed for seed, _, _ in rows] == ["0", "1", "2"]
-    float32, bfloat16 = ({int(row[0]): float(row[column]) for row in rows} for column in (1, 2))
-    gain = paired_gain(float32, bfloat16)
-    low, high = gain.interval
-    said = " ".join(TEXTS["performance.md"].split())
-    assert f"{gain.mean:+.2f} points for bfloat16, its 95 % interval goes from {low:.2f} to {high:+.2f}" in said
-    assert f"leave {low:.1f} to {high:+.1f} points open" in " ".join(TEXTS["gpu.md"].split())
 
 
 def test_every_figure_has_its_picture():

@@ -1,21 +1,18 @@
-"""Means over the seeds that ship with the package, held against the histories themselves."""
+"""Statistics over seeds: against the histories that ship with the package, and on runs that a test makes up."""
 
 import csv
 import json
 import statistics
 from dataclasses import replace
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from rdfia_keras.report.docs import gains, ladder, results
 
-from rdfia_keras.analysis.published import compare, reference_run
-from rdfia_keras.analysis.seeds import compare_with_base, mean_of_last, paired_gain, reference_trials, spread_of
-from rdfia_keras.experiments import LADDER
-from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
-from rdfia_keras.experiments.ladder import BATCH_NORM_PYTORCH
+from rdfia_keras.analysis import reference_tables, seeds
+from rdfia_keras.analysis.published import compare_with_published, reference_run
+from rdfia_keras.experiments import LADDER, REGISTRY
+from rdfia_keras.experiments.bonus import BATCH_NORM
 from rdfia_keras.experiments.perceptron import BATCH_1, BATCH_50, CIRCLES, LR_2
-from rdfia_keras.report import judgement
 from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
 
@@ -28,11 +25,19 @@ def accuracies(name: str, seed: int) -> list[float]:
         return [float(row["test_accuracy"]) for row in csv.DictReader(file)]
 
 
+def row_of(table: str, column: str, name: str) -> dict[str, str]:
+    (row,) = (row for row in reference_tables.TABLES[table]() if row[column] == name)
+    return row
+
+
+# --- the reference ----------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.name)
 def test_a_row_of_the_ladder_is_the_mean_over_its_seeds(rung):
-    row = next(row for row in ladder() if row["rung"] == f"`{rung.name}`")
+    row = row_of("ladder", "rung", rung.name)
     n, epochs = int(row["n"]), int(row["epochs"])
-    assert n >= SEEDS and sorted(reference_trials(rung)) == list(range(n))
+    assert n >= SEEDS and sorted(seeds.reference_trials(rung)) == list(range(n))
     curves = [accuracies(rung.name, seed)[:epochs] for seed in range(n)]
     for measure, values in (("last", [c[-1] for c in curves]), ("best", [max(c) for c in curves])):
         expected = f"{100 * statistics.fmean(values):.2f} ± {100 * statistics.stdev(values):.2f} %"
@@ -41,62 +46,42 @@ def test_a_row_of_the_ladder_is_the_mean_over_its_seeds(rung):
 
 @pytest.mark.parametrize("rung", LADDER[1:], ids=lambda rung: rung.name)
 def test_a_gain_is_over_the_epochs_that_both_have(rung):
-    compared = compare_with_base(rung)
-    shared = sorted(reference_trials(rung))
+    compared = seeds.difference_to_base(rung)
     assert compared.epochs == min(rung.config.epochs, 30 if rung.base in ("baseline", "normalize") else 50)
-    means = [
-        [statistics.fmean(accuracies(name, seed)[compared.epochs - 5 : compared.epochs]) for seed in shared]
+    before, after = (
+        [statistics.fmean(accuracies(name, seed)[compared.epochs - 5 : compared.epochs]) for seed in range(SEEDS)]
         for name in (rung.base, rung.name)
-    ]
-    assert compared.gain.n == len(shared)
-    assert compared.gain.mean == pytest.approx(
-        statistics.fmean(after - before for before, after in zip(*means, strict=True))
     )
-    row = next(row for row in gains() if row["experiment"] == f"`{rung.name}`")
-    assert row["gain, points"] == f"{100 * compared.gain.mean:+.2f}"
-    assert (row["larger than the noise"] == "yes") == (compared.gain.interval[0] > 0 or compared.gain.interval[1] < 0)
+    gain = statistics.fmean(after) - statistics.fmean(before)
+    assert compared.paired.n == SEEDS and compared.paired.mean == pytest.approx(gain)
+    low, high = compared.paired.interval
+    row = row_of("gains", "experiment", rung.name)
+    assert row["gain, points"] == f"{100 * gain:+.2f}"
+    assert (row["significant"] == "yes") == (low > 0 or high < 0)
 
 
 @pytest.mark.parametrize("experiment", [CIRCLES, LR_2, BATCH_1, BATCH_50], ids=lambda one: one.name)
 def test_the_circles_are_means_over_twenty_seeds(experiment):
-    row = next(row for row in results() if row["experiment"] == f"`{experiment.name}`")
-    spread = spread_of(experiment, "final")
-    assert spread.n == 20 and (row["reference, last"], row["seeds"]) == (spread.percents(), "0 to 19")
-    rows = reference_run(experiment).history()
-    swept = [one for one in _rows() if one["experiment"] == experiment.name]
-    assert swept and all(one["final"]["values"][0] == rows[-1]["test_accuracy"] for one in swept), "seed 0 is the run"
+    row = row_of("results", "experiment", experiment.name)
+    final = seeds.reference_statistics(experiment, "final")
+    assert final.n == 20 and (row["reference, last"], row["seeds"]) == (final.percents(), "0 to 19")
+    sweeps = [json.loads(path.read_text())["rows"] for path in FOLDER.glob("sweeps/*/sweep.json")]
+    swept = [row for rows in sweeps for row in rows if row["experiment"] == experiment.name]
+    last = reference_run(experiment).history()[-1]["test_accuracy"]
+    assert swept and all(row["final"]["values"][0] == last for row in swept), "seed 0 is the run"
 
 
-def _rows():
-    return [row for path in FOLDER.glob("sweeps/*/sweep.json") for row in json.loads(path.read_text())["rows"]]
+def test_of_two_runs_from_one_seed_the_longer_one_counts():
+    """The reference has one of `batch-norm` over 60 epochs and one over 50 in another precision."""
+    trial = seeds.reference_trials(BATCH_NORM)[0]
+    assert [row["test_accuracy"] for row in trial.rows] == accuracies("batch-norm", 0)[:50]
 
 
-def test_the_mean_of_the_last_epochs_takes_no_more_than_there_are():
-    rows = [{"test_accuracy": value} for value in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.9)]
-    assert mean_of_last(rows, 6) == pytest.approx(0.4) and mean_of_last(rows, 2) == pytest.approx(0.15)
-
-
-# --- the choice of the epoch ------------------------------------------------------------------------------------------
-
-
-def test_what_the_documentation_says_of_the_run_with_a_validation_set():
-    (run,) = (run for run in reference_store().runs("cnn") if run.record.selected)
-    record, rows = run.record, run.history()
-    assert record.best["epoch"] == record.selected["epoch"] == record.final["epoch"] == len(rows) == 50
-    assert record.selected["validation_accuracy"] == max(row["validation_accuracy"] for row in rows)
-    assert record.dataset["counts"] == {"train": 45_000, "test": 10_000, "validation": 5_000}
-    text = (Path(__file__).resolve().parents[1] / "docs" / "results.md").read_text(encoding="utf-8")
-    assert f"{record.selected['validation_accuracy']:.2%}".replace("%", " %") + " on the validation" in text
-    gaps = {
-        (experiment.name, epochs): spreads["best"].mean - spreads["last"].mean
-        for experiment in LADDER
-        for epochs in (30, 50)
-        if (spreads := judgement.spreads(experiment, epochs))
-    }
-    assert max(gaps, key=gaps.get) == ("augment", 50)
-    assert f"by up to {100 * max(gaps.values()):.2f} points in the mean over seeds (`augment`" in " ".join(text.split())
-    largest = max(max(rows) - rows[-1] for rows in (accuracies("augment", seed) for seed in range(SEEDS)))
-    assert f"in one of its seeds by {100 * largest:.2f}." in text
+def test_the_standard_deviations_of_the_reference_are_of_several_seeds():
+    assert all(0.0005 < std < 0.01 for std in seeds.standard_deviations(30).values())
+    normalize = REGISTRY["normalize"]
+    assert seeds.statistics_at(normalize, 30)["last"].n == len(seeds.reference_trials(normalize)) >= SEEDS
+    assert seeds.statistics_at(normalize, 50) is None
 
 
 @pytest.mark.parametrize("epochs", [30, 50, 60])
@@ -104,62 +89,74 @@ def test_a_longer_reference_run_is_compared_over_the_experiments_epochs(epochs):
     experiment = replace(BATCH_NORM, config=BATCH_NORM.config.with_epochs(epochs))
     run = reference_run(experiment)
     assert run.record.epochs == 60
-    compared = compare(experiment, run, reference_store(), lambda base: Query(config=base.config))
+    compared = compare_with_published(experiment, run, reference_store(), lambda base: Query(config=base.config))
     assert compared["reference"] == pytest.approx(max(accuracies("batch-norm", 0)[:epochs]))
 
 
-# --- PyTorch's defaults -----------------------------------------------------------------------------------------------
+def test_the_run_with_a_validation_set_holds_out_a_tenth_and_selects_on_it():
+    (run,) = (run for run in reference_store().runs("cnn") if run.record.selected)
+    record, rows = run.record, run.history()
+    assert record.best["epoch"] == record.selected["epoch"] == record.final["epoch"] == len(rows) == 50
+    assert record.selected["validation_accuracy"] == max(row["validation_accuracy"] for row in rows)
+    assert record.dataset["counts"] == {"train": 45_000, "test": 10_000, "validation": 5_000}
 
 
-def test_what_the_documentation_says_of_pytorchs_defaults():
-    root = Path(__file__).resolve().parents[1]
-    readme, text = (
-        " ".join((root / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/results.md")
-    )
-    assert f"With Keras's, `batch-norm` ends at {spread_of(BATCH_NORM, 'final').percents()}" in readme
-    assert f"the latter had ended at {spread_of(BATCH_NORM, 'final').percents()}" in text
-    runs = {one.name: reference_trials(one) for one in (*LADDER, DROPOUT, BATCH_NORM)}
-    assert all(max(row["test_accuracy"] for row in trial.rows) > 0.85 for trial in runs["batch-norm-pytorch"].values())
-    ends = {
-        name: {seed: mean_of_last(trial.rows, 50) for seed, trial in runs[name].items()}
-        for name in ("schedule", "dropout", "batch-norm")
+# --- runs that a test makes up ----------------------------------------------------------------------------------------
+
+
+def rows(*values):
+    return [{"test_accuracy": value} for value in values]
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Replace the reference's runs by histories: experiment to seed to rows."""
+
+    def replace(**histories):
+        def trials(experiment):
+            runs = histories.get(experiment.name.replace("-", "_"), {})
+            return {seed: SimpleNamespace(rows=history) for seed, history in runs.items()}
+
+        monkeypatch.setattr(seeds, "reference_trials", trials)
+        seeds.statistics_at.cache_clear()
+
+    yield replace
+    seeds.statistics_at.cache_clear()
+
+
+def test_measures_are_of_the_first_epochs_only():
+    measured = seeds.measures(rows(0.1, 0.9, 0.3, 0.4, 0.5, 0.6, 0.99), 6)
+    assert measured == {"best": 0.9, "last": 0.6, "last_five": pytest.approx(0.54)}
+    assert seeds.mean_of_last(rows(0.1, 0.2, 0.3), 2) == pytest.approx(0.15)
+
+
+def test_the_standard_deviation_pools_the_sample_variances_of_what_has_several_seeds(pretend):
+    flat = {seed: rows(*[0.5 + 0.01 * seed] * 30) for seed in (0, 1)}
+    wide = {seed: rows(*[0.6 + 0.02 * seed] * 50) for seed in (0, 1, 2)}
+    pretend(baseline=flat, dropout=wide, augment={0: rows(*[0.7] * 50)}, mnist_lenet={0: rows(0.1), 1: rows(0.9)})
+    variance = (1 * statistics.variance([0.50, 0.51]) + 2 * statistics.variance([0.60, 0.62, 0.64])) / 3
+    assert seeds.standard_deviations(30) == {name: pytest.approx(variance**0.5) for name in seeds.MEASURES}
+    assert seeds.standard_deviations(50)["last"] == pytest.approx(0.02)
+    pretend(baseline={0: rows(*[0.5] * 30)})
+    assert seeds.standard_deviations(30) == {}
+
+
+def test_a_difference_is_over_equal_epochs_and_significant_above_twice_the_standard_deviation(pretend):
+    base = {seed: rows(*[0.8 + 0.01 * seed] * 30, *[0.99] * 20) for seed in (0, 1, 2)}
+    pretend(augment=base, adam={0: rows(*[0.9, *[0.83] * 28, 0.825])})
+    compared = seeds.difference_to_base(REGISTRY["adam"])
+    assert (compared.epochs, compared.seeds) == (30, (1, 3)) and compared.threshold["last"] == pytest.approx(0.02)
+    assert compared.differences == {
+        "best": pytest.approx(0.09),
+        "last": pytest.approx(0.015),
+        "last_five": pytest.approx(0.019),
     }
-
-    def said(gain, where):
-        low, high = (100 * end for end in gain.interval)
-        return f"{100 * gain.mean:+.2f} points {where} (95 % interval {low:+.2f} to {high:+.2f}, n = {gain.n})"
-
-    assert said(paired_gain(ends["schedule"], ends["dropout"]), "over `schedule`") in text
-    gain = paired_gain(ends["dropout"], ends["batch-norm"])
-    assert said(gain, "there") in text
-    assert not gain.is_clear and compare_with_base(BATCH_NORM_PYTORCH).gain.is_clear
-    dropout = compare_with_base(DROPOUT).gain
-    assert "For dropout, no difference is shown" in text and not dropout.is_clear
+    assert compared.significant == ("best",)
+    assert row_of("bonus", "experiment", "adam")["above the threshold"] == "only best"
 
 
-def test_what_the_documentation_says_of_batch_norm_in_float32():
-    """One run tells the defaults from the precision, and a tenth fewer images from all, as far as one run can."""
-    docs = Path(__file__).resolve().parents[1] / "docs"
-    text, performance = (" ".join((docs / name).read_text().split()) for name in ("results.md", "performance.md"))
-    runs = {run.folder.name: run for run in reference_store().runs("cnn")}
-    assert runs["batch-norm-float32"].config.identity() == BATCH_NORM.config.identity()
-    mean = 100 * mean_of_last(runs["batch-norm-float32"].history(), 50)
-    fewer = 100 * mean_of_last(runs["batch-norm-validation-0.1"].history(), 50)
-    of_seed_0 = 100 * mean_of_last(runs["batch-norm"].history(), 50)
-    pytorch, bfloat16 = (
-        100 * statistics.fmean(mean_of_last(trial.rows, 50) for trial in reference_trials(one).values())
-        for one in (BATCH_NORM_PYTORCH, BATCH_NORM)
-    )
-    spread = 100 * judgement.noise(50)[judgement.MEASURES[-1]]
-    assert f"50 epochs) tells them apart as far as one run can: {mean:.2f} % in the mean" in text
-    assert f"That is {pytorch - mean:.2f} points below" in text and f"and {mean - bfloat16:.2f} above" in text
-    assert f"Twice the spread over seeds is {2 * spread:.2f} points" in text
-    assert mean - bfloat16 < 2 * spread < pytorch - mean
-    assert f"cost {mean - fewer:.2f} points in the mean" in text and f"the spread of {spread:.2f} points" in text
-    assert f"{mean:.2f} % in float32 and {of_seed_0:.2f} % in mixed_bfloat16" in performance
-
-
-def test_of_two_runs_from_one_seed_the_longer_one_counts():
-    """The reference has one of `batch-norm` over 60 epochs and one over 50 in another precision."""
-    trial = reference_trials(BATCH_NORM)[0]
-    assert [row["test_accuracy"] for row in trial.rows] == accuracies("batch-norm", 0)[:50]
+def test_what_has_no_base_no_run_or_other_data_has_no_threshold(pretend):
+    assert seeds.difference_to_base(REGISTRY["mnist-dense"]) is None
+    assert seeds.difference_to_base(REGISTRY["mnist-flip"]).threshold == {}
+    pretend(augment={0: rows(*[0.8] * 50)})
+    assert seeds.difference_to_base(REGISTRY["adam"]) is None

@@ -1,94 +1,316 @@
-"""The tables and pictures of the documentation, made from the reference results: `make docs`.
+"""Write the documentation from its templates and the reference results, and draw its pictures: `make docs`.
 
-A table stands in a Markdown file between `<!-- NAME -->` and `<!-- end NAME -->`.
+A document with computed numbers is a Jinja2 template in `docs/templates/`: edit it there. Each number is computed where
+it stands, with these values and functions:
+
+    table("ladder")                     a table of `analysis/reference_tables.py`, in Markdown
+    run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
+    over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
+    at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
+    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .direction
+    apart("momentum", "nesterov")       how far two experiments with one base are apart, in each measure
+    paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
+    deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
+    study("hidden", 4)                  the row of a study's sweep in which the setting has this value
+    machine("sweep", "rbf", 0.01)       test accuracy of an SVM of figure 4 ("scores") or of figure 5 ("sweep")
+    config("adam")                      settings of an experiment
+    layer("hue"), rate("step", 10)      an augmentation layer; the factor of a schedule after so many epochs
+    ladder, bonus["25"]                 names of experiments: the ladder's, and the bonus's by question
+    theory, keras, svm, ...             modules and constants of the code, for its formulas and defaults
+    {% do claim(condition) %}           stops the rendering when a sentence is not true any more
+
+Accuracies are fractions. Filters make texts of them: `percent` (81.7 %), `points` (81.7), `signed` (+1.64),
+`plus_minus` (81.7 ± 0.2), `interval` (+1.10 to +2.18); `fixed(n)` writes n decimals, `power` 9e-16.
 """
 
-import argparse
+import itertools
+import json
+import math
 import re
-import sys
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.analysis import seeds, sweep_table
+import jinja2
+import keras
+import scipy.stats
+
+from rdfia_keras import plots
+from rdfia_keras.analysis import figures, seeds, sweep_table, theory
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.analysis.reference_tables import TABLES
-from rdfia_keras.experiments import FIGURES, LADDER, Experiment, bonus_experiments
+from rdfia_keras.analysis.tables import Row
+from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
+from rdfia_keras.models import augmentation, pytorch_defaults, svm
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.records import StoredRun
-from rdfia_keras.runs.reference import reference_store
+from rdfia_keras.runs.reference import FOLDER, reference_store
 from rdfia_keras.runs.store import Query
+from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
+from rdfia_keras.training.schedules import SCHEDULES, IterationDecay
 
-Row = Mapping[str, str]
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = ROOT / "docs" / "templates"
+FOLDERS = {"README.md": ROOT, "questions.md": FOLDER}
+RESULTS = ROOT / "results"
+# Best and last test accuracy by seed, in float32 and in mixed_bfloat16: rdfia cnn --augment --epochs 10 on all
+# of CIFAR-10, measured once.
+PRECISION_PAIRS = {
+    0: ((0.7643, 0.7573), (0.7660, 0.7557)),
+    1: ((0.7716, 0.7716), (0.7689, 0.7689)),
+    2: ((0.7595, 0.7595), (0.7703, 0.7703)),
+}
+
+
+# --- what templates can use -------------------------------------------------------------------------------------------
+
+
+class ReferenceRun:
+    """Epochs of the reference run of an experiment with seed 0; of the first implementation where there are several.
+
+    Attributes:
+        rows: The rows of history.csv.
+        accuracies: Test accuracy by epoch.
+        best: The highest test accuracy.
+        best_epoch: Its epoch.
+        last: Test accuracy of the last epoch.
+        end: The row of the last epoch.
+    """
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]):
+        self.rows = rows
+        self.accuracies = [row["test_accuracy"] for row in rows]
+        self.best = max(self.accuracies)
+        self.best_epoch = self.accuracies.index(self.best) + 1
+        self.last = self.accuracies[-1]
+        self.end = rows[-1]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def up_to(self, epochs: int) -> "ReferenceRun":
+        """Return the first epochs of the run."""
+        return ReferenceRun(self.rows[:epochs])
+
+    def lowest(self, column: str = "test_loss") -> Mapping[str, Any]:
+        """Return the row of the epoch that has the lowest value."""
+        return min(self.rows, key=lambda row: float(row[column]))
+
+    def reaches(self, accuracy: float) -> int:
+        """Return the first epoch with this test accuracy."""
+        return next(epoch for epoch, value in enumerate(self.accuracies, start=1) if value >= accuracy)
+
+    @property
+    def last_five(self) -> float:
+        """The mean test accuracy of the last five epochs."""
+        return statistics.fmean(self.accuracies[-seeds.LAST :])
+
+    @property
+    def roughness(self) -> float:
+        """The mean change of the test accuracy from one epoch to the next, within the second half."""
+        second_half = self.accuracies[len(self) // 2 - 1 :]
+        return statistics.fmean(abs(after - before) for before, after in itertools.pairwise(second_half))
+
+
+def run(name: str) -> ReferenceRun:
+    """Return the reference run of an experiment, or of the folder `cnn/<name>` where no experiment has the name."""
+    if name in REGISTRY:
+        stored = reference_run(REGISTRY[name])
+    else:
+        stored = next(stored for stored in reference_store().runs("cnn") if stored.folder.name == name)
+    assert stored is not None, name
+    return ReferenceRun([row for row in stored.history() if row.get("implementation", "manual") == "manual"])
+
+
+def table(name: str) -> str:
+    """Return a table of the reference results in Markdown; names of experiments and runs are code."""
+    return markdown(TABLES[name]())
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A Markdown table."""
+    """Return rows as a Markdown table."""
     columns = list(rows[0])
-    lines = [columns, ["---"] * len(columns), *([row[column] for column in columns] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = [[_cell(column, row[column]) for column in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [columns, ["---"] * len(columns), *lines])
 
 
-def updated(text: str) -> str:
-    """The text with each of its tables written anew."""
-    for name, rows in TABLES.items():
-        place = re.compile(rf"<!-- {name} -->.*?<!-- end {name} -->", flags=re.DOTALL)
-        if place.search(text):
-            block = f"<!-- {name} -->\n{markdown(rows())}\n<!-- end {name} -->"
-            text = place.sub(lambda _: block, text)  # noqa: B023
-    return text
+def _cell(column: str, text: str) -> str:
+    return re.sub(r"^[\w.-]+", r"`\g<0>`", text) if column in ("experiment", "run", "rung", "over", "changes") else text
+
+
+def apart(name: str, other: str) -> list[float]:
+    """Return how far two experiments with the same base are apart, in each measure."""
+    first, second = (seeds.difference_to_base(REGISTRY[compared]) for compared in (name, other))
+    assert first and second
+    return [abs(first.means[measure] - second.means[measure]) for measure in seeds.MEASURES]
+
+
+def study(name: str, value: Any) -> dict[str, Any]:
+    rows = json.loads((FOLDER / "sweeps" / f"study-{name}" / "sweep.json").read_text(encoding="utf-8"))["rows"]
+    (row,) = [row for row in rows if list(row["settings"].values()) == [value]]
+    return row
+
+
+def machine(rows: str, kernel: str, C: float, degree: int | None = None) -> float:
+    """Return the test accuracy of the SVM with this kernel and a C that is equal to 1 %."""
+    stored = reference_run(REGISTRY["kernels"])
+    assert stored is not None
+    machines = [row for row in stored.record.details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
+    (accuracy,) = [row["test_accuracy"] for row in machines if math.isclose(row["C"], C, rel_tol=0.01)]
+    return float(accuracy)
+
+
+def implementations_apart() -> float:
+    """Return the largest difference between any numbers of the four implementations in an epoch."""
+    stored = reference_run(REGISTRY["circles"])
+    assert stored is not None
+    groups: dict[int, list[Mapping[str, Any]]] = {}
+    for row in stored.history():
+        groups.setdefault(row["epoch"], []).append(row)
+    columns = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+    return max(
+        max(row[column] for row in rows) - min(row[column] for row in rows)
+        for rows in groups.values()
+        for column in columns
+    )
+
+
+def chance(n: int, epochs: int) -> float:
+    """Return how often the mean of `n` seeds passes the threshold by chance, where its base has three seeds."""
+    return float(2 * scipy.stats.t.sf(2 / (1 / 3 + 1 / n) ** 0.5, seeds.degrees_of_freedom(epochs)))
+
+
+def precision_pairs() -> dict[str, Any]:
+    """Return the rows of the measured pairs with their means, and the paired difference of the best epochs."""
+    columns = zip(*PRECISION_PAIRS.values(), strict=True)
+    means = [[statistics.fmean(values) for values in zip(*column, strict=True)] for column in columns]
+    float32, bfloat16 = ({seed: pair[column][0] for seed, pair in PRECISION_PAIRS.items()} for column in (0, 1))
+    return {"rows": {**PRECISION_PAIRS, "mean": means}, "best": seeds.paired_difference(float32, bfloat16)}
+
+
+def claim(condition: object) -> None:
+    """Stop the rendering when a sentence of the document is not true any more.
+
+    Raises:
+        ValueError: When the condition is false.
+    """
+    if not condition:
+        raise ValueError("a claim of this document does not hold any more; see the line in the traceback")
+
+
+def plus_minus(value: seeds.Statistics | Mapping[str, float], digits: int = 1) -> str:
+    mean, std = (getattr(value, key) if isinstance(value, seeds.Statistics) else value[key] for key in ("mean", "std"))
+    return f"{100 * mean:.{digits}f} ± {100 * std:.{digits}f}"
+
+
+NAMES = {
+    "table": table,
+    "run": run,
+    "trials": lambda name: [ReferenceRun(trial.rows) for trial in seeds.reference_trials(REGISTRY[name]).values()],
+    "over_seeds": lambda name, epochs: seeds.statistics_at(REGISTRY[name], epochs),
+    "at_end": lambda name: seeds.reference_statistics(REGISTRY[name], "final"),
+    "difference": lambda name: seeds.difference_to_base(REGISTRY[name]),
+    "apart": apart,
+    "paired": lambda name, over: seeds.paired_difference_over(REGISTRY[over], REGISTRY[name], 50),
+    "deviation": seeds.standard_deviations,
+    "freedom": seeds.degrees_of_freedom,
+    "chance": chance,
+    "precision_pairs": precision_pairs(),
+    "study": study,
+    "machine": machine,
+    "implementations_apart": implementations_apart,
+    "config": lambda name: REGISTRY[name].config.resolve(),
+    "layer": lambda name: augmentation.LAYERS[name](28, 0),
+    "rate": lambda schedule, epoch: SCHEDULES[schedule](1.0).rate(epoch),
+    "ladder": [experiment.name for experiment in LADDER],
+    "bonus": {
+        question: [experiment.name for experiment in bonus_experiments() if experiment.reference.question == question]
+        for question in ("21", "25", "28")
+    },
+    "theory": theory,
+    "keras": keras,
+    "augmentation": augmentation,
+    "svm": svm,
+    "pytorch_defaults": pytorch_defaults,
+    "PYTORCH_DEFAULTS": PYTORCH_DEFAULTS,
+    "IterationDecay": IterationDecay,
+    "claim": claim,
+}
+FILTERS = {
+    "percent": lambda fraction, digits=1: f"{100 * fraction:.{digits}f} %",
+    "points": lambda fraction, digits=1: f"{100 * fraction:.{digits}f}",
+    "signed": lambda fraction, digits=2: f"{100 * fraction:+.{digits}f}",
+    "interval": lambda ends, digits=2: "{:+.{n}f} to {:+.{n}f}".format(*(100 * end for end in ends), n=digits),
+    "fixed": lambda number, digits: f"{number:.{digits}f}",
+    "power": lambda number: f"{number:.0e}".replace("e-0", "e-"),
+    "general": lambda number: f"{number:g}",
+    "thousands": lambda number, digits=0: f"{number:,.{digits}f}",
+    "plus_minus": plus_minus,
+}
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def render(name: str) -> str:
+    """Return the text of a document.
+
+    Args:
+        name: Its file's name: README.md.
+
+    Raises:
+        jinja2.TemplateError: When the template names something that there is not.
+        ValueError: When a claim does not hold.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        extensions=["jinja2.ext.do"],
+    )
+    environment.filters |= FILTERS
+    header = f"<!-- Written by make docs from docs/templates/{name}.j2: edit that file. -->\n"
+    return header + environment.get_template(f"{name}.j2").render(NAMES)
+
+
+def documents() -> dict[str, Path]:
+    """Return the documents that have a template, by name, and where they lie."""
+    names = sorted(path.stem for path in TEMPLATES.glob("*.md.j2"))
+    return {name: FOLDERS.get(name, ROOT / "docs") / name for name in names}
 
 
 def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
-    from rdfia_keras import plots
-    from rdfia_keras.analysis import figures
-
     for figure in FIGURES.values():
         panels = [
-            figures.Panel(label, experiment, run, is_reference=True)
+            figures.Panel(label, experiment, stored, is_reference=True)
             for experiment, label in figures.experiments_of(figure)
-            if (run := reference_run(experiment))
+            if (stored := reference_run(experiment))
         ]
-        if len(panels) == len(figure.panels):
-            figures.draw(figure, panels, out)
-        else:
-            print(f"{figure.title} is not drawn: it shows an experiment without a reference run", file=sys.stderr)
+        assert len(panels) == len(figure.panels), f"{figure.title} shows an experiment without a reference run"
+        figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")
-    summaries = [sweep_table.summarize(one, list(seeds.reference_trials(one).values()), ()) for one in LADDER]
-    rows = [{**row, "label": row["experiment"]} for row in summaries if row["n"]]
-    rungs = plots.sweep_points(rows, "The ladder on CIFAR-10: reference and published")
-    plots.save(rungs, folder / "ladder.png")
-    rows = [
-        {**_compared(experiment, run), "best": None}
+    rungs = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in LADDER]
+    title = "The ladder on CIFAR-10: reference and published"
+    plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rungs], title), folder / "ladder.png")
+    store = reference_store()
+    compared = [
+        compare_with_published(experiment, stored, store, lambda base: Query(config=base.config)) | {"best": None}
         for experiment in bonus_experiments()
-        if (run := reference_run(experiment))
+        if (stored := reference_run(experiment))
     ]
-    bonus = plots.comparison(rows, "bonus: best test accuracy, reference and published")
-    plots.save(bonus, folder / "bonus.png")
-
-
-def _compared(experiment: Experiment, run: StoredRun) -> dict[str, Any]:
-    return compare_with_published(experiment, run, reference_store(), lambda base: Query(config=base.config))
+    title = "bonus: best test accuracy, reference and published"
+    plots.save(plots.comparison(compared, title), folder / "bonus.png")
 
 
 def main() -> None:
-    """Update the tables of some files; with --check only say which are out of date."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--check", action="store_true", help="exit 1 when a table is out of date")
-    parser.add_argument("--pictures", type=Path, help="a results folder to draw the pictures into as well")
-    options = parser.parse_args()
-    if options.pictures:
-        draw_pictures(options.pictures)
-    stale = [
-        path for path in options.files if updated(path.read_text(encoding="utf-8")) != path.read_text(encoding="utf-8")
-    ]
-    for path in stale:
-        print(path)
-        if not options.check:
-            path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.exit(1 if stale and options.check else 0)
+    """Write every document and picture."""
+    for name, path in documents().items():
+        path.write_text(render(name), encoding="utf-8")
+    draw_pictures(RESULTS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What there is: every experiment, study and explanation, with its figure, question and command."""
+"""The list of every experiment, study and explanation, with its figure, question and command."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ FIRST_QUESTION_OF_PART_5 = 19
 
 
 def list_experiments() -> list[dict[str, Any]]:
-    """A row for each, in the order of the report."""
+    """Return a row for each, in the order of the report."""
     rows = [_experiment(experiment) for experiment in REGISTRY.values()]
     rows += [
         _row(study.name, "mlp", question=study.question, command=f"rdfia study {name}")
         for name, study in STUDIES.items()
     ]
     rows += [
-        _row(topic, "explain", question=known.question, shows=known.shows, command=f"rdfia explain {topic}")
-        for topic, known in EXPLANATIONS.items()
+        _row(topic, "explain", question=answer.question, shows=answer.shows, command=f"rdfia explain {topic}")
+        for topic, answer in EXPLANATIONS.items()
     ]
     return rows
 
@@ -46,6 +46,5 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
 
 
 def _row(name: str, section: str, **rest: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = {"figures": [], "question": "", "published": None, "comment": "", "epochs": None}
-    empty |= {"published_at_end": False, "dataset": "", "shows": ""}
-    return {"name": name, "section": section, **empty, **rest}
+    empty: dict[str, Any] = {"figures": [], "question": "", "published": None, "published_at_end": False, "comment": ""}
+    return {"name": name, "section": section, **empty, "epochs": None, "dataset": "", "shows": "", **rest}

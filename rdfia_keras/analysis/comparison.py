@@ -1,4 +1,4 @@
-"""Runs side by side: the settings that differ, the results, and all curves in one plot."""
+"""Compare runs: the settings that differ, the results, and all curves in one plot."""
 
 import hashlib
 from collections import Counter
@@ -18,17 +18,17 @@ from rdfia_keras.runs.reference import reference_store
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.system.terminal import note
 
-# The colours of a plot that can be told apart.
+# A plot has no more colours that can be told apart.
 MAX_RUNS = 10
 # Bytes; file systems allow 255.
 MAX_FILE_NAME = 100
 
 
 def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> Result:
-    """Compare runs.
+    """Compare runs: settings that differ, results, and curves in one plot.
 
     Args:
-        names: As of `find_run`.
+        names: Runs, as `find_run` takes them.
         out: The results folder.
         plot: Where the plot goes; None for a file in `compare/` of the results folder.
 
@@ -40,7 +40,7 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
         raise ConfigError(f"name 2 to {MAX_RUNS} runs to compare, not {len(names)}; see rdfia runs")
     if plot and plot.suffix.lower() != ".png":
         raise ConfigError(f"--plot must end in .png, not {plot}")
-    runs = _with_names_of_their_own([find_run(name, RunStore(out)) for name in names])
+    runs = _with_unique_names([find_run(name, RunStore(out)) for name in names])
     rows = [row(run) for run in runs]
     changed = differing(rows, without=("epochs",))
     curves = {run.name: run.curve() for run in runs}
@@ -64,7 +64,7 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
 
 
 def find_run(text: str, store: RunStore) -> ListedRun:
-    """The run that people mean by its folder, or by its name in the store or else among the package's results.
+    """Find a run by its folder, or by its name in the store or else among the package's results.
 
     Args:
         text: `results/cnn/augment`, `cnn/augment`, `augment` where one section has it, or `reference/cnn/augment`.
@@ -72,26 +72,26 @@ def find_run(text: str, store: RunStore) -> ListedRun:
     Raises:
         RdfiaError: When there is none, there are several, or nothing of it can be read.
     """
-    typed = Path(text)
-    if any((typed / file).is_file() for file in ("config.json", "metrics.json")):
-        return _read(typed.resolve(), _name_of(typed.resolve(), store))
-    name = typed.as_posix()
+    path = Path(text)
+    if any((path / file).is_file() for file in ("config.json", "metrics.json")):
+        return _read(path.resolve(), _name_of(path.resolve(), store))
+    name = path.as_posix()
     if folder := store.folder_of(name):
         return _read(folder, name_below(store, folder))
     if folder := reference_store().folder_of(name.removeprefix(REFERENCE)):
         note(f"{text}: from the reference results of this package")
         return _read(folder, name_below(reference_store(), folder))
-    known = [name_below(one, folder) for one in (store, reference_store()) for folder in one.folders()]
-    known += [Path(one).name for one in known]
-    hint = did_you_mean(name, known, otherwise="see rdfia runs and rdfia runs --reference")
+    names = [name_below(place, folder) for place in (store, reference_store()) for folder in place.folders()]
+    names += [Path(name).name for name in names]
+    hint = did_you_mean(name, names, otherwise="see rdfia runs and rdfia runs --reference")
     raise RdfiaError(f"there is no run {text} in {store.root}, no such folder and no such reference result: {hint}")
 
 
 def _name_of(folder: Path, store: RunStore) -> str:
-    """A run's name by its whole path: in the store, in the package, or else with its results folder's name."""
-    for one in (RunStore(store.root.resolve()), reference_store()):
+    """Return a run's name by its whole path: in the store, in the package, or else with its results folder's name."""
+    for place in (RunStore(store.root.resolve()), reference_store()):
         with suppress(ValueError):
-            return name_below(one, folder)
+            return name_below(place, folder)
     return "/".join(folder.parts[-3:])
 
 
@@ -104,8 +104,8 @@ def _read(folder: Path, name: str) -> ListedRun:
     return run
 
 
-def _with_names_of_their_own(runs: Sequence[ListedRun]) -> list[ListedRun]:
-    """The same runs, those of equal names in different folders by their whole paths."""
+def _with_unique_names(runs: Sequence[ListedRun]) -> list[ListedRun]:
+    """Name runs of equal names in different folders by their whole paths."""
     folders = Counter(run.folder.resolve() for run in runs)
     for run in runs:
         if folders[run.folder.resolve()] > 1:
@@ -115,25 +115,24 @@ def _with_names_of_their_own(runs: Sequence[ListedRun]) -> list[ListedRun]:
 
 
 def equal_weights(rows: Sequence[Row]) -> list[list[str]]:
-    """The names of runs whose weights are equal bit by bit, in groups of two and more."""
+    """Return the names of runs whose weights are equal bit by bit, in groups of two and more."""
     groups: dict[str, list[str]] = {}
-    for one in rows:
-        if one["weights_digest"]:
-            groups.setdefault(one["weights_digest"], []).append(one["run"])
+    for run in rows:
+        if run["weights_digest"]:
+            groups.setdefault(run["weights_digest"], []).append(run["run"])
     return [names for names in groups.values() if len(names) > 1]
 
 
 def _remarks(rows: Sequence[Row], changed: Sequence[str]) -> list[str]:
-    """What the table does not say by itself."""
-    of_one_section = len({one["section"] for one in rows}) == 1
+    """Return what the table does not say by itself."""
+    of_one_section = len({run["section"] for run in rows}) == 1
     remarks = ["no setting differs"] if of_one_section and not changed else []
     remarks += [f"equal weights: {', '.join(names)}" for names in equal_weights(rows)]
     digests: dict[str, set[str]] = {}
-    for one in rows:
-        if one["data_digest"]:
-            digests.setdefault(one["settings"]["dataset"], set()).add(one["data_digest"])
-    remarks += [f"not the same {data} in all of these runs" for data, found in digests.items() if len(found) > 1]
-    return remarks
+    for run in rows:
+        if run["data_digest"]:
+            digests.setdefault(run["settings"]["dataset"], set()).add(run["data_digest"])
+    return remarks + [f"not the same {data} in all of these runs" for data, seen in digests.items() if len(seen) > 1]
 
 
 def _why_no_curve(run: ListedRun) -> str:
@@ -143,7 +142,7 @@ def _why_no_curve(run: ListedRun) -> str:
 
 
 def _file_name(names: Sequence[str]) -> str:
-    """`cnn-baseline-vs-cnn-augment.png`; of long names the first, and a digest of all."""
+    """Return `cnn-baseline-vs-cnn-augment.png`; of long names the first, and a digest of all."""
     file = "-vs-".join(names).replace("/", "-").replace("\\", "-")
     if len(file.encode()) > MAX_FILE_NAME:
         digest = hashlib.sha256(file.encode()).hexdigest()[:8]
@@ -155,15 +154,15 @@ def _file_name(names: Sequence[str]) -> str:
 def _draw(curves: dict[str, list[EpochRow]], rows: Sequence[Row], path: Path) -> None:
     from rdfia_keras import plots
 
-    drawn = [one for one in rows if one["run"] in curves]
-    data = " and ".join(dict.fromkeys(Path(one["settings"]["dataset"]).name for one in drawn))
+    drawn = [run for run in rows if run["run"] in curves]
+    data = " and ".join(dict.fromkeys(Path(run["settings"]["dataset"]).name for run in drawn))
     title = f"{len(drawn)} run{'s' if len(drawn) > 1 else ''} on {data}"
     figure = plots.runs_side_by_side({_label(name, curve): curve for name, curve in curves.items()}, title)
     make_folder(path.parent)
-    plots.save(figure, path, smoke_test=any(one["quick"] for one in drawn))
+    plots.save(figure, path, smoke_test=any(run["quick"] for run in drawn))
 
 
 def _label(name: str, curve: Sequence[EpochRow]) -> str:
-    """A run's name, of mlp with the implementation that is drawn."""
+    """Return a run's name, of mlp with the implementation that is drawn."""
     implementation = curve[0].get("implementation")
     return f"{name} ({implementation})" if implementation else name

@@ -5,12 +5,13 @@ A parameter's `Setting` becomes an option of `rdfia explain`; `options` names th
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rdfia_keras import config
+from rdfia_keras.analysis.tables import Column, make_table
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.registry import Registry
@@ -107,17 +108,14 @@ def layers() -> Result:
 
     rows = layer_table()
     total = sum(row["weights"] for row in rows)
-    table = [
-        {
-            "layer": row["layer"],
-            "output": " x ".join(map(str, row["output"])),
-            "weights": f"{row['weights']:,}",
-            "share": f"{row['weights'] / total:.1%}",
-        }
-        for row in rows
-    ]
+    columns: dict[str, Column] = {
+        "layer": "{layer}",
+        "output": lambda row: " x ".join(map(str, row["output"])),
+        "weights": "{weights:,}",
+        "share": lambda row: f"{row['weights'] / total:.1%}",
+    }
     line = f"total {total:,}: {total / 50_000:.1f} for each of CIFAR-10's 50,000 training images; checked on the model"
-    return Result(data={"rows": rows, "total": total}, table=table, lines=[line])
+    return Result(data={"rows": rows, "total": total}, table=make_table(rows, columns), lines=[line])
 
 
 @explanation("receptive-field", question="7", shows="what one neuron of each layer sees", options=("out", "data_dir"))
@@ -131,20 +129,17 @@ def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
     rows = theory.receptive_fields(theory.CIFAR_STAGES, size)
     path = _folder(options) / "receptive-fields.png"
     plots.save(plots.receptive_fields(image, rows), path)
-    table = [
-        {
-            "layer": row["layer"],
-            "sees": f"{row['side']} x {row['side']}",
-            "pixels": f"{row['pixels']:,}",
-            "apart": str(row["apart"]),
-            "inside the image": f"{row['least']:,} to {row['most']:,}",
-        }
-        for row in rows
-    ]
+    columns = {
+        "layer": "{layer}",
+        "sees": "{side} x {side}",
+        "pixels": "{pixels:,}",
+        "apart": "{apart}",
+        "inside the image": "{least:,} to {most:,}",
+    }
     line = f"No neuron of a convolution or a pooling sees all of the image's {size**2:,} pixels: the rest is padding."
     return Result(
         data={"rows": rows, "path": str(path)},
-        table=table,
+        table=make_table(rows, columns),
         lines=[line] if max(row["most"] for row in rows) < size**2 else (),
         paths=[path],
     )
@@ -261,18 +256,15 @@ def dropout() -> Result:
 
     set_up_backend("cpu")
     rows = theory.dropout_scaling((0.1, 0.25, 0.5, 0.75, 0.9))
-    table = [
-        {
-            "rate p": f"{row['rate']:g}",
-            "dropped": f"{row['dropped']:.1%}",
-            "a kept 1 becomes": f"{row['kept_become']:.3f}",
-            "1 / (1 - p)": f"{row['expected']:.3f}",
-            "mean in training": f"{row['mean_training']:.3f}",
-            "mean in test": f"{row['mean_test']:.3f}",
-        }
-        for row in rows
-    ]
-    return Result(data={"rows": rows}, table=table)
+    columns = {
+        "rate p": "{rate:g}",
+        "dropped": "{dropped:.1%}",
+        "a kept 1 becomes": "{kept_become:.3f}",
+        "1 / (1 - p)": "{expected:.3f}",
+        "mean in training": "{mean_training:.3f}",
+        "mean in test": "{mean_test:.3f}",
+    }
+    return Result(data={"rows": rows}, table=make_table(rows, columns))
 
 
 @explanation("loss", question="T14", shows="the simplified loss and the naive one")
@@ -281,17 +273,14 @@ def loss() -> Result:
     from rdfia_keras.analysis import theory
 
     rows = theory.compare_losses()
-    table = [
-        {
-            "logits times": f"{row['scale']:g}",
-            "naive": f"{row['naive']:.6g}",
-            "simplified": f"{row['simplified']:.6g}",
-            "not finite, naive": f"{row['not_finite']} of 100",
-            "largest difference of the others": f"{row['difference']:.1e}",
-        }
-        for row in rows
-    ]
-    return Result(data={"rows": rows}, table=table)
+    columns = {
+        "logits times": "{scale:g}",
+        "naive": "{naive:.6g}",
+        "simplified": "{simplified:.6g}",
+        "not finite, naive": "{not_finite} of 100",
+        "largest difference of the others": "{difference:.1e}",
+    }
+    return Result(data={"rows": rows}, table=make_table(rows, columns))
 
 
 @explanation("backprop-cost", question="T12", shows="gradients one by one and by backprop", options=("out", "quick"))
@@ -301,23 +290,19 @@ def backprop_cost(options: RunOptions) -> Result:
     from rdfia_keras.analysis import theory
 
     folder = _folder(options)
-    rows: list[Mapping[str, Any]] = list(
-        theory.backprop_cost((1, 2, 4) if options.quick else (1, 2, 4, 8, 16, 32), times=1 if options.quick else 3)
-    )
+    depths, times = ((1, 2, 4), 1) if options.quick else ((1, 2, 4, 8, 16, 32), 3)
+    rows = theory.backprop_cost(depths, times=times)
     path = folder / "backprop-cost.png"
     plots.save(plots.backprop_cost(rows), path, smoke_test=options.quick)
-    table = [
-        {
-            "layers": str(row["layers"]),
-            "weights": str(row["weights"]),
-            "backprop": f"{1e6 * row['backprop']:.0f} µs",
-            "one by one": f"{1e6 * row['naive']:,.0f} µs",
-            "ratio": f"{row['ratio']:.0f}",
-            "largest difference": f"{row['difference']:.1e}",
-        }
-        for row in rows
-    ]
-    return Result(data={"rows": rows, "path": str(path)}, table=table, paths=[path])
+    columns: dict[str, Column] = {
+        "layers": "{layers}",
+        "weights": "{weights}",
+        "backprop": lambda row: f"{1e6 * row['backprop']:.0f} µs",
+        "one by one": lambda row: f"{1e6 * row['naive']:,.0f} µs",
+        "ratio": "{ratio:.0f}",
+        "largest difference": "{difference:.1e}",
+    }
+    return Result(data={"rows": rows, "path": str(path)}, table=make_table(rows, columns), paths=[path])
 
 
 @explanation("softmax", question="T6", shows="outputs divided by their sum, and by softmax")
@@ -328,14 +313,7 @@ def softmax() -> Result:
     from rdfia_keras.analysis import theory
 
     rows = theory.softmax_and_sum(np.array([2.0, 1.0, -1.0]))
-    table = [
-        {
-            "output": f"{row['output']:g}",
-            "divided by the sum": f"{row['by_sum']:.3f}",
-            "softmax": f"{row['softmax']:.3f}",
-        }
-        for row in rows
-    ]
+    table = make_table(rows, {"output": "{output:g}", "divided by the sum": "{by_sum:.3f}", "softmax": "{softmax:.3f}"})
     line = "Both columns sum to 1; a probability must not be negative either, and softmax's outputs are positive."
     return Result(data={"rows": rows}, table=table, lines=[line])
 
@@ -346,18 +324,15 @@ def likelihood() -> Result:
     from rdfia_keras.analysis import theory
 
     rows = theory.losses_as_likelihoods()
-    table = [
-        {
-            "loss": row["loss"],
-            "negative log-likelihood of": row["distribution"],
-            "largest difference": f"{row['difference']:.0e}",
-            "dl/dŷ, true class": f"{row['at_truth']:.2f}",
-            "dl/dŷ, others": ", ".join(f"{one:.2f}" for one in row["elsewhere"]),
-        }
-        for row in rows
-    ]
+    columns = {
+        "loss": "{loss}",
+        "negative log-likelihood of": "{distribution}",
+        "largest difference": "{difference:.0e}",
+        "dl/dŷ, true class": "{at_truth:.2f}",
+        "dl/dŷ, others": "{elsewhere[0]:.2f}, {elsewhere[1]:.2f}",
+    }
     lines = [
         "Derivatives for y = (1, 0, 0) and ŷ = (0.7, 0.2, 0.1): a step against them moves ŷ towards y, or leaves it.",
         "Cross-entropy leaves the others alone; they shrink because softmax makes ŷ sum to 1.",
     ]
-    return Result(data={"rows": rows}, table=table, lines=lines)
+    return Result(data={"rows": rows}, table=make_table(rows, columns), lines=lines)

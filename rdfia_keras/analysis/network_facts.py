@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from scipy.special import softmax
 
 from rdfia_keras.analysis import theory
 from rdfia_keras.config import CnnConfig
@@ -21,13 +22,13 @@ SHAPE, N_Y = (32, 32, 3), 10
 
 
 def baseline() -> CnnConfig:
-    """The homework's network as it is without options."""
+    """Return the settings of the homework's network without options."""
     assert isinstance(BASELINE.config, CnnConfig)
     return BASELINE.config
 
 
 def layer_table() -> list[dict[str, Any]]:
-    """Every layer with weights of the real model, beside the homework's formulas.
+    """Return every layer of the real model with its weights, and those of the homework's formulas.
 
     Raises:
         RdfiaError: When model and formulas differ, which would be a fault of this package.
@@ -44,13 +45,13 @@ def layer_table() -> list[dict[str, Any]]:
 
 
 def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
-    """A model on a mosaic of four test images: the facts, the mosaic, and the map of class probabilities."""
+    """Apply a model to a mosaic of four test images: return facts, the mosaic, and the map of class probabilities."""
     network = fully_convolutional(model)
     labels = np.unique(data.test.y)
     chosen = [int(np.flatnonzero(data.test.y == labels[i % len(labels)])[0]) for i in range(4)]
-    first = data.test.x[chosen]
-    mosaic = np.concatenate([np.concatenate(list(first[:2]), 1), np.concatenate(list(first[2:4]), 1)], 0)
-    scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64))
+    a, b, c, d = data.test.x[chosen]
+    mosaic = np.concatenate([np.concatenate([a, b], 1), np.concatenate([c, d], 1)], 0)
+    scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64), axis=-1)
     small = data.test.x[:64]
     augmentation = augmentation_of(model)
     seen = np.asarray(augmentation(small, training=False)) if augmentation else small
@@ -68,7 +69,7 @@ def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.nda
 
 
 def fully_convolutional(model: keras.Model) -> keras.Model:
-    """Questions 4 to 6: the same weights, with every fully-connected layer written as a convolution.
+    """Write every fully-connected layer as a convolution with the same weights: questions 4 to 6.
 
     The first one after flattening, from (h, w, c) values to n, is n filters of h * w * c; further ones have filters of
     1 * 1. On images of the trained size the result is (N, 1, 1, n_y) with the same logits; on larger ones there is a
@@ -109,35 +110,21 @@ def _dense_as_conv(dense: Any, size: tuple[int, ...]) -> Any:
     return conv
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
 def initial_scores(data: Dataset, seeds: int) -> list[dict[str, float]]:
-    """Loss and accuracy on both sets before the first step, from several initial weights."""
-    rows = []
+    """Return loss and accuracy on both sets before the first step, from several initial weights."""
+    rows: list[dict[str, float]] = []
     for seed in range(seeds):
         model = build_convnet(replace(baseline(), seed=seed), data)
         compile_model(model, baseline())
-        (train_loss, train_accuracy), (test_loss, test_accuracy) = (
-            evaluate(model, split.take(10_000)) for split in (data.train, data.test)
-        )
-        rows.append(
-            {
-                "seed": seed,
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                "test_loss": test_loss,
-                "test_accuracy": test_accuracy,
-            }
-        )
+        row: dict[str, float] = {"seed": seed}
+        for name, split in (("train", data.train), ("test", data.test)):
+            row[f"{name}_loss"], row[f"{name}_accuracy"] = evaluate(model, split.take(10_000))
+        rows.append(row)
     return rows
 
 
 def stretch(images: np.ndarray) -> np.ndarray:
-    """Each image brought to 0..255, from its 1st to its 99th percentile."""
+    """Bring each image to 0..255, from its 1st to its 99th percentile."""
     low, high = np.quantile(images, [0.01, 0.99], axis=(1, 2, 3), keepdims=True)
     return np.clip(255 * (images - low) / np.maximum(high - low, 1e-9), 0, 255)
 
@@ -146,7 +133,7 @@ Axes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def whitened(images: np.ndarray, axes: Axes, epsilon: float, kinds: tuple[str, ...]) -> np.ndarray:
-    """What each kind of whitening makes of images (N, H, W, C), stretched to 0..255: (N, kinds, H, W, C).
+    """Whiten images (N, H, W, C) by each kind, stretched to 0..255: (N, kinds, H, W, C).
 
     Args:
         axes: Of the training set, as `principal_axes` gives them.

@@ -1,4 +1,4 @@
-"""Experiments beside what was published, the package's reference, and what they change."""
+"""Compare runs with what was published, with the package's reference, and with the experiment that they change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from rdfia_keras.runs.store import Query, RunStore
 
 
 def reference_run(experiment: Experiment) -> StoredRun | None:
-    """The run of an experiment that ships with the package, whatever its length."""
+    """Return the run of an experiment that ships with the package, whatever its length."""
     config = experiment.config
     if isinstance(config, MlpConfig):
         config = replace(config, implementation="manual")
@@ -27,11 +27,13 @@ def reference_run(experiment: Experiment) -> StoredRun | None:
 def compare_with_published(
     experiment: Experiment, run: StoredRun, store: RunStore, query: Callable[[Experiment], Query]
 ) -> dict[str, Any]:
-    """A run beside what was published, and beside the experiment that it changes, over no more epochs than its own.
+    """Compare a run with what was published, and with the experiment that it changes over no more epochs than its own.
 
     Args:
-        store: Where the run of that other experiment is looked for.
-        query: Which run of an experiment will do.
+        experiment: The run's experiment.
+        run: The run.
+        store: Has the run of the other experiment.
+        query: Gives the query for an acceptable run of an experiment.
     """
     record, reference, shipped = run.record, experiment.reference, reference_run(experiment)
     return {
@@ -58,7 +60,7 @@ def compare_with_published(
 
 
 def _reference_best(shipped: StoredRun, epochs: int | None) -> float | None:
-    """Over no more epochs than the experiment has: the run may be longer."""
+    """Return the best accuracy over no more epochs than the experiment has: the run may be longer."""
     if not epochs or not shipped.record.epochs or shipped.record.epochs <= epochs:
         return test_accuracy(shipped.record.best)
     return max(row["test_accuracy"] for row in shipped.history()[:epochs])
@@ -72,8 +74,8 @@ def _base_best(
         return None
     asked = query(base)
     shorter = replace(asked, config=replace(asked.config, epochs=min(epochs, base.config.epochs or epochs)))
-    found = store.find_finished(shorter)
-    rows = found.history()[:epochs] if found else []
+    base_run = store.find_finished(shorter)
+    rows = base_run.history()[:epochs] if base_run else []
     return max((row["test_accuracy"] for row in rows), default=None)
 
 

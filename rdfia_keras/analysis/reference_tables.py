@@ -1,178 +1,167 @@
 """The results that ship with the package as tables, for the documentation and the report page."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from rdfia_keras.analysis import seeds, tables
 from rdfia_keras.analysis.published import reference_run
-from rdfia_keras.analysis.tables import Row, percent
+from rdfia_keras.analysis.tables import Column, Data, Row, make_table, percent
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
 from rdfia_keras.experiments.bonus import BATCH_NORM, DROPOUT
-from rdfia_keras.runs.records import StoredRun
+from rdfia_keras.runs.records import StoredRun, test_accuracy
 from rdfia_keras.runs.reference import reference_store
 
 
 def ladder() -> list[Row]:
-    """Return a row for each of the six rungs: published, and mean and standard deviation over the reference's seeds."""
+    """Return the six rungs: published, and mean and standard deviation over the reference's seeds."""
     rows = []
     for experiment in LADDER:
         final, best = (seeds.reference_statistics(experiment, measure) for measure in ("final", "best"))
-        rows.append(
-            {
-                "rung": experiment.name,
-                "published": percent(experiment.reference.published),
-                "reference, last epoch": final.percents() if final else "-",
-                "reference, best epoch": best.percents() if best else "-",
-                "n": str(final.n if final else 0),
-                "epochs": str(experiment.config.epochs),
-            }
-        )
+        row = {"rung": experiment.name, "published": percent(experiment.reference.published)}
+        row["reference, last epoch"] = final.percents() if final else "-"
+        row["reference, best epoch"] = best.percents() if best else "-"
+        rows.append(row | {"n": str(final.n if final else 0), "epochs": str(experiment.config.epochs)})
     return rows
 
 
 def gains(experiments: Sequence[Experiment]) -> list[Row]:
     """Return what experiments add to those that they change, paired by seed."""
-    rows = []
-    for experiment in experiments:
-        compared = seeds.difference_to_base(experiment)
-        if compared is None or compared.paired is None:
-            continue
-        paired = compared.paired
-        interval = (
-            "-" if paired.interval is None else "{:+.2f} to {:+.2f}".format(*(100 * end for end in paired.interval))
-        )
-        rows.append(
-            {
-                "experiment": experiment.name,
-                "over": str(experiment.base),
-                "epochs": str(compared.epochs),
-                "gain, points": f"{100 * paired.mean:+.2f}",
-                "95 % interval": interval,
-                "n": str(paired.n),
-                "significant": "yes" if paired.is_significant else "not shown",
-            }
-        )
-    return rows
+    columns: dict[str, Column] = {
+        "experiment": "{experiment.name}",
+        "over": "{experiment.base}",
+        "epochs": "{compared.epochs}",
+        "gain, points": lambda row: f"{100 * row['compared'].paired.mean:+.2f}",
+        "95 % interval": _interval,
+        "n": "{compared.paired.n}",
+        "significant": lambda row: "yes" if row["compared"].paired.is_significant else "not shown",
+    }
+    return make_table((row for row in _compared(experiments) if row["compared"].paired), columns)
+
+
+def _compared(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
+    """Return the experiments that can be compared with their bases, with the differences."""
+    compared = ((experiment, seeds.difference_to_base(experiment)) for experiment in experiments)
+    return [{"experiment": experiment, "compared": difference} for experiment, difference in compared if difference]
+
+
+def _interval(row: Data) -> str:
+    interval = row["compared"].paired.interval
+    return "{:+.2f} to {:+.2f}".format(*(100 * end for end in interval)) if interval else "-"
 
 
 def equal_epochs() -> list[Row]:
     """Return the six rungs over equal epochs: as many as the shortest ones have, then as many as the longer ones."""
-    rows = []
-    for epochs in sorted({experiment.config.epochs or 0 for experiment in LADDER}):
-        for experiment in LADDER:
-            if measured := seeds.statistics_at(experiment, epochs):
-                values = {name: value.percents() for name, value in measured.items()}
-                rows.append({"epochs": str(epochs), "rung": experiment.name, **values, "n": str(measured["last"].n)})
-    return rows
+    lengths = sorted({experiment.config.epochs or 0 for experiment in LADDER})
+    return [
+        {"epochs": str(epochs), "rung": experiment.name}
+        | {seeds.MEASURES[name]: value.percents() for name, value in measured.items()}
+        | {"n": str(measured["last"].n)}
+        for epochs in lengths
+        for experiment in LADDER
+        if (measured := seeds.statistics_at(experiment, epochs))
+    ]
 
 
 def bonus() -> list[Row]:
     """Return what each experiment of the bonus changes, and whether that is above the threshold."""
-    rows = []
-    for experiment in bonus_experiments():
-        if compared := seeds.difference_to_base(experiment):
-            differences = {
-                name: f"{percent(mean)} ({100 * compared.differences[name]:+.2f})"
-                for name, mean in compared.means.items()
-            }
-            rows.append(
-                {
-                    "experiment": experiment.name,
-                    "changes": str(experiment.base),
-                    "epochs": str(compared.epochs),
-                    **differences,
-                    "n": "{} / {}".format(*compared.seeds),
-                    "above the threshold": _verdict(compared),
-                }
-            )
-    return rows
+    columns: dict[str, Column] = {
+        "experiment": "{experiment.name}",
+        "changes": "{experiment.base}",
+        "epochs": "{compared.epochs}",
+        **{heading: functools.partial(_difference, measure=name) for name, heading in seeds.MEASURES.items()},
+        "n": "{compared.seeds[0]} / {compared.seeds[1]}",
+        "above the threshold": _verdict,
+    }
+    return make_table(_compared(bonus_experiments()), columns)
 
 
-def _verdict(compared: seeds.DifferenceToBase) -> str:
+def _difference(row: Data, measure: str) -> str:
+    compared = row["compared"]
+    return f"{percent(compared.means[measure])} ({100 * compared.differences[measure]:+.2f})"
+
+
+def _verdict(row: Data) -> str:
+    compared = row["compared"]
     if not compared.threshold:
         return "-"
-    significant = compared.significant
+    significant = [seeds.MEASURES[name] for name in compared.significant]
     return {0: "no", len(seeds.MEASURES): "yes"}.get(len(significant), f"only {' and '.join(significant)}")
 
 
 def standard_deviations() -> list[Row]:
     """Return the standard deviations over seeds, in points, whose double is the threshold of the bonus."""
-    compared = [seeds.difference_to_base(experiment) for experiment in bonus_experiments()]
+    compared = [row["compared"] for row in _compared(bonus_experiments())]
     return [
-        {"epochs": str(epochs), **{name: f"{100 * std:.2f}" for name, std in seeds.standard_deviations(epochs).items()}}
-        for epochs in sorted({one.epochs for one in compared if one and one.threshold})
+        {"epochs": str(epochs)}
+        | {seeds.MEASURES[name]: f"{100 * std:.2f}" for name, std in seeds.standard_deviations(epochs).items()}
+        for epochs in sorted({difference.epochs for difference in compared if difference.threshold})
     ]
 
 
 def selection() -> list[Row]:
     """Return the runs with a validation set: the epoch that it selects and the best one on the test set."""
-    return [_selection_row(run) for run in reference_store().runs("cnn") if run.record.selected]
-
-
-def _selection_row(run: StoredRun) -> Row:
-    record, config = run.record, run.config
-    assert record.best and record.selected and record.final
-    best, selected, final = (row["test_accuracy"] for row in (record.best, record.selected, record.final))
-    return {
-        "run": run.folder.name,
-        "trained on": f"{record.dataset['counts']['train']:,}",
-        "seed": str(config.seed),
-        "best on the test set": f"{percent(best)} (epoch {record.best['epoch']})",
-        "selected on the validation set": f"{percent(selected)} (epoch {record.selected['epoch']})",
-        "last": percent(final),
-        seeds.MEASURES[-1]: percent(seeds.mean_of_last(run.history(), record.epochs)),
-        "best minus selected, points": f"{100 * (best - selected):+.2f}",
+    columns: dict[str, Column] = {
+        "run": "{folder.name}",
+        "trained on": "{record.dataset[counts][train]:,}",
+        "seed": "{config.seed}",
+        "best on the test set": "{record.best[test_accuracy]:.2%} (epoch {record.best[epoch]})",
+        "selected on the validation set": "{record.selected[test_accuracy]:.2%} (epoch {record.selected[epoch]})",
+        "last": "{record.final[test_accuracy]:.2%}",
+        seeds.MEASURES["last_five"]: "{last_five:.2%}",
+        "best minus selected, points": "{flattered:+.2f}",
     }
+    return make_table((_selection(run) for run in reference_store().runs("cnn") if run.record.selected), columns)
+
+
+def _selection(run: StoredRun) -> dict[str, Any]:
+    best, selected = (test_accuracy(row) or 0 for row in (run.record.best, run.record.selected))
+    last_five = seeds.mean_of_last(run.history(), run.record.epochs)
+    facts = {"folder": run.folder, "record": run.record, "config": run.config}
+    return {**facts, "last_five": last_five, "flattered": 100 * (best - selected)}
 
 
 def results() -> list[Row]:
     """Return every registered experiment with a reference run."""
-    return [row for experiment in REGISTRY.values() for row in _result_rows(experiment)]
+    runs = ((experiment, reference_run(experiment)) for experiment in REGISTRY.values())
+    return [row for experiment, run in runs if run for row in _results(experiment, run)]
 
 
-def _result_rows(experiment: Experiment) -> list[Row]:
-    run, reference = reference_run(experiment), experiment.reference
-    if run is None:
-        return []
-    if experiment.section == "svm":
-        return _kernel_rows(experiment, run)
-    published = tables.published(asdict(reference))
-    final, best = (seeds.reference_statistics(experiment, measure) for measure in ("final", "best"))
-    if final and best and final.n > 1:
-        seed_range = f"0 to {final.n - 1}"
-        row = _row(experiment, run, experiment.name, published, best.percents(), final.percents(), seed_range)
-        return [{**row, "epochs": str(experiment.config.epochs)}]
-    best_epoch = run.record.best
-    best_text = f"{percent(best_epoch['test_accuracy'])} ({best_epoch['epoch']})" if best_epoch else "-"
-    last_text = percent(run.record.final["test_accuracy"]) if run.record.final else "-"
-    return [_row(experiment, run, experiment.name, published, best_text, last_text, str(run.config.seed))]
-
-
-def _kernel_rows(experiment: Experiment, run: StoredRun) -> list[Row]:
-    """Return a row for each kernel that the report gives a number for, at its best C."""
-    rows = []
-    for (kernel, degree), published in tables.PUBLISHED_KERNELS.items():
-        machines = [m for m in run.record.details["sweep"] if (m["kernel"], m["degree"]) == (kernel, degree)]
-        best = max(machines, key=lambda machine: machine["test_accuracy"])
-        name = f"polynomial of degree {degree}" if degree else kernel.upper()
-        label = f"{experiment.name}: {name}, best C {best['C']:.2g}"
-        rows.append(_row(experiment, run, label, percent(published), percent(best["test_accuracy"]), "-", "0"))
-    return rows
-
-
-def _row(experiment: Experiment, run: StoredRun, label: str, published: str, best: str, last: str, seeds: str) -> Row:
-    record = run.record
-    return {
+def _results(experiment: Experiment, run: StoredRun) -> list[Row]:
+    """Return a row for an experiment, or one for each kernel that the report gives a number for."""
+    record, config = run.record, experiment.config
+    row = {
         "figure": ", ".join(figures_of(experiment.name)) or "-",
-        "experiment": label,
-        "published": published,
-        "reference, best (epoch)": best,
-        "reference, last": last,
+        "experiment": experiment.name,
+        "published": tables.published(asdict(experiment.reference)),
+        "reference, best (epoch)": f"{percent(test_accuracy(record.best))} ({(record.best or {}).get('epoch')})",
+        "reference, last": percent(test_accuracy(record.final)),
         "epochs": str(record.epochs or "-"),
-        "seeds": seeds,
+        "seeds": str(run.config.seed),
         "precision": getattr(record.config, "precision", "float64"),
         "data": record.dataset["name"],
     }
+    if experiment.section == "svm":
+        return [{**row, **kernel} for kernel in _kernels(experiment, run)]
+    final, best = (seeds.reference_statistics(experiment, measure) for measure in ("final", "best"))
+    if final and best and final.n > 1:
+        row |= {"reference, best (epoch)": best.percents(), "reference, last": final.percents()}
+        row |= {"epochs": str(config.epochs), "seeds": f"0 to {final.n - 1}"}
+    return [row]
+
+
+def _kernels(experiment: Experiment, run: StoredRun) -> list[Row]:
+    """Return the cells of each published kernel at its best C."""
+    rows = []
+    for (kernel, degree), published in tables.PUBLISHED_KERNELS.items():
+        machines = [row for row in run.record.details["sweep"] if (row["kernel"], row["degree"]) == (kernel, degree)]
+        best = max(machines, key=lambda machine: machine["test_accuracy"])
+        name = f"polynomial of degree {degree}" if degree else kernel.upper()
+        label = f"{experiment.name}: {name}, best C {best['C']:.2g}"
+        accuracy = percent(best["test_accuracy"])
+        rows.append({"experiment": label, "published": percent(published), "reference, best (epoch)": accuracy})
+    return rows
 
 
 TABLES: dict[str, Callable[[], list[Row]]] = {

@@ -26,16 +26,21 @@ SORT_KEYS = {
 }
 # These have columns of their own.
 _NOT_SETTINGS = ("seed", "epochs")
-# Of the name of a run that ships with the package.
+# What a row has of a run, beside its settings.
+_FACTS = tuple(field.name for field in fields(ListedRun) if field.name not in ("name", "config"))
+# The names of runs that ship with the package begin so.
 REFERENCE = "reference/"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which runs to list; None and nothing for all.
+    """Which runs to list; None for all.
 
     Attributes:
-        settings: As `FIELD=VALUE`; a field that is named several times may have any of its values.
+        section: Only runs of this section.
+        experiment: Only runs of this experiment.
+        status: Only runs with this status.
+        settings: `FIELD=VALUE`; a field that is named several times may have any of its values.
     """
 
     section: str | None = None
@@ -45,13 +50,13 @@ class Filter:
 
 
 def read_runs(store: RunStore) -> list[ListedRun]:
-    """Every run of a store, by section and name, `x-2` before `x-10`."""
-    found = [list_run(folder, name_below(store, folder)) for folder in store.folders()]
-    return sorted((run for run in found if run), key=lambda run: _natural(run.name))
+    """Return every run of a store, by section and name, `x-2` before `x-10`."""
+    runs = [list_run(folder, name_below(store, folder)) for folder in store.folders()]
+    return sorted((run for run in runs if run), key=lambda run: _natural(run.name))
 
 
 def name_below(store: RunStore, folder: Path) -> str:
-    """What a run of a store is called: `cnn/augment`, and `reference/cnn/augment` among the package's own results.
+    """Return the name of a run of a store: `cnn/augment`, or `reference/cnn/augment` among the package's own results.
 
     Raises:
         ValueError: When the folder does not lie in the store.
@@ -61,7 +66,7 @@ def name_below(store: RunStore, folder: Path) -> str:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """A key that sorts numbers in a text by value."""
+    """Return a key that sorts numbers in a text by value."""
     return [(int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", text)]
 
 
@@ -76,9 +81,11 @@ def list_runs(
     """List the runs of a store.
 
     Args:
+        store: The results folder.
+        chosen: Which runs to list.
         sort: One of `SORT_KEYS` or a setting; None for the order of the names. Runs without a value come last.
-        reverse: The other way round.
-        limit: At most so many.
+        reverse: Reverse the order.
+        limit: The number of runs to show.
         as_csv: Make CSV as well.
 
     Raises:
@@ -109,7 +116,7 @@ def list_runs(
 
 
 def _remarks(shown: int, every: int, differing: int, store: RunStore) -> list[str]:
-    """How many runs these are, and how to read their settings."""
+    """Return how many runs these are, and how to read their settings."""
     where = "the results of this package" if store.root == reference_store().root else store.root
     count = f"{shown} of {every}" if shown < every else str(every)
     lines = ["settings: those that differ among these runs, where they are not the default"]
@@ -117,33 +124,32 @@ def _remarks(shown: int, every: int, differing: int, store: RunStore) -> list[st
 
 
 def row(run: ListedRun) -> Row:
-    """A run as JSON has it: what is known of it, and its settings."""
-    known = {field.name: getattr(run, field.name) for field in fields(run) if field.name not in ("name", "config")}
-    config = run.config
-    own = config.resolve().to_dict() if config else {}
-    return {"run": run.name, "section": run.section, "seed": own.get("seed"), **known, "settings": own}
+    """Return a run as JSON has it: its facts and its settings."""
+    own = run.config.resolve().to_dict() if run.config else {}
+    facts = {name: getattr(run, name) for name in _FACTS}
+    return {"run": run.name, "section": run.section, "seed": own.get("seed"), **facts, "settings": own}
 
 
 def differing(rows: Sequence[Row], without: Sequence[str] = _NOT_SETTINGS) -> list[str]:
-    """The settings, but for those in `without`, that are not the same in all runs that have them."""
+    """Return the settings, but for those in `without`, that differ among the runs that have them."""
     names = dict.fromkeys(name for row in rows for name in row["settings"] if name not in without)
     values = {name: {str(row["settings"][name]) for row in rows if name in row["settings"]} for name in names}
     return [name for name in names if len(values[name]) > 1]
 
 
 def sort_rows(rows: Iterable[Row], key: str, highest_first: bool) -> list[Row]:
-    """Rows by a value of theirs or of their settings; those without it last."""
+    """Sort rows by one of `SORT_KEYS` or by a setting; those without a value come last."""
 
     def value(row: Row) -> Any:
         return row[key] if key in SORT_KEYS else row["settings"].get(key)
 
-    known = [row for row in rows if value(row) not in (None, "")]
-    unknown = [row for row in rows if value(row) in (None, "")]
-    return sorted(known, key=value, reverse=highest_first) + unknown
+    with_value = [row for row in rows if value(row) not in (None, "")]
+    without_value = [row for row in rows if value(row) in (None, "")]
+    return sorted(with_value, key=value, reverse=highest_first) + without_value
 
 
 def parse_sort_key(text: str) -> str:
-    """The key that people mean: one of `SORT_KEYS`, or a setting by any of its names.
+    """Return the key that a text names: one of `SORT_KEYS`, or a setting by any of its names.
 
     Raises:
         ConfigError: With the closest when there is none.
@@ -155,12 +161,12 @@ def parse_sort_key(text: str) -> str:
             return parse_field(config, text)
         except ConfigError:
             continue
-    known = [*SORT_KEYS, *(name for config in CONFIGS.values() for name in settings(config))]
-    raise ConfigError(f"--sort: there is no metric or setting {text!r}: {did_you_mean(text, known)}", ("sort",))
+    names = [*SORT_KEYS, *(name for config in CONFIGS.values() for name in settings(config))]
+    raise ConfigError(f"--sort: there is no metric or setting {text!r}: {did_you_mean(text, names)}", ("sort",))
 
 
 def parse_filter(chosen: Filter) -> Callable[[ListedRun], bool]:
-    """Whether a run is wanted.
+    """Return a function that tells whether a run is wanted.
 
     Raises:
         ConfigError: When no section has these settings, or none takes these values.
@@ -168,8 +174,7 @@ def parse_filter(chosen: Filter) -> Callable[[ListedRun], bool]:
     wanted = _parse_settings(chosen.settings, (chosen.section,) if chosen.section else tuple(CONFIGS))
 
     def fits(run: ListedRun) -> bool:
-        asked = (chosen.section, run.section), (chosen.experiment, run.experiment), (chosen.status, run.status)
-        if any(wish not in (None, value) for wish, value in asked):
+        if any(getattr(chosen, name) not in (None, getattr(run, name)) for name in ("section", "experiment", "status")):
             return False
         if not chosen.settings:
             return True
@@ -182,30 +187,27 @@ def parse_filter(chosen: Filter) -> Callable[[ListedRun], bool]:
 
 
 def _parse_settings(texts: Sequence[str], sections: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
-    """By section and field, the values that are wanted; without the sections that cannot have them."""
+    """Return the wanted values by section and field, without the sections that cannot have them."""
     if len(sections) > 1:
         sections = _sections_with([text.partition("=")[0].strip() for text in texts], sections)
-    wanted, errors = {}, []
+    wanted: dict[str, dict[str, list[Any]]] = {}
+    errors = []
     for section in sections:
+        values: dict[str, list[Any]] = {}
         try:
-            wanted[section] = _values([parse_setting(CONFIGS[section], text) for text in texts])
+            for name, value in (parse_setting(CONFIGS[section], text) for text in texts):
+                values.setdefault(name, []).append(dataset_name(value) if name == "dataset" else value)
         except ConfigError as error:
             errors.append(error)
+        else:
+            wanted[section] = values
     if not wanted:
         raise errors[0]
     return wanted
 
 
-def _values(pairs: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:
-    """All values of each field."""
-    values: dict[str, list[Any]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(dataset_name(value) if name == "dataset" else value)
-    return values
-
-
 def _sections_with(names: Sequence[str], sections: Sequence[str]) -> list[str]:
-    """The sections that have all of these settings.
+    """Return the sections that have all of these settings.
 
     Raises:
         ConfigError: When there is none.
@@ -213,12 +215,12 @@ def _sections_with(names: Sequence[str], sections: Sequence[str]) -> list[str]:
     having = {name: [section for section in sections if _has_setting(section, name)] for name in names}
     for name in names:
         if not having[name]:
-            known = dict.fromkeys(field for section in sections for field in settings(CONFIGS[section]))
-            raise ConfigError(f"--set: no section has a setting {name!r}: {did_you_mean(name, known)}", (name,))
-    found = [section for section in sections if all(section in having[name] for name in names)]
-    if not found:
+            fields = dict.fromkeys(field for section in sections for field in settings(CONFIGS[section]))
+            raise ConfigError(f"--set: no section has a setting {name!r}: {did_you_mean(name, fields)}", (name,))
+    common = [section for section in sections if all(section in having[name] for name in names)]
+    if not common:
         raise ConfigError(f"--set: no section has all of these settings: {', '.join(names)}", tuple(names))
-    return found
+    return common
 
 
 def _has_setting(section: str, name: str) -> bool:
@@ -229,26 +231,20 @@ def _has_setting(section: str, name: str) -> bool:
 
 
 def _check_experiment(name: str | None, runs: Iterable[ListedRun]) -> None:
-    known = dict.fromkeys([*(run.experiment for run in runs if run.experiment), *REGISTRY])
-    if name is not None and name not in known:
-        raise ConfigError(
-            f"--experiment: there is no experiment {name!r}: {did_you_mean(name, known)}",
-            ("experiment",),
-        )
+    names = dict.fromkeys([*(run.experiment for run in runs if run.experiment), *REGISTRY])
+    if name is not None and name not in names:
+        hint = did_you_mean(name, names)
+        raise ConfigError(f"--experiment: there is no experiment {name!r}: {hint}", ("experiment",))
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """The rows with the settings `names`; accuracies are fractions."""
-    plain = [key for key in row(_NOTHING) if key != "settings"]
+    """Return the rows with the settings `names`; accuracies are fractions."""
+    columns = ("run", "section", "seed", *_FACTS)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*plain, *names])
-    for one in rows:
-        own = one["settings"]
-        values = [setting_text(one[key]) if key == "quick" else one[key] for key in plain]
+    writer.writerow([*columns, *names])
+    for row in rows:
+        own = row["settings"]
+        values = [setting_text(row[key]) if key == "quick" else row[key] for key in columns]
         writer.writerow([*values, *(setting_text(own[name]) if name in own else None for name in names)])
     return text.getvalue()
-
-
-# Gives the columns where there is no run.
-_NOTHING = ListedRun(name="", folder=Path(), status="")

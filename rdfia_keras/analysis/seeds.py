@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rdfia_keras.config import MlpConfig
@@ -19,7 +19,8 @@ from rdfia_keras.runs.reference import FOLDER, reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
-MEASURES = ("best", "last", f"mean of the last {LAST}")
+# What is compared over equal epochs, and how tables call it.
+MEASURES = {"best": "best", "last": "last", "last_five": f"mean of the last {LAST}"}
 # The only data set on which several seeds of several experiments were trained.
 DATASET = LADDER[0].config.dataset
 
@@ -50,9 +51,6 @@ class Statistics:
             return None
         std = statistics.stdev(finite) if len(finite) > 1 else None
         return cls(len(finite), statistics.fmean(finite), std, min(finite), max(finite))
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def percents(self) -> str:
         """Return mean and standard deviation of fractions as text: `81.70 ± 0.21 %`."""
@@ -173,7 +171,7 @@ def mean_of_last(rows: Sequence[EpochRow], epochs: int) -> float:
 def measures(rows: Sequence[EpochRow], epochs: int) -> dict[str, float]:
     """Return the test accuracies of the first `epochs` epochs, by the names of `MEASURES`."""
     accuracies = [row["test_accuracy"] for row in rows[:epochs]]
-    return dict(zip(MEASURES, (max(accuracies), accuracies[-1], mean_of_last(rows, epochs)), strict=True))
+    return {"best": max(accuracies), "last": accuracies[-1], "last_five": mean_of_last(rows, epochs)}
 
 
 def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str, float]]:
@@ -187,28 +185,37 @@ def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str,
 def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] | None:
     """Return the statistics of each measure over the reference's seeds, after `epochs` epochs; None without a run."""
     values = measures_by_seed(experiment, epochs).values()
-    found = {name: Statistics.of(value[name] for value in values) for name in MEASURES}
-    return {name: value for name, value in found.items() if value} or None
+    by_name = ((name, Statistics.of(value[name] for value in values)) for name in MEASURES)
+    return {name: value for name, value in by_name if value} or None
+
+
+def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
+    """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
+    on_data = (experiment for experiment in REGISTRY.values() if experiment.config.dataset == DATASET)
+    measured = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
+    return [values for values in measured if values["last"].n > 1]
+
+
+def degrees_of_freedom(epochs: int) -> int:
+    """Return the degrees of freedom of `standard_deviations`: each experiment counts with its seeds less one."""
+    return sum(values["last"].n - 1 for values in _with_several_seeds(epochs))
 
 
 def standard_deviations(epochs: int) -> dict[str, float]:
-    """Return the standard deviation of each measure over seeds, on the ladder's data.
+    """Return the standard deviation of each measure over seeds, pooled over the experiments on the ladder's data.
 
     Returns:
-        By measure, the sample standard deviation pooled over the experiments that have several seeds and enough epochs
-        in the reference: the root of the mean variance, in which each counts with its seeds less one. Empty without
-        such an experiment.
+        By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
+        reference has several seeds and enough epochs.
     """
-    experiments = [one for one in REGISTRY.values() if one.section == "cnn" and one.config.dataset == DATASET]
-    seeded = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
-    pooled = {}
-    for name in MEASURES:
-        parts = [(values[name].n - 1, values[name].std) for values in seeded]
-        several = [(freedom, std) for freedom, std in parts if std is not None]
-        if several:
-            variance = sum(freedom * std**2 for freedom, std in several) / sum(freedom for freedom, _ in several)
-            pooled[name] = math.sqrt(variance)
-    return pooled
+    measured, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
+    if not measured:
+        return {}
+    variances = {
+        name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in measured) / freedom
+        for name in MEASURES
+    }
+    return {name: math.sqrt(variance) for name, variance in variances.items()}
 
 
 @dataclass(frozen=True)
@@ -236,6 +243,13 @@ class DifferenceToBase:
         """The measures in which the difference is above the threshold."""
         return tuple(name for name, value in self.threshold.items() if abs(self.differences[name]) > value)
 
+    @property
+    def direction(self) -> int:
+        """1 for a gain in every measure above the threshold, -1 for such a loss, otherwise 0."""
+        if len(self.significant) < len(MEASURES):
+            return 0
+        return int(min(self.differences.values()) > 0) - int(max(self.differences.values()) < 0)
+
 
 def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
     """Compare an experiment with its base in the reference; return None where one of them has no run there."""
@@ -260,7 +274,7 @@ def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
 def paired_difference_over(base: Experiment, experiment: Experiment, epochs: int) -> PairedDifference | None:
     """Return the difference in the mean of the last epochs, paired by seed."""
     before, after = (
-        {seed: values[MEASURES[-1]] for seed, values in measures_by_seed(compared, epochs).items()}
+        {seed: values["last_five"] for seed, values in measures_by_seed(compared, epochs).items()}
         for compared in (base, experiment)
     )
     return paired_difference(before, after)

@@ -1,9 +1,11 @@
 """The results of a sweep: a row for each configuration, as JSON, CSV, table and pictures. Nothing is trained here."""
 
 import csv
+import functools
 import io
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import numpy as np
 
 from rdfia_keras import plots
 from rdfia_keras.analysis.seeds import Statistics, Trial
-from rdfia_keras.analysis.tables import dash, published_value
-from rdfia_keras.config import settings
+from rdfia_keras.analysis.tables import Column, cell, make_table, published_value
+from rdfia_keras.config import setting_text, settings
 from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.report.result import Table
 from rdfia_keras.runs.files import to_json, write_atomic
@@ -24,22 +26,19 @@ STATISTICS = ("mean", "std", "min", "max")
 
 
 def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
-    """Names of the settings in which configurations differ, the seed aside."""
-    names = dict.fromkeys(name for one in configurations for name in settings(one.config) if name != "seed")
-    return [name for name in names if len({_setting(one, name) for one in configurations}) > 1]
-
-
-def _setting(experiment: Experiment, name: str) -> Any:
-    return getattr(experiment.config, name, None)
+    """Return the names of the settings in which configurations differ, the seed aside."""
+    configs = [experiment.config for experiment in configurations]
+    names = dict.fromkeys(name for config in configs for name in settings(config) if name != "seed")
+    return [name for name in names if len({getattr(config, name, None) for config in configs}) > 1]
 
 
 def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
-    """A configuration's row. What failed is counted, and is in no mean."""
+    """Return a configuration's row. What failed is counted, and is in no mean."""
     ok = [trial for trial in trials if trial.ok]
     measured = [trial.measures() for trial in ok]
     row: dict[str, Any] = {
         "experiment": experiment.name,
-        "settings": {name: value for name in varied if (value := _setting(experiment, name)) is not None},
+        "settings": {name: value for name in varied if (value := getattr(experiment.config, name, None)) is not None},
         "epochs": experiment.config.epochs,
         "published": experiment.reference.published,
         "published_at_end": experiment.reference.published_at_end,
@@ -48,9 +47,9 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
         "seeds": [trial.run.config.seed for trial in ok],
     }
     for name in MEASURES:
-        values = [one[name] for one in measured]
-        spread = Statistics.of(values)
-        row[name] = spread and {**spread.to_dict(), "values": values}
+        values = [measures[name] for measures in measured]
+        statistics_of_seeds = Statistics.of(values)
+        row[name] = statistics_of_seeds and {**asdict(statistics_of_seeds), "values": values}
     seconds = Statistics.of(duration(trial.rows) for trial in ok)
     row["seconds"] = seconds and seconds.mean
     row["epochs_to_90"] = _epochs_to_90(ok)
@@ -59,7 +58,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
 
 
 def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
-    """The median number of epochs to a test accuracy of 90 %; None when half of the runs or more never get there."""
+    """Return the median number of epochs to a test accuracy of 90 %; None when half of the runs never get there."""
     reached = [
         next((row["epoch"] for row in trial.rows if row["test_accuracy"] >= 0.9), float("inf")) for trial in trials
     ]
@@ -68,20 +67,22 @@ def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
-    """The rows as text: only the settings that differ, unless the experiment's name stands for them."""
-    by_name = len({row["experiment"] for row in rows}) == len(rows)
-    shown = [] if by_name and not _is_grid(varied) else varied
-    lines = []
-    for row in rows:
-        line = {"experiment": row["experiment"], **{name: text_of(row["settings"].get(name)) for name in shown}}
-        line |= {"n": str(row["n"])}
-        line |= {f"{name} test": _percents(row[name]) for name in MEASURES if any(one[name] for one in rows)}
-        line |= {"min to max, final": _range(row["final"])}
-        line |= {"epochs to 90 %": dash(row["epochs_to_90"])} if any(one["epochs_to_90"] for one in rows) else {}
-        line |= {"published": published_value(row)} if any(one["published"] for one in rows) else {}
-        line |= {"failed": str(row["failed"])} if any(one["failed"] for one in rows) else {}
-        lines.append(line)
-    return lines
+    """Return the rows as text: only the settings that differ, unless the experiment's name stands for them."""
+    shown = [] if _have_names(rows) and not _is_grid(varied) else varied
+    columns: dict[str, Column] = {"experiment": "{experiment}"}
+    columns |= {name: functools.partial(text_of, name=name) for name in shown}
+    columns |= {"n": "{n}"}
+    columns |= {f"{name} test": _percents(name) for name in MEASURES if any(row[name] for row in rows)}
+    columns |= {"min to max, final": _range}
+    columns |= {"epochs to 90 %": "{epochs_to_90}"} if any(row["epochs_to_90"] for row in rows) else {}
+    columns |= {"published": published_value} if any(row["published"] for row in rows) else {}
+    columns |= {"failed": "{failed}"} if any(row["failed"] for row in rows) else {}
+    return make_table(rows, columns)
+
+
+def _have_names(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether each row has an experiment of its own."""
+    return len({row["experiment"] for row in rows}) == len(rows)
 
 
 def _is_grid(varied: Sequence[str]) -> bool:
@@ -89,32 +90,33 @@ def _is_grid(varied: Sequence[str]) -> bool:
     return len(varied) <= 3
 
 
-def text_of(value: Any) -> str:
-    """A setting's value as people type it."""
-    if isinstance(value, tuple | list):
-        return "+".join(value) or "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else dash(value)
+def text_of(row: Mapping[str, Any], name: str) -> str:
+    """Return a setting of a row as people type it; a dash where the section has no such setting."""
+    value = row["settings"].get(name)
+    return "-" if value is None else setting_text(value)
 
 
-def _percents(spread: Mapping[str, Any] | None) -> str:
-    return "-" if spread is None else Statistics(*(spread[key] for key in ("n", *STATISTICS))).percents()
+def _percents(measure: str) -> Column:
+    def text(row: Mapping[str, Any]) -> str:
+        values = Statistics.of(row[measure]["values"] if row[measure] else ())
+        return values.percents() if values else "-"
+
+    return text
 
 
-def _range(spread: Mapping[str, Any] | None) -> str:
-    return "-" if spread is None else f"{spread['min']:.2%} to {spread['max']:.2%}"
+def _range(row: Mapping[str, Any]) -> str:
+    return cell(row, "{final[min]:.2%} to {final[max]:.2%}") if row["final"] else "-"
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:
-    """A line for each configuration."""
+    """Return a line for each configuration."""
     columns = ["experiment", *varied, "n", "failed"]
     columns += [f"{name}_{statistic}" for name in MEASURES for statistic in STATISTICS] + ["seconds", "runs"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in rows:
-        flat = {**row, **{name: text_of(row["settings"].get(name)) for name in varied}, "runs": ";".join(row["runs"])}
+        flat = {**row, **{name: text_of(row, name) for name in varied}, "runs": ";".join(row["runs"])}
         flat |= {f"{name}_{key}": row[name][key] for name in MEASURES if row[name] for key in STATISTICS}
         writer.writerow(flat)
     return text.getvalue().encode()
@@ -126,8 +128,11 @@ def write(
     """Write sweep.json, sweep.csv, sweep.png and curves.png.
 
     Args:
-        trials: The finished ones of each configuration.
-        folder: It exists.
+        sweep: The sweep.
+        configurations: Its configurations.
+        trials: The finished trials of each configuration.
+        folder: An existing folder.
+        quick: Whether it is a smoke test.
 
     Returns:
         The content of sweep.json.
@@ -147,47 +152,38 @@ def write(
     }
     write_atomic(folder / "sweep.json", to_json(content).encode())
     write_atomic(folder / "sweep.csv", to_csv(rows, varied))
-    _draw(sweep, rows, trials, varied, folder, quick)
+    drawn = [
+        {**row, "label": label(row, varied, rows, bool(sweep.label)), "curves": _curves(of_row)}
+        for row, of_row in zip(rows, trials, strict=True)
+        if row["n"]
+    ]
+    if drawn:
+        title = f"{sweep.label or sweep.name}: mean and standard deviation over the seeds"
+        plots.save(plots.sweep_points(drawn, title), folder / "sweep.png", smoke_test=quick)
+        plots.save(plots.sweep_curves(drawn, title), folder / "curves.png", smoke_test=quick)
     return content
 
 
-def _draw(
-    sweep: Sweep,
-    rows: Sequence[Mapping[str, Any]],
-    trials: Sequence[Sequence[Trial]],
-    varied: Sequence[str],
-    folder: Path,
-    quick: bool,
-) -> None:
-    named = bool(sweep.label)
-    drawn = [
-        {**row, "label": label(row, varied, rows, named), "curves": _curves([trial for trial in some if trial.ok])}
-        for row, some in zip(rows, trials, strict=True)
-        if row["n"]
-    ]
-    if not drawn:
-        return
-    title = f"{sweep.label or sweep.name}: mean and standard deviation over the seeds"
-    plots.save(plots.sweep_points(drawn, title), folder / "sweep.png", smoke_test=quick)
-    plots.save(plots.sweep_curves(drawn, title), folder / "curves.png", smoke_test=quick)
-
-
 def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[str, Any]], is_titled: bool) -> str:
-    """What tells a configuration from the others, in few words.
+    """Return what tells a configuration from the others, in few words.
 
     Args:
         is_titled: Whether the picture's title says already what is varied.
     """
-    if len({one["experiment"] for one in rows}) == len(rows) and not _is_grid(varied):
+    if _have_names(rows) and not _is_grid(varied):
         return str(row["experiment"])
-    values = {name: text_of(row["settings"].get(name)) for name in varied}
+    values = {name: text_of(row, name) for name in varied}
     if len(values) == 1 and is_titled:
         return values[varied[0]]
     return ", ".join(f"{name} {value}" for name, value in values.items()) or str(row["experiment"])
 
 
 def _curves(trials: Sequence[Trial]) -> np.ndarray:
-    """(trials, epochs, 4): train loss, train accuracy, test loss, test accuracy; NaN where a run is shorter."""
+    """Return the curves of the trials that did not fail: (trials, epochs, 4), NaN where a run is shorter.
+
+    The four are train loss, train accuracy, test loss and test accuracy.
+    """
+    trials = [trial for trial in trials if trial.ok]
     curves = np.full((len(trials), max(len(trial.rows) for trial in trials), 4), np.nan)
     for curve, trial in zip(curves, trials, strict=True):
         curve[: len(trial.rows)] = [scores(row) for row in trial.rows]

@@ -1,13 +1,19 @@
 """Tables of text from records: rows of column to text. Imports nothing heavy."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.report.result import Table
-from rdfia_keras.runs.records import Record, test_accuracy
 
+if TYPE_CHECKING:
+    from rdfia_keras.runs.records import Record
+
+Data = Mapping[str, Any]
 Row = dict[str, str]
+# A format string with names of the data, or a function.
+Column = str | Callable[[Data], str]
 # More settings than this share one column: terminals are not as wide.
 MAX_SETTINGS = 5
 # Names of runs that are longer together are replaced by numbers in headings.
@@ -16,243 +22,241 @@ MAX_HEADING = 90
 PUBLISHED_KERNELS = {("rbf", None): 0.95, ("poly", 2): 0.955}
 
 
+class _DashFormatter(string.Formatter):
+    """`str.format` with a dash for what is None, empty, or a part of None."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Data) -> Any:
+        try:
+            return super().get_field(field_name, args, kwargs)
+        except TypeError:
+            return None, field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return "-" if value is None or value == "" else super().format_field(value, format_spec)
+
+
+def cell(row: Data, column: Column) -> str:
+    """Return a cell: `{best[test_accuracy]:.2%}` gives 81.10%, and a dash where there is no value."""
+    return _DashFormatter().vformat(column, (), row) if isinstance(column, str) else column(row)
+
+
+def make_table(rows: Iterable[Data], columns: Mapping[str, Column]) -> list[Row]:
+    """Return rows of data as rows of text, with the columns by their headings."""
+    return [{heading: cell(row, column) for heading, column in columns.items()} for row in rows]
+
+
 def percent(accuracy: float | None) -> str:
-    """A fraction for people; a dash where there is none."""
+    """Return a fraction as text; a dash where there is none."""
     return "-" if accuracy is None else f"{accuracy:.2%}"
 
 
-def dash(value: object) -> str:
-    """A value as text; a dash where there is none."""
-    return "-" if value in (None, "") else str(value)
-
-
-def published(reference: Mapping[str, Any]) -> str:
-    """The published value, or what the report says in its place.
+def published(reference: Data) -> str:
+    """Return the published value, or what the report says in its place.
 
     Args:
         reference: The fields of a `Reference`, or a row that has them.
     """
-    return published_value(reference) if reference["published"] is not None else dash(reference["comment"])
+    return published_value(reference) if reference["published"] is not None else reference["comment"] or "-"
 
 
-def published_value(reference: Mapping[str, Any]) -> str:
-    """The published value, with the word that it is not the best one; a dash where there is none."""
+def published_value(reference: Data) -> str:
+    """Return the published value, marked where it is not the best one; a dash where there is none."""
     # Records of earlier versions do not have the field.
     at_end = " (last epoch)" if reference.get("published_at_end") else ""
     return percent(reference["published"]) + at_end
 
 
-def run_table(record: Record) -> Table:
-    """The result table of a run, whatever its section."""
-    return {"mlp": _mlp, "svm": _svm, "cnn": _cnn}[record.section](record)
+# --- one run ----------------------------------------------------------------------------------------------------------
 
 
-def run_lines(record: Record) -> list[str]:
-    """What stands below a run's table: which epoch of a convnet `best.keras` holds."""
+def run_table(record: "Record") -> Table:
+    """Return the result table of a run, whatever its section."""
+    if record.section == "svm":
+        return _svm(record)
+    rows: list[dict[str, Any]] = [dict(vars(record))]
+    columns: dict[str, Column] = {"experiment": "{experiment}", "status": "{status}", "epochs": "{epochs}"}
+    if record.section == "mlp":
+        rows = [{"name": name, **scores} for name, scores in record.details["implementations"].items()]
+        columns = {"implementation": "{name}"}
+    columns |= {"best test": "{best[test_accuracy]:.2%}", "at epoch": "{best[epoch]}"}
+    if rows[0].get("selected"):
+        columns |= {
+            "selected test": "{selected[test_accuracy]:.2%}",
+            "at validation": "{selected[validation_accuracy]:.2%}",
+            "in epoch": "{selected[epoch]}",
+        }
+    columns |= {"final test": "{final[test_accuracy]:.2%}"}
+    columns |= {"test loss": "{final[test_loss]:.4f}"} if record.section == "mlp" else {}
+    return make_table(rows, columns | {"published": lambda row: published_value(record.reference)})
+
+
+def run_lines(record: "Record") -> list[str]:
+    """Return what stands below a run's table: which epoch of a convnet `best.keras` holds."""
     model = record.details.get("best_model")
     return [f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else []
 
 
-def summary(record: Record) -> Row:
-    """A run in one row, to stand below other sections' rows."""
-    return {
-        "section": record.section,
-        "experiment": record.experiment,
-        "data": record.dataset["name"],
-        "status": record.status,
-        "best test": percent(test_accuracy(record.best)),
-        "published": published_value(record.reference),
-        "seconds": f"{record.seconds:.1f}",
+def summary(record: "Record") -> Row:
+    """Return a run as one row, to stand below other sections' rows."""
+    columns: dict[str, Column] = {
+        "section": "{section}",
+        "experiment": "{experiment}",
+        "data": "{dataset[name]}",
+        "status": "{status}",
+        "best test": "{best[test_accuracy]:.2%}",
+        "published": lambda row: published_value(row["reference"]),
+        "seconds": "{seconds:.1f}",
     }
+    return make_table([vars(record)], columns)[0]
 
 
-def _mlp(record: Record) -> list[Row]:
-    return [
-        {
-            "implementation": name,
-            "best test": percent(score["best"]["test_accuracy"]),
-            "at epoch": str(score["best"]["epoch"]),
-            **_selected(score.get("selected")),
-            "final test": percent(score["final"]["test_accuracy"]),
-            "test loss": f"{score['final']['test_loss']:.4f}",
-            "published": published_value(record.reference),
-        }
-        for name, score in record.details["implementations"].items()
-    ]
-
-
-def _svm(record: Record) -> list[Row]:
-    """Every machine, then the best C of each kernel in the sweep."""
-    rows = [_machine(row) for row in record.details["scores"]]
+def _svm(record: "Record") -> list[Row]:
+    """Return every machine, then the best C of each kernel in the sweep."""
+    rows = [{**row, "of": None, "published": None} for row in record.details["scores"]]
     groups: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
     for row in record.details["sweep"]:
         groups.setdefault((row["kernel"], row["degree"]), []).append(row)
     for key, group in groups.items():
         value = PUBLISHED_KERNELS.get(key) if record.reference["published"] else None
         best = max(group, key=lambda row: row["test_accuracy"])
-        rows.append({**_machine(best), "of": f"best of {len(group)} C", "published": percent(value)})
-    return rows
-
-
-def _machine(row: Mapping[str, Any]) -> Row:
-    return {
-        "kernel": row["kernel"] if row["degree"] is None else f"{row['kernel']} degree {row['degree']}",
-        "C": f"{row['C']:.4g}",
-        "of": "-",
-        "train": percent(row["train_accuracy"]),
-        "test": percent(row["test_accuracy"]),
-        "support vectors": "-" if row["support_vectors"] is None else str(row["support_vectors"]),
-        "published": "-",
+        rows.append({**best, "of": f"best of {len(group)} C", "published": value})
+    columns: dict[str, Column] = {
+        "kernel": lambda row: row["kernel"] if row["degree"] is None else f"{row['kernel']} degree {row['degree']}",
+        "C": "{C:.4g}",
+        "of": "{of}",
+        "train": "{train_accuracy:.2%}",
+        "test": "{test_accuracy:.2%}",
+        "support vectors": "{support_vectors}",
+        "published": "{published:.2%}",
     }
+    return make_table(rows, columns)
 
 
-def _cnn(record: Record) -> list[Row]:
-    best, final = record.best, record.final
-    return [
-        {
-            "experiment": record.experiment,
-            "status": record.status,
-            "epochs": str(record.epochs),
-            "best test": percent(test_accuracy(best)),
-            "at epoch": str(best["epoch"]) if best else "-",
-            **_selected(record.selected),
-            "final test": percent(test_accuracy(final)),
-            "published": published_value(record.reference),
-        }
-    ]
+# --- experiments and figures ------------------------------------------------------------------------------------------
 
 
-def _selected(selected: Mapping[str, Any] | None) -> Row:
-    """Columns for the epoch that the validation set selects, where there is one."""
-    if not selected:
-        return {}
-    return {
-        "selected test": percent(selected["test_accuracy"]),
-        "at validation": percent(selected["validation_accuracy"]),
-        "in epoch": str(selected["epoch"]),
+def comparison(rows: Sequence[Data]) -> list[Row]:
+    """Return the rows of `published.compare_with_published` as text."""
+    columns: dict[str, Column] = {
+        "figure": "{figure}",
+        "experiment": "{experiment}",
+        "published": published,
+        "reference": "{reference:.2%}",
+        "yours, best": lambda row: percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
+        "at epoch": "{best_epoch}",
+        "last": "{final:.2%}",
+        "without": "{base_best:.2%}",
+        "epochs": "{epochs}",
+        "seed": "{seed}",
+        "precision": "{precision}",
+        "data": "{dataset}",
     }
+    return make_table(rows, columns)
 
 
-def comparison(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of `published.compare_with_published` as text."""
-    return [
-        {
-            "figure": dash(row["figure"]),
-            "experiment": row["experiment"],
-            "published": published(row),
-            "reference": percent(row["reference"]),
-            "yours, best": percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
-            "at epoch": dash(row["best_epoch"]),
-            "last": percent(row["final"]),
-            "without": percent(row["base_best"]),
-            "epochs": str(row["epochs"]),
-            "seed": str(row["seed"]),
-            "precision": row["precision"],
-            "data": row["dataset"],
-        }
-        for row in rows
-    ]
+def catalogue(rows: Sequence[Data]) -> list[Row]:
+    """Return the rows of `catalogue.list_experiments` as text."""
+    columns: dict[str, Column] = {
+        "experiment": "{name}",
+        "section": "{section}",
+        "figure": lambda row: ", ".join(row["figures"]) or "-",
+        "question": "{question}",
+        "published": published,
+        "epochs": "{epochs}",
+        "command": "{command}",
+    }
+    return make_table(rows, columns)
 
 
-def catalogue(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of `catalogue.list_experiments` as text."""
-    return [
-        {
-            "experiment": row["name"],
-            "section": row["section"],
-            "figure": ", ".join(row["figures"]) or "-",
-            "question": row["question"] or "-",
-            "published": published(row),
-            "epochs": dash(row["epochs"]),
-            "command": row["command"],
-        }
-        for row in rows
-    ]
+def figure_rows(rows: Sequence[Data]) -> list[Row]:
+    """Return the rows of `report.figures.row` as text."""
+    columns: dict[str, Column] = {
+        "figure": "{figure}",
+        "panel": "{panel}",
+        "published": published,
+        "reference": "{reference:.2%}",
+        "yours, best": "{best:.2%}",
+        "at epoch": "{best_epoch}",
+        "last": "{final:.2%}",
+        "drawn from": "{source}",
+    }
+    return make_table(rows, columns)
 
 
-def figure_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows of `report.figures.row` as text."""
-    return [
-        {
-            "figure": row["figure"],
-            "panel": row["panel"],
-            "published": published(row),
-            "reference": percent(row["reference"]),
-            "yours, best": percent(row["best"]),
-            "at epoch": dash(row["best_epoch"]),
-            "last": percent(row["final"]),
-            "drawn from": row["source"],
-        }
-        for row in rows
-    ]
+# --- several runs -----------------------------------------------------------------------------------------------------
 
 
-def runs(rows: Sequence[Mapping[str, Any]], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
-    """The rows of `run_list.row` as text, with the settings that differ among them and what they are sorted by."""
+def _epochs(row: Data) -> str:
+    """Return the finished epochs, of how many where some are missing: `3/30`."""
+    done, asked = row["epochs"], row["epochs_asked"]
+    return "-" if not asked else str(done) if done >= asked else f"{done}/{asked}"
+
+
+def _at_epoch(name: str) -> Column:
+    """Return a column of an accuracy and its epoch: `81.10% (36)`."""
+    with_epoch = f"{{{name}:.2%}} ({{{name}_epoch}})"
+    return lambda row: percent(row[name]) if row[f"{name}_epoch"] is None else cell(row, with_epoch)
+
+
+# What came of a run; a smoke test is marked.
+_OUTCOME: dict[str, Column] = {
+    "status": lambda row: f"{row['status']} (quick)" if row["quick"] else row["status"],
+    "epochs": _epochs,
+    "best": _at_epoch("best"),
+    "selected": _at_epoch("selected"),
+    "final": "{final:.2%}",
+    "final test loss": "{loss:.4f}",
+    "seconds": "{seconds:.1f}",
+    "parameters": "{parameters:,}",
+}
+
+
+def runs(rows: Sequence[Data], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
+    """Return the rows of `run_list.row` as text, with the settings that differ and what they are sorted by."""
     left_out = {"final test loss", "parameters", *_without_values(rows)}
     left_out -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
+    columns: dict[str, Column] = {"run": "{run}", "experiment": "{experiment}", "seed": "{seed}"}
+    columns |= {name: column for name, column in _OUTCOME.items() if name not in left_out}
+    return make_table(rows, columns | _setting_columns(differing))
+
+
+def run_comparison(rows: Sequence[Data], differing: Sequence[str]) -> list[Row]:
+    """Return a column for each of `run_list.row`: the settings that differ, then what came of the runs."""
+    headings = [str(number) for number in range(1, len(rows) + 1)] if numbered(rows) else [row["run"] for row in rows]
+    lines = {name: _setting(name) for name in differing}
+    lines |= {name: line for name, line in _OUTCOME.items() if name not in _without_values(rows)}
+    lines |= {"weights": "{weights_digest:.8}"}
     return [
-        {
-            "run": row["run"],
-            "experiment": dash(row["experiment"]),
-            "seed": dash(row["seed"]),
-            **{name: text for name, text in _outcome(row).items() if name not in left_out},
-            **_settings(row, differing),
-        }
-        for row in rows
+        {"": name} | {heading: cell(row, line) for heading, row in zip(headings, rows, strict=True)}
+        for name, line in lines.items()
     ]
 
 
-def run_comparison(rows: Sequence[Mapping[str, Any]], differing: Sequence[str]) -> list[Row]:
-    """A column for each of `run_list.row`: the settings that differ, then what came of the runs."""
-    headings = [str(number) for number in range(1, len(rows) + 1)] if numbered(rows) else [row["run"] for row in rows]
-    outcomes = [{**_outcome(row), "weights": dash(row["weights_digest"])[:8]} for row in rows]
-    lines = {name: [_setting(row, name) for row in rows] for name in differing}
-    lines |= {name: [one[name] for one in outcomes] for name in outcomes[0] if name not in _without_values(rows)}
-    return [{"": name, **dict(zip(headings, texts, strict=True))} for name, texts in lines.items()]
-
-
-def numbered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The names of runs with a number before each, where they are too long to be headings."""
+def numbered(rows: Sequence[Data]) -> list[str]:
+    """Return the names of runs with a number before each, where they are too long to be headings."""
     if sum(len(row["run"]) for row in rows) <= MAX_HEADING:
         return []
     return [f"{number}  {row['run']}" for number, row in enumerate(rows, start=1)]
 
 
-def _outcome(row: Mapping[str, Any]) -> Row:
-    """What came of a run; a smoke test is marked."""
-    done, asked = row["epochs"], row["epochs_asked"]
-    return {
-        "status": f"{row['status']} (quick)" if row["quick"] else row["status"],
-        "epochs": "-" if not asked else str(done) if done >= asked else f"{done}/{asked}",
-        "best": _at_epoch(row["best"], row["best_epoch"]),
-        "selected": _at_epoch(row["selected"], row["selected_epoch"]),
-        "final": percent(row["final"]),
-        "final test loss": "-" if row["loss"] is None else f"{row['loss']:.4f}",
-        "seconds": "-" if row["seconds"] is None else f"{row['seconds']:.1f}",
-        "parameters": "-" if row["parameters"] is None else f"{row['parameters']:,}",
-    }
-
-
-def _without_values(rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """What is only shown where a run has it: the epoch chosen on held-out images."""
+def _without_values(rows: Sequence[Data]) -> set[str]:
+    """Return what is only shown where a run has it: the epoch chosen on held-out images."""
     return {"selected"} if all(row["selected"] is None for row in rows) else set()
 
 
-def _at_epoch(accuracy: float | None, epoch: int | None) -> str:
-    """An accuracy, and the epoch of it where there is one: `81.10% (36)`."""
-    return percent(accuracy) + (f" ({epoch})" if epoch is not None else "")
+def _setting(name: str) -> Column:
+    return lambda row: setting_text(row["settings"][name]) if name in row["settings"] else "-"
 
 
-def _settings(row: Mapping[str, Any], names: Sequence[str]) -> Row:
-    """A column for each setting; of many one for all, without those that are at their default."""
+def _setting_columns(names: Sequence[str]) -> dict[str, Column]:
+    """Return a column for each setting; of many one for all."""
     if len(names) <= MAX_SETTINGS:
-        return {name: _setting(row, name) for name in names}
-    own = row["settings"]
-    usual = CONFIGS[row["section"]]().resolve().to_dict() if own else {}
-    shown = [f"{name}={_setting(row, name)}" for name in names if name in own and own[name] != usual[name]]
-    return {"settings": " ".join(shown) or "-"}
+        return {name: _setting(name) for name in names}
 
+    def changed(row: Data) -> str:
+        own = row["settings"]
+        defaults = CONFIGS[row["section"]]().resolve().to_dict() if own else {}
+        texts = [f"{name}={setting_text(own[name])}" for name in names if name in own and own[name] != defaults[name]]
+        return " ".join(texts) or "-"
 
-def _setting(row: Mapping[str, Any], name: str) -> str:
-    return setting_text(row["settings"][name]) if name in row["settings"] else "-"
+    return {"settings": changed}

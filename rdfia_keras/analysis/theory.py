@@ -5,7 +5,7 @@ independent computation. Numbers of weights include biases only where that is sa
 """
 
 import math
-import time
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -16,11 +16,14 @@ import numpy as np
 from rdfia_keras.data import Split
 from rdfia_keras.errors import RdfiaError
 
+# (y, ŷ) to the loss of each example.
+Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
 # --- question 1 -------------------------------------------------------------------------------------------------------
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """⌊(size - kernel + 2 padding) / stride⌋ + 1: the places that a filter can take.
+    """Return ⌊(size - kernel + 2 padding) / stride⌋ + 1, the places that a filter can take.
 
     Raises:
         RdfiaError: When the filter does not fit even once.
@@ -31,11 +34,11 @@ def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
 
 
 def conv_against_dense(shape: tuple[int, int, int], kernel: int, stride: int, padding: int) -> dict[str, Any]:
-    """One filter on an input of x * y * z, and a fully-connected layer between the same two.
+    """Compare one filter on an input of x * y * z with a fully-connected layer between the same input and output.
 
     Returns:
         `output` (x', y', 1), weights and bias of the filter, weights and biases of the fully-connected layer, and
-        `report`, what the report counts for that one as extracted: two weights for each connection, and z outputs a
+        `report`, the report's count for the latter, as extracted: two weights for each connection, and z outputs a
         place (its z may have been z').
     """
     x, y, z = shape
@@ -76,7 +79,7 @@ CIFAR_STAGES = (
 
 
 def receptive_fields(stages: tuple[Stage, ...], size: int = 32) -> list[dict[str, Any]]:
-    """What a neuron of each stage depends on: question 7.
+    """Return what a neuron of each stage depends on: question 7.
 
     A kernel of k looks at k outputs of the stage before, which are `apart` pixels from each other.
 
@@ -111,31 +114,27 @@ def receptive_fields(stages: tuple[Stage, ...], size: int = 32) -> list[dict[str
 
 
 def layer_counts(shape: tuple[int, int, int], n_y: int) -> list[dict[str, Any]]:
-    """Question 10's table from the homework's formulas: layer, output, weights (biases included)."""
-    (height, width, depth), rows = shape, []
+    """Return question 10's table from the homework's formulas: layer, output, weights (biases included)."""
+    height, width, depth = shape
+    counts: list[tuple[str, tuple[int, ...], int]] = []
     for number, filters in enumerate((32, 64, 64), start=1):
-        rows.append(_counted(f"conv{number}", (height, width, filters), filters * (5 * 5 * depth + 1)))
-        # A padding of (k - 1) / 2 = 2 keeps the size (question 8); pooling by 2 halves it (question 9).
-        last = number == 3
-        height, width = (-(-side // 2) if last else side // 2 for side in (height, width))
+        counts.append((f"conv{number}", (height, width, filters), filters * (5 * 5 * depth + 1)))
+        # A padding of (k - 1) / 2 = 2 keeps the size (question 8); pooling by 2 halves it (question 9), the last one
+        # rounds up.
+        height, width = (-(-side // 2) if number == 3 else side // 2 for side in (height, width))
         depth = filters
-        rows.append(_counted(f"pool{number}", (height, width, depth), 0))
-    rows.append(_counted("fc4", (1000,), 1000 * (height * width * depth + 1)))
-    rows.append(_counted("fc5", (n_y,), n_y * (1000 + 1)))
-    return rows
+        counts.append((f"pool{number}", (height, width, depth), 0))
+    counts += [("fc4", (1000,), 1000 * (height * width * depth + 1)), ("fc5", (n_y,), n_y * (1000 + 1))]
+    return [{"layer": layer, "output": list(output), "weights": weights} for layer, output, weights in counts]
 
 
 def blank_split(shape: tuple[int, int, int]) -> Split:
-    """One black image: enough to build a network for images of this shape."""
+    """Return one black image: enough to build a network for images of this shape."""
     return Split(np.zeros((1, *shape), np.uint8), np.zeros(1, np.int64))
 
 
-def _counted(layer: str, output: tuple[int, ...], weights: int) -> dict[str, Any]:
-    return {"layer": layer, "output": list(output), "weights": weights}
-
-
 def bow_svm(words: int, classes: int, network: int) -> dict[str, Any]:
-    """Question 12: a linear machine for each class on a histogram of visual words, beside a network's parameters."""
+    """Count a linear machine for each class on a histogram of visual words: question 12."""
     weights, biases = words * classes, classes
     return {"weights": weights, "biases": biases, "network": network, "ratio": network / (weights + biases)}
 
@@ -144,32 +143,32 @@ def bow_svm(words: int, classes: int, network: int) -> dict[str, Any]:
 
 
 def softmax_and_sum(y_tilde: np.ndarray) -> list[dict[str, float]]:
-    """Outputs (n_y,) divided by their sum, and by softmax: both sum to one, but only softmax's are all positive."""
+    """Return outputs (n_y,) divided by their sum, and by softmax: only the latter are all positive."""
     e = np.exp(y_tilde - y_tilde.max())
     shares, probabilities = y_tilde / y_tilde.sum(), e / e.sum()
     return [
-        {"output": float(one), "by_sum": float(share), "softmax": float(probability)}
-        for one, share, probability in zip(y_tilde, shares, probabilities, strict=True)
+        {"output": float(output), "by_sum": float(share), "softmax": float(probability)}
+        for output, share, probability in zip(y_tilde, shares, probabilities, strict=True)
     ]
 
 
 def cross_entropy_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
-    """-Σ y_i log ŷ_i: (N, n_y), (N, n_y) -> (N,)."""
+    """Return -Σ y_i log ŷ_i: (N, n_y), (N, n_y) -> (N,)."""
     return -(y * np.log(y_hat)).sum(axis=-1)
 
 
 def binary_cross_entropies_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
-    """-Σ [y_i log ŷ_i + (1 - y_i) log(1 - ŷ_i)], what the report differentiates: (N, n_y), (N, n_y) -> (N,)."""
+    """Return -Σ [y_i log ŷ_i + (1 - y_i) log(1 - ŷ_i)], which the report differentiates: (N, n_y), (N, n_y) -> (N,)."""
     return -(y * np.log(y_hat) + (1 - y) * np.log(1 - y_hat)).sum(axis=-1)
 
 
 def squared_error_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
-    """Σ (y_i - ŷ_i)²: (N, n_y), (N, n_y) -> (N,)."""
+    """Return Σ (y_i - ŷ_i)²: (N, n_y), (N, n_y) -> (N,)."""
     return ((y - y_hat) ** 2).sum(axis=-1)
 
 
 def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> list[dict[str, Any]]:
-    """Each loss beside the negative log-likelihood that it is, and its gradient at the truth and elsewhere.
+    """Compare each loss with the negative log-likelihood that it is, and give its gradient at the truth and elsewhere.
 
     Returns:
         A row a loss: `loss`; `distribution`, whose negative log-likelihood it is, the Gaussian's with variance ½ and
@@ -180,57 +179,44 @@ def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> l
 
     rng = np.random.default_rng(seed)
     y_hat, y = rng.dirichlet(np.ones(n_y), examples), np.eye(n_y)[rng.integers(0, n_y, examples)]
-    constant = n_y * math.log(math.pi) / 2
-    kinds: list[tuple[str, str, Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]] = [
-        (
-            "cross-entropy",
-            "one draw among the classes",
-            cross_entropy_of,
-            -np.array([stats.multinomial.logpmf(one, 1, p) for one, p in zip(y, y_hat, strict=True)]),
-        ),
-        (
-            "cross-entropy of each output (the report's)",
-            "a coin for each class",
-            binary_cross_entropies_of,
-            -stats.bernoulli.logpmf(y, y_hat).sum(axis=1),
-        ),
-        (
-            "squared error",
-            "a Gaussian around each output",
-            squared_error_of,
-            -stats.norm.logpdf(y, y_hat, math.sqrt(0.5)).sum(axis=1) - constant,
-        ),
+    draw = [stats.multinomial.logpmf(truth, 1, probabilities) for truth, probabilities in zip(y, y_hat, strict=True)]
+    coins = stats.bernoulli.logpmf(y, y_hat).sum(axis=1)
+    gaussian = stats.norm.logpdf(y, y_hat, math.sqrt(0.5)).sum(axis=1) + n_y * math.log(math.pi) / 2
+    kinds: list[tuple[str, str, Loss, np.ndarray]] = [
+        ("cross-entropy", "one draw among the classes", cross_entropy_of, np.array(draw)),
+        ("cross-entropy of each output (the report's)", "a coin for each class", binary_cross_entropies_of, coins),
+        ("squared error", "a Gaussian around each output", squared_error_of, gaussian),
     ]
     return [
         {
-            "loss": loss,
+            "loss": name,
             "distribution": distribution,
-            "difference": float(np.abs(function(y, y_hat) / likelihood - 1).max()),
-            **_derivatives(function),
+            "difference": float(np.abs(loss(y, y_hat) / -log_likelihood - 1).max()),
+            **_derivatives(loss),
         }
-        for loss, distribution, function, likelihood in kinds
+        for name, distribution, loss, log_likelihood in kinds
     ]
 
 
-def _derivatives(loss: Callable[[np.ndarray, np.ndarray], np.ndarray], delta: float = 1e-6) -> dict[str, Any]:
-    """∂ℓ/∂ŷ_i by central differences: at the true class, and at the two others."""
+def _derivatives(loss: Loss, delta: float = 1e-6) -> dict[str, Any]:
+    """Return ∂ℓ/∂ŷ_i by central differences: at the true class, and at the two others."""
     y, y_hat, steps = np.array([1.0, 0, 0]), np.array([0.7, 0.2, 0.1]), delta * np.eye(3)
     at_truth, *elsewhere = (loss(y, y_hat + steps) - loss(y, y_hat - steps)) / (2 * delta)
-    return {"at_truth": float(at_truth), "elsewhere": [float(one) for one in elsewhere]}
+    return {"at_truth": float(at_truth), "elsewhere": [float(slope) for slope in elsewhere]}
 
 
 # --- theory, question 14 ----------------------------------------------------------------------------------------------
 
 
 def naive_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """-Σ y_i log(softmax(ỹ)_i), term by term as it is defined: (N, n_y), (N, n_y) -> (N,)."""
+    """Return -Σ y_i log(softmax(ỹ)_i), term by term as it is defined: (N, n_y), (N, n_y) -> (N,)."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         e = np.exp(y_tilde)
         return -(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)
 
 
 def simplified_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """-Σ y_i ỹ_i + log Σ exp ỹ_i, with the largest ỹ taken out of the exponential: (N, n_y), (N, n_y) -> (N,)."""
+    """Return -Σ y_i ỹ_i + log Σ exp ỹ_i, the largest ỹ taken out of the exponential: (N, n_y), (N, n_y) -> (N,)."""
     largest = y_tilde.max(axis=1)
     log_sum = largest + np.log(np.exp(y_tilde - largest[:, None]).sum(axis=1))
     return log_sum - (y * y_tilde).sum(axis=1)
@@ -239,7 +225,7 @@ def simplified_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
 def compare_losses(
     scales: tuple[float, ...] = (1, 10, 100, 1000), n_y: int = 10, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """The two losses on float64 logits of growing size, averaged over 100 examples."""
+    """Compare the two losses on float64 logits of growing size, averaged over 100 examples."""
     rng = np.random.default_rng(seed)
     logits, y = rng.normal(size=(100, n_y)), np.eye(n_y)[rng.integers(0, n_y, 100)]
     rows = []
@@ -262,7 +248,7 @@ def compare_losses(
 
 
 def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float, ...] = (0.5, 0.9)) -> dict[str, Any]:
-    """How white whitening makes images: a direction of variance λ comes out with λ / (λ + epsilon).
+    """Return how white whitening makes images: a direction of variance λ comes out with λ / (λ + epsilon).
 
     Args:
         variances: λ of each direction, (d,).
@@ -282,7 +268,7 @@ def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float
 
 
 def dropout_scaling(rates: tuple[float, ...], units: int = 100_000, seed: int = 0) -> list[dict[str, Any]]:
-    """A dropout layer on ones: what is dropped, what the others become, and the mean, in training and in test."""
+    """Apply dropout to ones: what is dropped, what the others become, and the mean, in training and in test."""
     import keras
 
     rows = []
@@ -351,7 +337,7 @@ class DeepNet:
 
 
 def backprop_cost(depths: tuple[int, ...], width: int = 8, examples: int = 10, times: int = 5) -> list[dict[str, Any]]:
-    """Median seconds of both ways to all gradients, as layers are added, and how far the results differ."""
+    """Time both ways to all gradients as layers are added, medians in seconds, and compare the results."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(examples, width)), rng.normal(size=(examples, width))
     rows = []
@@ -373,9 +359,5 @@ def backprop_cost(depths: tuple[int, ...], width: int = 8, examples: int = 10, t
 
 
 def _seconds(function: Callable[..., object], *arguments: np.ndarray, times: int) -> float:
-    measured = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        function(*arguments)
-        measured.append(time.perf_counter() - begin)
-    return median(measured)
+    """Return the median duration of a call."""
+    return median(timeit.repeat(lambda: function(*arguments), repeat=times, number=1))
