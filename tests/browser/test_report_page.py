@@ -151,10 +151,10 @@ def test_series_and_numbers_are_reached_by_keys(path, open_page):
     page.wait_for_selector("#figure-7 .js-plotly-plot")
     chart = page.locator("#figure-7 .chart").last
     traces = chart.locator(".scatterlayer .trace")
-    assert traces.count() == 3
+    assert traces.count() == 4
     button = chart.get_by_role("button", name="train")
     button.press("Enter")
-    assert button.get_attribute("aria-pressed") == "false" and traces.count() == 2
+    assert button.get_attribute("aria-pressed") == "false" and traces.count() == 3
     chart.locator("summary").press("Enter")
     chart.locator("table").wait_for()
     table = chart.locator("table")
