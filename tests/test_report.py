@@ -107,9 +107,9 @@ def test_the_ladder_has_published_and_reference_of_every_rung(page):
 
 def test_sweeps_show_every_seed(page):
     _, data = page
-    chart = data["charts"]["sweep-reference-study-learning-rate-chart"]
+    chart = data["charts"]["sweep-reference-learning-rate-chart"]
     assert len(chart["traces"][0]["y"]) == 9 * 20
-    content = json.loads((REFERENCE_FOLDER / "sweeps" / "study-learning-rate" / "sweep.json").read_text())
+    content = json.loads((REFERENCE_FOLDER / "sweeps" / "learning-rate" / "sweep.json").read_text())
     means = [round(100 * row["final"]["mean"], 2) for row in content["rows"]]
     assert chart["traces"][1]["y"] == means and chart["table"]["rows"][3][0] == "0.07"
 
