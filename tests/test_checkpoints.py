@@ -13,7 +13,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments.registry import BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model, save_model
-from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs import checkpoint as checkpoints
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b/path": np.array(3, np.int64), "c": np.zeros((0, 2))}
 

@@ -19,7 +19,7 @@ from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model
-from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs import checkpoint as checkpoints
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.sections import cnn
 from rdfia_keras.training.callbacks import (
