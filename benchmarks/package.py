@@ -21,8 +21,8 @@ from rdfia_keras.config import IMPLEMENTATIONS as IMPLEMENTATIONS
 from rdfia_keras.config import OPTIMIZERS as OPTIMIZERS
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.runs.files import write_atomic as write_atomic
 from rdfia_keras.runs.environment import environment as environment
+from rdfia_keras.runs.files import write_atomic as write_atomic
 from rdfia_keras.system.backend import precision_warning as precision_warning
 
 ROOT = Path(__file__).resolve().parents[1]

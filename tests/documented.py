@@ -41,7 +41,7 @@ PLACEHOLDERS = {
 }
 # Whole trainings in the documentation; a test needs a taste of them.
 SHORT = {"--epochs": 2, "--seeds": 2}
-TRAINING = ("mlp", "svm", "cnn", "improve", "study", "sweep", "demo")
+TRAINING = ("mlp", "svm", "cnn", "improve", "sweep", "demo")
 
 
 def commands() -> list[str]:
@@ -76,4 +76,4 @@ def executable(command: str) -> list[str]:
 
 def trains_several(command: str) -> bool:
     """Whether a command trains a ladder or a grid of runs."""
-    return words(command)[0] in ("improve", "sweep", "study", "demo")
+    return words(command)[0] in ("improve", "sweep", "demo")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.data import Dataset
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.history import history_bytes, summary_rows
@@ -24,6 +25,11 @@ def query(experiment: Experiment, quick: bool = False) -> Query:
 
 def no_data(config: Config) -> Dataset:
     raise AssertionError(f"a stored run must not load {config.dataset}")
+
+
+def data_gone(config: Config) -> Dataset:
+    """Fail as the loader does whose files were removed: a finished run can be used all the same."""
+    raise RdfiaError(f"{config.dataset} is gone")
 
 
 def history(epochs: int, best: float) -> list[dict]:
@@ -53,8 +59,9 @@ def store(
     quick: bool = False,
     name: str | None = None,
     epochs: int | None = None,
+    digest: str | None = None,
 ) -> Path:
-    """Leave a record without `config.json`, checkpoint and model: the run's folder."""
+    """Leave a record without `config.json`, checkpoint and model, by default of unknown data; return the folder."""
     folder = out / experiment.section / (name or experiment.name)
     folder.mkdir(parents=True)
     config = experiment.config
@@ -70,7 +77,7 @@ def store(
         config=config,
         reference=asdict(experiment.reference),
         quick=quick,
-        dataset={"name": config.dataset},
+        dataset={"name": config.dataset, "digest": digest},
         best=chosen["best"],
         final=chosen["final"],
         epochs=rows[-1]["epoch"],

@@ -1,8 +1,7 @@
-"""The package from Python: training, loading, looking and predicting; and the tutorial, cell by cell."""
+"""The package from Python: training, loading, looking and predicting."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,14 +11,12 @@ import rdfia_keras as rdfia
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import REGISTRY
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 def test_importing_the_package_loads_nothing_heavy():
     code = "import sys, rdfia_keras; print(sorted({'numpy', 'keras', 'tensorflow', 'typer'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert {"train", "load_run", "Run"} <= set(dir(rdfia))
+    assert {"train", "load_run", "LoadedRun"} <= set(dir(rdfia))
 
 
 def test_a_trained_run_has_its_history_and_is_found_again(tmp_path, capsys):
@@ -31,7 +28,7 @@ def test_a_trained_run_has_its_history_and_is_found_again(tmp_path, capsys):
     again = rdfia.train("circles", epochs=3, lr=0.03, implementation="manual", out=tmp_path)
     assert again.folder == run.folder and len(list((tmp_path / "mlp").glob("[!.]*"))) == 1
     loaded = rdfia.load_run(run.name, out=tmp_path)
-    assert loaded.folder == run.folder and repr(loaded).startswith("Run('mlp/") and "best test" in repr(loaded)
+    assert loaded.folder == run.folder and repr(loaded).startswith("LoadedRun('mlp/") and "best test" in repr(loaded)
     assert len(run.plot().axes) == 2
 
 
@@ -43,7 +40,7 @@ def test_a_reference_run_loads_by_name():
         run.predict(np.zeros((1, 32, 32, 3), np.uint8))
 
 
-def test_a_machine_has_no_epochs(tmp_path):
+def test_kernels_have_no_epochs(tmp_path):
     run = rdfia.train("svm", kernel="linear", C=1.0, out=tmp_path)
     assert run.history == {} and run.metrics["best"] > 0.4
     assert "<img" not in run._repr_html_()
@@ -60,7 +57,7 @@ def test_a_notebook_shows_a_run_and_no_foreign_tags(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "call, said",
+    ("call", "sentence"),
     [
         (lambda out: rdfia.train("augmnt", out=out), "did you mean augment"),
         (lambda out: rdfia.train("augment", epoch=2, out=out), "did you mean epochs"),
@@ -68,8 +65,8 @@ def test_a_notebook_shows_a_run_and_no_foreign_tags(tmp_path):
         (lambda out: rdfia.train("circles", quick=True, device="tpu", out=out), "device"),
     ],
 )
-def test_a_wrong_call_is_one_sentence(tmp_path, call, said):
-    with pytest.raises(ConfigError, match=said):
+def test_a_wrong_call_is_one_sentence(tmp_path, call, sentence):
+    with pytest.raises(ConfigError, match=sentence):
         call(tmp_path)
 
 

@@ -1,5 +1,7 @@
 """The real command in a process of its own: exit codes, what goes where, and what is not imported."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -39,78 +41,69 @@ def test_version(rdfia):
     assert (done.returncode, done.stdout) == (0, f"rdfia {__version__}\n")
 
 
+# Besides the values of settings, which tests/test_config.py covers.
 @pytest.mark.parametrize(
-    ("args", "word"),
+    ("args", "sentence"),
     [
-        (["nonsense"], "nonsense"),
-        (["mlp", "--nonsense"], "--nonsense"),
-        (["mlp", "--epochs", "0"], "--epochs"),
-        (["mlp", "--epochs", "three"], "valid integer"),
-        (["mlp", "--lr", "0"], "--lr"),
-        (["mlp", "--lr", "nan"], "--lr"),
-        (["mlp", "--lr", "inf"], "--lr"),
-        (["mlp", "--batch-size", "-1"], "--batch-size"),
-        (["mlp", "--hidden", "0"], "--hidden"),
-        (["mlp", "--seed", "-1"], "--seed"),
-        (["cnn", "--seed", "4294967296"], "--seed"),
-        (["mlp", "--resume", "--check-gradients"], "--check-gradients cannot go with --resume"),
-        (["mlp", "--resume", "--deterministic"], "--deterministic cannot go with --resume"),
-        (["cnn", "--resume", "--quick"], "--quick cannot go with --resume"),
-        (["cnn", "--resume", "RUN", "--overwrite"], "--overwrite cannot go with --resume"),
-        (["mlp", "--dataset", "cifar10"], "cifar10"),
-        (["mlp", "--device", "tpu"], "tpu"),
-        (["svm", "--C", "1"], "--kernel"),
-        (["svm", "--kernel", "rbf", "--C", "0"], "--C"),
-        (["svm", "--kernel", "rbf", "--degree", "2"], "--degree"),
-        (["cnn", "--dropout-rate", "0.3"], "--dropout"),
-        (["cnn", "--dropout", "--dropout-rate", "1"], "between 0 and 1"),
-        (["cnn", "--model", "lenet", "--batch-norm"], "--batch-norm"),
-        (["cnn", "--schedule", "cosine"], "cosine"),
-        (["cnn", "--precision", "float64"], "float64"),
-        (["cnn", "--dataset", "digits", "--xla", "on", "--deterministic"], "exclude each other"),
+        ("nonsense", "nonsense"),
+        ("mlp --nonsense", "--nonsense"),
+        ("mlp --resume", "--resume"),
+        ("mlp --animate --check-gradients", "--animate needs a training: leave --check-gradients out"),
+        ("mlp --animate --dataset digits", "needs dataset (--dataset) circles or a CSV file of points"),
+        ("mlp --animate --lbfgs", "leave lbfgs (--lbfgs) out"),
+        ("cnn --dropout-rate 0.3", "error: dropout_rate (--dropout-rate) needs --dropout\n"),
+        ("cnn --dataset digits --xla on --deterministic", "exclude each other"),
+        ("improve nonsense", "there is no experiment 'nonsense'"),
+        ("improve circles", "there is no experiment 'circles'"),
+        ("improve adam --bonus", "leave the names out, or --bonus"),
+        ("sweep init --seeds 0", "seeds (--seeds) must be at least 1, not 0"),
+        ("sweep init --num-cpus 2", "need --ray or --address"),
+        ("sweep init --name a/b", "leave out slashes and a leading dot"),
+        ("figure", "NUMBER"),
+        ("figure 7 24", "there is no figure 24"),
+        ("augment-preview hues", "there is no augmentation 'hues': did you mean hue?"),
+        ("explain nonsense", "nonsense"),
+        ("explain conv --kernel 0", "--kernel"),
+        ("explain whitening --epsilon 0", "--epsilon"),
+        ("list --section nonsense", "section (--section) must be one of"),
+        ("runs --reference --csv --json", "exclude each other"),
+        ("compare a b --plot plot.pdf", "--plot must end in .png, not plot.pdf"),
+        ("playground --lbfgs", "leave lbfgs (--lbfgs) out"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_wrong_option_is_named_and_exits_2(rdfia_here, monkeypatch, args, word):
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERM", "dumb")
-    done = rdfia_here(*args)
-    assert done.returncode == 2
-    assert word in done.stderr and done.stdout == ""
-    assert "Traceback" not in done.stderr
+def test_a_wrong_option_is_named_and_exits_2(rdfia_here, wide, tmp_path, args, sentence):
+    done = rdfia_here(*args.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["cnn", "--dataset", "nonsense"], ["nonsense", "cifar10", "folder"]),
-        (["cnn", "--dataset", "no/such/folder"], ["no/such/folder"]),
-        (["mlp", "--data-dir", "missing"], ["missing", "does not exist"]),
-        (["cnn", "--resume", ""], ["--resume", "empty"]),
-        (["cnn", "--resume"], ["no unfinished run"]),
-        (["mlp", "--resume", "broken"], ["broken", "is not a run's folder"]),
-        (["mlp", "--out", "a-file"], ["a-file", "is a file"]),
-        (["mlp", "--out", "a-file/below"], ["a-file"]),
-        (["mlp", "--data-dir", "broken"], ["circles.mat"]),
-        (["cnn", "--data-dir", "broken", "--dataset", "mnist"], ["mnist.npz"]),
-        (["cnn", "--data-dir", "broken"], ["data_batch_1"]),
-        (
-            ["cnn", "--dataset", "digits", "--quick", "--validation", "0.001"],
-            ["0 of the", "of class 0", "--validation"],
-        ),
-        (["mlp", "--train-examples", "201"], ["circles has 200 training examples", "--train-examples", "leave it out"]),
-        (["mlp", "--validation", "0.999"], ["100 of the 100", "choose another fraction"]),
+        ("cnn --dataset nonsense", ["nonsense", "cifar10", "folder"]),
+        ("cnn --dataset no/such/folder", ["no/such/folder"]),
+        ("mlp --data-dir missing", ["missing", "does not exist"]),
+        ("improve --data-dir missing", ["missing", "does not exist"]),
+        ("resume", ["there is no unfinished run in results", "--out"]),
+        ("mlp --out a-file", ["a-file", "is a file"]),
+        ("mlp --out a-file/below", ["a-file"]),
+        ("mlp --data-dir broken", ["circles.mat"]),
+        ("cnn --data-dir broken --dataset mnist", ["mnist.npz"]),
+        ("cnn --data-dir broken", ["data_batch_"]),
+        ("cnn --dataset digits --quick --validation 0.001", ["0 of the", "of class 0", "--validation"]),
+        ("mlp --train-examples 201", ["circles has 200 training examples", "--train-examples", "leave it out"]),
+        ("mlp --validation 0.999", ["100 of the 100", "choose another fraction"]),
+        ("compare nothing nowhere", ["there is no run nothing"]),
     ],
-    ids=lambda value: " ".join(value),
 )
 def test_a_bad_input_gets_one_sentence_and_exits_1(rdfia_here, tmp_path, args, words):
     (tmp_path / "a-file").write_text("x")
     (tmp_path / "broken" / "cifar-10-batches-py").mkdir(parents=True)
     for name in ("circles.mat", "mnist.npz", "cifar-10-batches-py/data_batch_2"):
         (tmp_path / "broken" / name).write_text("<html>404</html>")
-    done = rdfia_here(*args)
-    assert done.returncode == 1
-    assert done.stdout == ""
+    done = rdfia_here(*args.split())
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
     for word in words:
         assert word in done.stderr
@@ -131,22 +124,62 @@ def test_debug_shows_the_traceback(rdfia):
     assert done.returncode == 1 and "Traceback" in done.stderr and "error: " in done.stderr
 
 
-def test_check_gradients_prints_a_table(rdfia_here):
-    done = rdfia_here("mlp", "--check-gradients")
-    assert done.returncode == 0
-    lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines[1:5]] == ["W_h", "b_h", "W_y", "b_y"]
-    assert float(lines[-1].split()[-1]) < 1e-6
-
-
 def test_mlp_refuses_another_back_end(rdfia):
     done = rdfia("mlp", env={"KERAS_BACKEND": "jax"})
     assert done.returncode == 1 and done.stderr.startswith("error: rdfia mlp is written with TensorFlow")
 
 
-def test_svm_prints_the_homeworks_panels(rdfia_here):
-    done = rdfia_here("svm")
+# --- each command answers ---------------------------------------------------------------------------------------------
+
+# What takes longer, or needs a trained network: demo, improve, sweep (tests/commands), predict and inspect
+# (tests/commands/test_attribution.py), resume (tests/test_resume.py), learn (tests/test_learn_commands.py).
+ANSWERS = {
+    "mlp --check-gradients": ["W_h", "b_h", "W_y", "b_y", "largest relative error"],
+    "mlp --implementation manual --epochs 2": ["results/mlp/circles"],
+    "svm": ["linear", "sigmoid", "rbf", "poly", "results/svm/kernels"],
+    "cnn --dataset digits --model dense --quick": ["QUICK: smoke test", "results/cnn/digits-dense"],
+    "sweep bonus --set dataset=digits --seeds 1 --dry-run": ["trials: ", " missing"],
+    "runs --reference --section svm": ["reference/svm/kernels"],
+    "compare reference/cnn/baseline reference/cnn/augment": ["baseline", "augment", ".png"],
+    "list --section svm": ["kernels"],
+    "figure 4 5": ["results/figures/figure-04.png\nresults/figures/figure-05.png"],
+    "report": ["results/report.html"],
+    "playground": ["results/playground.html"],
+    "augment-preview --dataset digits": ["results/augment-preview.png"],
+    "augment-preview hue blur --dataset digits": ["results/augment-preview.png"],
+    "explain conv --x 224 --y 224": ["75 weights + 1 bias", "224 x 224 x 1"],
+    "explain conv --x 10 --y 7 --z 2 --kernel 3 --stride 2 --padding 0": ["4 x 3 x 1"],
+    "explain layers": ["1,025,000", "total 1,191,170"],
+    "explain bow-svm": ["119 times"],
+    "explain loss": ["simplified"],
+    "explain dropout": ["2.000"],
+    "explain softmax": ["softmax"],
+    "explain likelihood": ["negative log-likelihood"],
+    "explain backprop-cost --quick": ["backprop-cost.png"],
+    "explain receptive-field": ["14 x 14", "receptive-fields.png"],
+    "explain start --dataset digits --seeds 1": ["2.3026"],
+    "explain dense-as-conv --dataset digits": ["scores 5 x 5 x 10", "dense-as-conv.png"],
+}
+
+
+@pytest.mark.parametrize("args", ANSWERS)
+def test_a_command_answers_on_stdout_and_what_it_names_is_written(rdfia_here, tmp_path, args):
+    done = rdfia_here(*args.split())
     assert done.returncode == 0, done.stderr
-    rows = done.stdout.splitlines()
-    assert [row.split()[0] for row in rows[1:5]] == ["linear", "sigmoid", "rbf", "poly"]
-    assert rows[-1].endswith("results/svm/kernels")
+    assert not re.search(r"^(error|warning): ", done.stderr, re.M)
+    for word in ANSWERS[args]:
+        assert word in done.stdout
+    for path in re.findall(r"^results/.*$", done.stdout, re.M):
+        assert (tmp_path / path).exists()
+
+
+@pytest.mark.parametrize(
+    "args", ["svm", "list", "figure 4", "explain layers", "runs --reference", "sweep mlp --dry-run"]
+)
+def test_json_is_all_that_stands_on_stdout(rdfia_here, args):
+    done = rdfia_here(*args.split(), "--json")
+    assert done.returncode == 0 and isinstance(json.loads(done.stdout), dict)
+
+
+def test_check_gradients_differ_by_rounding_alone(rdfia_here):
+    assert json.loads(rdfia_here("mlp", "--check-gradients", "--json").stdout)["largest"] < 1e-6

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
-from rdfia_keras.sections.predictions import confusion, worst_mistakes
 
 from rdfia_keras.config import NETWORKS, CnnConfig
 from rdfia_keras.data import Dataset, Split
@@ -20,11 +19,11 @@ from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models import augmentation, convnet, saving, statistics, whitening
 from rdfia_keras.models.augmentation import RandomCrop, crop_size
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
+from rdfia_keras.models.predictions import confusion, worst_mistakes
 from rdfia_keras.models.saving import save_model
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.sections import cnn
-from rdfia_keras.training import callbacks, fit, optimizers, schedules
+from rdfia_keras.training import callbacks, fit, optimizers, schedules, train_convnet
 
 RNG = np.random.default_rng(0)
 
@@ -252,7 +251,7 @@ def test_a_saved_model_takes_raw_images_in_another_process(tmp_path):
 def test_no_code_of_the_convnet_names_a_backend():
     """But for the batches, which TensorFlow gathers itself."""
     models = (convnet, augmentation, whitening, statistics, saving)
-    for module in (*models, callbacks, fit, optimizers, schedules, cnn):
+    for module in (*models, callbacks, fit, optimizers, schedules, train_convnet):
         source = inspect.getsource(module)
         assert "import tensorflow" not in source and "import jax" not in source
 

@@ -2,32 +2,34 @@
 
 import importlib
 import itertools
+import typing
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from rdfia_keras.report.figures import KINDS
 
 from rdfia_keras import config as declared
 from rdfia_keras.analysis.catalogue import list_experiments
 from rdfia_keras.analysis.explanations import EXPLANATIONS
-from rdfia_keras.config import CnnConfig, Config, ConfigError, MlpConfig, SvmConfig, settings
-from rdfia_keras.data.dataset import IMAGES, VECTORS
+from rdfia_keras.analysis.figures import PICTURES
+from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, settings
+from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import (
     FIGURES,
     LADDER,
     REGISTRY,
-    STUDIES,
+    SWEEPS,
     Experiment,
     Reference,
     bonus_experiments,
     declare,
-    describe,
+    declare_sweep,
     figures_of,
     match_registered,
     on_dataset,
     same_identity,
 )
-from rdfia_keras.experiments.figures import FIGURE_KINDS
+from rdfia_keras.experiments.figures import FigureKind
 from rdfia_keras.experiments.registry import (
     ADAM,
     AUGMENT,
@@ -42,43 +44,45 @@ from rdfia_keras.experiments.registry import (
     MNIST_LENET,
     ZCA,
 )
-from rdfia_keras.models import augmentation, convnet
+from rdfia_keras.models import augmentation, convnet, svm
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
 from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES
+from rdfia_keras.web.report.parts import CHARTS
 
-CNN = [known for known in REGISTRY.values() if known.section == "cnn"]
-EVERY_REGISTRY = {
-    "vectors": (VECTORS, declared.VECTOR_DATASETS),
-    "images": (IMAGES, declared.IMAGE_DATASETS),
-    "implementations": (IMPLEMENTATIONS, declared.IMPLEMENTATIONS),
-    "networks": (convnet.LAYERS, declared.NETWORKS),
-    "augmentations": (augmentation.LAYERS, declared.AUGMENTATIONS),
-    "whitenings": (MATRICES, declared.WHITENINGS),
-    "optimizers": (OPTIMIZERS, tuple(declared.OPTIMIZERS)),
-    "schedules": (SCHEDULES, declared.SCHEDULES),
-    "explanations": (EXPLANATIONS, declared.EXPLANATIONS),
-    "kinds of figures": (KINDS, FIGURE_KINDS),
-}
+CNN = [experiment for experiment in REGISTRY.values() if experiment.section == "cnn"]
 
 
-@pytest.mark.parametrize(("registry", "names"), EVERY_REGISTRY.values(), ids=EVERY_REGISTRY)
-def test_everything_that_is_declared_is_implemented(registry, names):
-    if registry is VECTORS or registry is IMAGES:  # A data set's module is only imported when it is asked for.
+@pytest.mark.parametrize(
+    ("implemented", "names"),
+    [
+        (IMPLEMENTATIONS, declared.IMPLEMENTATIONS),
+        (convnet.NETWORKS, declared.NETWORKS),
+        (augmentation.LAYERS, declared.AUGMENTATIONS),
+        (MATRICES, declared.WHITENINGS),
+        (OPTIMIZERS, declared.OPTIMIZERS),
+        (SCHEDULES, declared.SCHEDULES),
+        (PICTURES, typing.get_args(FigureKind)),
+    ],
+    ids=["implementations", "networks", "augmentations", "whitenings", "optimizers", "schedules", "figures"],
+)
+def test_everything_that_is_declared_is_implemented_and_nothing_else(implemented, names):
+    assert tuple(implemented) == tuple(names)
+
+
+def test_every_data_set_and_every_kernel_is_implemented():
+    for names, function in ((declared.VECTOR_DATASETS, "load_vectors"), (declared.IMAGE_DATASETS, "load_images")):
         for name in names:
-            importlib.import_module(f"rdfia_keras.data.{name}")
-    assert registry.missing() == ()
-    assert tuple(registry) == registry.names == names
-    where, _, constant = registry.declared_in.rpartition(".")
-    module = importlib.import_module(f"rdfia_keras.{where}")
-    assert tuple(getattr(module, constant)) == names
+            assert callable(getattr(importlib.import_module(f"rdfia_keras.data.{name}"), function))
+    for kernel in declared.KERNELS:
+        svm.fit(kernel, 1.0, 2, np.eye(2), np.array([0, 1]))
 
 
 def test_every_figure_of_the_report_has_experiments():
     assert [key for key in FIGURES if key.isdigit()] == [str(number) for number in range(1, 24)]
     for key, figure in FIGURES.items():
-        assert figure.key == key and figure.kind in KINDS
+        assert figure.key == key and figure.kind in PICTURES and figure.kind in CHARTS
         assert figure.panels and all(name in REGISTRY for name, _ in figure.panels)
         assert all(key in figures_of(name) for name, _ in figure.panels)
         if key.isdigit() and figure.kind != "sweep" and len(figure.panels) == 1:
@@ -93,8 +97,8 @@ def test_every_question_that_asks_for_an_experiment_has_one():
 
 
 def test_published_values_are_the_reports():
-    published = {name: known.reference.published for name, known in REGISTRY.items() if known.reference.published}
-    assert published == {
+    published = {name: experiment.reference.published for name, experiment in REGISTRY.items()}
+    assert {name: value for name, value in published.items() if value} == {
         "circles": 0.94,
         "kernels": 0.955,
         "mnist-dense": 0.949,
@@ -132,7 +136,7 @@ def test_the_last_two_rungs_have_variants_with_kerass_defaults():
 
 
 def test_names_are_unique_and_no_two_experiments_are_the_same():
-    assert all(name == known.name for name, known in REGISTRY.items())
+    assert all(name == experiment.name for name, experiment in REGISTRY.items())
     for one, other in itertools.combinations(REGISTRY.values(), 2):
         assert not same_identity(one.config, other.config), (one.name, other.name)
 
@@ -146,16 +150,16 @@ def test_a_name_or_settings_cannot_be_declared_twice():
     assert before == REGISTRY
 
 
-@pytest.mark.parametrize("known", CNN, ids=lambda e: e.name)
-def test_every_network_can_be_built_as_it_is_declared(known):
-    config = known.config
-    assert config.network in convnet.LAYERS and set(config.augmentations) <= set(augmentation.LAYERS)
+@pytest.mark.parametrize("experiment", CNN, ids=lambda e: e.name)
+def test_every_network_can_be_built_as_it_is_declared(experiment):
+    config = experiment.config
+    assert config.network in convnet.NETWORKS and set(config.augmentations) <= set(augmentation.LAYERS)
     optimizer = OPTIMIZERS[config.optimizer](config.lr)
     assert float(optimizer.learning_rate) == pytest.approx(config.lr)
     schedule = SCHEDULES[config.schedule](config.lr)
     schedule.set_params({"steps": 391})
     assert 0 < schedule.rate(1) <= config.lr
-    assert known.base is None or known.base in REGISTRY
+    assert experiment.base is None or experiment.base in REGISTRY
 
 
 def test_each_rung_adds_one_thing_to_the_one_before():
@@ -177,31 +181,31 @@ def test_the_bonus_is_every_other_convnet():
 # --- from settings to an experiment -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
-def test_settings_that_repeat_a_declaration_take_its_name_figure_and_length(known):
-    asked = replace(known.config, seed=3)
-    if known.config.epochs:
+@pytest.mark.parametrize("experiment", REGISTRY.values(), ids=lambda e: e.name)
+def test_settings_that_repeat_a_declaration_take_its_name_figure_and_length(experiment):
+    asked = replace(experiment.config, seed=3)
+    if experiment.config.epochs:
         asked = replace(asked, epochs=None)
     found = match_registered(asked)
-    assert found == replace(known, config=replace(known.config, seed=3))
-    if known.config.epochs:
+    assert found == replace(experiment, config=replace(experiment.config, seed=3))
+    if experiment.config.epochs:
         assert match_registered(replace(asked, epochs=7)).config.epochs == 7
-        assert match_registered(replace(asked, epochs=7)).reference == known.reference
+        assert match_registered(replace(asked, epochs=7)).reference == experiment.reference
 
 
-@pytest.mark.parametrize("known", REGISTRY.values(), ids=lambda e: e.name)
-def test_defaults_need_not_be_written_out(known):
+@pytest.mark.parametrize("experiment", REGISTRY.values(), ids=lambda e: e.name)
+def test_defaults_need_not_be_written_out(experiment):
     """Whatever a config fills in by itself can be left out."""
-    kind, given = type(known.config), known.config.to_dict()
+    kind, given = type(experiment.config), experiment.config.to_dict()
     for name in list(given):
         shorter = {key: value for key, value in given.items() if key != name}
         try:
-            if kind(**shorter).resolve().identity() == known.config.identity():
+            if kind(**shorter).resolve().identity() == experiment.config.identity():
                 given = shorter
         except ConfigError:  # Another setting needs this one.
             continue
     assert not {"seed", "epochs"} & set(given)
-    assert match_registered(kind(**given)) == known
+    assert match_registered(kind(**given)) == experiment
 
 
 def test_settings_of_their_own_get_a_name_of_their_own():
@@ -209,8 +213,7 @@ def test_settings_of_their_own_get_a_name_of_their_own():
     found = match_registered(asked)
     assert found == Experiment(name="crop-flip-hue-lr-0.05", config=asked.resolve())
     assert (found.reference, found.base) == (Reference(), None)
-    assert describe(replace(asked, augmentations=("crop", "flip"))) == "augment-lr-0.05"
-    assert describe(replace(ZCA.config, whitening_epsilon=0.1)) != describe(ZCA.config)
+    assert match_registered(replace(asked, augmentations=("crop", "flip"))).name == "augment-lr-0.05"
     assert match_registered(replace(ZCA.config, whitening_epsilon=0.1)).reference.published is None
 
 
@@ -246,7 +249,7 @@ def test_another_run_gets_a_name_of_its_settings_and_nothing_published():
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_name_tells_what_is_not_as_usual(config: Config, name):
-    assert match_registered(config).name == describe(config) == name
+    assert match_registered(config).name == name
 
 
 @pytest.mark.parametrize(
@@ -277,22 +280,35 @@ def test_on_other_data_nothing_published_stands_beside_an_experiment():
     assert replace(other.config, dataset="cifar10") == AUGMENT.config
 
 
-# --- studies and lists ------------------------------------------------------------------------------------------------
+# --- sweeps and lists -------------------------------------------------------------------------------------------------
 
 
-def test_studies_vary_one_setting_of_the_perceptron_over_values_that_are_allowed():
-    for name, study in STUDIES.items():
-        *fixed, (field, values) = study.grid
-        assert all(len(one) == 1 for _, one in fixed)
-        configurations = study.configurations()
-        assert study.name == f"study-{name}" and [getattr(one.config, field) for one in configurations] == list(values)
-        assert {one.config.implementation for one in configurations} == {"manual"}
+def test_a_named_sweep_varies_one_setting_of_the_perceptron_over_values_that_are_allowed():
+    for name, sweep in SWEEPS.items():
+        *fixed, (field, values) = sweep.grid
+        assert all(len(fixed_values) == 1 for _, fixed_values in fixed)
+        configs = [experiment.config for experiment in sweep.configurations()]
+        assert sweep.name == name and [getattr(config, field) for config in configs] == list(values)
+        assert {config.implementation for config in configs} == {"manual"}
+
+
+SWEPT = [name for name, experiment in REGISTRY.items() if experiment.section != "svm"]
+
+
+@pytest.mark.parametrize("name", [*SWEPT, *SWEEPS, "ladder", "bonus", "mlp", "cnn"])
+def test_everything_that_is_trained_in_epochs_can_be_swept(name):
+    sweep = declare_sweep([name], seeds=2)
+    assert sweep.name == name and sweep.trials == 2 * len(sweep.configurations()) > 0
+    if name in SWEPT:
+        (experiment,) = sweep.configurations()
+        assert experiment.name == name and experiment.config.epochs == REGISTRY[name].config.epochs
 
 
 def test_list_has_a_command_for_everything():
     rows = list_experiments()
-    assert {row["name"] for row in rows} >= set(REGISTRY) | set(EXPLANATIONS) | {f"study-{name}" for name in STUDIES}
+    assert {row["name"] for row in rows} == {*REGISTRY, *EXPLANATIONS, *SWEEPS}
     assert all(row["command"].startswith("rdfia ") for row in rows)
     assert {row["section"] for row in rows} == {"mlp", "svm", "cnn", "improve", "explain"}
+    assert {number for row in rows for number in row["figures"]} == set(FIGURES)
     commands = [row["command"] for row in rows if row["section"] in ("cnn", "improve", "explain")]
     assert len(commands) == len(set(commands))

@@ -12,13 +12,13 @@ from rdfia_keras.analysis import reference_tables, seeds
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.experiments import LADDER, REGISTRY
 from rdfia_keras.experiments.registry import BATCH_1, BATCH_50, BATCH_NORM, CIRCLES, LR_2
-from rdfia_keras.runs.store import Query, reference_store
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 
 SEEDS = 3
 
 
 def accuracies(name: str, seed: int) -> list[float]:
-    folder = FOLDER / "cnn" / (f"{name}-seed-{seed}" if seed else name)
+    folder = REFERENCE_FOLDER / "cnn" / (f"{name}-seed-{seed}" if seed else name)
     with (folder / "history.csv").open() as file:
         return [float(row["test_accuracy"]) for row in csv.DictReader(file)]
 
@@ -63,7 +63,7 @@ def test_the_circles_are_means_over_twenty_seeds(experiment):
     row = row_of("results", "experiment", experiment.name)
     final = seeds.reference_statistics(experiment, "final")
     assert final.n == 20 and (row["reference, last"], row["seeds"]) == (final.percents(), "0 to 19")
-    sweeps = [json.loads(path.read_text())["rows"] for path in FOLDER.glob("sweeps/*/sweep.json")]
+    sweeps = [json.loads(path.read_text())["rows"] for path in REFERENCE_FOLDER.glob("sweeps/*/sweep.json")]
     swept = [row for rows in sweeps for row in rows if row["experiment"] == experiment.name]
     last = reference_run(experiment).history()[-1]["test_accuracy"]
     assert swept and all(row["final"]["values"][0] == last for row in swept), "seed 0 is the run"
@@ -87,7 +87,7 @@ def test_a_longer_reference_run_is_compared_over_the_experiments_epochs(epochs):
     experiment = replace(BATCH_NORM, config=BATCH_NORM.config.with_epochs(epochs))
     run = reference_run(experiment)
     assert run.record.epochs == 60
-    compared = compare_with_published(experiment, run, reference_store(), lambda base: Query(config=base.config))
+    compared = compare_with_published(experiment, run, reference_store())
     assert compared["reference"] == pytest.approx(max(accuracies("batch-norm", 0)[:epochs]))
 
 

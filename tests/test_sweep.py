@@ -9,22 +9,23 @@ import threading
 from dataclasses import replace
 
 import pytest
-from rdfia_keras.runs.claims import claimed
-from rdfia_keras.runs.records import read_record
-from rdfia_keras.sections.get_or_train import loader
-from stored_runs import change, no_data, store
+from stored_runs import change, data_gone, store
 
 from rdfia_keras.analysis.seeds import Statistics, paired_difference
+from rdfia_keras.commands.sweep import run_sweep
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError
-from rdfia_keras.experiments import LADDER, declare_sweep
+from rdfia_keras.experiments import LADDER, Sweep, declare_sweep
 from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES
+from rdfia_keras.runs.locks import lock_wanted
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
-from rdfia_keras.sections import sweep
+from rdfia_keras.training import trials
+from rdfia_keras.training.get_or_train import Resources
 
 
-def names(declared):
-    return [one.name for one in declared.configurations()]
+def names(sweep: Sweep) -> list[str]:
+    return [experiment.name for experiment in sweep.configurations()]
 
 
 # --- what is declared -------------------------------------------------------------------------------------------------
@@ -33,7 +34,7 @@ def names(declared):
 def test_a_sweep_is_every_combination_in_the_order_of_the_words():
     declared = declare_sweep(["circles", "batch-1"], ["lr=0.03,0.07", "hidden=3,10"], seeds=2)
     assert declared.trials == 16 and declared.name == "circles-batch-1-lr-hidden-units"
-    configs = [one.config for one in declared.configurations()]
+    configs = [experiment.config for experiment in declared.configurations()]
     assert [(c.batch_size, c.lr, c.hidden_units) for c in configs] == [
         (batch, lr, hidden) for batch in (10, 1) for lr in (0.03, 0.07) for hidden in (3, 10)
     ]
@@ -51,19 +52,20 @@ def test_groups_sections_and_registered_names():
 
 def test_a_folder_of_images_is_known_by_its_whole_path(image_folder, monkeypatch):
     monkeypatch.chdir(image_folder.parent)
-    (one,) = declare_sweep(["cnn"], [f"dataset={image_folder.name}"], 1).configurations()
-    assert one.config.dataset == str(image_folder)
+    (experiment,) = declare_sweep(["cnn"], [f"dataset={image_folder.name}"], 1).configurations()
+    assert experiment.config.dataset == str(image_folder)
 
 
 def test_what_was_left_to_its_default_follows_the_change():
-    configs = [one.config for one in declare_sweep(["augment"], ["optimizer=sgd,adam"], 1).configurations()]
+    sweep = declare_sweep(["augment"], ["optimizer=sgd,adam"], 1)
+    configs = [experiment.config for experiment in sweep.configurations()]
     assert [(config.lr, config.epochs, config.normalize) for config in configs] == [(0.1, 50, True), (0.001, 50, True)]
 
 
 @pytest.mark.parametrize(
-    ("words", "assignments", "said"),
+    ("words", "assignments", "sentence"),
     [
-        (["nonsense"], [], "no experiment is called 'nonsense'"),
+        (["nonsense"], [], "there is no experiment or sweep 'nonsense'"),
         (["kernels"], [], "see rdfia svm"),
         (["circles"], ["learning=1"], "no setting 'learning'"),
         (["circles"], ["lr="], "give one value or several"),
@@ -72,15 +74,16 @@ def test_what_was_left_to_its_default_follows_the_change():
         (["circles"], ["lr=-1"], "must be a finite number above 0"),
         (["circles"], ["seed=1,2"], "--seeds"),
         (["circles"], ["lr=1", "lr=2"], "given twice"),
-        (["lenet"], [], "no experiment"),
+        (["lenet"], [], "did you mean mnist-lenet?"),
+        (["circles", "lbfgs"], [], "lbfgs is a sweep of its own: name it alone"),
         (["mnist-lenet"], ["batch_norm=true"], "needs network"),
         (["circles", "baseline"], ["dropout=0.5"], "mlp has no setting"),
     ],
 )
-def test_what_cannot_be_swept_is_one_sentence(rdfia_here, tmp_path, words, assignments, said):
+def test_what_cannot_be_swept_is_one_sentence(rdfia_here, tmp_path, words, assignments, sentence):
     done = rdfia_here("sweep", *words, *(f"--set={text}" for text in assignments))
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert sentence in done.stderr and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,58 +101,60 @@ def options(tmp_path):
     return RunOptions(out=tmp_path)
 
 
-def short(seeds, *assignments, epochs=3):
+def short(seeds: int, *assignments: str, epochs: int = 3) -> Sweep:
     return declare_sweep(["circles"], [f"epochs={epochs}", *assignments], seeds)
 
 
+def train(sweep: Sweep, options: RunOptions, load=None):
+    return run_sweep(sweep, Resources(options, load), False, trials.train_in_turn)
+
+
 def test_a_sweep_trains_ordinary_runs_once_and_more_seeds_add_to_it(options, tmp_path):
-    load = loader(options)
-    first = sweep.run(short(1, "lr=0.03,0.07"), options, load=load)
+    first = train(short(1, "lr=0.03,0.07"), options)
     before = {path: path.read_bytes() for path in tmp_path.glob("mlp/*/*.*")}
-    second = sweep.run(short(3, "lr=0.03,0.07"), options, load=load)
+    second = train(short(3, "lr=0.03,0.07"), options)
     folders = ["circles", "circles-seed-1", "circles-seed-2", "lr-0.03", "lr-0.03-seed-1", "lr-0.03-seed-2"]
     assert sorted(path.parent.name for path in tmp_path.glob("mlp/*/metrics.json")) == folders
     assert all(path.read_bytes() == content for path, content in before.items()), (
         "what is finished is not trained again"
     )
     assert [row["n"] for row in first.data["rows"]] == [1, 1] and [row["n"] for row in second.data["rows"]] == [3, 3]
-    alone = read_record(tmp_path / "mlp" / "lr-0.03-seed-2").record
+    alone = Run(tmp_path / "mlp" / "lr-0.03-seed-2").result
     assert alone.config == replace(CIRCLES.config, lr=0.03, seed=2, epochs=3, implementation="manual")
     assert alone.details["weights_digest"]["manual"]
 
 
 def test_the_files_of_a_sweep_say_what_its_runs_say(options, tmp_path):
-    result = sweep.run(short(3, "lr=0.03,2"), options)
+    result = train(short(3, "lr=0.03,2"), options)
     folder = tmp_path / "sweeps" / "circles-epochs-lr"
     assert result.paths == [folder] and result.exit_code == 0
     assert sorted(path.name for path in folder.iterdir()) == ["curves.png", "sweep.csv", "sweep.json", "sweep.png"]
     row = json.loads((folder / "sweep.json").read_text())["rows"][1]
-    runs = [read_record(tmp_path / "mlp" / f"lr-2{suffix}") for suffix in ("", "-seed-1", "-seed-2")]
-    finals = [run.record.final["test_accuracy"] for run in runs]
+    runs = [Run(tmp_path / "mlp" / f"lr-2{suffix}") for suffix in ("", "-seed-1", "-seed-2")]
+    finals = [run.result.final["test_accuracy"] for run in runs]
     assert row["final"]["values"] == finals and row["settings"] == {"lr": 2.0}
     assert row["final"]["mean"] == pytest.approx(statistics.fmean(finals))
     assert row["final"]["std"] == pytest.approx(statistics.stdev(finals)), "the sample standard deviation"
     assert row["runs"] == ["mlp/lr-2", "mlp/lr-2-seed-1", "mlp/lr-2-seed-2"], "within the results folder"
     with (folder / "sweep.csv").open() as file:
         line = list(csv.DictReader(file))[1]
-    assert line["lr"] == "2" and float(line["best_max"]) == max(run.record.best["test_accuracy"] for run in runs)
+    assert line["lr"] == "2" and float(line["best_max"]) == max(run.result.best["test_accuracy"] for run in runs)
     assert [column for column in result.table[0] if column in ("lr", "epochs")] == ["lr"], "only what differs"
 
 
 def test_longer_epochs_lengthen_and_shorter_ones_are_cut_from_the_longer_run(options, tmp_path):
-    load = loader(options)
-    sweep.run(short(1), options, load=load)
-    longer = sweep.run(short(1, epochs=5), options, load=load)
-    again = sweep.run(short(1), options, load=no_data)
+    train(short(1), options)
+    longer = train(short(1, epochs=5), options)
+    again = train(short(1), options, data_gone)
     (run,) = RunStore(tmp_path).runs("mlp")
-    assert run.record.epochs == 5
+    assert run.result.epochs == 5
     rows = [row["test_accuracy"] for row in run.history()]
     assert longer.data["rows"][0]["final"]["values"] == [rows[4]]
     assert again.data["rows"][0]["final"]["values"] == [rows[2]]
 
 
 def test_settings_that_make_no_other_experiment_are_swept_in_runs_of_their_own(options, tmp_path):
-    result = sweep.run(declare_sweep(["circles"], ["epochs=2,3", "implementation=manual,tape"], 1), options)
+    result = train(declare_sweep(["circles"], ["epochs=2,3", "implementation=manual,tape"], 1), options)
     assert [(row["settings"], row["n"]) for row in result.data["rows"]] == [
         ({"epochs": epochs, "implementation": name}, 1) for epochs in (2, 3) for name in ("manual", "tape")
     ]
@@ -169,7 +174,8 @@ def test_a_trial_that_diverges_is_a_row_and_the_others_go_on(rdfia_here, tmp_pat
 
 
 def test_a_dry_run_lists_and_trains_nothing(rdfia_here, tmp_path):
-    store(tmp_path / "results", change(CIRCLES, seed=1), name="elsewhere")
+    digest = Resources(RunOptions()).digest(CIRCLES.config)
+    store(tmp_path / "results", change(CIRCLES, seed=1), name="elsewhere", digest=digest)
     before = sorted(tmp_path.rglob("*"))
     done = rdfia_here("sweep", "circles", "--set", "lr=0.07,0.5", "--seeds", "2", "--dry-run")
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == "4 trials: 1 finished, 3 missing"
@@ -177,51 +183,52 @@ def test_a_dry_run_lists_and_trains_nothing(rdfia_here, tmp_path):
 
 
 def test_a_stop_between_two_trials_keeps_what_is_finished(options, monkeypatch):
-    finished = sweep.train_trial
+    train_trial = trials.train_trial
 
     def then_stop(*args):
-        ended = finished(*args)
+        result = train_trial(*args)
         signal.raise_signal(signal.SIGINT)
-        return ended
+        return result
 
-    monkeypatch.setattr(sweep, "train_trial", then_stop)
-    result = sweep.run(short(3), options)
+    monkeypatch.setattr(trials, "train_trial", then_stop)
+    result = train(short(3), options)
     assert result.exit_code == 130 and result.data["rows"][0]["n"] == 1 and "2 of 3 trials are left" in result.hint
 
 
-@pytest.mark.parametrize("claims", ["", sweep.FOLDER], ids=["training", "sweep"])
-def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice(options, tmp_path, claims):
-    """The other process claims the first trial, and has finished it when it lets go.
+@pytest.mark.parametrize("folder", ["", trials.SWEEPS_FOLDER], ids=["training", "sweep"])
+def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice(options, tmp_path, folder):
+    """The other process locks the first trial, and has finished it when it lets go.
 
     It trains the trial itself, as a worker does whose driver has died, or it is a sweep whose worker does.
     """
-    load, declared = loader(options), short(2)
-    first, second = sweep.plan(declared, quick=False)
+    first, second = trials.plan(short(2), quick=False)
+    resources = Resources(options)
+    first = replace(first, query=first.query.with_data(resources.digest(first.query.config)))
     holds, may_end = threading.Event(), threading.Event()
 
     def other():
-        with claimed(tmp_path / claims, first.query):
+        with lock_wanted(tmp_path / folder, first.query):
             holds.set()
             may_end.wait(20)
-            store(tmp_path, first.experiment, best=0.9)
+            store(tmp_path, first.experiment, best=0.9, digest=first.query.data)
 
     thread = threading.Thread(target=other)
     thread.start()
     holds.wait(20)
-    turn = sweep.train_in_turn([first, second], options, load)
+    turn = trials.train_in_turn([first, second], resources)
     assert next(turn).trial == second
     may_end.set()
     (last,) = turn
     thread.join()
-    assert last.trial == first and last.run.record.best["test_accuracy"] == 0.9
+    assert last.trial == first and last.run.result.best["test_accuracy"] == 0.9
     assert len(list(tmp_path.glob("mlp/*/metrics.json"))) == 2
 
 
-def test_a_quick_study_is_marked_and_short(rdfia_here, tmp_path):
-    done = rdfia_here("study", "lbfgs", "--quick")
+def test_a_quick_sweep_with_a_name_is_marked_and_short(rdfia_here, tmp_path):
+    done = rdfia_here("sweep", "lbfgs", "--quick")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("QUICK") and lines[-1] == "results/sweeps/study-lbfgs-quick"
+    assert lines[0].startswith("QUICK") and lines[-1] == "results/sweeps/lbfgs-quick"
     rows = json.loads((tmp_path / lines[-1] / "sweep.json").read_text())["rows"]
     assert [(row["settings"]["lbfgs"], row["n"]) for row in rows] == [(False, 3), (True, 3)]
     assert rows[1]["final"]["mean"] > rows[0]["final"]["mean"] > 0.4
@@ -231,7 +238,7 @@ def test_a_sweep_of_convnets_reads_the_runs_that_are_there(options, tmp_path):
     for seed in range(2):
         store(tmp_path, change(BASELINE, seed=seed), best=0.7 + 0.02 * seed, name=f"baseline-{seed}")
         store(tmp_path, change(AUGMENT, seed=seed), best=0.8 + 0.02 * seed, epochs=60, name=f"augment-{seed}")
-    result = sweep.run(declare_sweep(["baseline", "augment"], [], 2), options, load=no_data)
+    result = train(declare_sweep(["baseline", "augment"], [], 2), options, data_gone)
     best = {row["experiment"]: row["best"] for row in result.data["rows"]}
     assert best["baseline"]["mean"] == pytest.approx(0.71)
     assert best["augment"]["max"] == pytest.approx(0.82 - 0.01 * 9), "the best of the 50 epochs that are asked for"
@@ -267,7 +274,7 @@ def test_a_gain_is_paired_by_seed():
 
 def test_two_queries_that_one_run_answers_have_one_key():
     query = Query(config=CIRCLES.config)
-    assert query.key() == Query(config=replace(CIRCLES.config, epochs=7)).key()
-    assert query.key() != replace(query, config=CIRCLES.config.with_seed(1)).key()
-    assert query.key() != replace(query, config=replace(CIRCLES.config, epochs=7), exact=("epochs",)).key()
-    assert query.key() != replace(query, quick=True).key()
+    assert query.key == Query(config=replace(CIRCLES.config, epochs=7)).key
+    assert query.key != replace(query, config=CIRCLES.config.with_seed(1)).key
+    assert query.key != replace(query, config=replace(CIRCLES.config, epochs=7), also_equal=("epochs",)).key
+    assert query.key != replace(query, quick=True).key

@@ -1,4 +1,4 @@
-"""Questions answered by computing: each explanation registers under a name of `config.EXPLANATIONS`.
+"""Questions answered by computing: a function for each topic of `rdfia explain`.
 
 A parameter's `Setting` becomes an option of `rdfia explain`; `options` names those of `RunOptions` that it takes.
 `rdfia --help` imports this module: NumPy and Keras are imported inside the functions.
@@ -41,7 +41,7 @@ class Explanation:
     options: tuple[str, ...]
 
 
-# By name of `config.EXPLANATIONS`.
+# By topic, in the order of the help page.
 EXPLANATIONS: dict[str, Explanation] = {}
 
 

@@ -56,10 +56,6 @@ DEVICES = ("auto", "cpu", "gpu")
 XLA = ("auto", "on", "off")
 # How a run ended; unfinished: its process died or still trains; unreadable: its record is damaged.
 STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
-EXPLANATIONS = (
-    *("conv", "dense-as-conv", "receptive-field", "layers", "bow-svm", "start", "whitening", "dropout", "loss"),
-    *("backprop-cost", "softmax", "likelihood"),
-)
 
 
 def dataset_name(value: str) -> str:

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 from documented import executable
-from rdfia_keras.commands._app import app
 from right_solutions import solved
 from typer.testing import CliRunner
 
+from rdfia_keras.commands._app import app
 from rdfia_keras.learn.exercises import PARTS
 from rdfia_keras.learn.files import skeleton
 

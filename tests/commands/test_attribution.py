@@ -164,8 +164,9 @@ def test_predict_reads_any_picture_and_agrees_with_the_model(rdfia_here, trained
 
 
 def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, monkeypatch):
-    from rdfia_keras.commands._app import app
     from typer.testing import CliRunner
+
+    from rdfia_keras.commands._app import app
 
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("a b.png")

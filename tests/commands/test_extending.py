@@ -34,7 +34,7 @@ def extended(tmp_path_factory) -> Path:
     package = Path(rdfia_keras.__file__).parent
     shutil.copytree(package, folder / "rdfia_keras", ignore=shutil.ignore_patterns("__pycache__"))
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) == 11
+    assert len(blocks) == 12
     for kind, name, place, code in blocks:
         path = folder / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -63,6 +63,7 @@ rungs = "--transform shade --schedule root --optimizer lion --fc4-units 20".spli
 rdfia("cnn", "--dataset", "stripes", *rungs, "--batch-size", "32", "--epochs", "3", "--json")
 (folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
 rdfia("cnn", "--resume", str(folder), "--fc4-units", "30")
+rdfia("figure", "momentum", "--json")
 rdfia("list", "--json")
 rdfia("improve", "batch-64", "--dataset", "stripes", "--quick", "--json")
 """
@@ -86,7 +87,7 @@ def answers(extended, tmp_path_factory) -> tuple[Path, list[subprocess.Completed
 
 
 def test_a_run_uses_the_new_augmentation_setting_optimizer_schedule_and_data(extended, answers):
-    results, (done, refused, *_) = answers
+    results, (done, refused, figure, *_) = answers
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     config = record["config"]
@@ -97,6 +98,7 @@ def test_a_run_uses_the_new_augmentation_setting_optimizer_schedule_and_data(ext
     assert {"stripes", "shade", "root", "lion", "fc4"} <= set(folder.name.split("-"))
     rates = [float(line.split(",")[1]) for line in (folder / "history.csv").read_text().splitlines()[1:]]
     assert rates == pytest.approx([0.0003, 0.0003 / 2**0.5, 0.0003 / 3**0.5])
+    assert [row["panel"] for row in json.loads(figure.stdout)["figures"]] == ["momentum", "Nesterov"]
     # What was added is part of what a resume checks and what a saved model may hold.
     assert refused.returncode == 1 and "fc4_units (--fc4-units) was 20 and is now 30" in refused.stderr
     model = str(folder / "model.keras")

@@ -114,8 +114,9 @@ def ends(*args, cwd: Path, code: int, **kwargs) -> subprocess.CompletedProcess:
 
 def ends_here(*args, cwd: Path, code: int) -> subprocess.CompletedProcess:
     """Run `rdfia ARGS` in this process; it must end with `code`."""
-    from rdfia_keras.commands._app import app
     from typer.testing import CliRunner
+
+    from rdfia_keras.commands._app import app
 
     with contextlib.chdir(cwd):
         done = CliRunner(env={"RDFIA_DATA": None}).invoke(app, list(map(str, args)))

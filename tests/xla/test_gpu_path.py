@@ -17,7 +17,8 @@ from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 from rdfia_keras import config
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
-from rdfia_keras.experiments import REGISTRY, describe
+from rdfia_keras.experiments import REGISTRY
+from rdfia_keras.experiments.registry import describe
 from rdfia_keras.models.augmentation import LAYERS, Augmentation
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.normalization import BatchNormalization
