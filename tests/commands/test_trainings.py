@@ -128,7 +128,11 @@ def test_without_fcntl_the_package_works_and_a_second_writer_is_kept_out(tmp_pat
         )
 
     done = python(
-        "sys.argv[0] = 'rdfia'\nfrom rdfia_keras.commands._app import main\nmain()\n", "svm", "--kernel", "rbf", "--quick"
+        "sys.argv[0] = 'rdfia'\nfrom rdfia_keras.commands._app import main\nmain()\n",
+        "svm",
+        "--kernel",
+        "rbf",
+        "--quick",
     )
     assert done.returncode == 0 and done.stderr == ""
     folder = tmp_path / "results" / "svm" / "rbf"
