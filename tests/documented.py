@@ -41,7 +41,7 @@ PLACEHOLDERS = {
 }
 # Whole trainings in the documentation; a test needs a taste of them.
 SHORT = {"--epochs": 2, "--seeds": 2}
-TRAINING = ("mlp", "svm", "cnn", "improve", "study", "sweep", "demo")
+TRAINING = ("mlp", "svm", "cnn", "improve", "sweep", "demo")
 
 
 def commands() -> list[str]:
@@ -70,10 +70,10 @@ def executable(command: str) -> list[str]:
             at = arguments.index(option) + 1
             arguments[at] = str(min(int(arguments[at]), most))
     trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
-    resumes = "--resume" in arguments or "--dry-run" in arguments or "--help" in arguments
-    return [*arguments, "--quick"] if trains and not resumes and "--quick" not in arguments else arguments
+    is_quick = {"--quick", "--dry-run", "--help"} & set(arguments)
+    return [*arguments, "--quick"] if trains and not is_quick else arguments
 
 
 def trains_several(command: str) -> bool:
     """Whether a command trains a ladder or a grid of runs."""
-    return words(command)[0] in ("improve", "sweep", "study", "demo")
+    return words(command)[0] in ("improve", "sweep", "demo")

@@ -206,6 +206,6 @@ def _sweep_row(path: Path, source: str) -> dict[str, Any]:
         "failed": sum(row["failed"] for row in rows),
         "quick": bool(content.get("quick")),
         "chart": to_plotly(sweep_chart(labelled, title)),
-        "command": f"rdfia study {name.removeprefix('study-')}" if study else None,
+        "command": f"rdfia sweep {name.removeprefix('study-')}" if study else None,
         "answers": [answer for number in str(content["question"]).split(", ") if (answer := answers().get(number))],
     }
