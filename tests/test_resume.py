@@ -70,6 +70,13 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(rdfia_here, cut_of
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [NAME]
 
 
+def test_a_run_is_resumed_from_within_its_folder(rdfia_here, cut_off, monkeypatch):
+    folder = cut_off()
+    monkeypatch.chdir(folder)
+    assert rdfia_here("resume", ".").returncode == 0 and Run(folder).result.epochs == 4
+    assert {path.name for path in folder.parent.iterdir()} <= {NAME, f".{NAME}.lock"}
+
+
 def test_a_resume_with_another_number_of_threads_is_reported_and_recorded(rdfia_here, cut_off):
     folder = cut_off()
     facts = json.loads((folder / "config.json").read_text())
