@@ -49,6 +49,7 @@ from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
 from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES
+from rdfia_keras.web.report.parts import CHARTS
 
 CNN = [experiment for experiment in REGISTRY.values() if experiment.section == "cnn"]
 
@@ -81,7 +82,7 @@ def test_every_data_set_and_every_kernel_is_implemented():
 def test_every_figure_of_the_report_has_experiments():
     assert [key for key in FIGURES if key.isdigit()] == [str(number) for number in range(1, 24)]
     for key, figure in FIGURES.items():
-        assert figure.key == key and figure.kind in PICTURES
+        assert figure.key == key and figure.kind in PICTURES and figure.kind in CHARTS
         assert figure.panels and all(name in REGISTRY for name, _ in figure.panels)
         assert all(key in figures_of(name) for name, _ in figure.panels)
         if key.isdigit() and figure.kind != "sweep" and len(figure.panels) == 1:

@@ -8,14 +8,13 @@ import pytest
 from rdfia_keras.sections.get_or_train import query_of
 from stored_runs import change, no_data, query, store
 
-from rdfia_keras.analysis import tables
+from rdfia_keras.analysis import figures, tables
 from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.experiments.registry import BASELINE, CIRCLES, LR_1, SVM_KERNELS
-from rdfia_keras.report import figures
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.sections import figure, svm
 
@@ -81,7 +80,7 @@ def test_the_final_accuracy_that_the_report_gives_stands_beside_ours_of_the_last
     best, last = (100 * milestone["test_accuracy"] for milestone in (run.record.best, run.record.final))
     assert best != last
     panel = figures.Panel("a", CIRCLES, run, is_reference=True)
-    title = figures.KINDS["implementations"](FIGURES["1"], [panel]).get_suptitle()
+    title = figures.PICTURES["implementations"](FIGURES["1"], [panel]).get_suptitle()
     assert f"reference {last:.1f} % in the last epoch, published 94.0 %" in " ".join(title.split())
     table = tables.run_table(run.record)
     assert {row["published"] for row in table} == {"94.00% (last epoch)"}
@@ -92,7 +91,7 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
     panels = [
         figures.Panel(label, one, reference_run(one), True) for one, label in figures.experiments_of(FIGURES["3"])
     ]
-    drawn = figures.KINDS["curves"](FIGURES["3"], panels)
+    drawn = figures.PICTURES["curves"](FIGURES["3"], panels)
     titles = [" ".join(axes.get_title().split()) for axes in drawn.axes]
     assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rdfia_keras.report.page import document
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, Split, load_vectors
@@ -21,9 +20,11 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.learn import trainer
 from rdfia_keras.learn.exercise import differences
 from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.report import playground
 from rdfia_keras.sections import playground as section
 from rdfia_keras.sections.homework import make_problem
+from rdfia_keras.web.playground import playground_page as playground
+from rdfia_keras.web.report import report_page
+from rdfia_keras.web.shared import document
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
@@ -62,7 +63,7 @@ def test_random_numbers_are_numpys():
 
 
 def settings_of(config: MlpConfig) -> dict:
-    return playground._settings(config)
+    return playground.page_settings(config)
 
 
 def data_of(data: Dataset) -> dict:
@@ -305,7 +306,7 @@ def test_the_command_it_shows_gives_the_settings_on_screen():
 @pytest.fixture(scope="module")
 def html():
     config = MlpConfig().resolve()
-    return playground.page(config, load_vectors("circles"))
+    return playground.playground_page(config, load_vectors("circles"))
 
 
 def test_the_page_is_small_and_asks_for_nothing(html):
@@ -326,23 +327,25 @@ def test_its_policy_allows_exactly_its_own_script_and_style(html, tag, pattern):
 
 
 @needs_node
-def test_the_modules_in_one_are_a_program(tmp_path):
-    """No two modules define one name, and none is left out."""
+@pytest.mark.parametrize("entries", [playground.MODULES, report_page.MODULES])
+def test_the_modules_in_one_are_a_program(tmp_path, entries):
+    """No two modules define one name, each follows what it uses, and none is left out."""
     path = tmp_path / "bundle.mjs"
-    path.write_text(document.bundle(playground.MODULES), encoding="utf-8")
+    path.write_text(document.bundle(entries), encoding="utf-8")
     done = subprocess.run([str(NODE), "--check", str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert {f"{name}.mjs" for name in playground.MODULES} == {
-        one.name for one in document.FOLDER.iterdir() if one.name.endswith(".mjs")
-    }
-    assert not re.search(r"^(import|export) ", document.bundle(playground.MODULES), re.MULTILINE)
+    text = path.read_text(encoding="utf-8")
+    rooms = ("shared", "playground", "report")[: 1 + len(entries)]
+    modules = [module for room in rooms for module in Path(str(document.FOLDER / room)).glob("*.mjs")]
+    assert len(modules) > 10 * len(entries) and all(module.read_text().splitlines()[0] in text for module in modules)
+    assert not re.search(r"^(import|export) ", text, re.MULTILINE)
 
 
 def test_names_of_data_are_text_and_nothing_else():
     """A class or a file may be called </script><b>."""
     points = Split(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]))
     data = Dataset("<b>&</script>", points, points, classes=("</script><script>alert(1)</script>", "<!--"))
-    html = playground.page(MlpConfig().resolve(), data)
+    html = playground.playground_page(MlpConfig().resolve(), data)
     assert html.count("</script>") == 2 and "<!--" not in html and "<b>&<" not in html
     facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
     assert facts["data"]["classes"] == list(data.classes)

@@ -238,10 +238,17 @@ def test_overlapping_finds_what_overlaps():
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_marked_figure_is_legible(name):
-    """The mark is the fullest form of a figure: its red first line."""
+def test_a_figure_is_small_the_same_again_and_legible(name, tmp_path):
+    """Saved without the mark; read with it, the fullest form: a red first line."""
     figure = FIGURES[name]()
-    title = figure.get_suptitle()
+    plots.save(figure, tmp_path / "first.png")
+    first, title = (tmp_path / "first.png").read_bytes(), figure.get_suptitle()
+    assert first.startswith(b"\x89PNG") and 3_000 < len(first) < plots.MAX_BYTES
+    assert not any(chunk in first for chunk in (b"tIME", b"tEXt", b"iTXt", b"zTXt"))
+    assert [path.name for path in tmp_path.iterdir()] == ["first.png"] and plots.SMOKE_TEST_MARK not in words(figure)
+    if name in {other.split("-")[0]: other for other in FIGURES}.values():
+        plots.save(FIGURES[name](), tmp_path / "second.png")
+        assert (tmp_path / "second.png").read_bytes() == first
     plots.mark_smoke_test(figure)
     assert figure.get_suptitle() == f"{plots.SMOKE_TEST_MARK}\n{title}".rstrip("\n")
     red = to_rgb(figure._suptitle.get_color())
@@ -252,24 +259,7 @@ def test_a_marked_figure_is_legible(name):
     for text in texts(figure):
         box = text.get_window_extent()
         assert box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1, text.get_text()
-    assert min(text.get_fontsize() for text in texts(figure)) >= 8
-    assert figure.get_figwidth() <= 10
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_saved_files(name, tmp_path):
-    """Without the mark; small; and the same bytes for the same data."""
-    figure = FIGURES[name]()
-    plots.save(figure, tmp_path / "first.png")
-    assert plots.SMOKE_TEST_MARK not in words(figure)
-    first = (tmp_path / "first.png").read_bytes()
-    assert first.startswith(b"\x89PNG")
-    assert 3_000 < len(first) < plots.MAX_BYTES
-    assert not any(chunk in first for chunk in (b"tIME", b"tEXt", b"iTXt", b"zTXt"))
-    assert [path.name for path in tmp_path.iterdir()] == ["first.png"]
-    if name in {other.split("-")[0]: other for other in FIGURES}.values():
-        plots.save(FIGURES[name](), tmp_path / "second.png")
-        assert (tmp_path / "second.png").read_bytes() == first
+    assert min(text.get_fontsize() for text in texts(figure)) >= 8 and figure.get_figwidth() <= 10
 
 
 @pytest.mark.parametrize("name", ["curves-1", "map-1"])
@@ -335,8 +325,9 @@ def test_a_history_is_described_and_drawn():
     loss, accuracy = charts.run_curves(rows, "CIFAR-10", published=0.7)
     assert (loss.title, accuracy.title, accuracy.y.label) == ("CIFAR-10: loss", "CIFAR-10: accuracy", "accuracy (%)")
     best = 100 * rows[28]["test_accuracy"]
-    assert accuracy.marks == (charts.Mark(f"best test {best:.1f} % (epoch 29)", 29, pytest.approx(best), "test"),)
-    assert [(guide.name, guide.value) for guide in accuracy.guides] == [("published 70.0 %", 70)] and not loss.guides
+    *_, published, star = accuracy.series
+    assert (star.name, star.x, star.y) == (f"best test {best:.1f} % (epoch 29)", [29], [pytest.approx(best)])
+    assert (published.name, published.y) == ("published 70.0 %", [70, 70]) and len(loss.series) == 2
     assert f"highest {best / 100:.1%} in epoch 29" in accuracy.summary and "published 70.0%" in accuracy.summary
     figure = plots.learning_curves(rows, "CIFAR-10, baseline", published=0.7)
     for chart, axes, quantity, scale in zip((loss, accuracy), figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
@@ -346,7 +337,7 @@ def test_a_history_is_described_and_drawn():
             np.testing.assert_array_equal(lines(axes)[split].get_xdata(), np.arange(1, 31))
             np.testing.assert_allclose(lines(axes)[split].get_ydata(), named(chart)[split].y)
     drawn = lines(figure.axes[1])
-    assert (drawn[accuracy.marks[0].name].get_xdata()[0], list(drawn["published 70.0 %"].get_ydata())) == (29, [70, 70])
+    assert (drawn[star.name].get_xdata()[0], list(drawn["published 70.0 %"].get_ydata())) == (29, [70, 70])
     assert "published 70.0 %" in [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
 
 
@@ -354,9 +345,9 @@ def test_the_validation_set_and_what_it_selects_are_described():
     rows = validated(30)
     loss, accuracy = charts.run_curves(rows)
     assert named(loss)["validation"].y == [row["validation_loss"] for row in rows]
-    assert len({series.line for series in accuracy.series}) == 3
+    assert len({series.line for series in accuracy.series[:3]}) == 3
     selected = 100 * rows[0]["test_accuracy"]
-    assert accuracy.marks[1].name == f"selected test {selected:.1f} % (epoch 1)" and accuracy.marks[1].x == 1
+    assert named(accuracy)[f"selected test {selected:.1f} % (epoch 1)"].x == [1]
     assert "validation" not in named(charts.run_curves(history(3))[1])
 
 
@@ -378,10 +369,8 @@ def test_few_epochs_are_marked_points_and_many_are_lines():
 def test_divergence_leaves_a_gap_and_is_marked():
     loss, accuracy = charts.run_curves(diverged())
     assert [y is None for y in named(loss)["test"].y] == [False] * 7 + [True] * 3
-    assert [(guide.name, guide.value, guide.is_vertical) for guide in loss.guides] == [
-        ("first not finite: epoch 8", 8, True)
-    ]
-    assert loss.y.kind == "log" and accuracy.marks[0].x == 6
+    assert named(loss)["first not finite: epoch 8"].x == [8, 8]
+    assert loss.y.kind == "log" and accuracy.series[-1].x == [6]
     figure = plots.learning_curves(diverged(), "CIFAR-10")
     figure.canvas.draw()
     axes = figure.axes[0]
@@ -392,7 +381,7 @@ def test_divergence_leaves_a_gap_and_is_marked():
 
 def test_a_history_of_nothing_but_nan_can_be_drawn(tmp_path):
     rows = [{key: None if key == "test_loss" else float("nan") for key in history(1)[0]} | {"epoch": 1}]
-    assert [chart.summary for chart in charts.run_curves(rows)][0] == "the test loss is never a number"
+    assert next(chart.summary for chart in charts.run_curves(rows)) == "the test loss is never a number"
     figure = plots.learning_curves(rows, "CIFAR-10")
     plots.save(figure, tmp_path / "curves.png")
     assert "best" not in words(figure) and "first not finite: epoch 1" in words(figure)
@@ -447,8 +436,8 @@ def test_accuracy_against_c_is_sorted_in_the_homeworks_colours_with_its_best():
     assert named(chart)["rbf, test"].x == [0.001, 0.1, 1.0, 1000.0]
     assert named(chart)["rbf, test"].y == pytest.approx([83, 87, 89, 83])
     assert named(chart)["rbf, train"].y == pytest.approx([97] * 4) and named(chart)["rbf, train"].line == "dash"
-    assert [(guide.name, guide.value) for guide in chart.guides] == [("rbf, published 95.0 %", 95)]
-    assert [(mark.name, mark.x) for mark in chart.marks][0] == ("poly degree 2: best test 90.0 % at C 1", 1)
+    assert named(chart)["rbf, published 95.0 %"].y == [95, 95]
+    assert named(chart)["poly degree 2: best test 90.0 % at C 1"].x == [1]
     figure = plots.svm_sweep(sweep_rows(("poly", 2), ("rbf", None)), "Circles: figure 5")
     figure.canvas.draw()
     (axes,) = figure.axes
@@ -456,7 +445,7 @@ def test_accuracy_against_c_is_sorted_in_the_homeworks_colours_with_its_best():
     assert red[0] > 2 * max(red[1:]) and blue[2] > 1.5 * max(blue[:2])
     assert axes.get_xscale() == "log"
     assert {"0.001", "0.1", "1000"} <= {label.get_text() for label in shown_ticks(axes.xaxis)}
-    assert chart.marks[0].name in words(figure).replace("\xa0", " ")
+    assert "poly degree 2: best test 90.0 % at C 1" in words(figure).replace("\xa0", " ")
 
 
 @pytest.mark.parametrize("rows", [[], [sweep_rows(("rbf", None))[0] | {"C": 0.0}]])
@@ -556,38 +545,6 @@ def test_svm_panels_titles_signs_and_boundary():
     assert np.all(constant.collections[0].get_array() == 0)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"grid_x": GRID[:-1]},
-        {"points": np.zeros((200, 3))},
-        {"points": np.zeros((199, 2))},
-        {"labels": np.full(200, 2)},
-        {"value": np.full((41, 41), np.nan)},
-        {"value": np.zeros((41, 40))},
-    ],
-)
-def test_panels_that_do_not_fit(change):
-    for key, draw in (
-        ("probability", lambda bad: plots.decision_map([bad], ("outer", "inner"))),
-        ("decision", lambda bad: plots.svm_panels([bad])),
-    ):
-        renamed = {key if name == "value" else name: value for name, value in change.items()}
-        with pytest.raises(ValueError):
-            draw(panels(1, key)[0] | renamed)
-
-
-def test_maps_refuse_wrong_numbers_and_probabilities():
-    good = panels(1, "probability")[0]
-    for bad, classes in (([], "ab"), ([good] * 5, "ab"), ([good], "abc")):
-        with pytest.raises(ValueError, match="1 to 4 panels"):
-            plots.decision_map(bad, classes)
-    with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        plots.decision_map([good | {"probability": 2 * good["probability"]}], "ab")
-    with pytest.raises(ValueError, match="lacks points"):
-        plots.decision_map([{key: value for key, value in good.items() if key != "points"}], "ab")
-
-
 # --- matrices and images ----------------------------------------------------------------------------------------------
 
 
@@ -610,15 +567,6 @@ def test_confusion_matrix_names_as_many_classes_as_fit(n, names):
     assert len(axes.get_xticklabels()) == len(axes.get_yticklabels()) == names
     assert len(axes.texts) == (144 if n == 12 else 0)
     assert max(len(label.get_text()) for label in axes.get_yticklabels()) <= 20
-
-
-@pytest.mark.parametrize(
-    ("matrix", "classes"),
-    [(np.eye(3), "ab"), (np.ones((2, 3)), "ab"), (np.zeros((0, 0)), ""), ([[1, -1], [0, 1]], "ab"), ([[np.nan]], "a")],
-)
-def test_confusion_matrix_refuses(matrix, classes):
-    with pytest.raises(ValueError):
-        plots.confusion_matrix(matrix, classes, "t")
 
 
 def test_image_grid_shows_each_image_under_its_caption():
@@ -649,22 +597,6 @@ def test_large_images_are_averaged_down():
     assert shown.mean() == pytest.approx(50, abs=1)
 
 
-@pytest.mark.parametrize(
-    ("shape", "captions", "columns", "value"),
-    [
-        ((2, 8, 8), 2, 1, 0),
-        ((2, 8, 8, 2), 2, 1, 0),
-        ((2, 8, 8, 3), 1, 1, 0),
-        ((0, 8, 8, 3), 0, 1, 0),
-        ((2, 8, 8, 3), 2, 0, 0),
-        ((2, 8, 8, 3), 2, 1, np.nan),
-    ],
-)
-def test_image_grid_refuses(shape, captions, columns, value):
-    with pytest.raises(ValueError):
-        plots.image_grid(np.full(shape, value, float), ["caption"] * captions, columns, "t")
-
-
 def test_augmentation_grid_puts_the_original_first():
     originals, augmented = pictures(2, 32, 32, 3), 255 - pictures(2, 3, 28, 28, 3)
     figure = plots.augmentation_grid(originals, augmented, "CIFAR-10, crop and flip")
@@ -674,17 +606,3 @@ def test_augmentation_grid_puts_the_original_first():
         np.testing.assert_array_equal(axes[row, 0].images[0].get_array(), originals[row])
         for version in range(3):
             np.testing.assert_array_equal(axes[row, version + 1].images[0].get_array(), augmented[row, version])
-
-
-@pytest.mark.parametrize(
-    ("originals", "augmented"),
-    [
-        ((2, 8, 8, 3), (3, 2, 8, 8, 3)),
-        ((2, 8, 8, 3), (2, 8, 8, 3)),
-        ((2, 8, 8, 3), (2, 0, 8, 8, 3)),
-        ((8, 8, 3), (1, 2, 8, 8, 3)),
-    ],
-)
-def test_augmentation_grid_refuses(originals, augmented):
-    with pytest.raises(ValueError):
-        plots.augmentation_grid(np.zeros(originals), np.zeros(augmented), "t")

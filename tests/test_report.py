@@ -7,18 +7,20 @@ import re
 
 import numpy as np
 import pytest
-from rdfia_keras.report.page import charts, document, maps
-from rdfia_keras.report.page.answers import answers, answers_to, to_html
 from stored_runs import change, store
 
-from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
+from rdfia_keras.plots import charts
 from rdfia_keras.runs import checkpoints
 from rdfia_keras.runs.files import finite
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.sections import report
+from rdfia_keras.web.report.answers import answers, answers_to, to_html
+from rdfia_keras.web.report.plotly_charts import to_plotly
+from rdfia_keras.web.report.weights import PARAMETERS, read_weights
+from rdfia_keras.web.shared.document import script_json
 
 EVIL = '</script><script>alert("x")</script>'
 
@@ -58,11 +60,11 @@ def test_it_is_at_most_10_mb_and_its_policy_allows_its_own_scripts_only(page):
 
 
 def test_json_in_a_script_ends_nothing_and_has_no_nan():
-    text = document.script_json(finite({"name": EVIL + "<!-- & \u2028", "loss": float("nan"), "best": float("inf")}))
+    text = script_json(finite({"name": EVIL + "<!-- & \u2028", "loss": float("nan"), "best": float("inf")}))
     assert not set("<>&\u2028") & set(text)
     assert json.loads(text) == {"name": EVIL + "<!-- & \u2028", "loss": None, "best": None}
     with pytest.raises(ValueError):
-        document.script_json(float("nan"))
+        script_json(float("nan"))
 
 
 # --- the reference ----------------------------------------------------------------------------------------------------
@@ -86,16 +88,17 @@ def test_a_figure_has_the_runs_own_numbers_and_the_published_line(page):
     _, data = page
     run = next(run for run in reference_store().runs("cnn") if run.folder.name == "baseline")
     chart = chart_of(data, "7")
-    train, test, published = chart["traces"]
+    train, test, published, best = chart["traces"]
     assert test["y"] == [round(100 * row["test_accuracy"], 2) for row in run.history()]
     assert train["x0"] == train["dx"] == 1 and published["y"] == [70, 70]
-    assert "highest 71.6% in epoch 29" in chart["alt"] and "published 70 %" in chart["alt"]
+    assert best["name"] == "best test 71.6 % (epoch 29)" and best["x"] == [29]
+    assert "highest 71.6% in epoch 29" in chart["alt"] and "published 70.0%" in chart["alt"]
 
 
 def test_the_ladder_has_published_and_reference_of_every_rung(page):
     _, data = page
     chart = data["charts"]["ladder-chart"]
-    published, best, last = chart["traces"]
+    best, last, published = chart["traces"]
     assert published["x"] == [rung.name for rung in LADDER]
     assert published["y"] == [70, 75.8, 80, 81, 82, 85]
     assert best["y"][-1] == pytest.approx(85.61, abs=0.01) and last["error_y"]["array"][0] == 0.2
@@ -104,9 +107,9 @@ def test_the_ladder_has_published_and_reference_of_every_rung(page):
 
 def test_sweeps_show_every_seed(page):
     _, data = page
-    chart = data["charts"]["sweep-reference-study-learning-rate-chart"]
+    chart = data["charts"]["sweep-reference-learning-rate-chart"]
     assert len(chart["traces"][0]["y"]) == 9 * 20
-    content = json.loads((REFERENCE_FOLDER / "sweeps" / "study-learning-rate" / "sweep.json").read_text())
+    content = json.loads((REFERENCE_FOLDER / "sweeps" / "learning-rate" / "sweep.json").read_text())
     means = [round(100 * row["final"]["mean"], 2) for row in content["rows"]]
     assert chart["traces"][1]["y"] == means and chart["table"]["rows"][3][0] == "0.07"
 
@@ -118,7 +121,7 @@ def test_the_shipped_weights_are_those_of_the_shipped_runs():
     for path in found:
         record = json.loads((path.parent / "metrics.json").read_text())
         with np.load(path) as arrays:
-            last = {name: arrays[name][-1] for name in maps.PARAMETERS}
+            last = {name: arrays[name][-1] for name in PARAMETERS}
             assert arrays["epochs"].tolist() == list(range(record["epochs"] + 1))
         assert checkpoints.digest(last) == record["details"]["weights_digest"]["manual"]
 
@@ -145,7 +148,7 @@ def test_your_run_takes_the_figure_and_its_place_in_the_ladder(tmp_path):
     store(tmp_path, REGISTRY["dropout-pytorch"], best=0.99, quick=True)
     html, data = made(tmp_path)
     names = [trace["name"] for trace in chart_of(data, "12")["traces"]]
-    assert names == ["train", "test", "reference, test", "published 80 %"]
+    assert names[:4] == ["train", "test", "reference, test", "published 80.0 %"]
     assert "Yours: 79.00% in epoch 49" in html and "Yours: 99" not in html
     yours = next(trace for trace in data["charts"]["ladder-chart"]["traces"] if trace["name"] == "yours, best epoch")
     assert yours["y"] == [None, None, 81, None, None, None] and yours["error_y"]["array"][2] == 2.83
@@ -190,7 +193,7 @@ def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
     assert runs["cnn/normalize"]["status"] == "unreadable" and runs["cnn/augment"]["charts"] == []
     loss = runs["cnn/schedule"]["charts"][0]
     assert loss["traces"][0]["y"][:3] == [2.0, None, 0.66667]
-    assert [trace["name"] for trace in chart_of(data, "12")["traces"]][-1] == "published 80 %", "the reference's"
+    assert [trace["name"] for trace in chart_of(data, "12")["traces"]][2] == "published 80.0 %", "the reference's"
 
 
 def test_what_rdfia_inspect_found_is_shown_and_a_damaged_file_listed(tmp_path):
@@ -232,13 +235,13 @@ def test_damaged_weights_are_told(tmp_path):
     for content in (b"no archive", (REFERENCE_FOLDER / "mlp" / "circles" / "weights.npz").read_bytes()[:5000]):
         (folder / "weights.npz").write_bytes(content)
         with pytest.raises(RdfiaError, match="weights"):
-            maps.read(folder)
+            read_weights(folder)
     np.savez(folder / "weights.npz", W_h=np.zeros((2, 3, 5)), **{name: np.zeros(2) for name in ("b_h", "W_y", "b_y")})
     assert "<code>mlp/circles</code>: weights.npz" in made(tmp_path)[0]
 
 
 def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("rdfia_keras.report.page.runs.MAX_PICTURE_BYTES", 50)
+    monkeypatch.setattr("rdfia_keras.web.report.run_details.MAX_PICTURE_BYTES", 50)
     folder = store(tmp_path, REGISTRY["baseline"])
     for name in ("attention-map.png", "confusion.png", "curves.png", "mistakes.png"):
         (folder / name).write_bytes(b"\x89PNG\r\n" + bytes(40))
@@ -252,26 +255,29 @@ def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
 # --- charts and answers -----------------------------------------------------------------------------------------------
 
 
+def chart(*series, x="epoch", kind="whole", y="percent") -> charts.Chart:
+    return charts.Chart("", "", charts.Axis(x, kind), charts.Axis("y", y), series)
+
+
 def test_very_long_trainings_are_thinned():
     rows = [{"epoch": n, "test_loss": float(n)} for n in range(1, 1001)]
-    trace = charts.curve(rows, "test_loss", "test", "var(--test)", "solid")
+    (trace,) = to_plotly(chart(charts.curve(rows, "test_loss", "test", "test", "solid"), y="number"))["traces"]
     assert trace["x"][:2] == [3, 6] and trace["x"][-1] == 999 and len(trace["y"]) == 333
 
 
-def test_a_chart_says_where_there_is_no_number():
-    row = {"epoch": 1, "train_loss": float("nan"), "test_loss": float("inf")}
-    row |= {"train_accuracy": 0.5, "test_accuracy": float("nan")}
-    loss, accuracy = charts.learning_curves([row], "")
-    assert loss["traces"][0]["y"] == [None] and "never a number" in loss["alt"] + accuracy["alt"]
+def test_what_is_no_number_is_left_out():
+    row = {"epoch": 1, "train_loss": float("nan"), "test_loss": float("inf"), "train_accuracy": 0.5}
+    loss, accuracy = map(to_plotly, charts.run_curves([{**row, "test_accuracy": float("nan")}]))
+    assert loss["traces"][0]["y"] == [None] and accuracy["traces"][0]["y"] == [50]
 
 
-def test_points_lie_along_either_axis():
-    series = {"a": charts.Points([Statistics.of([0.5, 0.7]), None], "var(--train)", "line")}
+def test_rows_lie_along_either_axis():
+    series = charts.Series("a", ["p", "q"], [60, None], "series-0", marker="bar", errors=[14.142, None])
     for horizontal, across in ((False, "y"), (True, "x")):
-        chart = charts.spread_points(["p", "q"], series, "value", "", horizontal)
-        assert chart["traces"][0][across] == [60, None]
-        assert chart["traces"][0][f"error_{across}"]["array"] == [14.14, None]
-        assert chart["table"]["rows"] == [["p", "60.00 ± 14.14 %"], ["q", "-"]]
+        drawn = to_plotly(chart(series, x="value", kind="rows"), horizontal)
+        assert drawn["traces"][0][across] == [60, None]
+        assert drawn["traces"][0][f"error_{across}"]["array"] == [14.14, None]
+        assert drawn["table"] == {"columns": ["value", "a"], "rows": [["p", "60.00 ± 14.14 %"], ["q", "-"]]}
 
 
 def test_panels_of_a_figure_share_their_range(page):

@@ -8,10 +8,8 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
-from rdfia_keras.runs.listing import list_run
-from stored_runs import change, store
+from stored_runs import change, history, store
 
-from rdfia_keras.analysis.comparison import find_run
 from rdfia_keras.analysis.run_list import SORT_KEYS
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
@@ -19,7 +17,7 @@ from rdfia_keras.experiments.registry import ADAM, AUGMENT, BASELINE, CIRCLES, D
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.history import history_bytes
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import RunStore
+from rdfia_keras.runs.store import find_run
 
 SHORT = change(BASELINE, epochs=5)
 
@@ -31,8 +29,7 @@ def out(tmp_path):
 
 def begin(out, experiment, name=None, quick=False):
     """A run whose process died before its first epoch."""
-    facts = {"section": experiment.section, "options": {"quick": quick}}
-    with Run.create(out, experiment.section, name or experiment.name, facts, experiment.config) as run:
+    with Run.create(out, name or experiment.name, experiment.config, {"options": {"quick": quick}}) as run:
         return run.folder
 
 
@@ -130,17 +127,11 @@ def test_the_epoch_that_was_chosen_on_held_out_images_is_shown_where_there_is_on
     record = json.loads((folder / "metrics.json").read_text())
     record["selected"] = {"epoch": 3, "validation_accuracy": 0.72, "test_accuracy": 0.65}
     (folder / "metrics.json").write_text(json.dumps(record))
-    run = list_run(folder, "x")
-    assert (run.selected, run.selected_epoch) == (0.65, 3)
+    row = Run(folder).summary()
+    assert (row["selected"], row["selected_epoch"]) == (0.65, 3)
     assert "65.00% (3)" in rdfia_here("runs").stdout
     store(out, NORMALIZE)
     assert "65.00% (3)" in rdfia_here("compare", "baseline", "normalize").stdout
-
-
-def test_a_study_is_no_run(rdfia_here, out):
-    edit(store(out, CIRCLES, name="study-hidden"), section="study")
-    assert rows_of(rdfia_here("runs", "--json")) == []
-    assert rdfia_here("compare", "study-hidden", "cnn/baseline").returncode == 1
 
 
 JUNK = (None, [], {}, "x", -1, float("nan"), [["a", "b"]], {"epoch": "x", "test_accuracy": "x"})
@@ -156,22 +147,21 @@ def test_no_damage_is_fatal(out, tmp_path):
         texts += [json.dumps(junk) for junk in JUNK] + ["", "{", "[" * 100_000, "\x00"]
         for text in texts:
             (whole / name).write_text(text)
-            run = list_run(whole, "x")
-            assert run is None or run.status in STATUSES
+            assert Run(whole).summary()["status"] in STATUSES
         (whole / name).write_bytes(b"\xff\xfe")
-        assert list_run(whole, "x").status in STATUSES
+        assert Run(whole).summary()["status"] in STATUSES
         (whole / name).write_text(json.dumps(values))
-    assert list_run(whole, "x").status == "ok"
+    assert Run(whole).status == "ok"
 
 
 @pytest.mark.parametrize(
     "text", ["", "epoch\n1\n", "epoch,test_accuracy\n1,x\n", "epoch,test_accuracy\n1\n", "a\n1,2,3\n", "\x00"], ids=repr
 )
-def test_a_damaged_history_of_a_run_without_a_record_is_as_none(out, text):
+def test_a_damaged_history_of_a_run_without_a_record_is_empty(out, text):
     folder = begin(out, SHORT)
     (folder / "history.csv").write_text(text)
-    run = list_run(folder, "x")
-    assert (run.status, run.epochs, run.best, run.curve()) == ("unfinished", 0, None, [])
+    row = Run(folder).summary()
+    assert (row["status"], row["epochs"], row["best"], Run(folder).curve()) == ("unfinished", 0, None, [])
 
 
 # --- which settings are shown -----------------------------------------------------------------------------------------
@@ -269,7 +259,7 @@ def test_every_key_sorts_and_is_named_in_the_help(rdfia_here, several, monkeypat
     assert key in rdfia_here("runs", "--help").stdout
 
 
-def test_what_is_sorted_by_is_shown(rdfia_here, several):
+def test_the_sort_key_is_shown(rdfia_here, several):
     for key, heading in (("loss", "final test loss"), ("parameters", "parameters")):
         assert heading not in rdfia_here("runs").stdout.splitlines()[0]
         assert heading in rdfia_here("runs", "--sort", key).stdout.splitlines()[0]
@@ -280,11 +270,11 @@ def test_csv_has_what_json_has(rdfia_here, several):
     done = rdfia_here("runs", "--csv", "--section", "cnn")
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
     assert done.returncode == 0 and [line["run"] for line in lines] == [row["run"] for row in rows]
+    assert set(lines[0]) == set(rows[0]) - {"settings"} | {"augmentations", "normalize", "optimizer", "lr"}
     assert [float(line["best"]) for line in lines if line["best"]] == [row["best"] for row in rows if row["best"]]
     adam = lines[0]
     assert (adam["augmentations"], adam["optimizer"], adam["lr"]) == ("crop+flip", "adam", "0.001")
     assert (adam["epochs"], adam["epochs_asked"], adam["quick"]) == ("3", "30", "false")
-    assert not {"network", "dataset", "batch_size"} & set(adam)
     empty = rdfia_here("runs", "--csv", "--status", "interrupted").stdout.splitlines()
     assert len(empty) == 1 and empty[0].startswith("run,section,seed,")
 
@@ -317,7 +307,7 @@ def test_the_packages_own_results_are_listed(rdfia_here, out):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_listed_is_told_in_one_sentence(rdfia_here, several, args, code, sentence):
+def test_what_cannot_be_listed_is_refused_in_one_sentence(rdfia_here, several, args, code, sentence):
     done = rdfia_here("runs", *args)
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"error: {sentence}") and done.stderr.count("\n") == 1, done.stderr
@@ -335,21 +325,19 @@ def test_a_data_folder_is_found_however_it_is_written(rdfia_here, out, image_fol
 
 def test_a_run_is_found_by_folder_and_by_name(several, monkeypatch):
     monkeypatch.chdir(several)
-    runs = RunStore(several)
     folder = several / "cnn" / "augment"
     for text in (folder, "cnn/augment", "cnn/augment/", "augment", "./cnn/augment"):
-        found = find_run(str(text), runs)
-        assert (found.name, found.folder.resolve()) == ("cnn/augment", folder.resolve()), text
-    assert find_run("cnn/augment", RunStore(several / "elsewhere")).name == "results/cnn/augment"
+        run = find_run(str(text), several)
+        assert (run.name, run.folder.resolve()) == ("cnn/augment", folder.resolve()), text
+    assert find_run("cnn/augment", several / "elsewhere").name == "results/cnn/augment"
 
 
-def test_what_is_no_run_is_looked_for_in_the_package(several, capsys):
-    runs = RunStore(several)
-    assert find_run("dropout", runs).name == "reference/cnn/dropout"
+def test_a_name_of_no_run_is_looked_for_in_the_package(several, capsys):
+    assert find_run("dropout", several).name == "reference/cnn/dropout"
     assert capsys.readouterr().err == "dropout: from the reference results of this package\n"
-    assert find_run("augment", runs).name == "cnn/augment"
-    assert find_run("reference/cnn/augment", runs).name == "reference/cnn/augment"
-    assert find_run("reference/augment", runs).name == "reference/cnn/augment"
+    assert find_run("augment", several).name == "cnn/augment"
+    assert find_run("reference/cnn/augment", several).name == "reference/cnn/augment"
+    assert find_run("reference/augment", several).name == "reference/cnn/augment"
 
 
 def test_a_name_in_two_sections_must_be_told_apart(rdfia_here, out):
@@ -376,7 +364,7 @@ def test_a_name_in_two_sections_must_be_told_apart(rdfia_here, out):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_compared_is_told_in_one_sentence(rdfia_here, several, args, code, sentence):
+def test_what_cannot_be_compared_is_refused_in_one_sentence(rdfia_here, several, args, code, sentence):
     (begin(several, NORMALIZE, "lost") / "metrics.json").write_text("")
     done = rdfia_here("compare", *args)
     assert (done.returncode, done.stdout) == (code, "")
@@ -409,7 +397,7 @@ def test_a_comparison_shows_what_differs_and_the_results(rdfia_here, out):
     assert Image.open(out.parent / path).size[0] > 900
 
 
-def test_equal_weights_and_other_data_are_told(rdfia_here, out):
+def test_equal_weights_and_other_data_are_reported(rdfia_here, out):
     for name, digest, data in (("a", "x", "d"), ("b", "y", "d"), ("c", "x", "e")):
         edit(store(out, BASELINE, name=name), details={"weights_digest": digest}, dataset={"name": "c", "digest": data})
     lines = rdfia_here("compare", "a", "b", "c").stdout.splitlines()
@@ -458,15 +446,8 @@ def test_the_plot_goes_where_it_is_asked_to(rdfia_here, several, tmp_path):
     assert not (several / "compare").exists()
 
 
-def test_each_curve_is_the_runs_own(out):
-    rows = [{"epoch": epoch, "implementation": name} for name in ("tape", "layers") for epoch in (1, 2)]
-    scores = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    for number, row in enumerate(rows):
-        row |= dict.fromkeys(scores, number / 10)
+def test_the_curve_of_a_perceptron_is_that_of_its_first_implementation(out):
+    rows = [{"implementation": name, **row} for name in ("tape", "layers") for row in history(2, 0.1)]
     folder = store(out, CIRCLES)
-    (folder / "history.csv").write_bytes(history_bytes(rows, ("implementation", "epoch", *scores)))
-    curve = list_run(folder, "x").curve()
-    assert [(row["implementation"], row["epoch"], row["test_accuracy"]) for row in curve] == [
-        ("tape", 1, 0.0),
-        ("tape", 2, 0.1),
-    ]
+    (folder / "history.csv").write_bytes(history_bytes(rows))
+    assert Run(folder).curve() == rows[:2]

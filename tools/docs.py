@@ -11,7 +11,7 @@ it stands, with these values and functions:
     apart("momentum", "nesterov")       how far two experiments with one base are apart, in each measure
     paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
     deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
-    study("hidden", 4)                  the row of a study's sweep in which the setting has this value
+    swept("hidden", 4)                  the row of a named sweep in which the setting has this value
     machine("sweep", "rbf", 0.01)       test accuracy of an SVM of figure 4 ("scores") or of figure 5 ("sweep")
     config("adam")                      settings of an experiment
     layer("hue"), rate("step", 10)      an augmentation layer; the factor of a schedule after so many epochs
@@ -25,6 +25,7 @@ Accuracies are fractions. Filters make texts of them: `percent` (81.7 %), `point
 
 import itertools
 import json
+import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -143,20 +144,19 @@ def apart(name: str, other: str) -> list[float]:
     return [abs(first.means[measure] - second.means[measure]) for measure in seeds.MEASURES]
 
 
-def study(name: str, value: Any) -> dict[str, Any]:
-    rows = json.loads((REFERENCE_FOLDER / "sweeps" / f"study-{name}" / "sweep.json").read_text(encoding="utf-8"))[
-        "rows"
-    ]
+def swept(name: str, value: Any) -> dict[str, Any]:
+    rows = json.loads((REFERENCE_FOLDER / "sweeps" / name / "sweep.json").read_text(encoding="utf-8"))["rows"]
     (row,) = [row for row in rows if list(row["settings"].values()) == [value]]
     return row
 
 
 def machine(rows: str, kernel: str, C: float, degree: int | None = None) -> float:
-    """Return the test accuracy of the SVM whose C is nearest."""
+    """Return the test accuracy of the SVM with this kernel and a C that is equal to 1 %."""
     stored = reference_run(REGISTRY["kernels"])
     assert stored is not None
     machines = [row for row in stored.result.details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
-    return float(min(machines, key=lambda row: abs(row["C"] / C - 1))["test_accuracy"])
+    (accuracy,) = [row["test_accuracy"] for row in machines if math.isclose(row["C"], C, rel_tol=0.01)]
+    return float(accuracy)
 
 
 def implementations_apart() -> float:
@@ -215,7 +215,7 @@ NAMES = {
     "freedom": seeds.degrees_of_freedom,
     "chance": chance,
     "precision_pairs": precision_pairs(),
-    "study": study,
+    "swept": swept,
     "machine": machine,
     "implementations_apart": implementations_apart,
     "config": lambda name: REGISTRY[name].config.resolve(),

@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rdfia_keras.analysis import tables
@@ -23,6 +22,12 @@ SORT_KEYS = {
     **{"best": True, "selected": True, "final": True, "epochs": True},
     **{"loss": False, "seconds": False, "parameters": False, "seed": False, "experiment": False, "status": False},
 }
+# What `Run.summary` returns besides the settings.
+CSV_COLUMNS = (
+    *("run", "section", "seed", "folder", "status", "experiment", "quick", "epochs", "epochs_asked", "best"),
+    *("best_epoch", "final", "selected", "selected_epoch", "loss", "seconds", "parameters", "weights_digest"),
+    "data_digest",
+)
 # These have columns of their own.
 _NOT_SETTINGS = ("seed", "epochs")
 
@@ -216,12 +221,11 @@ def _check_experiment(name: str | None, runs: Iterable[Run]) -> None:
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
     """Return the rows with the settings `names`; accuracies are fractions."""
-    columns = [key for key in Run(Path()).summary() if key != "settings"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, *names])
+    writer.writerow([*CSV_COLUMNS, *names])
     for row in rows:
         own = row["settings"]
-        values = [setting_text(row[key]) if key == "quick" else row[key] for key in columns]
+        values = [setting_text(row[key]) if key == "quick" else row[key] for key in CSV_COLUMNS]
         writer.writerow([*values, *(setting_text(own[name]) if name in own else None for name in names)])
     return text.getvalue()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.result import Result, Table
-from rdfia_keras.runs.run import Run
 
 if TYPE_CHECKING:
-    from rdfia_keras.runs.records import Record
+    from rdfia_keras.runs.record import Record
+    from rdfia_keras.runs.run import Run
 
 Data = Mapping[str, Any]
 Row = dict[str, str]
@@ -71,7 +71,7 @@ def published_value(reference: Data) -> str:
 # --- one run ----------------------------------------------------------------------------------------------------------
 
 
-def run_result(run: Run) -> Result:
+def run_result(run: "Run") -> Result:
     """Return what a command that trains one run answers with."""
     record, resume = run.result, f"rdfia resume {shlex.quote(str(run.folder))}"
     model = record.details.get("best_model")

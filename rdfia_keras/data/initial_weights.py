@@ -1,7 +1,6 @@
 """The perceptron's initial weights: drawn, or read from a JSON file of W_h, b_h, W_y and b_y as lists of numbers."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,9 @@ import numpy as np
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.data.dataset import Dataset
 from rdfia_keras.errors import RdfiaError
+
+# Sums of larger weights overflow.
+LARGEST = 1e300
 
 
 def init(config: MlpConfig, data: Dataset) -> dict[str, np.ndarray]:
@@ -70,14 +72,10 @@ def _read(path: Path) -> Any:
 
 def _array(path: Path, name: str, value: Any) -> np.ndarray:
     """Convert a list, or a list of equally long lists, of finite numbers."""
-    rows = value if isinstance(value, list) and value and all(isinstance(row, list) for row in value) else [value]
-    is_table = all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows)
-    if not is_table or not all(_is_number(number) for row in rows for number in row):
+    try:
+        array = np.array(value)
+    except (ValueError, OverflowError):  # Lists of different lengths, or a whole number past all floats.
+        array = np.array(None)
+    if array.dtype.kind not in "iuf" or array.ndim == 0 or not (np.abs(array) < LARGEST).all():
         raise RdfiaError(f"{path}: {name} must be a list of finite numbers, or of equally long lists of them")
-    return np.array(value, np.float64)
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e300
-    )
+    return array.astype(np.float64)

@@ -93,7 +93,7 @@ class Mistake:
     Attributes:
         sentence: What a student reads: what is wrong, and why.
         edits: What is replaced in the body of the solution: each key occurs there once.
-        name: Of the switch in the playground, for those that have one; see `page/mistakes.mjs`.
+        name: Of the switch in the playground, for those that have one; see `web/playground/mistakes.mjs`.
     """
 
     sentence: str

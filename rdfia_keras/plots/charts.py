@@ -60,13 +60,14 @@ class Series:
         x: Numbers, or the names of rows.
         y: Numbers; None where there is none.
         colour: A name: `test`, `series-0`; `shade` where the series have an order.
-        line: `solid`, `dash`, `dot` or `dashdot`; empty for points alone.
-        marker: `circle`, `square`, `diamond`, `triangle-up`, `triangle-down` or `bar`, with `-open` hollow; empty for a
-            line alone.
+        line: `solid`, `dash`, `dot`, `dashdot` or `longdash`; empty for points alone.
+        marker: `circle`, `square`, `diamond`, `triangle-up`, `triangle-down`, `star` or `bar`, with `-open` hollow;
+            empty for a line alone.
         errors: A standard deviation for each value: a band along a line, a bar at a point.
         is_minor: Thin in a PNG file, hidden at first on the page.
         is_pale: Single values behind their mean.
         side: Of its row in a PNG file, 1 below and -1 above, so that two series do not hide each other.
+        is_remark: A line or a star that explains the others: no numbers of its own, and left out of small panels.
     """
 
     name: str
@@ -79,33 +80,7 @@ class Series:
     is_minor: bool = False
     is_pale: bool = False
     side: int = 0
-
-
-@dataclass(frozen=True)
-class Guide:
-    """A straight line through the whole chart: what was published, where a training diverged.
-
-    Attributes:
-        name: In the legend.
-        value: Where it crosses the axis.
-        colour: A name.
-        is_vertical: Whether that is the x axis.
-    """
-
-    name: str
-    value: float
-    colour: str = "published"
-    is_vertical: bool = False
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A star on one point."""
-
-    name: str
-    x: float
-    y: float
-    colour: str
+    is_remark: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,8 +93,6 @@ class Chart:
         x: The horizontal axis; a PNG file has rows below each other instead.
         y: The vertical axis.
         series: From back to front.
-        guides: Lines behind the series.
-        marks: Stars in front of them.
     """
 
     title: str
@@ -127,8 +100,6 @@ class Chart:
     x: Axis
     y: Axis
     series: tuple[Series, ...]
-    guides: tuple[Guide, ...] = ()
-    marks: tuple[Mark, ...] = ()
 
 
 def number(value: Any, scale: float = 1) -> float | None:
@@ -164,13 +135,14 @@ def run_curves(rows: Rows, label: str = "", published: float | None = None, refe
         ]
         charts.append(_over_epochs(series, quantity, label, published, reference, _summary(rows, quantity, published)))
     loss, accuracy = charts
-    marks = [_mark(rows, "test_accuracy", "best test", "test")]
+    remarks = [_star(rows, "test_accuracy", "best test", "test")]
     if "validation" in splits:
-        marks.append(_mark(rows, "validation_accuracy", "selected test", "validation"))
-    return [
-        replace(loss, guides=(*loss.guides, *_divergence(rows))),
-        replace(accuracy, marks=tuple(mark for mark in marks if mark)),
-    ]
+        remarks.append(_star(rows, "validation_accuracy", "selected test", "validation"))
+    return [_with(loss, _divergence(rows, loss)), _with(accuracy, remarks)]
+
+
+def _with(chart: Chart, remarks: Iterable[Series | None]) -> Chart:
+    return replace(chart, series=(*chart.series, *(remark for remark in remarks if remark)))
 
 
 def several_runs_curves(
@@ -202,14 +174,17 @@ def _over_epochs(
     if reference:
         series.append(curve(reference, f"test_{quantity}", "reference, test", "reference", "dashdot"))
     kind = "percent" if quantity == "accuracy" else "log" if _is_pressed_flat(series) else "number"
-    guides = (published_guide(published),) if quantity == "accuracy" and published is not None else ()
+    if quantity == "accuracy" and published is not None:
+        epochs = [x for one in series for x in one.x]
+        series.append(published_line(published, min(epochs), max(*epochs, 2)))
     title = f"{label}: {quantity}" if label else quantity
-    return Chart(title, summary, Axis("epoch", "whole"), Axis(QUANTITIES[quantity], kind), tuple(series), guides)
+    return Chart(title, summary, Axis("epoch", "whole"), Axis(QUANTITIES[quantity], kind), tuple(series))
 
 
-def published_guide(value: float, name: str = "", colour: str = "published") -> Guide:
-    """Describe a line at a published accuracy, a fraction."""
-    return Guide(f"{name}{', ' if name else ''}published {100 * value:.1f} %", 100 * value, colour)
+def published_line(value: float, first: float, last: float, name: str = "", colour: str = "published") -> Series:
+    """Describe a line at a published accuracy, a fraction, from the first to the last x."""
+    label = f"{name}{', ' if name else ''}published {100 * value:.1f} %"
+    return Series(label, [first, last], [100 * value] * 2, colour, "longdash", is_remark=True)
 
 
 def _is_pressed_flat(series: Iterable[Series]) -> bool:
@@ -226,20 +201,26 @@ def _column(rows: Rows, name: str, scale: float = 1) -> list[float | None]:
     return [number(row[name], scale) for row in rows]
 
 
-def _mark(rows: Rows, by: str, name: str, colour: str) -> Mark | None:
+def _star(rows: Rows, by: str, name: str, colour: str) -> Series | None:
     """Mark the test accuracy of the epoch in which the column `by` is highest."""
     complete = [row for row in rows if number(row.get(by)) is not None and number(row["test_accuracy"]) is not None]
     if not complete:
         return None
     best = max(complete, key=lambda row: row[by])
     accuracy = 100 * best["test_accuracy"]
-    return Mark(f"{name} {accuracy:.1f} % (epoch {best['epoch']})", best["epoch"], accuracy, colour)
+    label = f"{name} {accuracy:.1f} % (epoch {best['epoch']})"
+    return Series(label, [best["epoch"]], [accuracy], colour, marker="star", is_remark=True)
 
 
-def _divergence(rows: Rows) -> list[Guide]:
+def _divergence(rows: Rows, loss: Chart) -> list[Series]:
     """Mark the first epoch whose loss is not finite, if there is one."""
     lost = [row["epoch"] for row in rows if number(row["train_loss"]) is None or number(row["test_loss"]) is None]
-    return [Guide(f"first not finite: epoch {epoch}", epoch, is_vertical=True) for epoch in lost[:1]]
+    values = [y for series in loss.series for y in series.y if y is not None] or [0.0]
+    ends = [min(values), max(values)]
+    return [
+        Series(f"first not finite: epoch {epoch}", [epoch] * 2, ends, "published", "longdash", is_remark=True)
+        for epoch in lost[:1]
+    ]
 
 
 def _summary(rows: Rows, quantity: str, published: float | None = None) -> str:
@@ -301,7 +282,7 @@ def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | N
     groups: dict[tuple[str, int | None], list[Mapping[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["C"]):
         groups.setdefault((row["kernel"], row["degree"]), []).append(row)
-    series, guides, marks = [], [], []
+    series, remarks = [], []
     for (kernel, degree), group in groups.items():
         name = kernel if degree is None else f"{kernel} degree {degree}"
         colour, marker = f"series-{KERNEL_COLOURS.get(kernel, 5)}", DEGREE_MARKERS.get(degree or 2, "circle")
@@ -311,12 +292,13 @@ def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | N
         series.append(Series(f"{name}, train", costs, train, colour, "dash", is_minor=True))
         best = max(group, key=lambda row: row["test_accuracy"])
         reached = 100 * best["test_accuracy"]
-        marks.append(Mark(f"{name}: best test {reached:.1f} % at C {best['C']:.3g}", best["C"], reached, colour))
+        label = f"{name}: best test {reached:.1f} % at C {best['C']:.3g}"
+        remarks.append(Series(label, [best["C"]], [reached], colour, marker="star", is_remark=True))
         if (value := (published or {}).get((kernel, degree))) is not None:
-            guides.append(published_guide(value, name, colour))
-    summary = f"Test accuracy against C; {'; '.join(mark.name for mark in marks)}"
+            remarks.append(published_line(value, costs[0], costs[-1], name, colour))
+    summary = f"Test accuracy against C; {'; '.join(remark.name for remark in remarks)}"
     axes = Axis("C (log scale)", "log"), Axis(QUANTITIES["accuracy"], "percent")
-    return Chart("", summary, *axes, tuple(series), tuple(guides), tuple(marks))
+    return Chart("", summary, *axes, (*series, *remarks))
 
 
 def backprop_chart(rows: Rows) -> Chart:

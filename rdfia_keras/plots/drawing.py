@@ -28,8 +28,9 @@ from rdfia_keras.plots.style import (
     wrap_lines,
 )
 
-LINES: dict[str, Any] = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
-MARKERS = {"": "", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v", "bar": "|"}
+LINES: dict[str, Any] = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (6, 3))}
+MARKERS = {"": "", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"}
+MARKERS |= {"star": "*", "bar": "|"}
 # More than these cannot be told apart in one picture of a sweep: the best ones are drawn.
 MAX_ROWS, MAX_CURVES = 60, 12
 
@@ -70,7 +71,7 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
         title: Data set and setting.
 
     Returns:
-        A row of loss panels above a row of accuracy panels, without stars and guides, for which there is no room.
+        A row of loss panels above a row of accuracy panels, without remarks, for which there is no room.
 
     Raises:
         ValueError: On no or more than four histories.
@@ -226,7 +227,7 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
 def legend_below(figure: Figure, axes: Axes, chart: Chart, columns: int, width: float = WIDTH) -> None:
     """Put one legend for all panels below them: in colour what is drawn thick, once in grey what is drawn thin."""
     # Not `get_legend_handles_labels`, which leaves out a run whose name begins with an underscore.
-    named = {item.name for item in (*chart.series, *chart.marks, *chart.guides)}
+    named = {series.name for series in chart.series}
     handles = [line for line in axes.get_lines() if line.get_label() in named]
     names = [str(line.get_label()) for line in handles]
     if minor := [series for series in chart.series if series.is_minor]:
@@ -255,7 +256,7 @@ def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks
     Args:
         panels: Axes, one for each chart.
         described: The charts.
-        with_remarks: Whether to draw guides and marks.
+        with_remarks: Whether to draw the remarks.
     """
     for axes, chart in zip(panels, described, strict=True):
         _draw_chart(axes, chart, with_remarks)
@@ -268,17 +269,12 @@ def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks
 
 def _draw_chart(axes: Axes, chart: Chart, with_remarks: bool) -> None:
     for series, shade in zip(chart.series, shades(len(chart.series)), strict=True):
-        _draw_series(axes, series, shade)
-    for mark in chart.marks if with_remarks else ():
-        look: dict[str, Any] = {"color": COLOURS[mark.colour], "markeredgecolor": "black", "markersize": 13}
-        axes.plot([mark.x], [mark.y], "*", linestyle="none", label=mark.name, zorder=5, **look)
-    for guide in chart.guides if with_remarks else ():
-        draw = axes.axvline if guide.is_vertical else axes.axhline
-        draw(guide.value, color=COLOURS[guide.colour], linestyle=(0, (6, 3)), linewidth=1.2, label=guide.name)
+        if with_remarks or not series.is_remark:
+            _draw_series(axes, series, shade)
     axes.set_xlabel(chart.x.label, fontsize=TEXT)
     axes.set_ylabel(chart.y.label, fontsize=TEXT)
     if chart.x.kind == "whole":
-        epochs = [x for series in chart.series for x in series.x]
+        epochs = [x for series in chart.series if not series.is_remark for x in series.x]
         axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     if chart.x.kind == "log":
@@ -316,6 +312,8 @@ def _look(series: Series) -> dict[str, Any]:
         look |= {"alpha": 0.8, "linewidth": 1.0, "label": None}
     if series.marker.endswith("-open"):
         look |= {"markerfacecolor": "none", "markeredgewidth": 1.5}
+    if series.marker == "star":
+        look |= {"markersize": 13, "markeredgecolor": "black", "zorder": 5}
     if series.marker == "bar":
         look |= {"markersize": 18, "markeredgewidth": 1.5}
     return look

@@ -28,13 +28,8 @@ def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title:
 
     Returns:
         The figure; large images are averaged down to `MAX_PIXELS` pixels in all.
-
-    Raises:
-        ValueError: On another shape, no images, pixels that are not finite, or another number of captions.
     """
-    images = check_images(images, 4)
-    if len(captions) != len(images) or columns < 1:
-        raise ValueError(f"{len(images)} images, {len(captions)} captions and {columns} columns do not fit")
+    images = _pixels(images)
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     cell = min(1.35, WIDTH / columns)
@@ -44,12 +39,9 @@ def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title:
     row_height = cell * height / width + caption_height + 0.1
     figure = new_figure(max(3.5, columns * cell), rows * row_height + 0.4, title)
     images = _thumbnails(images, len(images))
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
+    axes = _empty_axes(figure, rows, columns)
     for axis, image, caption in zip(axes.flat, images, wrapped, strict=False):
-        draw_image(axis, image)
-        axis.set_title(caption, fontsize=SMALL, pad=3, parse_math=False)
+        _draw_image(axis, image, caption)
     return figure
 
 
@@ -64,27 +56,20 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
 
     Returns:
         The figure of N rows and K + 1 columns.
-
-    Raises:
-        ValueError: On other shapes, nothing to show, or pixels that are not finite.
     """
-    originals, augmented = check_images(originals, 4), check_images(augmented, 5)
-    if len(originals) != len(augmented):
-        raise ValueError(f"{len(originals)} originals, but augmented versions of {len(augmented)}")
+    originals, augmented = _pixels(originals), _pixels(augmented)
     rows, versions = augmented.shape[:2]
     shown = rows * (versions + 1)
     originals, augmented = _thumbnails(originals, shown), _thumbnails(augmented, shown)
     cell = min(1.1, WIDTH / (versions + 1))
     figure = new_figure(max(3.5, cell * (versions + 1)), cell * rows + 0.9, title)
-    axes = figure.subplots(rows, versions + 1, squeeze=False)
-    for row in range(rows):
-        for axis, image in zip(axes[row], [originals[row], *augmented[row]], strict=True):
-            draw_image(axis, image)
-            axis.set_axis_off()
-    for column, axis in enumerate(axes[0]):
-        version = names[column - 1] if names and column else f"version {column}"
-        name, weight = (version, "normal") if column else ("original", "bold")
-        axis.set_title(name, fontsize=SMALL, fontweight=weight, pad=4)
+    axes = _empty_axes(figure, rows, versions + 1)
+    for row, original, others in zip(axes, originals, augmented, strict=True):
+        for axis, image in zip(row, [original, *others], strict=True):
+            _draw_image(axis, image)
+    axes[0, 0].set_title("original", fontsize=SMALL, fontweight="bold", pad=4)
+    for number, axis in enumerate(axes[0, 1:]):
+        axis.set_title(names[number] if names else f"version {number + 1}", fontsize=SMALL, pad=4)
     return figure
 
 
@@ -97,14 +82,11 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
 
     Returns:
         The figure: a square for each layer.
-
-    Raises:
-        ValueError: On an image of another shape.
     """
     title = f"Seen by each layer's middle neuron, {image.shape[0]}x{image.shape[1]} and padding"
     figure = new_figure(6.2, 5.2, title)
     axes = figure.subplots()
-    draw_image(axes, check_images(image[None], 4)[0])
+    _draw_image(axes, _pixels(image))
     for row, colour in zip(rows, shades(len(rows)), strict=True):
         corner = row["begin"] - 0.5
         label = f"{row['layer']}: {row['side']} x {row['side']}"
@@ -130,23 +112,15 @@ def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], ti
 
     Returns:
         The figure; each class's title has its average probability in percent.
-
-    Raises:
-        ValueError: On an image of another shape.
     """
-    count = len(classes)
-    columns = 4
-    rows = -(-(count + 1) // columns)
+    rows = -(-(len(classes) + 1) // 4)
     figure = new_figure(WIDTH, 2.1 * rows + 0.6, title)
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    draw_image(axes[0], check_images(image[None], 4)[0])
-    axes[0].set_title("image", fontsize=TEXT)
-    for label, axis in enumerate(axes[1 : count + 1]):
-        mappable = axis.imshow(scores[..., label], cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-        average = 100 * scores[..., label].mean()
-        axis.set_title(f"{shorten_name(str(classes[label]))}: {average:.0f} %", fontsize=TEXT, parse_math=False)
+    axes = _empty_axes(figure, rows, 4).ravel()
+    _draw_image(axes[0], _pixels(image), "image")
+    for axis, name, score in zip(axes[1:], classes, np.moveaxis(scores, -1, 0), strict=False):
+        mappable = axis.imshow(score, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+        label = f"{shorten_name(str(name))}: {100 * score.mean():.0f} %"
+        axis.set_title(label, fontsize=TEXT, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes.tolist(), shrink=0.7)
     bar.set_label("probability; in the titles its average", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
@@ -172,22 +146,21 @@ def prediction_rows(
     Returns:
         The figure, a row for each image.
     """
-    images = check_images(images, 4)
-    height = 1.25
-    figure = new_figure(WIDTH * 0.78, height * len(images) + 0.5, title)
+    images = _pixels(images)
+    figure = new_figure(WIDTH * 0.78, 1.25 * len(images) + 0.5, title)
     axes = figure.subplots(len(images), 3, squeeze=False, width_ratios=[1, 1, 2.4])
-    for (left, middle, right), image, caption, top, one in zip(axes, images, captions, tops, maps, strict=True):
-        draw_image(left, image)
+    for (left, middle, right), image, caption, top, heat in zip(axes, images, captions, tops, maps, strict=True):
         left.set_axis_off()
-        left.set_title(wrap(caption, 1.6, SMALL), fontsize=SMALL, pad=3, parse_math=False)
-        _draw_overlay(middle, image, one)
+        middle.set_axis_off()
+        _draw_image(left, image, wrap(caption, 1.6, SMALL))
+        _draw_overlay(middle, image, heat)
         _draw_bars(right, top)
     return figure
 
 
-def _draw_overlay(axes: Axes, image: np.ndarray, one: Map, signed: bool = False) -> None:
-    """An image in grey under its map; a signed map is red where positive and blue where negative."""
-    values, extent = one
+def _draw_overlay(axes: Axes, image: np.ndarray, heat: Map, signed: bool = False) -> None:
+    """Draw an image in grey under its map; a signed map is red where positive and blue where negative."""
+    values, extent = heat
     axes.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     limits = axes.get_xlim(), axes.get_ylim()
     top = max(float(np.abs(values).max()), 1e-12)
@@ -196,7 +169,6 @@ def _draw_overlay(axes: Axes, image: np.ndarray, one: Map, signed: bool = False)
         colours = {"cmap": "RdBu_r", "vmin": -top, "vmax": top, "alpha": 0.6}
     axes.imshow(values, extent=extent, interpolation="bilinear", **colours)
     axes.set(xlim=limits[0], ylim=limits[1])
-    axes.set_axis_off()
 
 
 def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
@@ -222,14 +194,12 @@ def attribution_grid(
         columns: By the heading: N maps. A heading with "occlusion" has maps of both signs.
         title: Model and data.
     """
-    images = check_images(images, 4)
+    images = _pixels(images)
     cell = 1.4
     figure = new_figure(max(4.2, cell * (1 + len(columns)) * 1.15), 1.25 * cell * len(images) + 0.7, title)
-    axes = figure.subplots(len(images), 1 + len(columns), squeeze=False)
+    axes = _empty_axes(figure, len(images), 1 + len(columns))
     for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        draw_image(axes[number, 0], image)
-        axes[number, 0].set_axis_off()
-        axes[number, 0].set_title(wrap_lines(caption, cell, SMALL), fontsize=SMALL, pad=3, parse_math=False)
+        _draw_image(axes[number, 0], image, wrap_lines(caption, cell, SMALL))
         for axis, (heading, maps) in zip(axes[number, 1:], columns.items(), strict=True):
             _draw_overlay(axis, image, maps[number], signed="occlusion" in heading)
             if not number:
@@ -244,27 +214,18 @@ def filter_grid(kernels: np.ndarray, title: str) -> Figure:
         kernels: Float (k, k, 1 or 3, n).
         title: Model and layer.
     """
-    count = kernels.shape[-1]
-    columns = min(8, count)
-    rows = -(-count // columns)
+    columns = min(8, kernels.shape[-1])
+    rows = -(-kernels.shape[-1] // columns)
     figure = new_figure(max(3.5, 0.85 * columns), 0.85 * rows + 0.6, title)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
+    axes = _empty_axes(figure, rows, columns)
     for axis, kernel in zip(axes.flat, np.moveaxis(kernels, -1, 0), strict=False):
         top = max(float(np.abs(kernel).max()), 1e-12)
-        draw_image(axis, np.round(127.5 * (1 + kernel / top)).astype(np.uint8))
+        _draw_image(axis, np.round(127.5 * (1 + kernel / top)).astype(np.uint8))
     return figure
 
 
-def check_images(images: np.ndarray, dimensions: int) -> np.ndarray:
-    """Return the images as uint8, clipped to [0, 255], or raise a ValueError."""
-    images = np.asarray(images)
-    if images.ndim != dimensions or images.shape[-1] not in (1, 3) or images.size == 0:
-        wanted = "(N, height, width, 1 or 3)" if dimensions == 4 else "(N, K, height, width, 1 or 3)"
-        raise ValueError(f"images have shape {images.shape}; expected {wanted}")
-    if not np.isfinite(images).all():
-        raise ValueError("images hold pixels that are not finite")
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """Return images as uint8, clipped to [0, 255]."""
     return np.clip(np.round(images), 0, 255).astype(np.uint8)
 
 
@@ -277,9 +238,18 @@ def _thumbnails(images: np.ndarray, count: int) -> np.ndarray:
     return np.round(blocks.mean(axis=(-4, -2))).astype(np.uint8)
 
 
-def draw_image(axes: Axes, image: np.ndarray) -> None:
-    """Draw an image (height, width, 1 or 3) of uint8, pixel by pixel."""
+def _empty_axes(figure: Figure, rows: int, columns: int) -> np.ndarray:
+    """Return a grid of axes, (rows, columns), without lines and ticks."""
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return axes
+
+
+def _draw_image(axes: Axes, image: np.ndarray, caption: str = "") -> None:
+    """Draw an image (height, width, 1 or 3) of uint8, pixel by pixel, under its caption."""
     if image.shape[-1] == 1:
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     else:
         axes.imshow(image, interpolation="nearest")
+    axes.set_title(caption, fontsize=SMALL, pad=3, parse_math=False)

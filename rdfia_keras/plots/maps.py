@@ -42,14 +42,7 @@ def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Fi
 
     Returns:
         The figure, with the boundary at probability 0.5.
-
-    Raises:
-        ValueError: On another number of panels or classes, arrays that do not fit each other, or a probability outside
-            [0, 1].
     """
-    _check_panels(panels, classes, "probability")
-    if any(not (np.min(p["probability"]) >= 0 and np.max(p["probability"]) <= 1) for p in panels):
-        raise ValueError("a probability is not within [0, 1]")
     figure, axes = _map_axes(len(panels), title)
     for axis, panel in zip(axes, panels, strict=True):
         mappable = _draw_map(axis, panel, panel["probability"], low=0, high=1)
@@ -76,13 +69,12 @@ def decision_animation(frames: Rows, classes: Sequence[str], title: str, *, smok
         The bytes of the GIF, `ANIMATION_MS` milliseconds a frame.
 
     Raises:
-        ValueError: As `decision_map` does, or on no frames.
+        ValueError: On no frames.
     """
     from PIL import Image
 
     if not frames:
         raise ValueError("there is no frame to draw")
-    _check_panels(frames[:1], classes, "probability")
     figure, (axis,) = _map_axes(1, title)
     if smoke_test:
         mark_smoke_test(figure)
@@ -122,11 +114,7 @@ def svm_panels(panels: Rows, *, classes: Sequence[str] = ("0", "1"), title: str 
 
     Returns:
         The figure, with the boundary at decision value 0.
-
-    Raises:
-        ValueError: On another number of panels or classes, or arrays that do not fit each other.
     """
-    _check_panels(panels, classes, "decision")
     figure, axes = _map_axes(len(panels), title)
     for axis, panel in zip(axes, panels, strict=True):
         mappable = _draw_map(axis, panel, _scale_signs(panel["decision"]), low=-1, high=1)
@@ -149,24 +137,6 @@ def _scale_signs(decision: np.ndarray) -> np.ndarray:
         if side.any():
             scaled[side] = decision[side] / np.quantile(np.abs(decision[side]), 0.9)
     return np.clip(scaled, -1, 1)
-
-
-def _check_panels(panels: Rows, classes: Sequence[str], key: str) -> None:
-    """Raise a ValueError unless there are 1 to 4 panels of 2 classes whose arrays fit; `key` names the map."""
-    if not 1 <= len(panels) <= 4 or len(classes) != 2:
-        raise ValueError(f"expected 1 to 4 panels and 2 classes, got {len(panels)} and {len(classes)}")
-    for panel in panels:
-        if missing := {"title", "grid_x", "grid_y", key, "points", "labels"} - panel.keys():
-            raise ValueError(f"a panel lacks {', '.join(sorted(missing))}")
-        shape = (np.size(panel["grid_y"]), np.size(panel["grid_x"]))
-        if np.shape(panel[key]) != shape:
-            raise ValueError(f"{key} has shape {np.shape(panel[key])}; grid_y and grid_x ask for {shape}")
-        if np.shape(panel["points"]) != (len(panel["labels"]), 2):
-            raise ValueError(f"points have shape {np.shape(panel['points'])} for {len(panel['labels'])} labels")
-        if not np.isin(panel["labels"], (0, 1)).all():
-            raise ValueError("labels must be 0 or 1")
-        if not np.isfinite(panel[key]).all():
-            raise ValueError(f"{key} holds values that are not finite")
 
 
 def _map_axes(count: int, title: str) -> tuple[Figure, list[Axes]]:

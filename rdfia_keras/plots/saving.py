@@ -13,7 +13,7 @@ DPIS = (120, 100, 80)
 
 
 def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
-    """Write a figure as PNG of less than `MAX_BYTES` where that can be had; equal figures give equal bytes.
+    """Write a figure as PNG of less than `MAX_BYTES` if possible; equal figures give equal bytes.
 
     Args:
         figure: The figure.
@@ -31,35 +31,26 @@ def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Render a figure as PNG of less than `MAX_BYTES` where that can be had."""
-    return _png_within(figure, MAX_BYTES)
+    """Render as finely as fits in `MAX_BYTES`: photographs need a palette, and many of them fewer pixels as well."""
+    for dpi in DPIS:
+        full = _png(figure, dpi)
+        if len(full) < MAX_BYTES:
+            return full
+        if len(reduced := _with_palette(full, 256)) < MAX_BYTES:
+            return reduced
+    return _with_palette(full, 64)
 
 
 def mark_smoke_test(figure: Figure) -> None:
     """Put `SMOKE_TEST_MARK` as a line on top of the title and turn the title red.
 
     A figure without a title gets the mark as its title. A figure that is marked already stays as it is.
-
-    Args:
-        figure: The figure, changed in place; its layout makes room for the line.
     """
     title = figure.get_suptitle()
     if title.startswith(SMOKE_TEST_MARK):
         return
     marked = f"{SMOKE_TEST_MARK}\n{title}" if title else SMOKE_TEST_MARK
     figure.suptitle(marked, fontsize=TITLE, fontweight="bold", color=RED, parse_math=False)
-
-
-def _png_within(figure: Figure, limit: int) -> bytes:
-    """Render as finely as fits in `limit` bytes: photographs need a palette, and many of them fewer pixels as well."""
-    for dpi in DPIS:
-        full = _png(figure, dpi)
-        if len(full) < limit:
-            return full
-        reduced = _with_palette(full, 256)
-        if len(reduced) < limit:
-            return reduced
-    return _with_palette(full, 64)
 
 
 def _png(figure: Figure, dpi: int) -> bytes:

@@ -186,15 +186,12 @@ class Run:
             RdfiaError: If they cannot be read, or are of another version.
         """
         try:
-            started = self.started
-            try:
-                return CONFIGS[started["section"]].from_dict(started["config"])
-            except UNREADABLE_ERRORS as error:
-                raise RdfiaError(f"{self.folder}: config.json has settings that this version does not know") from error
-        except RdfiaError:
+            return CONFIGS[self.started["section"]].from_dict(self.started["config"])
+        except UNREADABLE_ERRORS as error:
             if self.record:
                 return self.record.config
-            raise
+            _ = self.started  # A damaged `config.json` is reported as such.
+            raise RdfiaError(f"{self.folder}: config.json has settings that this version does not know") from error
 
     @property
     def result(self) -> Record:

@@ -8,12 +8,12 @@ import time
 
 import pytest
 from PIL import Image
-from rdfia_keras.runs.listing import list_run
 from stored_runs import change, store
 from waiting import wait
 
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import FIGURES, REGISTRY
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.sections import report
 
@@ -74,7 +74,7 @@ def test_runs_are_sorted_filtered_and_downloaded(path, open_page):
     heading.locator("button").press("Enter")
     assert [float(text.split()[0]) for text in column(page, 6) if text != "–"] == sorted(best)
     page.locator("#runs-filter").fill("dropout_rate=0.5 batch_norm")
-    found = sorted((list_run(one, "") for one in REFERENCE_FOLDER.glob("cnn/batch-norm*")), key=lambda run: run.best)
+    found = sorted(map(Run, REFERENCE_FOLDER.glob("cnn/batch-norm*")), key=lambda run: run.result.best["test_accuracy"])
     assert column(page, 1) == [f"reference/cnn/{run.folder.name}" for run in found] and len(found) > 4
     assert page.locator("#runs-count").text_content() == f"{len(found)} of {every} runs"
     with page.expect_download() as download:
@@ -151,10 +151,10 @@ def test_series_and_numbers_are_reached_by_keys(path, open_page):
     page.wait_for_selector("#figure-7 .js-plotly-plot")
     chart = page.locator("#figure-7 .chart").last
     traces = chart.locator(".scatterlayer .trace")
-    assert traces.count() == 3
+    assert traces.count() == 4
     button = chart.get_by_role("button", name="train")
     button.press("Enter")
-    assert button.get_attribute("aria-pressed") == "false" and traces.count() == 2
+    assert button.get_attribute("aria-pressed") == "false" and traces.count() == 3
     chart.locator("summary").press("Enter")
     chart.locator("table").wait_for()
     table = chart.locator("table")

@@ -90,7 +90,7 @@ class ChartView {
   }
 
   draw() {
-    const traces = this.chart.traces.map(({ is_guide: _, ...trace }, n) => ({ ...trace, visible: this.shown[n] }));
+    const traces = this.chart.traces.map(({ is_remark: _, ...trace }, n) => ({ ...trace, visible: this.shown[n] }));
     drawPlot(this.plot, traces, this.chart.layout);
     this.isDrawn = true;
   }
@@ -105,7 +105,7 @@ function swatchOf({ type, mode = "", line, marker }) {
 // What the traces show, as a table: a row for each x.
 function numbersOf(chart) {
   if (chart.table) return chart.table;
-  const traces = chart.traces.filter((trace) => !trace.is_guide);
+  const traces = chart.traces.filter((trace) => !trace.is_remark);
   const rows = new Map();
   traces.forEach((trace, n) => trace.y.forEach((y, i) => {
     const x = trace.x ? trace.x[i] : trace.x0 + i * trace.dx;

@@ -193,10 +193,10 @@ def sweeps(sources: Sources) -> list[dict[str, Any]]:
 def _sweep_row(path: Path, source: str) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding="utf-8"))
     rows, varied, name = content["rows"], content["varied"], str(content["name"])
-    study = next((study for study in SWEEPS.values() if study.name == name), None)
+    sweep = SWEEPS.get(name)
     trained = [row for row in rows if row["n"]]
     labelled = [{**row, "label": sweep_table.label(row, varied, trained, True)} for row in trained]
-    title = study.label if study else ", ".join(varied) or "experiment"
+    title = sweep.label if sweep else ", ".join(varied) or "experiment"
     return {
         "id": f"sweep-{source}-{name}",
         "name": name,
@@ -206,6 +206,6 @@ def _sweep_row(path: Path, source: str) -> dict[str, Any]:
         "failed": sum(row["failed"] for row in rows),
         "quick": bool(content.get("quick")),
         "chart": to_plotly(sweep_chart(labelled, title)),
-        "command": f"rdfia sweep {name.removeprefix('study-')}" if study else None,
+        "command": f"rdfia sweep {name}" if sweep else None,
         "answers": [answer for number in str(content["question"]).split(", ") if (answer := answers().get(number))],
     }

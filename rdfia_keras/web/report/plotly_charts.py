@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.plots.charts import Axis, Chart, Guide, Mark, Series, mean_text
+from rdfia_keras.plots.charts import Axis, Chart, Series, mean_text
 
 PlotlyChart = dict[str, Any]
 Trace = dict[str, Any]
@@ -31,7 +31,6 @@ def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
     """
     has_rows = chart.x.kind == "rows"
     traces = [_series(series, chart.y, is_horizontal) for series in chart.series]
-    traces += [_guide(guide, chart) for guide in chart.guides] + [_mark(mark) for mark in chart.marks]
     layout: dict[str, Any] = {
         "xaxis": _axis(chart.x, chart),
         "yaxis": _axis(chart.y, chart),
@@ -81,7 +80,7 @@ def _axis(axis: Axis, chart: Chart) -> dict[str, Any]:
     elif axis.kind == "log":
         layout |= {"type": "log", "exponentformat": "power", "dtick": 1} if axis is chart.x else {"type": "log"}
     elif axis.kind == "whole":
-        places = [x for series in chart.series for x in series.x]
+        places = [x for series in chart.series if not series.is_remark for x in series.x]
         layout["range"] = [min(places) - 0.5, max(places) + 0.5]
         if len(set(places)) <= 10:
             layout["dtick"] = 1
@@ -105,6 +104,11 @@ def _series(series: Series, axis: Axis, is_horizontal: bool) -> Trace:
         trace["marker"] |= {"symbol": symbol, "line": {"width": 2.5 * is_bar}}
     if series.is_pale:
         trace["marker"]["opacity"] = 0.35
+    if series.marker == "star":
+        trace["marker"] |= {"size": 13, "line": {"color": "var(--ink)", "width": 1}}
+    if series.is_remark:
+        # `is_remark` keeps it out of the table of numbers.
+        trace |= {"hoverinfo": "skip", "is_remark": True}
     if series.is_minor:
         trace["visible"] = "legendonly"
     along, across = ("y", "x") if is_horizontal else ("x", "y")
@@ -118,30 +122,6 @@ def _series(series: Series, axis: Axis, is_horizontal: bool) -> Trace:
 
 def _value(value: float | None, axis: Axis) -> float | None:
     return None if value is None else round(value, 2) if axis.kind == "percent" else rounded(value)
-
-
-def _guide(guide: Guide, chart: Chart) -> Trace:
-    """Return a line over all that the chart shows; `is_guide` keeps it out of the table of numbers."""
-    if guide.is_vertical:
-        values = [y for series in chart.series for y in series.y if y is not None] or [0.0]
-        x, y = [guide.value] * 2, [rounded(min(values)), rounded(max(values))]
-    else:
-        places = [x for series in chart.series for x in series.x]
-        x, y = [min(places), max(*places, 2)], [_value(guide.value, chart.y)] * 2
-    line = {"color": f"var(--{guide.colour})", "dash": "longdash"}
-    shown = {"type": "scatter", "mode": "lines", "name": guide.name, "x": x, "y": y, "line": line}
-    return {**shown, "hoverinfo": "skip", "is_guide": True}
-
-
-def _mark(mark: Mark) -> Trace:
-    marker = {
-        "color": f"var(--{mark.colour})",
-        "symbol": "star",
-        "size": 13,
-        "line": {"color": "var(--ink)", "width": 1},
-    }
-    shown = {"type": "scatter", "mode": "markers", "name": mark.name, "x": [mark.x], "y": [round(mark.y, 2)]}
-    return {**shown, "marker": marker, "hoverinfo": "skip", "is_guide": True}
 
 
 def _row_names(chart: Chart) -> list[str]:
