@@ -297,7 +297,7 @@ class CnnConfig(Config):
         None,
         "Standardize each channel with the training set's mean and standard deviation.",
         panel="Ladder",
-        shown_default="on with any other rung",
+        shown_default="on with any other improvement",
     )
     augmentations: tuple[str, ...] = setting(
         (),
@@ -365,12 +365,12 @@ class CnnConfig(Config):
     seed: int = _seed("weights, order, augmentation and dropout")
 
     @property
-    def on_a_rung(self) -> bool:
-        """Whether a rung of the ladder above normalization is on: the homework has none of them without it."""
+    def has_improvements(self) -> bool:
+        """Whether an improvement above normalization is on: the homework has none of them without it."""
         return bool(self.augmentations or self.dropout_rate or self.batch_norm or self.schedule != "constant")
 
     def resolve(self) -> Self:
-        normalize = self.on_a_rung and self.whitening is None
+        normalize = self.has_improvements and self.whitening is None
         return replace(
             self,
             normalize=normalize if self.normalize is None else self.normalize,

@@ -51,7 +51,11 @@ class Run:
         self.folder = folder
         self.name = name or f"{folder.parent.name}/{folder.name}"
         self.exit_code: int | None = None
-        self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        folder = self.folder.resolve()  # The path `.` has no name.
+        return FileLock(folder.with_name(f".{folder.name}.lock"))
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.status})"
