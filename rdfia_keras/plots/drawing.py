@@ -50,7 +50,6 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
     panels = figure.subplots(1, 2)
     draw_charts(panels, charts.run_curves(history, published=published))
     for axes in panels:
-        axes.set_title("")
         # Under the panel, where it cannot hide a curve.
         axes.legend(
             loc="upper center",
