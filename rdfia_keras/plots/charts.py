@@ -167,7 +167,7 @@ def curve(rows: Rows, column: str, name: str, colour: str, line: str, max_marked
 
 
 def _over_epochs(
-    series: list[Series],
+    lines: list[Series],
     quantity: str,
     label: str,
     published: float | None,
@@ -176,14 +176,14 @@ def _over_epochs(
     remarks: Sequence[Series] = (),
 ) -> Chart:
     if reference:
-        series.append(curve(reference, f"test_{quantity}", "reference, test", "reference", "dashdot"))
-    kind = "percent" if quantity == "accuracy" else "log" if _is_pressed_flat(series) else "number"
+        lines.append(curve(reference, f"test_{quantity}", "reference, test", "reference", "dashdot"))
+    kind = "percent" if quantity == "accuracy" else "log" if _is_pressed_flat(lines) else "number"
     if quantity == "accuracy" and published is not None:
-        epochs = [x for one in series for x in one.x]
-        series.append(published_line(published, min(epochs), max(*epochs, 2)))
+        epochs = [x for series in lines for x in series.x]
+        lines.append(published_line(published, min(epochs), max(*epochs, 2)))
     title = f"{label}: {quantity}" if label else quantity
     axes = Axis("epoch", "whole"), Axis(QUANTITIES[quantity], kind)
-    return Chart(title, summary, *axes, (*series, *remarks))
+    return Chart(title, summary, *axes, (*lines, *remarks))
 
 
 def published_line(value: float, first: float, last: float, name: str = "", colour: str = "published") -> Series:
@@ -192,9 +192,9 @@ def published_line(value: float, first: float, last: float, name: str = "", colo
     return Series(label, [first, last], [100 * value] * 2, colour, "longdash", is_remark=True)
 
 
-def _is_pressed_flat(series: Iterable[Series]) -> bool:
+def _is_pressed_flat(lines: Iterable[Series]) -> bool:
     """Return whether a few values would leave no height for all others on an axis that is not logarithmic."""
-    values = [value for one in series for value in one.y if value is not None]
+    values = [value for series in lines for value in series.y if value is not None]
     return bool(values) and min(values) > 0 and max(values) > 50 * statistics.median(values)
 
 
