@@ -74,6 +74,7 @@ class Record:
             raise ValueError(f"schema {values['schema']}, status {values['status']}")
         checked = dict(values)
         checked["config"] = CONFIGS[values["section"]].from_dict(values["config"])
+        checked["experiment"], checked["quick"] = str(values["experiment"]), bool(values["quick"])
         checked["epochs"] = int(values["epochs"])
         checked["seconds"] = float(values["seconds"])
         for name in ("reference", "dataset", "details", "environment"):
