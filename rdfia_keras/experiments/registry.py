@@ -56,6 +56,8 @@ class Experiment:
 
 
 REGISTRY: dict[str, Experiment] = {}
+# The same by what defines them: `rdfia --help` has no time to compare each with all others.
+_BY_IDENTITY: dict[tuple[Any, ...], Experiment] = {}
 
 
 def declare(name: str, config: Config, base: str | None = None, **reference: Any) -> Experiment:
@@ -71,10 +73,10 @@ def declare(name: str, config: Config, base: str | None = None, **reference: Any
         ValueError: If another experiment has this name or these settings.
     """
     experiment = Experiment(name=name, config=config.resolve(), base=base, reference=Reference(**reference))
-    for other in REGISTRY.values():
-        if other.name == name or same_identity(other.config, experiment.config):
-            raise ValueError(f"the experiment {name} is already registered, as {other.name}")
-    REGISTRY[name] = experiment
+    key = _identity_key(experiment.config)
+    if other := REGISTRY.get(name) or _BY_IDENTITY.get(key):
+        raise ValueError(f"the experiment {name} is already registered, as {other.name}")
+    REGISTRY[name] = _BY_IDENTITY[key] = experiment
     return experiment
 
 
@@ -85,7 +87,11 @@ def on(base: Experiment, name: str, changes: dict[str, Any], **reference: Any) -
 
 def same_identity(config: Config, other: Config) -> bool:
     """Return whether two configs are of one experiment: they differ at most in seed, epochs, precision and the like."""
-    return type(config) is type(other) and config.identity() == other.identity()
+    return _identity_key(config) == _identity_key(other)
+
+
+def _identity_key(config: Config) -> tuple[Any, ...]:
+    return config.section, *config.identity().items()
 
 
 # --- part 2.1: the perceptron on the circles --------------------------------------------------------------------------
@@ -222,12 +228,12 @@ def match_registered(config: Config) -> Experiment:
         An experiment whose config is `config` with every default filled in.
     """
     asked = config.resolve()
-    for experiment in REGISTRY.values():
-        if same_identity(experiment.config, asked):
-            if experiment.config.epochs is None:
-                return replace(experiment, config=asked)
-            return replace(experiment, config=replace(asked, epochs=config.epochs or experiment.config.epochs))
-    return Experiment(name=describe(asked), config=asked)
+    experiment = _BY_IDENTITY.get(_identity_key(asked))
+    if experiment is None:
+        return Experiment(name=describe(asked), config=asked)
+    if experiment.config.epochs is None:
+        return replace(experiment, config=asked)
+    return replace(experiment, config=replace(asked, epochs=config.epochs or experiment.config.epochs))
 
 
 def describe(config: Config) -> str:
