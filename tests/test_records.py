@@ -326,7 +326,7 @@ def test_a_damaged_or_unknown_record_is_none(tmp_path, content):
 
 
 def test_a_run_without_a_record_has_no_result(tmp_path):
-    with begin(tmp_path) as run, pytest.raises(RdfiaError, match="has not ended yet .unfinished.: run rdfia resume"):
+    with begin(tmp_path) as run, pytest.raises(RdfiaError, match=r"has not ended yet \(unfinished\): run rdfia resume"):
         _ = run.result
 
 
