@@ -14,6 +14,7 @@ from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, Config, RunOptions, setting_text
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
+from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import FINISHED, Query, find_run
@@ -105,7 +106,7 @@ def load_run(name: str | Path, out: str | Path = OUT) -> "LoadedRun":
     """
     run = find_run(name, Path(out))
     run.check_readable()
-    _ = run.result
+    _ = run.result  # Raises the error where there is no record.
     return LoadedRun(run)
 
 
@@ -146,12 +147,16 @@ class LoadedRun:
         `selected` is None without a validation set, `published` where the report gives no value.
         """
         record = self.record
-        found: dict[str, Any] = {"status": record.status, "published": record.reference.get("published")}
-        for which in ("best", "selected", "final"):
-            one = getattr(record, which)
-            found[which] = None if one is None else one["test_accuracy"]
-        found["best_epoch"] = (record.best or {}).get("epoch")
-        return {**found, "epochs": record.epochs, "seconds": record.seconds}
+        return {
+            "status": record.status,
+            "published": record.reference.get("published"),
+            "best": test_accuracy(record.best),
+            "selected": test_accuracy(record.selected),
+            "final": test_accuracy(record.final),
+            "best_epoch": (record.best or {}).get("epoch"),
+            "epochs": record.epochs,
+            "seconds": record.seconds,
+        }
 
     @cached_property
     def history(self) -> dict[str, np.ndarray]:
@@ -207,10 +212,10 @@ class LoadedRun:
             RdfiaError: If the run has no model, or the images are not of its size.
         """
         network, images = self.model(best), np.asarray(images)
-        wanted = network.input.shape[1:]
-        if images.dtype != np.uint8 or images.shape[1:] != wanted:
+        shape = network.input.shape[1:]
+        if images.dtype != np.uint8 or images.shape[1:] != shape:
             raise RdfiaError(
-                f"images are {images.dtype} {images.shape}; {self.name} takes uint8 (N, {', '.join(map(str, wanted))})"
+                f"images are {images.dtype} {images.shape}; {self.name} takes uint8 (N, {', '.join(map(str, shape))})"
             )
         from rdfia_keras.training.fit import predict_images
 

@@ -25,14 +25,14 @@ class ConfigError(RdfiaError, ValueError):
         self.fields = fields
 
 
-def did_you_mean(typed: str, names: Iterable[str], otherwise: str = "") -> str:
-    """How an error on a name that there is not goes on: the closest of those that there are, or else all of them.
+def did_you_mean(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """Return how the error on an unknown name ends: with the closest name, or else with all of them.
 
     Args:
-        typed: The name.
-        names: Those that there are.
-        otherwise: Said instead of all names.
+        name: The unknown name.
+        names: The names to choose from.
+        otherwise: What to write instead of all names.
     """
     names = list(dict.fromkeys(names))
-    near = difflib.get_close_matches(typed, names, n=1, cutoff=0.55)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.55)
     return f"did you mean {near[0]}?" if near else otherwise or f"choose from {', '.join(names)}"

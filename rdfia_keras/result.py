@@ -10,7 +10,7 @@ Table = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a command answers with; `cli.output` prints it.
+    """What a command answers with; `commands/_output.py` prints it.
 
     Attributes:
         data: For programs, printed by `--json`.

@@ -70,8 +70,8 @@ def executable(command: str) -> list[str]:
             at = arguments.index(option) + 1
             arguments[at] = str(min(int(arguments[at]), most))
     trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
-    resumes = "--resume" in arguments or "--dry-run" in arguments or "--help" in arguments
-    return [*arguments, "--quick"] if trains and not resumes and "--quick" not in arguments else arguments
+    is_quick = {"--quick", "--dry-run", "--help"} & set(arguments)
+    return [*arguments, "--quick"] if trains and not is_quick else arguments
 
 
 def trains_several(command: str) -> bool:

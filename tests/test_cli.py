@@ -94,6 +94,9 @@ def test_a_wrong_option_is_named_and_exits_2(rdfia_here, wide, tmp_path, args, s
         ("cnn --dataset digits --quick --validation 0.001", ["0 of the", "of class 0", "--validation"]),
         ("mlp --train-examples 201", ["circles has 200 training examples", "--train-examples", "leave it out"]),
         ("mlp --validation 0.999", ["100 of the 100", "choose another fraction"]),
+        ("figure 7 --seed 9", ["there is no finished run of baseline with seed 9", "add --train"]),
+        ("figure 7 --epochs 1000", ["and 1000 epochs or more;", "add --train"]),
+        ("figure 7 --precision mixed_float16", ["epochs or more in mixed_float16;", "add --train"]),
         ("compare nothing nowhere", ["there is no run nothing"]),
     ],
 )

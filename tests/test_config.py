@@ -362,7 +362,7 @@ TELL_RUNS_APART = {
 
 @pytest.mark.parametrize("kind", CONFIGS.values(), ids=case_name)
 def test_identity_ignores_what_only_tells_runs_apart_and_nothing_else(kind):
-    ignored = {name for name, setting in settings(kind).items() if not setting.identity}
+    ignored = {name for name, setting in settings(kind).items() if not setting.defines_experiment}
     assert ignored == set(TELL_RUNS_APART[kind])
     assert set(kind().identity()) == set(settings(kind)) - ignored
     assert kind(**TELL_RUNS_APART[kind]).identity() == kind().identity()

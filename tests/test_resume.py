@@ -70,6 +70,13 @@ def test_a_resumed_run_ends_as_one_that_was_never_interrupted(rdfia_here, cut_of
     assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [NAME]
 
 
+def test_a_run_is_resumed_from_within_its_folder(rdfia_here, cut_off, monkeypatch):
+    folder = cut_off()
+    monkeypatch.chdir(folder)
+    assert rdfia_here("resume", ".").returncode == 0 and Run(folder).result.epochs == 4
+    assert {path.name for path in folder.parent.iterdir()} <= {NAME, f".{NAME}.lock"}
+
+
 def test_a_resume_with_another_number_of_threads_is_reported_and_recorded(rdfia_here, cut_off):
     folder = cut_off()
     facts = json.loads((folder / "config.json").read_text())
@@ -145,3 +152,13 @@ def test_a_name_of_no_run_is_refused_with_the_closest_name(rdfia_here, cut_off):
     cut_off()
     done = rdfia_here("resume", "mlp/lr-0.2")
     assert done.returncode == 1 and "mlp/lr-0.1" in error_of(done)
+
+
+def test_a_convnet_resumed_with_another_number_of_threads_says_so(rdfia_here, image_folder, monkeypatch):
+    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", "1", "--json")
+    record = json.loads(done.stdout)
+    threads, folder = record["environment"]["threads"], f"results/cnn/{record['experiment']}"
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads + 1))
+    done = rdfia_here("resume", folder, "--epochs", "2", "--json")
+    assert done.returncode == 0 and f"is resumed with threads {threads + 1} instead of {threads}: it" in done.stderr
+    assert json.loads(done.stdout)["environment"]["resumed"] == [{"after_epoch": 1, "threads": threads + 1}]

@@ -36,7 +36,7 @@ def show(result: Result, json: bool) -> None:
 
 
 def table_lines(rows: Table) -> Sequence[str]:
-    """Aligned columns, plain enough for a pipe."""
+    """Return aligned columns, plain enough for a pipe."""
     if not rows:
         return []
     columns = list(rows[0])
@@ -46,7 +46,7 @@ def table_lines(rows: Table) -> Sequence[str]:
 
 
 def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """One sentence on stderr for what a user can mend, with exit code 2 for a wrong option and 1 otherwise.
+    """Print one sentence on stderr for what a user can mend, and exit with 2 for a wrong option, with 1 otherwise.
 
     Ctrl-C ends with 130; `--debug` shows the traceback.
     """

@@ -37,7 +37,8 @@ def figure(
     keys = list(FIGURES) if "all" in numbers else numbers
     for key in keys:
         if key not in FIGURES:
-            raise ConfigError(f"there is no figure {key}; the report has 1 to 23, and flips is one of ours")
+            extra = ", ".join(name for name in FIGURES if not name.isdigit())
+            raise ConfigError(f"there is no figure {key}; the report has 1 to 23, and {extra} beside them")
     from rdfia_keras.analysis.published import wanted_run
     from rdfia_keras.training.get_or_train import Resources
 

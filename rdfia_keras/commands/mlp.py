@@ -1,6 +1,6 @@
 """`rdfia mlp`: the perceptron four ways."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +8,9 @@ from rdfia_keras.commands._options import command
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result
+
+if TYPE_CHECKING:
+    from rdfia_keras.data import Dataset
 
 # Their examples are pictures.
 PIXEL_DATASETS = ("digits", "mnist")
@@ -38,11 +41,12 @@ def mlp(
 
     require_tensorflow("rdfia mlp")
     # Data first: a missing or damaged file is reported before the seconds that TensorFlow takes to load.
-    data = prepare_data(load_vectors(config.dataset, options.data_dir), config, options.quick)
+    loaded = load_vectors(config.dataset, options.data_dir)
+    data = prepare_data(loaded, config, options.quick)
     read_initial_weights(config, data)
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     if check_gradients:
-        return gradients(config, options)
+        return gradients(config, loaded, options.device)
     from rdfia_keras.training.train_perceptron import train_perceptron
 
     return run_result(train_perceptron(match_registered(config), data, options, animate=animate))
@@ -64,19 +68,18 @@ def check_animation(config: MlpConfig, animate: bool, check_gradients: bool) -> 
         )
 
 
-def gradients(config: MlpConfig, options: RunOptions) -> Result:
+def gradients(config: MlpConfig, data: "Dataset", device: str) -> Result:
     """Compare the hand-written gradients with GradientTape and finite differences, on the data set's first examples."""
-    from rdfia_keras.data import load_vectors, one_hot
+    from rdfia_keras.data import one_hot
     from rdfia_keras.data.initial_weights import init
     from rdfia_keras.models import perceptron
     from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on
 
-    data = load_vectors(config.dataset, options.data_dir)
     batch = data.train.take(50)
-    with placed_on(check_device(cpu_unless_asked(options.device))):
+    with placed_on(check_device(cpu_unless_asked(device))):
         rows = perceptron.check_gradients(init(config, data), batch.x, one_hot(batch.y, len(data.classes)))
     largest = max(max(row["tape"], row["finite_differences"]) for row in rows)
-    table = [{key: f"{v:.1e}" if isinstance(v, float) else str(v) for key, v in row.items()} for row in rows]
+    table = [{key: f"{x:.1e}" if isinstance(x, float) else str(x) for key, x in row.items()} for row in rows]
     return Result(
         data={"rows": rows, "largest": largest}, table=table, lines=[f"largest relative error: {largest:.1e}"]
     )

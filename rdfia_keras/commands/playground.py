@@ -26,16 +26,6 @@ PAGE = "playground.html"
 )
 def playground(config: MlpConfig, options: RunOptions, open_page: OpenPage = False) -> Result:
     """Write a page that trains the perceptron live, offline: each step taken apart, networks side by side."""
-    return write_playground(config, options, open_page)
-
-
-def write_playground(config: MlpConfig, options: RunOptions, open_page: bool = False) -> Result:
-    """Write the page, and show it in the browser if asked.
-
-    Raises:
-        ConfigError: If the page cannot train with a setting.
-        RdfiaError: If the data or the weights cannot be used, or the page cannot be written.
-    """
     from rdfia_keras.data import load_vectors, read_initial_weights
     from rdfia_keras.runs.files import make_folder, write_atomic
     from rdfia_keras.web.playground.playground_page import playground_page

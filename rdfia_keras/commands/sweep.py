@@ -181,15 +181,16 @@ class SweepProgress:
         from rdfia_keras.system.terminal import duration_in_words, note
 
         self._done += 1
-        now, left = time.monotonic(), self.trials - self._done
-        if now - self._last_line < SECONDS_BETWEEN_LINES and left:
+        now, remaining = time.monotonic(), self.trials - self._done
+        if now - self._last_line < SECONDS_BETWEEN_LINES and remaining:
             return
         self._last_line = now
         assert result.run is not None, "it ended"
         record = result.run.result
         accuracy = percent(test_accuracy(record.final)) if record.status == "ok" else record.status
-        rest = duration_in_words((now - self._begin) / self._done * left)
-        note(f"[{self._done}/{self.trials}] {result.trial.name}: test {accuracy}" + (f", {rest} left" if left else ""))
+        words = duration_in_words((now - self._begin) / self._done * remaining)
+        time_left = f", {words} left" if remaining else ""
+        note(f"[{self._done}/{self.trials}] {result.trial.name}: test {accuracy}{time_left}")
 
 
 def conclude(
@@ -208,10 +209,13 @@ def conclude(
         if trial in finished:
             groups[trial.configuration].append(seeds.Trial.of(finished[trial], trial.experiment.config))
     content = sweep_table.write(sweep, sweep.configurations(), groups, folder, options.quick)
-    left = len(trials) - len(finished)
+    missing = len(trials) - len(finished)
     failed = sum(row["failed"] for row in content["rows"])
-    hints = [f"interrupted: {left:,} of {len(trials):,} trials are left; the same command resumes"] if left else []
-    hints += [f"{failed:,} trials failed: see the column failed, and rdfia runs --status failed"] if failed else []
+    hints = []
+    if missing:
+        hints.append(f"interrupted: {missing:,} of {len(trials):,} trials are left; the same command resumes")
+    if failed:
+        hints.append(f"{failed:,} trials failed: see the column failed, and rdfia runs --status failed")
     return Result(
         data=content,
         table=sweep_table.table(content["rows"], content["varied"]),
@@ -231,13 +235,13 @@ def list_trials(trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options
         run = finished.get(trial)
         resumable = None if run else store_of(trial, options).find_resumable(trial.query)
         state = run.result.status if run else ("resumes" if resumable else "missing")
-        found = run or resumable
+        used = run or resumable
         rows.append(
             {
                 "trial": trial.name,
                 "epochs": str(trial.experiment.config.epochs),
                 "state": {"ok": "finished"}.get(state, state),
-                "run": str(found.folder) if found else "-",
+                "run": str(used.folder) if used else "-",
             }
         )
     counts = Counter(row["state"] for row in rows)

@@ -1,8 +1,8 @@
 """Everything that decides a run, declared once: names, types, defaults, help texts and rules.
 
 `MlpConfig`, `SvmConfig` and `CnnConfig` are frozen dataclasses that check themselves, so that an invalid one cannot be
-made, from Python or from the command line. The options of `rdfia mlp`, `rdfia svm` and `rdfia cnn`, the records and the
-checks of a resume follow from their fields. Only the standard library is imported: `rdfia --help` needs this module.
+made, from Python or from the command line. The options of `rdfia mlp`, `rdfia svm` and `rdfia cnn` and the records
+follow from their fields. Only the standard library is imported: `rdfia --help` needs this module.
 """
 
 import dataclasses
@@ -29,13 +29,13 @@ from rdfia_keras.config.setting import (
 from rdfia_keras.errors import ConfigError
 
 # --- names ------------------------------------------------------------------------------------------------------------
-# What implements a name registers itself under it; a name without an implementation fails a test.
+# What implements them stands in a dictionary under each name; a test compares the two.
 
 VECTOR_DATASETS = ("circles", "digits", "mnist")
 IMAGE_DATASETS = ("cifar10", "mnist", "digits")
-# Of a file of points that stands for a data set of vectors.
+# How a file of points ends that stands for a data set of vectors.
 POINTS_SUFFIX = ".csv"
-# How long a run is whose settings repeat no registered experiment.
+# Epochs of a run whose settings repeat no registered experiment.
 EPOCHS = {"circles": 150, "mnist": 10}
 OTHER_EPOCHS = 30
 
@@ -59,17 +59,15 @@ STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 
 
 def dataset_name(value: str) -> str:
-    """A folder's or a CSV file's whole path, so that a resumed run finds it from anywhere; another name as it is."""
+    """Return a folder's or a CSV file's whole path, so that a resumed run finds it; another name as it is."""
     is_path = value not in IMAGE_DATASETS and (value.endswith(POINTS_SUFFIX) or Path(value).is_dir())
     return str(Path(value).resolve()) if is_path else value
 
 
 def named_files(config: "Config") -> dict[str, Path]:
-    """The files that a config names, by setting."""
-    values = {name: getattr(config, name) for name, known in settings(config).items() if known.suffix}
-    return {
-        name: Path(value) for name, value in values.items() if value and value not in settings(config)[name].choices
-    }
+    """Return the files that a config names, by setting."""
+    values = {name: (getattr(config, name), setting) for name, setting in settings(config).items() if setting.suffix}
+    return {name: Path(value) for name, (value, setting) in values.items() if value and value not in setting.choices}
 
 
 # --- settings that several configs have -------------------------------------------------------------------------------
@@ -81,15 +79,17 @@ def _batch_size(default: int) -> Any:
 
 def _epochs(shown_default: str) -> Any:
     help = "Passes over the training set."
-    return setting(None, help, panel="Training", check=AT_LEAST_1, shown_default=shown_default, identity=False)
+    return setting(
+        None, help, panel="Training", check=AT_LEAST_1, shown_default=shown_default, defines_experiment=False
+    )
 
 
 def _seed(what: str, panel: str = "Training") -> Any:
-    return setting(0, f"Seed of {what}.", panel=panel, check=SEED, identity=False)
+    return setting(0, f"Seed of {what}.", panel=panel, check=SEED, defines_experiment=False)
 
 
 def _validation() -> Any:
-    help = "Part of the training set to hold out; the epoch is selected on it."
+    help = "Fraction of the training set held out for choosing the best epoch."
     return setting(0.0, help, panel="Training", check=RATE, shown_default="none: selected on the test set")
 
 
@@ -110,9 +110,9 @@ class Config:
 
     Attributes:
         section: The section whose runs it decides.
-        rules: Between settings, checked in this order.
+        rules: Rules between settings, checked in this order.
         dataset: Name of the data set.
-        seed: Of everything random.
+        seed: Seed of everything random.
         epochs: Passes over the training set; None for the usual number, and for what has no epochs.
     """
 
@@ -129,39 +129,39 @@ class Config:
             if isinstance(value := getattr(self, field.name), list):
                 object.__setattr__(self, field.name, tuple(value))
         check(self)
-        for name, known in self.__dataclass_fields__.items():
-            kind, _, many = value_type(known.type)
+        for name, field in self.__dataclass_fields__.items():
+            kind, _, many = value_type(field.type)
             # JSON knows no other numbers, such as NumPy's.
             if kind in (int, float) and not many and (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, kind(value))
 
     def resolve(self) -> Self:
-        """The same config with each default that depends on other settings filled in."""
+        """Return the config with each default that depends on other settings filled in."""
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What tells experiments apart: the resolved settings, without those that only tell runs of one apart."""
+        """Return the resolved settings that define the experiment."""
         resolved = self.resolve()
-        return {name: getattr(resolved, name) for name, known in settings(self).items() if known.identity}
+        return {name: getattr(resolved, name) for name, setting in settings(self).items() if setting.defines_experiment}
 
     def with_epochs(self, epochs: int) -> Self:
-        """The same over another number of epochs."""
+        """Return the config with another number of epochs."""
         return replace(self, epochs=epochs)
 
     def with_seed(self, seed: int) -> Self:
-        """The same from another seed."""
+        """Return the config with another seed."""
         return replace(self, seed=seed)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values by field, for JSON."""
+        """Return plain values by field, for JSON."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """A config from what `to_dict` gave.
+        """Make a config from what `to_dict` returned.
 
         Raises:
-            ConfigError: When a value is not allowed, or a setting is not known.
+            ConfigError: When a value is not allowed, or a setting does not exist.
         """
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
@@ -193,7 +193,7 @@ class MlpConfig(Config):
         "Implementation to train: backprop by hand, GradientTape, Keras layers, Keras optimizer, or all four.",
         panel="Model",
         choices=(*IMPLEMENTATIONS, "all"),
-        identity=False,
+        defines_experiment=False,
     )
     hidden_units: int = setting(10, "Hidden units, n_h.", panel="Model", flag="--hidden", check=AT_LEAST_1)
     init_std: float = setting(
@@ -210,7 +210,7 @@ class MlpConfig(Config):
     lr: float = setting(0.07, "Learning rate, eta.", panel="Training", check=POSITIVE)
     lbfgs: bool = setting(
         False,
-        "Train with SciPy's L-BFGS, on the gradients by hand, in place of SGD: an iteration for each epoch.",
+        "Train with SciPy's L-BFGS on the hand-written gradients instead of SGD, one iteration per epoch.",
         panel="Training",
     )
     epochs: int | None = _epochs("150 on points of a plane, 10 on mnist, 30 on digits; a registered experiment's own")
@@ -218,13 +218,14 @@ class MlpConfig(Config):
     seed: int = _seed("the weights and of the order")
 
     def resolve(self) -> Self:
+        """Return the config with whole paths and the usual number of epochs."""
         paths: dict[str, Any] = {name: str(path.resolve()) for name, path in named_files(self).items()}
         usual = EPOCHS["circles"] if "dataset" in paths else EPOCHS.get(self.dataset, OTHER_EPOCHS)
         return replace(self, **paths, epochs=self.epochs or usual)
 
     @property
     def implementations(self) -> tuple[str, ...]:
-        """Names of what is trained, in order."""
+        """Names of the implementations that are trained, in order."""
         if self.lbfgs:
             return ("manual",)
         return IMPLEMENTATIONS if self.implementation == "all" else (self.implementation,)
@@ -263,6 +264,7 @@ class SvmConfig(Config):
     seed: int = _seed("linearsvc's coordinate order", panel="Model")
 
     def resolve(self) -> Self:
+        """Return the config with the usual C and degree of its kernel."""
         if self.kernel is None:
             return self
         degree = (self.degree or 2) if self.kernel == "poly" else None
@@ -297,7 +299,7 @@ class CnnConfig(Config):
         None,
         "Standardize each channel with the training set's mean and standard deviation.",
         panel="Ladder",
-        shown_default="on with any other rung",
+        shown_default="on with any other improvement",
     )
     augmentations: tuple[str, ...] = setting(
         (),
@@ -346,31 +348,34 @@ class CnnConfig(Config):
     batch_size: int = _batch_size(128)
     epochs: int | None = _epochs("30, 10 on mnist; a registered experiment's own")
     validation: float = _validation()
-    precision: str = setting("float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, identity=False)
+    precision: str = setting(
+        "float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, defines_experiment=False
+    )
     xla: str = setting(
         "auto",
         "Compile the training step with XLA; auto: on a GPU and on JAX, and only the augmentation on a CPU.",
         panel="Run",
         choices=XLA,
-        identity=False,
+        defines_experiment=False,
     )
     steps_per_execution: int | None = setting(
         None,
-        "Training steps in one call; the loss and Ctrl-C are looked at after each call.",
+        "Training steps in one call; the loss and Ctrl-C are checked after each call.",
         panel="Run",
         check=AT_LEAST_1,
         shown_default="32 on a GPU, else 8",
-        identity=False,
+        defines_experiment=False,
     )
     seed: int = _seed("weights, order, augmentation and dropout")
 
     @property
-    def on_a_rung(self) -> bool:
-        """Whether a rung of the ladder above normalization is on: the homework has none of them without it."""
+    def has_improvements(self) -> bool:
+        """Whether an improvement above normalization is on: the homework has none of them without it."""
         return bool(self.augmentations or self.dropout_rate or self.batch_norm or self.schedule != "constant")
 
     def resolve(self) -> Self:
-        normalize = self.on_a_rung and self.whitening is None
+        """Return the config with what follows from its improvements, optimizer and data set."""
+        normalize = self.has_improvements and self.whitening is None
         return replace(
             self,
             normalize=normalize if self.normalize is None else self.normalize,
@@ -388,7 +393,7 @@ CONFIGS: dict[str, type[Config]] = {kind.section: kind for kind in (MlpConfig, S
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How and where a command works, whatever it works on."""
+    """How and where a command works, whatever its config."""
 
     out: Path = setting(Path("results"), "Folder for results.")
     data_dir: Path | None = setting(

@@ -46,19 +46,19 @@ class Switch:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting besides its type and default.
+    """A setting of a config, besides its type and default.
 
     Attributes:
         help: One line for `--help`.
-        panel: Of the help page.
+        panel: Part of the help page.
         flag: What people type; by default `--` and the field's name.
         choices: The values that it may take, or each value of a tuple.
-        suffix: Of a file that it may name, beside its choices: `.csv`.
+        suffix: How a file ends that it may name instead of a choice: `.csv`.
         check: A condition on its value, or on each value of a tuple.
         switch: A flag that sets it to a usual value. A tuple's own flag then appends to that value; any other needs it.
         shown_default: The default in words, where it depends on other settings.
-        identity: Whether it makes another experiment. Two runs that differ in other settings only are runs of one
-            experiment.
+        defines_experiment: Whether another value makes another experiment. Two runs that differ in other settings only
+            are runs of one experiment.
         envvar: An environment variable that may give the value.
     """
 
@@ -70,27 +70,31 @@ class Setting:
     check: Check | None = None
     switch: Switch | None = None
     shown_default: str = ""
-    identity: bool = True
+    defines_experiment: bool = True
     envvar: str = ""
 
 
 def setting(default: Any, help: str, **facts: Any) -> Any:
-    """A dataclass field with its `Setting`."""
+    """Make a dataclass field with its `Setting`."""
     return dataclasses.field(default=default, metadata={"setting": Setting(help, **facts)})
 
 
 def settings(config: Any) -> dict[str, Setting]:
-    """The `Setting` of each field of a config, or of its class."""
+    """Return the `Setting` of each field of a config, or of its class."""
     return {field.name: field.metadata["setting"] for field in fields(config) if "setting" in field.metadata}
 
 
-def flag(name: str, known: Setting) -> str:
-    """What people type for a setting."""
-    return known.flag or "--" + name.replace("_", "-")
+def flag(name: str, setting: Setting) -> str:
+    """Return what people type for a setting."""
+    return setting.flag or "--" + name.replace("_", "-")
 
 
 def value_type(annotation: Any) -> tuple[type, bool, bool]:
-    """Of `int | None`, `tuple[str, ...]` and the like: the type of one value, whether None may stand, whether many."""
+    """Take an annotation such as `int | None` or `tuple[str, ...]` apart.
+
+    Returns:
+        The type of a value, whether None is allowed, and whether there are several values.
+    """
     kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
     optional = type(None) in kinds
     kind = next(kind for kind in kinds if kind is not type(None))
@@ -111,10 +115,12 @@ class Requires:
     values: tuple[str, ...] = ()
 
     def is_broken_by(self, config: "Config") -> bool:
+        """Return whether a config breaks the rule."""
         value = getattr(config, self.other)
         return is_set(config, self.field) and (value not in self.values if self.values else value is None)
 
     def says(self, config: "Config | type[Config]") -> str:
+        """Return the error's sentence."""
         values = f" {' or '.join(self.values)}" if self.values else ""
         return f"{label(config, self.field)} needs {label(config, self.other)}{values}"
 
@@ -127,19 +133,21 @@ class Excludes:
     other: str
 
     def is_broken_by(self, config: "Config") -> bool:
+        """Return whether a config breaks the rule."""
         return is_set(config, self.field) and is_set(config, self.other)
 
     def says(self, config: "Config | type[Config]") -> str:
+        """Return the error's sentence."""
         return f"{label(config, self.field)} and {label(config, self.other)} exclude each other: leave one out"
 
 
 def is_set(config: "Config", name: str) -> bool:
-    """Whether a setting is anything but off: None, False, 0 and an empty tuple are."""
+    """Return whether a setting is on; None, False, 0 and an empty tuple are off."""
     return bool(getattr(config, name))
 
 
 def label(config: Any, name: str) -> str:
-    """A setting as errors name it, for those who write Python and those who type options."""
+    """Name a setting in an error, for those who write Python and those who type options: `lr (--lr)`."""
     return f"{name} ({flag(name, settings(config)[name])})"
 
 
@@ -157,34 +165,34 @@ def check(config: Any) -> None:
             raise ConfigError(rule.says(config), (rule.field, rule.other))
 
 
-def check_value(named: str, name: str, annotation: Any, value: Any, known: Setting) -> None:
+def check_value(subject: str, name: str, annotation: Any, value: Any, setting: Setting) -> None:
     """Check one value against its type and its `Setting`.
 
     Raises:
-        ConfigError: With `named` as its subject.
+        ConfigError: With `subject` as its subject, as `label` returns it.
     """
     kind, optional, many = value_type(annotation)
     if value is None and optional:
         return
     if many and not isinstance(value, tuple):
-        raise ConfigError(f"{named} must be a tuple or a list, not {value!r}", (name,))
-    for one in value if many else (value,):
-        if not _is_a(kind, one):
-            raise ConfigError(f"{named} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {one!r}", (name,))
-        if (known.choices or known.suffix) and not _is_named(one, known):
-            raise ConfigError(f"{named} must be {_names(known)}, not {one!r}", (name,))
-        if known.check and not known.check.holds(one):
-            raise ConfigError(f"{named} {known.check.says}, not {one}", (name,))
+        raise ConfigError(f"{subject} must be a tuple or a list, not {value!r}", (name,))
+    for item in value if many else (value,):
+        if not _is_a(kind, item):
+            raise ConfigError(f"{subject} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {item!r}", (name,))
+        if (setting.choices or setting.suffix) and not _may_be(item, setting):
+            raise ConfigError(f"{subject} must be {_choices_in_words(setting)}, not {item!r}", (name,))
+        if setting.check and not setting.check.holds(item):
+            raise ConfigError(f"{subject} {setting.check.says}, not {item}", (name,))
 
 
-def _is_named(value: str, known: Setting) -> bool:
-    return value in known.choices or bool(known.suffix and value.endswith(known.suffix))
+def _may_be(value: str, setting: Setting) -> bool:
+    return value in setting.choices or bool(setting.suffix and value.endswith(setting.suffix))
 
 
-def _names(known: Setting) -> str:
-    """The values that may be named, in words."""
-    file = f"a {known.suffix} file" if known.suffix else ""
-    choices = f"one of {', '.join(known.choices)}" if known.choices else ""
+def _choices_in_words(setting: Setting) -> str:
+    """Return the values that a setting may have, in words."""
+    file = f"a {setting.suffix} file" if setting.suffix else ""
+    choices = f"one of {', '.join(setting.choices)}" if setting.choices else ""
     return ", or ".join(words for words in (choices, file) if words)
 
 

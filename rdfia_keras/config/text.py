@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
-    """A field and its value from `FIELD=VALUE`: `("lr", 0.1)` from `lr=0.1`.
+    """Return a field and its value from `FIELD=VALUE`: `("lr", 0.1)` from `lr=0.1`.
 
     Args:
         config: The class that has the field.
@@ -19,31 +19,31 @@ def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
     Raises:
         ConfigError: When it is no such text, no such field, or a value that the field does not take.
     """
-    typed, equals, value = text.partition("=")
+    field, equals, value = text.partition("=")
     if not equals:
         raise ConfigError(f"{text!r} gives no value: write FIELD=VALUE, such as seed=1")
-    name = parse_field(config, typed)
+    name = parse_field(config, field)
     return name, parse_value(config, name, value)
 
 
 def parse_field(config: "type[Config]", text: str) -> str:
-    """The field that people mean by its own name, its flag or its switch: `hidden_units`, `hidden`, `--dropout`.
+    """Return the field that a text names by its name, its flag or its switch: `hidden_units`, `hidden`, `--dropout`.
 
     Raises:
         ConfigError: With the closest name when there is no such field.
     """
     names: dict[str, str] = {}
-    for name, known in settings(config).items():
-        flags = (flag(name, known), known.switch.flag if known.switch else name)
-        names |= {_plain_name(typed): name for typed in (name, *flags)}
-    if (wanted := _plain_name(text)) in names:
-        return names[wanted]
-    typed = text.strip()
-    raise ConfigError(f"{config.section} has no setting {typed!r}: {did_you_mean(wanted, settings(config))}", (typed,))
+    for name, setting in settings(config).items():
+        flags = (flag(name, setting), setting.switch.flag if setting.switch else name)
+        names |= {_plain_name(alias): name for alias in (name, *flags)}
+    text = text.strip()
+    if (plain := _plain_name(text)) in names:
+        return names[plain]
+    raise ConfigError(f"{config.section} has no setting {text!r}: {did_you_mean(plain, settings(config))}", (text,))
 
 
 def parse_value(config: "type[Config]", name: str, text: str) -> Any:
-    """The value of a field from text, in the type of its annotation, checked by itself.
+    """Return the value of a field from text, in the type of its annotation, checked by itself.
 
     Args:
         name: The field.
@@ -52,24 +52,24 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     Raises:
         ConfigError: When the field does not take it.
     """
-    known, annotation = settings(config)[name], config.__dataclass_fields__[name].type
+    setting, annotation = settings(config)[name], config.__dataclass_fields__[name].type
     kind, optional, many = value_type(annotation)
-    named, text = label(config, name), text.strip()
+    subject, text = label(config, name), text.strip()
     if not text:
-        raise ConfigError(f"{named} needs a value, as in {name}=VALUE", (name,))
+        raise ConfigError(f"{subject} needs a value, as in {name}=VALUE", (name,))
     value: Any
     if text.lower() == "none" and (optional or many):
         value = () if many else None
     elif many:
-        value = tuple(_parse_one(kind, one.strip()) for one in text.split("+"))
+        value = tuple(_parse(kind, part.strip()) for part in text.split("+"))
     else:
-        value = _parse_one(kind, text)
-    check_value(named, name, annotation, value, known)
+        value = _parse(kind, text)
+    check_value(subject, name, annotation, value, setting)
     return value
 
 
 def setting_text(value: Any) -> str:
-    """A value as `parse_value` reads it."""
+    """Return a value as `parse_value` reads it."""
     if isinstance(value, tuple | list):
         return "+".join(map(str, value)) or "none"
     if value is None or isinstance(value, bool):
@@ -79,12 +79,12 @@ def setting_text(value: Any) -> str:
 
 
 def _plain_name(text: str) -> str:
-    """A field or flag, however it is written."""
+    """Return a field or flag without dashes and capitals."""
     return text.strip().removeprefix("--").replace("-", "_").lower()
 
 
-def _parse_one(kind: type, text: str) -> Any:
-    """A text as one value; what is no such value stays as it is, for `check_value` to refuse."""
+def _parse(kind: type, text: str) -> Any:
+    """Return a text as a value; what is no such value stays as it is, for `check_value` to refuse."""
     if kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     try:

@@ -18,8 +18,8 @@ class Reference:
     """What the report says of an experiment.
 
     Attributes:
-        figure: Its number in the report.
-        question: Its number in parts 3 to 5 of the report, `T11` of its theory, `2.1` and `2.2` of those parts.
+        figure: The figure's number.
+        question: The question's number in parts 3 to 5, `T11` of the theory, `2.1` and `2.2` of those parts.
         published: Test accuracy in the report, a fraction: the best one, or the one at the end of the training.
         published_at_end: Whether `published` is the one at the end.
         comment: The report's words, where it gives no number.
@@ -56,6 +56,8 @@ class Experiment:
 
 
 REGISTRY: dict[str, Experiment] = {}
+# The same by what defines them: `rdfia --help` has no time to compare each with all others.
+_BY_IDENTITY: dict[tuple[Any, ...], Experiment] = {}
 
 
 def declare(name: str, config: Config, base: str | None = None, **reference: Any) -> Experiment:
@@ -71,10 +73,10 @@ def declare(name: str, config: Config, base: str | None = None, **reference: Any
         ValueError: If another experiment has this name or these settings.
     """
     experiment = Experiment(name=name, config=config.resolve(), base=base, reference=Reference(**reference))
-    for other in REGISTRY.values():
-        if other.name == name or same_identity(other.config, experiment.config):
-            raise ValueError(f"the experiment {name} is already registered, as {other.name}")
-    REGISTRY[name] = experiment
+    key = _identity_key(experiment.config)
+    if other := REGISTRY.get(name) or _BY_IDENTITY.get(key):
+        raise ValueError(f"the experiment {name} is already registered, as {other.name}")
+    REGISTRY[name] = _BY_IDENTITY[key] = experiment
     return experiment
 
 
@@ -83,9 +85,13 @@ def on(base: Experiment, name: str, changes: dict[str, Any], **reference: Any) -
     return declare(name, replace(base.config, **changes), base=base.name, **reference)
 
 
-def same_identity(one: Config, other: Config) -> bool:
+def same_identity(config: Config, other: Config) -> bool:
     """Return whether two configs are of one experiment: they differ at most in seed, epochs, precision and the like."""
-    return type(one) is type(other) and one.identity() == other.identity()
+    return _identity_key(config) == _identity_key(other)
+
+
+def _identity_key(config: Config) -> tuple[Any, ...]:
+    return config.section, *config.identity().items()
 
 
 # --- part 2.1: the perceptron on the circles --------------------------------------------------------------------------
@@ -174,7 +180,7 @@ def _optimized(name: str, changes: dict[str, Any], **reference: Any) -> Experime
     return on(AUGMENT, name, {"epochs": 30, **changes}, question="28", **reference)
 
 
-# The report's "learning rate 0.1 and step size 0.002"; a tenth every 10 epochs is ours.
+# The report's "learning rate 0.1 and step size 0.002"; `step`, a tenth every 10 epochs, is our choice.
 _optimized("step-iteration", {"schedule": "step-iteration"}, figure=19, comment="decreases too fast")
 _optimized("step", {"schedule": "step"})
 _optimized("inverse", {"schedule": "inverse"})
@@ -222,38 +228,38 @@ def match_registered(config: Config) -> Experiment:
         An experiment whose config is `config` with every default filled in.
     """
     asked = config.resolve()
-    for experiment in REGISTRY.values():
-        if same_identity(experiment.config, asked):
-            if experiment.config.epochs is None:
-                return replace(experiment, config=asked)
-            return replace(experiment, config=replace(asked, epochs=config.epochs or experiment.config.epochs))
-    return Experiment(name=describe(asked), config=asked)
+    experiment = _BY_IDENTITY.get(_identity_key(asked))
+    if experiment is None:
+        return Experiment(name=describe(asked), config=asked)
+    if experiment.config.epochs is None:
+        return replace(experiment, config=asked)
+    return replace(experiment, config=replace(asked, epochs=config.epochs or experiment.config.epochs))
 
 
 def describe(config: Config) -> str:
-    """A folder name made of the settings that are not the defaults: `digits-augment-dropout`."""
+    """Return a folder name made of the settings that are not the defaults: `digits-augment-dropout`."""
     usual = type(config)()
     words = []
-    for name, known in settings(config).items():
+    for name, setting in settings(config).items():
         value = getattr(config.resolve(), name)
-        if known.identity and value != _default(config, name, getattr(usual, name)):
-            words += _words(name, value, known.switch and known.switch.value, flag(name, known))
+        if setting.defines_experiment and value != _default(config, name, getattr(usual, name)):
+            words += _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
     words = words or [str(config.section)]
     name = "-".join(words)
     return f"{name}-other" if name in REGISTRY else name
 
 
 def _default(config: Config, name: str, usual: object) -> object:
-    """What a setting would be, had it been left out."""
+    """Return what a setting would be, had it been left out."""
     try:
         return getattr(replace(config, **{name: usual}).resolve(), name)
     except ConfigError:  # Another setting needs this one.
         return usual
 
 
-def _words(name: str, value: object, switched: object, typed: str) -> list[str]:
-    """A setting in a folder's name: a name as it is, a number after its option, a switch by its flag."""
-    option = typed.removeprefix("--")
+def _words(name: str, value: object, switched: object, flag: str) -> list[str]:
+    """Return a setting in a folder's name: a name as it is, a number after its option, a switch by its flag."""
+    option = flag.removeprefix("--")
     if name == "dataset":
         return [_file_word(value) or "images"]
     if name == "init":
@@ -270,12 +276,12 @@ def _words(name: str, value: object, switched: object, typed: str) -> list[str]:
 
 
 def _file_word(value: object) -> str:
-    """The last part of a path, without what no folder's name should have."""
+    """Return the last part of a path, without what no folder's name should have."""
     return re.sub(r"[^\w.-]+", "-", Path(str(value)).name.removesuffix(".csv").removesuffix(".json"))
 
 
 def on_dataset(experiment: Experiment, dataset: str) -> Experiment:
-    """The experiment on other data: nothing published stands beside it."""
+    """Return the experiment on other data: nothing published stands beside it."""
     if experiment.config.dataset == dataset:
         return experiment
     return match_registered(replace(experiment.config, dataset=dataset))

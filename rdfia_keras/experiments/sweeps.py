@@ -57,7 +57,7 @@ class Sweep:
         return tuple(
             name
             for name, values in self.grid
-            if len(values) > 1 and any(not settings(base.config)[name].identity for base in self.bases)
+            if len(values) > 1 and any(not settings(base.config)[name].defines_experiment for base in self.bases)
         )
 
     def configurations(self) -> list[Experiment]:
@@ -100,6 +100,7 @@ def _defaults(config: Config) -> list[str]:
 
 
 def _of_circles(name: str, label: str, question: str, **grid: tuple[Any, ...]) -> Sweep:
+    """Declare a sweep of the circles over 20 seeds."""
     return Sweep(name=name, bases=(CIRCLES,), grid=tuple(grid.items()), seeds=20, label=label, question=question)
 
 
@@ -138,13 +139,13 @@ def declare_sweep(
     Raises:
         ConfigError: If something is unknown or not allowed, the grid is empty, or there are more than `MAX_TRIALS`.
     """
-    named = SWEEPS.get(names[0]) if len(names) == 1 else None
-    bases = named.bases if named else tuple(dict.fromkeys(base for text in names for base in _bases(text)))
-    own = _grid(bases, assignments)
-    title = name or "-".join([*names, *(field.replace("_", "-") for field in own)])
-    grid = {**dict(named.grid if named else ()), **own}
-    sweep = replace(named or Sweep(name=title, bases=bases), name=title, grid=tuple(grid.items()))
-    sweep = replace(sweep, seeds=seeds or sweep.seeds)
+    sweep = SWEEPS.get(names[0]) if len(names) == 1 else None
+    if sweep is None:
+        sweep = Sweep(name="", bases=tuple(dict.fromkeys(base for text in names for base in _bases(text))))
+    values = _grid(sweep.bases, assignments)
+    title = name or "-".join([*names, *(field.replace("_", "-") for field in values)])
+    grid = {**dict(sweep.grid), **values}
+    sweep = replace(sweep, name=title, grid=tuple(grid.items()), seeds=seeds or sweep.seeds)
     if sweep.trials > MAX_TRIALS:
         raise ConfigError(f"that makes {sweep.trials:,} trials; at most {MAX_TRIALS:,} are allowed: leave values out")
     sweep.configurations()
@@ -152,6 +153,11 @@ def declare_sweep(
 
 
 def _bases(text: str) -> tuple[Experiment, ...]:
+    """Return the experiments that a name means.
+
+    Raises:
+        ConfigError: If it means none that can be swept.
+    """
     groups = {"ladder": LADDER, "bonus": bonus_experiments()}
     if text in groups:
         return groups[text]
@@ -169,6 +175,11 @@ def _bases(text: str) -> tuple[Experiment, ...]:
 
 
 def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Return the values of each field from `FIELD=V1,V2,...`.
+
+    Raises:
+        ConfigError: If the config of a base does not have the field, or does not take a value.
+    """
     kinds = list(dict.fromkeys(type(base.config) for base in bases))
     grid: dict[str, tuple[Any, ...]] = {}
     for assignment in assignments:

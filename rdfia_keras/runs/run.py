@@ -24,7 +24,8 @@ from rdfia_keras.runs.record import Record
 FILES = ("config.json", "metrics.json")
 # What reading a damaged file may raise.
 UNREADABLE_ERRORS = (
-    *(RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError),
+    *(RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError),
+    RecursionError,
     csv.Error,
 )
 
@@ -51,7 +52,11 @@ class Run:
         self.folder = folder
         self.name = name or f"{folder.parent.name}/{folder.name}"
         self.exit_code: int | None = None
-        self._lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        folder = self.folder.resolve()  # The path `.` has no name.
+        return FileLock(folder.with_name(f".{folder.name}.lock"))
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.status})"

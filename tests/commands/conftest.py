@@ -115,7 +115,7 @@ def run_documented(workspace, monkeypatch):
     def run_it(command: str) -> None:
         monkeypatch.chdir(workspace / "class" if "learn grade" in command else workspace)
         arguments = executable(command)
-        if arguments in (["resume"], ["cnn", "--resume"]):
+        if arguments == ["resume"]:
             cut_off(workspace / "results")
         stdin = (workspace / command.partition(" < ")[2].strip()).read_text() if " < " in command else None
         done = run(*arguments, stdin=stdin)

@@ -1,19 +1,23 @@
 """Predictions on pictures, and where a network looks: maps held against differences and loops; the commands."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-from rdfia_keras.sections.inspection import blur, shift
-from rdfia_keras.sections.predictions import calibration, class_rows
+from typer.testing import CliRunner
 
+from rdfia_keras.analysis import inspection
 from rdfia_keras.analysis.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
-from rdfia_keras.config import CnnConfig, RunOptions
+from rdfia_keras.analysis.inspection import blur, shift
+from rdfia_keras.commands._app import app
+from rdfia_keras.config import CnnConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.convnet import build_convnet
-from rdfia_keras.sections import cnn, inspection
+from rdfia_keras.models.predictions import calibration, class_rows
+from rdfia_keras.models.saving import load_model
 
 
 def network(data, **settings):
@@ -24,11 +28,10 @@ def network(data, **settings):
 def trained(tmp_path_factory):
     """A smoke test of the digits with LeNet, the network that takes least time."""
     out = tmp_path_factory.mktemp("trained") / "results"
-    result = cnn.run(
-        CnnConfig(dataset="digits", network="lenet", augmentations=("crop",)),
-        RunOptions(out=out, quick=True, device="cpu"),
-    )
-    return result.paths[-1]
+    words = "cnn --dataset digits --model lenet --transform crop --quick --device cpu --out"
+    done = CliRunner().invoke(app, [*words.split(), str(out)])
+    assert done.exit_code == 0, done.stderr
+    return Path(done.stdout.splitlines()[-1])
 
 
 # --- Grad-CAM ---------------------------------------------------------------------------------------------------------
@@ -130,7 +133,7 @@ def test_disturbances_do_nothing_at_zero_and_keep_a_plain_image():
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)
     assert (blur(images, 0) == images).all() and (shift(images, 0)[0] == images).all()
     plain = np.full((1, 8, 8, 3), 77, np.uint8)
-    assert (blur(plain, 2) == plain).all() and all((one == plain).all() for one in shift(plain, 3))
+    assert (blur(plain, 2) == plain).all() and all((moved == plain).all() for moved in shift(plain, 3))
     down, up, right, left = shift(images, 2)
     assert (down[:, 2:] == images[:, :-2]).all() and (up[:, :-2] == images[:, 2:]).all()
     assert (right[:, :, 2:] == images[:, :, :-2]).all() and (left[:, :, :-2] == images[:, :, 2:]).all()
@@ -140,8 +143,6 @@ def test_disturbances_do_nothing_at_zero_and_keep_a_plain_image():
 
 
 def test_predict_reads_any_picture_and_agrees_with_the_model(rdfia_here, trained, tmp_path):
-    from rdfia_keras.models.saving import load_model
-
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
     folder = tmp_path / "my pictures" / "inner"
     folder.mkdir(parents=True)
@@ -150,17 +151,18 @@ def test_predict_reads_any_picture_and_agrees_with_the_model(rdfia_here, trained
     Image.fromarray(pixels).convert("L").save(folder.parent / "grey.jpg")
     done = rdfia_here("predict", trained, "my pictures", "--top", "3", "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert [row["image"] for row in found["images"]] == [
+    answer = json.loads(done.stdout)
+    assert [row["image"] for row in answer["images"]] == [
         f"my pictures/{name}" for name in ("grey.jpg", "inner/other.PNG", "inner/same size.png")
     ]
     logits = load_model(trained / "model.keras").predict(pixels[None], verbose=0)[0].astype(float)
     e = np.exp(logits - logits.max())
     best = np.argsort(-e)[:3]
-    assert [one["class"] for one in found["images"][2]["classes"]] == [str(label) for label in best]
-    assert [one["probability"] for one in found["images"][2]["classes"]] == pytest.approx(e[best] / e.sum(), rel=1e-4)
-    assert found["map"] == "Grad-CAM"
-    assert Image.open(found["plot"]).size[0] > 300
+    rows = answer["images"][2]["classes"]
+    assert [row["class"] for row in rows] == [str(label) for label in best]
+    assert [row["probability"] for row in rows] == pytest.approx(e[best] / e.sum(), rel=1e-4)
+    assert answer["map"] == "Grad-CAM"
+    assert Image.open(answer["plot"]).size[0] > 300
 
 
 def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, monkeypatch):
@@ -176,7 +178,7 @@ def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, m
 
 
 @pytest.mark.parametrize(
-    "model, images, said",
+    ("model", "images", "sentence"),
     [
         ("cnn/batch-norm", ["a.png"], "come without weights"),
         ("mlp/circles", ["a.png"], "saves no model"),
@@ -188,13 +190,13 @@ def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, m
         (None, ["movie.gif"], "convert it to PNG or JPEG"),
     ],
 )
-def test_predict_says_what_is_wrong(rdfia_here, trained, tmp_path, model, images, said):
+def test_predict_says_what_is_wrong(rdfia_here, trained, tmp_path, model, images, sentence):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "empty").mkdir()
     for name in ("text.png", "movie.gif"):
         (tmp_path / name).write_text("no image")
     done = rdfia_here("predict", model or trained, *images)
-    assert done.returncode == 1 and done.stderr.count("error: ") == 1 and said in done.stderr
+    assert done.returncode == 1 and done.stderr.count("error: ") == 1 and sentence in done.stderr
 
 
 def test_inspect_writes_pictures_and_numbers_that_agree_with_the_record(rdfia_here, trained, monkeypatch):
