@@ -27,6 +27,7 @@ def save(path: Path, arrays: Arrays, meta: Mapping[str, Any], keep: Path | None 
         path: The checkpoint's file.
         arrays: By name; any dtypes that NumPy itself has.
         meta: Whatever JSON can hold.
+        keep: Where the old checkpoint goes.
 
     Raises:
         RdfiaError: When it cannot be written; the old checkpoint is intact then.
@@ -39,7 +40,7 @@ def save(path: Path, arrays: Arrays, meta: Mapping[str, Any], keep: Path | None 
 
 
 def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays and the meta of a checkpoint.
+    """Read the arrays and the meta of a checkpoint.
 
     Raises:
         RdfiaError: When the file is missing, or differs in a single bit from what was written.
@@ -71,7 +72,7 @@ def save_next(folder: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:
 
 
 def load_last(folder: Path) -> tuple[Arrays, dict[str, Any]]:
-    """A run's last whole checkpoint; nothing, and empty meta, when it ended before its first one.
+    """Read a run's last whole checkpoint; return nothing, and empty meta, if it ended before its first one.
 
     Raises:
         RdfiaError: When there are checkpoints and none of them is whole.
@@ -89,7 +90,7 @@ def load_last(folder: Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of some arrays, by name: equal weights, equal digest."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of some arrays, by name: equal weights, equal digest."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         sha.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())

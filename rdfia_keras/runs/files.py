@@ -47,12 +47,12 @@ def write_atomic(path: Path, data: bytes, keep: Path | None = None) -> None:
 
 
 def to_json(value: object) -> str:
-    """JSON text, with NaN and infinities as null: other languages' parsers refuse them."""
+    """Return JSON text, with NaN and infinities as null: other languages' parsers refuse them."""
     return json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
 
 
 def finite(value: object) -> Any:
-    """A value for JSON: NaN and infinities, which it has not, become None, and paths become texts."""
+    """Return a value for JSON: NaN and infinities, which it does not have, become None, and paths become texts."""
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -63,7 +63,7 @@ def finite(value: object) -> Any:
 
 
 def file_digests(config: Config) -> dict[str, str]:
-    """The first 16 hexadecimal digits of the SHA-256 of each file that a config names, by setting.
+    """Return the first 16 hexadecimal digits of the SHA-256 of each file that a config names, by setting.
 
     Raises:
         RdfiaError: When one cannot be read.
@@ -78,7 +78,7 @@ def file_digests(config: Config) -> dict[str, str]:
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made if need be.
+    """Make a folder if it does not exist; return it.
 
     Raises:
         RdfiaError: When it cannot be made or written.

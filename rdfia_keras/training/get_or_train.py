@@ -58,6 +58,9 @@ class Resources:
         """Train an experiment of any section, from its beginning or from where a run was cut off.
 
         Args:
+            experiment: With the number of epochs that is asked for.
+            options: How and where to train.
+            resumed: The run to resume, opened.
             draw: Show progress and draw pictures of the perceptron.
 
         Raises:
@@ -98,6 +101,7 @@ def get_or_train(
     """Return the run of an experiment, trained now as far as it is not there yet.
 
     Args:
+        experiment: It is trained with the settings of the query.
         query: Which run is wanted; its data are those of `resources` if it names none.
         resources: Data and options; with `overwrite` the run is trained anew.
         store: Where to look for it; by default all of the results folder.
@@ -170,6 +174,8 @@ def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, dra
         run: Opened.
         epochs: The number of epochs it is to have.
         options: As the run was started.
+        resources: Data, back end and the last compiled perceptron.
+        draw: As of `Resources.train`.
 
     Raises:
         RdfiaError: If back end, files or data are others than at its start.

@@ -77,6 +77,11 @@ class Job:
         """Make the run's folder, with all in its `config.json` that a resume needs; or take the run to resume.
 
         Args:
+            experiment: With every default filled in.
+            data: As `prepare_data` returns them.
+            options: How and where to train.
+            device: In words.
+            resumed: The run to resume, opened; None for a new one.
             facts: Further members of `config.json`.
         """
         return cls(experiment, data, options, device, resumed or _create_run(experiment, data, options, device, facts))

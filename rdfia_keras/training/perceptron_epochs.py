@@ -118,9 +118,12 @@ def fit(
     """Train one implementation from where `state` stands, and bring it up to date as epochs are finished.
 
     Args:
+        implementation: One of `config.IMPLEMENTATIONS`.
         config: With every default filled in.
+        data: Vectors.
         state: If its `by_epoch` holds weights, those after each epoch are added.
         stop: Truth-tested between compiled calls.
+        compiled: Makes the trainer, or uses the last one again.
 
     Yields:
         The row of each finished epoch.

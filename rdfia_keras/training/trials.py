@@ -94,6 +94,8 @@ def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContext
     for a moment, and which may not see this results folder.
 
     Args:
+        trial: The trial.
+        options: With the results folder, which has the lock.
         wait: Whether to wait until another sweep has ended it.
 
     Raises:
