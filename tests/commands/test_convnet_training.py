@@ -318,6 +318,8 @@ def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, t
         compile_model(model, config)
         loss, accuracy = evaluate(model, test)
         assert (accuracy, loss) == pytest.approx((row["test_accuracy"], row["test_loss"]), rel=1e-5)
+    predictions = np.load(run.folder / "predictions.npy")
+    np.testing.assert_array_equal(predictions, predict(model, test).argmax(axis=1))
     last = checkpoint.load_last(run.folder)[0]
     weights = variables_by_path(model.weights)
     assert checkpoint.digest(weights) == record.details["weights_digest"]

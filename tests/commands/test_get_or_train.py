@@ -4,10 +4,10 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from stored_runs import change, store
+from stored_runs import change, data_gone, store
 
 from rdfia_keras.commands.sweep import run_sweep
-from rdfia_keras.config import Config, RunOptions
+from rdfia_keras.config import RunOptions
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, Sweep
@@ -25,10 +25,6 @@ def small(**settings) -> Experiment:
 
 
 SMALL = small()
-
-
-def missing(config: Config) -> Dataset:
-    raise RdfiaError(f"there is no {config.dataset}")
 
 
 def get(out, experiment, load, quick=False, overwrite=False, **query) -> Run:
@@ -84,11 +80,11 @@ def test_a_sweep_takes_finished_trials_and_trains_them_again_on_other_data(resul
 
 
 def test_a_finished_run_is_taken_with_a_warning_where_the_data_are_missing(results, tmp_path, capsys):
-    run = get(results, SMALL, missing)
+    run = get(results, SMALL, data_gone)
     assert (run.folder, run.exit_code) == (results / "cnn" / "baseline", None)
-    assert "warning: there is no cifar10; so " in capsys.readouterr().err
-    with pytest.raises(RdfiaError, match="there is no cifar10"):
-        get(tmp_path / "empty", SMALL, missing)
+    assert "warning: cifar10 is gone; so " in capsys.readouterr().err
+    with pytest.raises(RdfiaError, match="cifar10 is gone"):
+        get(tmp_path / "empty", SMALL, data_gone)
 
 
 def test_what_is_missing_is_trained_with_the_settings_of_the_query(results, tiny_images):
@@ -133,8 +129,8 @@ def test_overwrite_trains_again_and_deletes_no_other_run(results, tiny_images):
     assert record.stat().st_mtime_ns > before
     get(results, SMALL, tiny_images, quick=True, overwrite=True)
     assert runs_in(results) == ["baseline", "baseline-2", "other"]
-    with pytest.raises(RdfiaError, match="there is no cifar10"):
-        get(results, SMALL, missing, overwrite=True)
+    with pytest.raises(RdfiaError, match="cifar10 is gone"):
+        get(results, SMALL, data_gone, overwrite=True)
     assert record.exists(), "a run that cannot be trained again must stay"
 
 
