@@ -177,8 +177,8 @@ def test_settings_that_repeat_a_declaration_take_its_name_figure_and_length(expe
     asked = replace(experiment.config, seed=3)
     if experiment.config.epochs:
         asked = replace(asked, epochs=None)
-    found = match_registered(asked)
-    assert found == replace(experiment, config=replace(experiment.config, seed=3))
+    match = match_registered(asked)
+    assert match == replace(experiment, config=replace(experiment.config, seed=3))
     if experiment.config.epochs:
         assert match_registered(replace(asked, epochs=7)).config.epochs == 7
         assert match_registered(replace(asked, epochs=7)).reference == experiment.reference
@@ -201,9 +201,9 @@ def test_defaults_need_not_be_written_out(experiment):
 
 def test_settings_of_their_own_get_a_name_of_their_own():
     asked = CnnConfig(normalize=True, augmentations=("crop", "flip", "hue"), lr=0.05, epochs=7)
-    found = match_registered(asked)
-    assert found == Experiment(name="crop-flip-hue-lr-0.05", config=asked.resolve())
-    assert (found.reference, found.base) == (Reference(), None)
+    match = match_registered(asked)
+    assert match == Experiment(name="crop-flip-hue-lr-0.05", config=asked.resolve())
+    assert (match.reference, match.base) == (Reference(), None)
     assert match_registered(replace(asked, augmentations=("crop", "flip"))).name == "augment-lr-0.05"
     assert match_registered(replace(ZCA.config, whitening_epsilon=0.1)).reference.published is None
 
@@ -249,8 +249,8 @@ def test_no_name_is_that_of_another_declaration(rung):
     alone = CnnConfig(**rung, normalize=False)
     assert match_registered(alone).name.startswith("no-normalize-")
     for config in (alone, CnnConfig(**rung, normalize=True, batch_size=7), CnnConfig(**rung, seed=1)):
-        found = match_registered(config)
-        assert found.name not in REGISTRY or same_identity(REGISTRY[found.name].config, config)
+        match = match_registered(config)
+        assert match.name not in REGISTRY or same_identity(REGISTRY[match.name].config, config)
 
 
 def test_on_other_data_nothing_published_stands_beside_an_experiment():
