@@ -1,4 +1,4 @@
-"""Checkpoints: equal when whole, never half; models from outside: ours or refused."""
+"""Checkpoints: equal when whole, never half; models from outside are this package's or refused."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments.registry import BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model, save_model
-from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs import checkpoint
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b/path": np.array(3, np.int64), "c": np.zeros((0, 2))}
 
@@ -24,8 +24,8 @@ def content_of(path) -> bytes:
 
 
 def test_what_is_saved_comes_back_bit_equal(tmp_path):
-    checkpoints.save(tmp_path / "x.ckpt", ARRAYS, {"history": [1 / 3]})
-    arrays, meta = checkpoints.load(tmp_path / "x.ckpt")
+    checkpoint.save(tmp_path / "x.ckpt", ARRAYS, {"history": [1 / 3]})
+    arrays, meta = checkpoint.load(tmp_path / "x.ckpt")
     assert meta == {"history": [1 / 3]}
     assert list(arrays) == list(ARRAYS)
     with np.load(io.BytesIO(content_of(tmp_path / "x.ckpt"))) as archive:
@@ -37,7 +37,7 @@ def test_what_is_saved_comes_back_bit_equal(tmp_path):
 
 def test_any_flipped_bit_and_any_cut_is_noticed(tmp_path):
     path = tmp_path / "x.ckpt"
-    checkpoints.save(path, ARRAYS, {})
+    checkpoint.save(path, ARRAYS, {})
     whole = path.read_bytes()
     for position in range(0, len(whole), 7):
         flipped = bytearray(whole)
@@ -45,25 +45,25 @@ def test_any_flipped_bit_and_any_cut_is_noticed(tmp_path):
         for content in (bytes(flipped), whole[:position]):
             path.write_bytes(content)
             with pytest.raises(RdfiaError, match="damaged"):
-                checkpoints.load(path)
+                checkpoint.load(path)
 
 
-def test_the_one_before_is_the_fallback(tmp_path):
+def test_the_previous_checkpoint_is_the_fallback(tmp_path):
     for epoch in (1, 2):
-        checkpoints.save_next(tmp_path, ARRAYS, {"epoch": epoch})
-    assert checkpoints.load_last(tmp_path)[1] == {"epoch": 2}
+        checkpoint.save_next(tmp_path, ARRAYS, {"epoch": epoch})
+    assert checkpoint.load_last(tmp_path)[1] == {"epoch": 2}
     (tmp_path / "checkpoints" / "last.ckpt").write_bytes(b"")
-    assert checkpoints.load_last(tmp_path)[1] == {"epoch": 1}
+    assert checkpoint.load_last(tmp_path)[1] == {"epoch": 1}
     (tmp_path / "checkpoints" / "previous.ckpt").write_bytes(b"x")
     with pytest.raises(RdfiaError, match=r"last.ckpt is damaged.*previous.ckpt is damaged.*start a new run"):
-        checkpoints.load_last(tmp_path)
-    assert checkpoints.load_last(tmp_path / "nothing yet") == ({}, {})
+        checkpoint.load_last(tmp_path)
+    assert checkpoint.load_last(tmp_path / "nothing yet") == ({}, {})
 
 
 def test_equal_arrays_have_equal_digests():
     other = {**ARRAYS, "a": ARRAYS["a"] + np.float32(1e-6)}
-    assert checkpoints.digest(ARRAYS) == checkpoints.digest(dict(reversed(ARRAYS.items())))
-    assert checkpoints.digest(ARRAYS) != checkpoints.digest(other)
+    assert checkpoint.digest(ARRAYS) == checkpoint.digest(dict(reversed(ARRAYS.items())))
+    assert checkpoint.digest(ARRAYS) != checkpoint.digest(other)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def saved(tmp_path_factory):
     return model, path
 
 
-def test_a_model_of_ours_loads(saved):
+def test_a_saved_model_loads(saved):
     model, path = saved
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
     np.testing.assert_allclose(

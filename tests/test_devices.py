@@ -11,11 +11,11 @@ from keras import ops
 from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from rdfia_keras.models.whitening import Whitening, two_parts
-from rdfia_keras.runs import checkpoints
-from rdfia_keras.sections import cnn
+from rdfia_keras.runs import checkpoint as checkpoints
 from rdfia_keras.system import backend
 from rdfia_keras.system.backend import capability_of, compute_capability, precision_warning
 from rdfia_keras.system.terminal import Progress
+from rdfia_keras.training import train_convnet
 
 
 class Clock:
@@ -119,9 +119,9 @@ def test_there_is_no_capability_without_a_gpu():
 
 
 def test_the_warning_is_shown_before_training(rdfia_here, image_folder, monkeypatch):
-    monkeypatch.setattr(cnn, "check_device", lambda device: GPU)
-    monkeypatch.setattr(cnn, "compute_capability", lambda: (7, 5))
-    monkeypatch.setattr(cnn, "uses_tf32", lambda: False)
+    monkeypatch.setattr(train_convnet, "check_device", lambda device: GPU)
+    monkeypatch.setattr(train_convnet, "compute_capability", lambda: (7, 5))
+    monkeypatch.setattr(train_convnet, "uses_tf32", lambda: False)
     args = ("cnn", "--dataset", image_folder, "--model", "dense", "--precision", "mixed_bfloat16", "--quick", "--json")
     done = rdfia_here(*args)
     assert done.stderr.splitlines()[0] == f"warning: {NO_INSTRUCTIONS.format('7.5')}"
@@ -225,7 +225,7 @@ def test_tf32_is_used_on_a_gpu_that_has_it_unless_it_is_turned_off(
 
 
 def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder, monkeypatch):
-    monkeypatch.setattr(cnn, "uses_tf32", lambda: True)
+    monkeypatch.setattr(train_convnet, "uses_tf32", lambda: True)
     assert rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", 1).returncode == 0
     (folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
     assert json.loads((folder / "metrics.json").read_text())["details"]["tf32"] is True
@@ -236,7 +236,6 @@ def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder, 
         f"error: cannot resume {folder}: device was gpu and is cpu now, so it would not end with the same bits; resume "
         "it where it was started, or start a new run\n"
     )
-    for command in (("resume", folder), ("cnn", "--resume", folder)):
-        done = rdfia_here(*command, "--epochs", 2)
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
-        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept
+    done = rdfia_here("resume", folder, "--epochs", 2)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == kept

@@ -193,7 +193,7 @@ def test_reference_runs_say_of_the_report_what_the_registry_says():
 
 def test_a_pause_of_the_machine_counts_in_no_duration():
     """One epoch of the batch-norm run lasted two hours: the machine was asleep."""
-    run = reference_store().find_finished(Query(config=REGISTRY["batch-norm"].config))
+    run = reference_store().find_finished(Query(config=REGISTRY["batch-norm"].config, any_precision=True))
     assert max(row["seconds"] for row in run.history()) > 6000
     assert run.record.seconds < 60 * 100
 

@@ -5,18 +5,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rdfia_keras.sections.get_or_train import query_of
 from stored_runs import change, no_data, query, store
 
 from rdfia_keras.analysis import figures, tables
-from rdfia_keras.analysis.published import reference_run
+from rdfia_keras.analysis.published import reference_run, wanted_run
+from rdfia_keras.commands.figure import draw_figures
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.experiments.registry import BASELINE, CIRCLES, LR_1, SVM_KERNELS
 from rdfia_keras.runs.files import to_json
-from rdfia_keras.sections import figure, svm
+from rdfia_keras.training.get_or_train import Resources
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def all_stored(tmp_path_factory):
     for experiment in REGISTRY.values():
         if experiment is not SVM_KERNELS:
             store(out, experiment, best=experiment.reference.published or 0.6)
-    svm.train(SVM_KERNELS, load_vectors("circles"), RunOptions(out=out))
+    Resources(RunOptions(out=out)).train(SVM_KERNELS, RunOptions(out=out))
     return out
 
 
@@ -36,18 +36,14 @@ def results(all_stored, tmp_path):
     return shutil.copytree(all_stored, tmp_path / "results")
 
 
-def usual(experiment):
-    """What `rdfia figure` asks for without options."""
-    return query_of(experiment, 0, None, None, False)
-
-
-def draw(key, out, asked=usual, **options):
-    return figure.run([FIGURES[key]], asked, RunOptions(out=out), **options)
+def draw(key, out, query=wanted_run, load=no_data, train=False):
+    """Draw a figure as `rdfia figure` does without options; nothing is loaded or trained unless it is asked for."""
+    return draw_figures([key], query, Resources(RunOptions(out=out), load), train)
 
 
 @pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7", "10", "23", "flips"])
 def test_every_kind_of_figure_is_drawn_from_your_records_alone(results, key):
-    drawn = draw(key, results, load=no_data)
+    drawn = draw(key, results)
     (path,) = drawn.paths
     assert drawn.exit_code == 0 and 5000 < path.stat().st_size < 150_000
     assert len(drawn.data["figures"]) == len(FIGURES[key].panels)
@@ -60,9 +56,9 @@ def test_every_kind_of_figure_is_drawn_from_your_records_alone(results, key):
 def test_without_runs_every_figure_is_drawn_from_the_reference(tmp_path, key):
     if missing := [name for name, _ in FIGURES[key].panels if reference_run(REGISTRY[name]) is None]:
         with pytest.raises(RdfiaError, match=f"no finished run of {missing[0]} with seed 0 .*; add --train"):
-            draw(key, tmp_path, load=no_data)
+            draw(key, tmp_path)
         return
-    drawn = draw(key, tmp_path, load=no_data)
+    drawn = draw(key, tmp_path)
     assert drawn.paths[0].stat().st_size > 5000
     for row in drawn.data["figures"]:
         assert row["source"] == "the reference" and row["best"] is None and 0.09 < row["reference"] <= 1
@@ -70,7 +66,7 @@ def test_without_runs_every_figure_is_drawn_from_the_reference(tmp_path, key):
 
 
 def test_a_row_has_yours_beside_the_published_value_and_the_reference(results):
-    (row,) = draw("12", results, load=no_data).data["figures"]
+    (row,) = draw("12", results).data["figures"]
     assert (row["published"], row["best"], row["experiment"]) == (0.80, pytest.approx(0.80), "augment")
     assert row["reference"] not in (None, row["best"])
 
@@ -97,21 +93,21 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
 
 
 def test_a_figure_is_drawn_again_byte_by_byte(results):
-    pictures = [draw("7", results, load=no_data).paths[0].read_bytes() for _ in range(2)]
+    pictures = [draw("7", results).paths[0].read_bytes() for _ in range(2)]
     assert pictures[0] == pictures[1]
 
 
 def test_a_run_that_is_nowhere_is_an_error_that_names_train(tmp_path):
     with pytest.raises(RdfiaError, match=r"baseline with seed 5 and 30 epochs or more; add --train"):
-        draw("7", tmp_path, lambda experiment: query(change(experiment, seed=5)), load=no_data)
+        draw("7", tmp_path, lambda experiment: query(change(experiment, seed=5)))
     with pytest.raises(RdfiaError, match=r"in mixed_float16; add --train"):
-        draw("7", tmp_path, lambda experiment: query(experiment, precision="mixed_float16"), load=no_data)
+        draw("7", tmp_path, lambda experiment: wanted_run(experiment, precision="mixed_float16"))
 
 
 def test_a_killed_svm_run_is_made_again(results):
     circles = load_vectors("circles")
     (results / "svm" / "kernels" / "metrics.json").unlink()
-    drawn = draw("5", results, train=True, load=lambda config: circles)
+    drawn = draw("5", results, load=lambda config: circles, train=True)
     source = Path(drawn.data["figures"][0]["source"])
     assert drawn.paths[0].exists() and source.is_relative_to(results) and (source / "metrics.json").exists()
 
@@ -119,12 +115,12 @@ def test_a_killed_svm_run_is_made_again(results):
 def test_a_missing_history_names_the_file(tmp_path):
     (store(tmp_path, BASELINE) / "history.csv").unlink()
     with pytest.raises(RdfiaError, match=r"baseline/history\.csv"):
-        draw("7", tmp_path, load=no_data)
+        draw("7", tmp_path)
 
 
 def test_a_diverged_run_has_its_figure(tmp_path):
     store(tmp_path, LR_1, status="failed", epochs=3)
-    drawn = draw("10", tmp_path, load=no_data)
+    drawn = draw("10", tmp_path)
     assert drawn.paths[0].exists() and drawn.data["figures"][0]["source"] == str(tmp_path / "cnn" / "lr-1")
 
 
@@ -133,7 +129,7 @@ def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path):
     (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
     record = json.loads((folder / "metrics.json").read_text()) | {"best": None, "final": None, "epochs": 0}
     (folder / "metrics.json").write_text(to_json(record))
-    drawn = draw("7", tmp_path, load=no_data)
+    drawn = draw("7", tmp_path)
     assert drawn.paths[0].exists()
     assert (drawn.data["figures"][0]["best"], drawn.data["figures"][0]["source"]) == (None, str(folder))
 
@@ -142,4 +138,4 @@ def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path):
 def test_a_damaged_panels_file_is_named(results, content):
     (results / "svm" / "kernels" / "panels.npz").write_bytes(content)
     with pytest.raises(RdfiaError, match=r"panels\.npz"):
-        draw("4", results, load=no_data)
+        draw("4", results)

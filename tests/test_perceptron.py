@@ -8,13 +8,13 @@ import pytest
 import tensorflow as tf
 
 from rdfia_keras.config import MlpConfig, RunOptions
-from rdfia_keras.data import load_vectors, one_hot
-from rdfia_keras.data.initial_weights import init_params
+from rdfia_keras.data import Dataset, load_vectors, one_hot
+from rdfia_keras.data.initial_weights import init, init_params
 from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.models import perceptron
-from rdfia_keras.sections import mlp
-from rdfia_keras.training import perceptron as training
 from rdfia_keras.training.callbacks import Diverged, epoch_order
+from rdfia_keras.training.perceptron_epochs import CompiledEpochs, State, fit
+from rdfia_keras.training.train_perceptron import largest_difference, train_perceptron
 
 
 @pytest.fixture
@@ -74,25 +74,27 @@ def test_loss_stays_finite_where_the_naive_one_overflows():
     assert np.isfinite(perceptron.forward(params, np.array([[5.0, -5.0]]))["y_hat"]).all()
 
 
-def train(name: str, config: MlpConfig, state: training.State | None = None) -> training.State:
-    data = load_vectors("circles")
-    state = state or training.State(training.init(config, data))
-    training.train(name, config, data, state, False, lambda row: None)
+def train(name: str, config: MlpConfig, state: State | None = None, data: Dataset | None = None) -> State:
+    """Train on the circles, from the initial weights or from where a training was cut off."""
+    data = data or load_vectors("circles")
+    state = state or State(init(config, data))
+    for _ in fit(name, config, data, state, False, CompiledEpochs()):
+        pass
     return state
 
 
 @pytest.fixture(scope="module")
-def whole() -> dict[str, training.State]:
+def whole() -> dict[str, State]:
     """Six epochs of each implementation that nothing interrupted."""
     return {name: train(name, MlpConfig(epochs=6)) for name in perceptron.IMPLEMENTATIONS}
 
 
-def assert_equal(states: list[training.State]) -> None:
-    assert mlp.largest_difference([state.history for state in states]) < 1e-12
+def assert_equal(states: list[State]) -> None:
+    assert largest_difference([state.history for state in states]) < 1e-12
     for other in states[1:]:
         for name in perceptron.PARAMETERS:
             np.testing.assert_allclose(other.weights[name], states[0].weights[name], atol=1e-12)
-    assert not np.allclose(states[0].weights["W_h"], training.init(MlpConfig(), load_vectors("circles"))["W_h"])
+    assert not np.allclose(states[0].weights["W_h"], init(MlpConfig(), load_vectors("circles"))["W_h"])
 
 
 def test_four_implementations_give_equal_curves(whole):
@@ -109,7 +111,7 @@ def test_four_implementations_learn_from_the_examples_that_are_left_over():
 def test_each_example_is_learnt_from_once_in_an_epoch():
     """Two epochs of batches that leave 8 examples over, beside the same by NumPy."""
     config, data = MlpConfig(epochs=2, batch_size=16), load_vectors("circles")
-    p, y = training.init(config, data), one_hot(data.train.y, 2)
+    p, y = init(config, data), one_hot(data.train.y, 2)
     for epoch in range(2):
         order = epoch_order(config.seed, epoch, len(data.train))
         for batch in np.split(order, range(16, len(order), 16)):
@@ -131,7 +133,7 @@ def test_it_learns_the_circles():
 
 
 @pytest.mark.parametrize("name", ["manual", "optimizer"])
-def test_a_training_that_goes_on_ends_bit_equal(whole, name):
+def test_a_resumed_training_ends_bit_equal(whole, name):
     resumed = train(name, MlpConfig(epochs=6), train(name, MlpConfig(epochs=2)))
     for parameter in perceptron.PARAMETERS:
         np.testing.assert_array_equal(resumed.weights[parameter], whole[name].weights[parameter])
@@ -140,12 +142,8 @@ def test_a_training_that_goes_on_ends_bit_equal(whole, name):
 
 def test_a_validation_set_is_measured_after_each_epoch():
     config, data = MlpConfig(epochs=3, validation=0.2), load_vectors("circles").hold_out(0.2, seed=0)
-    states = {}
-    for name in ("manual", "layers"):
-        states[name] = training.State(training.init(config, data))
-        training.train(name, config, data, states[name], False, lambda row: None)
-    alone = training.State(training.init(config, data))
-    training.train("manual", config, replace(data, validation=None), alone, False, lambda row: None)
+    states = {name: train(name, config, data=data) for name in ("manual", "layers")}
+    alone = train("manual", config, data=replace(data, validation=None))
     row, network = states["manual"].history[-1], perceptron.Manual(states["manual"].weights, eta=0.0)
     y = np.eye(2)[data.validation.y]
     p = perceptron.predict(network, data.validation.x)
@@ -158,7 +156,7 @@ def test_a_validation_set_is_measured_after_each_epoch():
     assert [row["test_loss"] for row in alone.history] == [row["test_loss"] for row in states["manual"].history]
 
 
-def test_divergence_is_told_and_keeps_the_last_good_weights():
+def test_divergence_is_reported_and_keeps_the_last_good_weights():
     state = train("manual", MlpConfig(epochs=1))
     before = state.weights["W_h"].copy()
     with pytest.raises(Diverged, match=r"manual: the training loss is .* after epoch 2"):
@@ -192,7 +190,7 @@ def test_initial_weights_follow_seed_and_std():
 
 def test_a_record_has_no_path_of_the_machine(tmp_path):
     short = replace(CIRCLES, config=replace(CIRCLES.config, epochs=2, implementation="manual"))
-    finished = mlp.train(short, load_vectors("circles"), RunOptions(out=tmp_path))
-    text = (finished.folder / "metrics.json").read_text()
+    run = train_perceptron(short, load_vectors("circles"), RunOptions(out=tmp_path))
+    text = (run.folder / "metrics.json").read_text()
     assert str(tmp_path) not in text and "source" not in json.loads(text)["dataset"]
     assert np.isfinite(json.loads(text)["seconds"])

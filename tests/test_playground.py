@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rdfia_keras.commands.playground import playground
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, Split, load_vectors
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.learn import trainer
 from rdfia_keras.learn.exercise import differences
 from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.sections import playground as section
 from rdfia_keras.sections.homework import make_problem
 from rdfia_keras.web.playground import playground_page as playground
 from rdfia_keras.web.report import report_page
@@ -356,7 +356,7 @@ def test_the_page_begins_where_the_command_says(tmp_path):
     path = tmp_path / "w.json"
     path.write_text(json.dumps(weights))
     config = MlpConfig(lr=2.0, hidden_units=1, seed=3, init=str(path))
-    done = section.run(config, RunOptions(out=tmp_path / "out"))
+    done = playground(config, RunOptions(out=tmp_path / "out"))
     html = done.paths[0].read_text(encoding="utf-8")
     facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
     assert done.data["bytes"] == len(html.encode())
@@ -387,7 +387,7 @@ def test_the_page_begins_where_the_command_says(tmp_path):
 )
 def test_what_the_page_cannot_train_is_refused(tmp_path, settings, error, sentence):
     with pytest.raises(error, match=sentence):
-        section.run(MlpConfig(**settings), RunOptions(out=tmp_path / "out"))
+        playground(MlpConfig(**settings), RunOptions(out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -396,4 +396,4 @@ def test_too_many_points_or_classes_are_refused(tmp_path):
     for rows in ([f"{n},0,{n % 2},train" for n in range(2001)], [f"0,0,{n},train" for n in range(7)]):
         path.write_text("\n".join(["x1,x2,class,split", *rows, "0,0,0,test"]))
         with pytest.raises(RdfiaError, match="give a smaller file"):
-            section.run(MlpConfig(dataset=str(path)), RunOptions(out=tmp_path / "out"))
+            playground(MlpConfig(dataset=str(path)), RunOptions(out=tmp_path / "out"))

@@ -10,24 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD
-=======
-from rdfia_keras.runs.records import read_record
->>>>>>> core
 
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
-<<<<<<< HEAD
 from rdfia_keras.runs import environment as environments
 from rdfia_keras.runs import files, history
 from rdfia_keras.runs.environment import environment
 from rdfia_keras.runs.record import SCHEMA, Record
-=======
-from rdfia_keras.runs import files, records
-from rdfia_keras.runs.environment import environment
-from rdfia_keras.runs.record import Record
->>>>>>> core
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import reference_store
 
@@ -336,7 +326,7 @@ def test_a_damaged_or_unknown_record_is_none(tmp_path, content):
 
 
 def test_a_run_without_a_record_has_no_result(tmp_path):
-    with begin(tmp_path) as run, pytest.raises(RdfiaError, match="has not ended yet .unfinished.: run rdfia resume"):
+    with begin(tmp_path) as run, pytest.raises(RdfiaError, match=r"has not ended yet \(unfinished\): run rdfia resume"):
         _ = run.result
 
 

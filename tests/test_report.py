@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from stored_runs import change, store
 
+from rdfia_keras.commands.report import report
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
 from rdfia_keras.plots import charts
-from rdfia_keras.runs import checkpoints
+from rdfia_keras.runs import checkpoint as checkpoints
 from rdfia_keras.runs.files import finite
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
-from rdfia_keras.sections import report
 from rdfia_keras.web.report.answers import answers, answers_to, to_html
 from rdfia_keras.web.report.plotly_charts import to_plotly
 from rdfia_keras.web.report.weights import PARAMETERS, read_weights
@@ -27,7 +27,7 @@ EVIL = '</script><script>alert("x")</script>'
 
 def made(out) -> tuple[str, dict]:
     """The page of a results folder, and the data in it."""
-    html = report.run(RunOptions(out=out)).paths[0].read_text(encoding="utf-8")
+    html = report(RunOptions(out=out)).paths[0].read_text(encoding="utf-8")
     return html, json.loads(re.search(r'id="report-data">(.*?)</script>', html, re.DOTALL)[1])
 
 

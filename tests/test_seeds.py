@@ -12,7 +12,7 @@ from rdfia_keras.analysis import reference_tables, seeds
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.experiments import LADDER, REGISTRY
 from rdfia_keras.experiments.registry import BATCH_1, BATCH_50, BATCH_NORM, CIRCLES, LR_2
-from rdfia_keras.runs.store import REFERENCE_FOLDER, Query, reference_store
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 
 SEEDS = 3
 
@@ -87,7 +87,7 @@ def test_a_longer_reference_run_is_compared_over_the_experiments_epochs(epochs):
     experiment = replace(BATCH_NORM, config=BATCH_NORM.config.with_epochs(epochs))
     run = reference_run(experiment)
     assert run.record.epochs == 60
-    compared = compare_with_published(experiment, run, reference_store(), lambda base: Query(config=base.config))
+    compared = compare_with_published(experiment, run, reference_store())
     assert compared["reference"] == pytest.approx(max(accuracies("batch-norm", 0)[:epochs]))
 
 

@@ -133,16 +133,14 @@ def run_curves(rows: Rows, label: str = "", published: float | None = None, refe
         series = [
             curve(rows, f"{split}_{quantity}", split, split, SPLITS[split], max_marked=MAX_MARKED) for split in splits
         ]
-        charts.append(_over_epochs(series, quantity, label, published, reference, _summary(rows, quantity, published)))
-    loss, accuracy = charts
-    remarks = [_star(rows, "test_accuracy", "best test", "test")]
-    if "validation" in splits:
-        remarks.append(_star(rows, "validation_accuracy", "selected test", "validation"))
-    return [_with(loss, _divergence(rows, loss)), _with(accuracy, remarks)]
-
-
-def _with(chart: Chart, remarks: Iterable[Series | None]) -> Chart:
-    return replace(chart, series=(*chart.series, *(remark for remark in remarks if remark)))
+        if quantity == "loss":
+            remarks = _divergence(rows, series)
+        else:
+            remarks = _star(rows, "test_accuracy", "best test", "test")
+            remarks += _star(rows, "validation_accuracy", "selected test", "validation")
+        summary = _summary(rows, quantity, published)
+        charts.append(_over_epochs(series, quantity, label, published, reference, summary, remarks))
+    return charts
 
 
 def several_runs_curves(
@@ -169,16 +167,23 @@ def curve(rows: Rows, column: str, name: str, colour: str, line: str, max_marked
 
 
 def _over_epochs(
-    series: list[Series], quantity: str, label: str, published: float | None, reference: Rows, summary: str
+    lines: list[Series],
+    quantity: str,
+    label: str,
+    published: float | None,
+    reference: Rows,
+    summary: str,
+    remarks: Sequence[Series] = (),
 ) -> Chart:
     if reference:
-        series.append(curve(reference, f"test_{quantity}", "reference, test", "reference", "dashdot"))
-    kind = "percent" if quantity == "accuracy" else "log" if _is_pressed_flat(series) else "number"
+        lines.append(curve(reference, f"test_{quantity}", "reference, test", "reference", "dashdot"))
+    kind = "percent" if quantity == "accuracy" else "log" if _is_pressed_flat(lines) else "number"
     if quantity == "accuracy" and published is not None:
-        epochs = [x for one in series for x in one.x]
-        series.append(published_line(published, min(epochs), max(*epochs, 2)))
+        epochs = [x for series in lines for x in series.x]
+        lines.append(published_line(published, min(epochs), max(*epochs, 2)))
     title = f"{label}: {quantity}" if label else quantity
-    return Chart(title, summary, Axis("epoch", "whole"), Axis(QUANTITIES[quantity], kind), tuple(series))
+    axes = Axis("epoch", "whole"), Axis(QUANTITIES[quantity], kind)
+    return Chart(title, summary, *axes, (*lines, *remarks))
 
 
 def published_line(value: float, first: float, last: float, name: str = "", colour: str = "published") -> Series:
@@ -187,9 +192,9 @@ def published_line(value: float, first: float, last: float, name: str = "", colo
     return Series(label, [first, last], [100 * value] * 2, colour, "longdash", is_remark=True)
 
 
-def _is_pressed_flat(series: Iterable[Series]) -> bool:
+def _is_pressed_flat(lines: Iterable[Series]) -> bool:
     """Return whether a few values would leave no height for all others on an axis that is not logarithmic."""
-    values = [value for one in series for value in one.y if value is not None]
+    values = [value for series in lines for value in series.y if value is not None]
     return bool(values) and min(values) > 0 and max(values) > 50 * statistics.median(values)
 
 
@@ -201,26 +206,25 @@ def _column(rows: Rows, name: str, scale: float = 1) -> list[float | None]:
     return [number(row[name], scale) for row in rows]
 
 
-def _star(rows: Rows, by: str, name: str, colour: str) -> Series | None:
-    """Mark the test accuracy of the epoch in which the column `by` is highest."""
+def _star(rows: Rows, by: str, name: str, colour: str) -> list[Series]:
+    """Mark the test accuracy of the epoch in which the column `by` is highest, if there is such an epoch."""
     complete = [row for row in rows if number(row.get(by)) is not None and number(row["test_accuracy"]) is not None]
     if not complete:
-        return None
+        return []
     best = max(complete, key=lambda row: row[by])
     accuracy = 100 * best["test_accuracy"]
     label = f"{name} {accuracy:.1f} % (epoch {best['epoch']})"
-    return Series(label, [best["epoch"]], [accuracy], colour, marker="star", is_remark=True)
+    return [Series(label, [best["epoch"]], [accuracy], colour, marker="star", is_remark=True)]
 
 
-def _divergence(rows: Rows, loss: Chart) -> list[Series]:
+def _divergence(rows: Rows, losses: Iterable[Series]) -> list[Series]:
     """Mark the first epoch whose loss is not finite, if there is one."""
     lost = [row["epoch"] for row in rows if number(row["train_loss"]) is None or number(row["test_loss"]) is None]
-    values = [y for series in loss.series for y in series.y if y is not None] or [0.0]
-    ends = [min(values), max(values)]
-    return [
-        Series(f"first not finite: epoch {epoch}", [epoch] * 2, ends, "published", "longdash", is_remark=True)
-        for epoch in lost[:1]
-    ]
+    if not lost:
+        return []
+    values = [y for series in losses for y in series.y if y is not None] or [0.0]
+    label = f"first not finite: epoch {lost[0]}"
+    return [Series(label, [lost[0]] * 2, [min(values), max(values)], "quiet", "longdash", is_remark=True)]
 
 
 def _summary(rows: Rows, quantity: str, published: float | None = None) -> str:
@@ -363,18 +367,12 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
     for measure, (name, colour, marker, side) in SWEEP_MEASURES.items():
         if not all(row.get(measure) for row in rows):
             continue
-        pairs = [(label, v) for label, row in zip(labels, rows, strict=True) for v in row[measure]["values"]]
-        singles = Series(
-            f"single runs, {name}",
-            [label for label, _ in pairs],
-            [number(v, 100) for _, v in pairs],
-            colour,
-            "",
-            marker,
-        )
+        pairs = [(label, value) for label, row in zip(labels, rows, strict=True) for value in row[measure]["values"]]
+        x, y = [label for label, _ in pairs], [number(value, 100) for _, value in pairs]
+        singles = Series(f"single runs, {name}", x, y, colour, marker=marker, is_pale=True)
         means = _means(name, labels, [(row[measure]["mean"], row[measure]["std"]) for row in rows], colour, marker)
         is_minor = measure != "final"
-        series.append(replace(singles, is_pale=True, is_minor=is_minor, side=side))
+        series.append(replace(singles, is_minor=is_minor, side=side))
         series.append(replace(means, is_minor=is_minor, side=side))
     name, colour, marker = EXPERIMENT_VALUES["published"]
     published = [None if row.get("published") is None else (row["published"], None) for row in rows]

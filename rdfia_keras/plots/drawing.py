@@ -50,7 +50,6 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
     panels = figure.subplots(1, 2)
     draw_charts(panels, charts.run_curves(history, published=published))
     for axes in panels:
-        axes.set_title("")
         # Under the panel, where it cannot hide a curve.
         axes.legend(
             loc="upper center",
@@ -130,8 +129,8 @@ def sweep_curves(rows: Rows, title: str) -> Figure:
     loss, accuracy = charts.mean_curves(chosen)
     draw_charts(panels, [loss, accuracy])
     # A run that overshoots would flatten all others.
-    means = sorted(value for series in loss.series for value in series.y if value is not None)
-    panels[0].set_ylim(0, min(1.1 * means[int(0.98 * (len(means) - 1))], 3.0))
+    tops = [_values(series.y) + (_values(series.errors) if len(series.errors) else 0) for series in loss.series]
+    panels[0].set_ylim(0, min(1.05 * float(np.nanquantile(np.concatenate(tops), 0.98)), 3.0))
     legend_below(figure, panels[1], accuracy, 9 if max(len(series.name) for series in accuracy.series) < 8 else 3)
     return figure
 

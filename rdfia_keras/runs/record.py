@@ -70,10 +70,11 @@ class Record:
         Raises:
             KeyError, TypeError, ValueError: If it is not a record of this package.
         """
-        if values["schema"] != SCHEMA or values["status"] not in ENDINGS:
-            raise ValueError(f"schema {values['schema']}, status {values['status']}")
+        if values["schema"] != SCHEMA or values["status"] not in ENDINGS or not isinstance(values["quick"], bool):
+            raise ValueError(f"schema {values['schema']}, status {values['status']}, quick {values['quick']}")
         checked = dict(values)
         checked["config"] = CONFIGS[values["section"]].from_dict(values["config"])
+        checked["experiment"] = str(values["experiment"])
         checked["epochs"] = int(values["epochs"])
         checked["seconds"] = float(values["seconds"])
         for name in ("reference", "dataset", "details", "environment"):

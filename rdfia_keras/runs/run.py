@@ -24,7 +24,8 @@ from rdfia_keras.runs.record import Record
 FILES = ("config.json", "metrics.json")
 # What reading a damaged file may raise.
 UNREADABLE_ERRORS = (
-    *(RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError),
+    *(RdfiaError, OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError),
+    RecursionError,
     csv.Error,
 )
 

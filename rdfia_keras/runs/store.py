@@ -140,6 +140,8 @@ class RunStore:
 
     def find_resumable(self, query: Query) -> Run | None:
         """Return a run that was cut off, or is shorter than wanted, and that no process writes."""
+        if query.config.epochs is None:  # Kernels are fitted in a moment.
+            return None
         for run in self.runs(query.config.section):
             # Without a checkpoint there is nothing to resume from; without an epoch there is nothing to lose.
             if not run.has_checkpoint() and run.curve():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from waiting import wait
 
+from rdfia_keras.commands.playground import playground
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.learn.exercises import EXERCISES
-from rdfia_keras.sections import playground
 from rdfia_keras.training.callbacks import epoch_order
 from rdfia_keras.training.perceptron_epochs import State, init, train
 
@@ -18,7 +18,7 @@ SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    return playground.run(MlpConfig(), RunOptions(out=tmp_path_factory.mktemp("page"))).paths[0]
+    return playground(MlpConfig(), RunOptions(out=tmp_path_factory.mktemp("page"))).paths[0]
 
 
 def part(page, section, name):

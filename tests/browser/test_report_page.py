@@ -11,11 +11,11 @@ from PIL import Image
 from stored_runs import change, store
 from waiting import wait
 
+from rdfia_keras.commands.report import report
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
-from rdfia_keras.sections import report
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 MARKS = ".trace, .contourlayer path"
@@ -24,7 +24,7 @@ MARKS = ".trace, .contourlayer path"
 @pytest.fixture(scope="session")
 def path(tmp_path_factory):
     """The page of the reference results alone."""
-    return report.run(RunOptions(out=tmp_path_factory.mktemp("page"))).paths[0].resolve()
+    return report(RunOptions(out=tmp_path_factory.mktemp("page"))).paths[0].resolve()
 
 
 def rows(page):
@@ -205,7 +205,7 @@ def test_a_thousand_runs_open_within_five_seconds(tmp_path, open_page):
     for n in range(1000):
         experiment = REGISTRY[names[n % len(names)]]
         store(tmp_path, change(experiment, seed=n), best=0.5 + (37 * n % 100) / 250, name=f"{experiment.name}-seed-{n}")
-    path = report.run(RunOptions(out=tmp_path)).paths[0].resolve()
+    path = report(RunOptions(out=tmp_path)).paths[0].resolve()
     # Others may be busy on this machine, which the page cannot help: the best of three.
     seconds = []
     while len(seconds) < 3 and min(seconds, default=5) >= 5:
@@ -232,7 +232,7 @@ def test_untrusted_names_and_damaged_records_open_and_are_told(tmp_path, open_pa
     (folder / "history.csv").write_text(history.replace("0.1,1.0,", "0.1,nan,", 1))
     cut = store(tmp_path, REGISTRY["normalize"])
     (cut / "metrics.json").write_text((cut / "metrics.json").read_text()[:300])
-    path = report.run(RunOptions(out=tmp_path)).paths[0].resolve()
+    path = report(RunOptions(out=tmp_path)).paths[0].resolve()
     page = open_page(path)
     assert "cnn/normalize" in page.locator("#troubles").text_content()
     rows(page).first.locator("a").click()

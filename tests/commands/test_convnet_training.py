@@ -1,7 +1,6 @@
-"""Trainings of the convnet: what is cut off, resumed or made longer ends bit-equal; checkpoints; whole runs."""
+"""Trainings of the convnet: a training that was cut off or made longer ends bit-equal; checkpoints; whole runs."""
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from trainings import Doing, assert_equal_training, numbers
 
+from rdfia_keras.analysis.tables import run_result
 from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
@@ -19,9 +19,7 @@ from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model
-from rdfia_keras.runs import checkpoints
-from rdfia_keras.runs.files import to_json
-from rdfia_keras.sections import cnn
+from rdfia_keras.runs import checkpoint
 from rdfia_keras.training.callbacks import (
     Checkpoint,
     Diverged,
@@ -32,6 +30,7 @@ from rdfia_keras.training.callbacks import (
 )
 from rdfia_keras.training.fit import compile_model, evaluate, fit, predict
 from rdfia_keras.training.optimizers import OPTIMIZERS, make_optimizer
+from rdfia_keras.training.train_convnet import train_convnet
 
 # --- the convnet's own fit --------------------------------------------------------------------------------------------
 
@@ -52,12 +51,12 @@ def build(config: CnnConfig, data: Dataset) -> keras.Model:
 def train(config, data, folder=None, *callbacks, facts=HERE):
     """Train from where the folder's checkpoint stands: the model and its history."""
     model, history = build(config, data), EpochHistory()
-    kept = []
     if folder:
         folder.mkdir(exist_ok=True)
-        kept = [Checkpoint(folder, history, facts)]
-        kept[0].restore(model)
-    fit(model, data, config, history, [*kept, *callbacks])
+        saved = Checkpoint(folder, history, facts)
+        saved.restore(model)
+        callbacks = (saved, *callbacks)
+    fit(model, data, config, history, callbacks)
     return model, history
 
 
@@ -69,14 +68,16 @@ def full(tiny_images, tmp_path_factory):
     return *train(FULL, tiny_images, folder), folder
 
 
-# The states of every optimizer's kind, and of float16's loss scale; once with a validation set.
+# The states of every kind of optimizer, and of float16's loss scale; once with a validation set; a schedule that counts
+# iterations; and what a GPU gets, the whole step compiled by XLA, several steps a call: of three batches two and one.
 CUT = {
     "everything, momentum": FULL,
-    "sgd": replace(SMALL, epochs=3),
+    "sgd": replace(SMALL, schedule="step-iteration", epochs=3),
     "adam, validation": replace(SMALL, optimizer="adam", validation=0.25, epochs=3),
     "momentum, float16": replace(
         SMALL, augmentations=("crop", "flip"), xla="off", optimizer="momentum", precision="mixed_float16", epochs=3
     ),
+    "momentum, the path of a GPU": replace(SMALL, optimizer="momentum", epochs=3, xla="on", steps_per_execution=2),
 }
 
 
@@ -85,11 +86,13 @@ def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_pa
     config = CUT[name]
     tiny_images = tiny_images.hold_out(config.validation, config.seed)
     whole, rows, *_ = request.getfixturevalue("full") if config is FULL else train(config, tiny_images)
+    assert whole.jit_compile == (config.xla == "on")
     cut: list[int] = []
+    # On the path of a GPU it is answered at the end of its call.
     stop = Doing(2, 2, lambda: cut.append(1))
     with pytest.raises(StopTraining):
         train(config, tiny_images, tmp_path, stop, StopOnRequest(cut))
-    arrays, meta = checkpoints.load_last(tmp_path)
+    arrays, meta = checkpoint.load_last(tmp_path)
     assert stop.now == (2, 2) and [row["epoch"] for row in meta["history"]] == [1]
     assert {name.split("/")[0] for name in arrays} == {"model", "optimizer", "best"}
     if config.precision == "mixed_float16":
@@ -99,25 +102,8 @@ def test_a_training_that_was_cut_in_mid_epoch_ends_bit_equal(tiny_images, tmp_pa
     assert_equal_training(whole, rows, resumed, again)
     assert len(again.rows) == 3
     assert all(("validation_loss" in row) == bool(config.validation) for row in again.rows)
-
-
-# What a GPU gets: the whole step compiled by XLA, several steps a call.
-ACCELERATED = {"xla": "on", "steps_per_execution": 2}
-
-
-def test_on_the_path_of_a_gpu_a_cut_training_ends_bit_equal(tiny_images, tmp_path):
-    """Three batches of 16 are a call of two steps and one of a single step."""
-    config = replace(SMALL, optimizer="momentum", epochs=3, **ACCELERATED)
-    whole, rows = train(config, tiny_images)
-    assert whole.jit_compile is True and whole.steps_per_execution == 2
-    cut: list[int] = []
-    stop = Doing(2, 2, lambda: cut.append(1))
-    with pytest.raises(StopTraining):
-        train(config, tiny_images, tmp_path, stop, StopOnRequest(cut))
-    assert stop.now == (2, 2)  # The request was answered at the end of its call.
-    resumed, again = train(config, tiny_images, tmp_path)
-    assert_equal_training(whole, rows, resumed, again)
-    assert len(again.rows) == 3
+    if config.schedule == "step-iteration":
+        assert [row["lr"] for row in again.rows] == [0.01 * 0.998 ** (3 * epoch) for epoch in range(3)]
 
 
 def test_several_steps_a_call_take_the_steps_of_single_ones(tiny_images):
@@ -137,6 +123,7 @@ def test_several_steps_a_call_measure_and_predict_the_same(tiny_images):
 def test_a_training_that_is_made_longer_ends_bit_equal(tiny_images, tmp_path):
     config = replace(SMALL, optimizer="adam", schedule="exponential")
     whole, rows = train(config, tiny_images)
+    assert [row["lr"] for row in rows.rows] == [0.01, 0.01 * 0.95]
     train(replace(config, epochs=1), tiny_images, tmp_path)
     resumed, again = train(config, tiny_images, tmp_path)
     assert_equal_training(whole, rows, resumed, again)
@@ -175,24 +162,18 @@ def test_fit_sees_the_batches_streams_and_rates_of_a_loop_by_hand(tiny_images, f
         assert (row["test_accuracy"], row["test_loss"]) == pytest.approx((accuracy, loss), rel=1e-4)
 
 
-def test_the_history_has_the_schedules_learning_rate_exactly(tiny_images):
-    model, history = train(replace(SMALL, schedule="exponential", lr=0.1), tiny_images)
-    assert [row["lr"] for row in history.rows] == [0.1, 0.1 * 0.95]
-    assert float(model.optimizer.learning_rate) == float(np.float32(0.1 * 0.95))
-
-
 def test_a_stop_leaves_no_half_epoch(tiny_images, tmp_path):
     with pytest.raises(StopTraining):
         train(SMALL, tiny_images, tmp_path, StopOnRequest(True))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_divergence_is_told_and_keeps_the_last_finite_epoch(tiny_images, tmp_path):
+def test_divergence_is_reported_and_keeps_the_last_finite_epoch(tiny_images, tmp_path):
     train(replace(SMALL, epochs=1), tiny_images, tmp_path)
     wild, seen = replace(SMALL, lr=1e30, epochs=3), []
     with pytest.raises(Diverged, match=r"epoch 2, batch [23]"):
         train(wild, tiny_images, tmp_path, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(1)))
-    arrays, meta = checkpoints.load_last(tmp_path)
+    arrays, meta = checkpoint.load_last(tmp_path)
     assert len(meta["history"]) == 1 and seen == []
     assert all(np.isfinite(array).all() for array in arrays.values())
 
@@ -249,15 +230,6 @@ def test_with_kerass_defaults_an_optimizer_is_kerass_own(name):
     assert {key: value for key, value in optimizer.get_config().items() if usual[key] != value}.keys() <= own
 
 
-def test_a_training_with_a_decay_by_iterations_resumes_bit_equal(tiny_images, tmp_path):
-    config = replace(SMALL, schedule="step-iteration", epochs=3)
-    whole, rows = train(config, tiny_images)
-    train(replace(config, epochs=1), tiny_images, tmp_path)
-    resumed, again = train(config, tiny_images, tmp_path)
-    assert_equal_training(whole, rows, resumed, again)
-    assert [row["lr"] for row in again.rows] == [0.01 * 0.998 ** (3 * epoch) for epoch in range(3)]
-
-
 def test_it_learns(tiny_images):
     config = replace(BASELINE.config, normalize=True, lr=0.05, batch_size=8, epochs=6)
     _, history = train(config, tiny_images)
@@ -308,8 +280,8 @@ def test_a_checkpoint_of_other_shapes_is_refused(tiny_images, one_epoch):
 
 
 def test_a_checkpoint_of_another_version_is_refused(tiny_images, one_epoch, tmp_path):
-    arrays, meta = checkpoints.load_last(one_epoch)
-    checkpoints.save_next(tmp_path, arrays, {**meta, "schema": 0})
+    arrays, meta = checkpoint.load_last(one_epoch)
+    checkpoint.save_next(tmp_path, arrays, {**meta, "schema": 0})
     with pytest.raises(RdfiaError, match="another version of this package; start a new run"):
         Checkpoint(tmp_path, EpochHistory(), HERE).restore(build(SMALL, tiny_images))
 
@@ -317,7 +289,7 @@ def test_a_checkpoint_of_another_version_is_refused(tiny_images, one_epoch, tmp_
 def test_variables_are_stored_by_path(tiny_images, full):
     """A model and an optimizer that are the second of their kind in the process have the same paths."""
     model, _, folder = full
-    arrays, meta = checkpoints.load_last(folder)
+    arrays, meta = checkpoint.load_last(folder)
     assert {f"model/{variable.path}" for variable in model.weights} <= set(arrays)
     assert {"model/conv1/kernel", "model/batch_norm1/moving_mean", "model/fc5/bias", "best/conv1/kernel"} <= set(arrays)
     assert {"optimizer/momentum/learning_rate", "optimizer/momentum/conv1_kernel_momentum"} <= set(arrays)
@@ -339,41 +311,37 @@ def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, t
     labelled = Split(tiny_images.test.x, predict(early, tiny_images.test).argmax(axis=1))
     test, validation = (tiny_images.test, labelled) if validated else (labelled, None)
     data = Dataset("early", tiny_images.train, test, tiny_images.classes, validation=validation)
-    finished = cnn.train(Experiment(name="early", config=config), data, RunOptions(out=tmp_path))
-    record = finished.record
+    run = train_convnet(Experiment(name="early", config=config), data, RunOptions(out=tmp_path))
+    record = run.result
     chosen, by = (record.selected, "validation") if validated else (record.best, "test")
     assert (chosen["epoch"], chosen[f"{by}_accuracy"]) == (2, 1.0)
     assert record.final["epoch"] == 4 and record.final[f"{by}_accuracy"] < 1
     assert (record.selected is not None) == validated
     assert record.details["best_model"] == {"epoch": 2, "chosen_by": f"{by} accuracy"}
-    assert finished.result().lines == [f"best.keras: epoch 2, of the highest {by} accuracy"]
-    for file, milestone in (("best.keras", chosen), ("model.keras", record.final)):
-        model = load_model(finished.folder / file)
+    assert run_result(run).lines == [f"best.keras: epoch 2, of the highest {by} accuracy"]
+    for file, row in (("best.keras", chosen), ("model.keras", record.final)):
+        model = load_model(run.folder / file)
         compile_model(model, config)
         loss, accuracy = evaluate(model, test)
-        assert (accuracy, loss) == pytest.approx((milestone["test_accuracy"], milestone["test_loss"]), rel=1e-5)
-    last = checkpoints.load_last(finished.folder)[0]
+        assert (accuracy, loss) == pytest.approx((row["test_accuracy"], row["test_loss"]), rel=1e-5)
+    last = checkpoint.load_last(run.folder)[0]
     weights = variables_by_path(model.weights)
-    assert checkpoints.digest(weights) == record.details["weights_digest"]
+    assert checkpoint.digest(weights) == record.details["weights_digest"]
     assert not np.array_equal(last["best/fc2/kernel"], last["model/fc2/kernel"])
 
 
 def test_statistics_are_those_of_the_examples_that_are_trained_on(tiny_images, tmp_path):
     config = replace(SMALL, normalize=True, validation=0.5, epochs=1)
-    finished = cnn.train(Experiment(name="half", config=config), tiny_images, RunOptions(out=tmp_path))
+    run = train_convnet(Experiment(name="half", config=config), tiny_images, RunOptions(out=tmp_path))
     split = tiny_images.hold_out(0.5, config.seed)
     mean, whole = ((images.x / 255).mean(axis=(0, 1, 2)) for images in (split.train, tiny_images.train))
-    normalized = load_model(finished.folder / "model.keras").get_layer("normalize")
+    normalized = load_model(run.folder / "model.keras").get_layer("normalize")
     np.testing.assert_allclose(np.ravel(normalized.mean), mean, rtol=1e-5)
     assert not np.allclose(mean, whole, rtol=1e-4)
-    assert finished.record.dataset["counts"] == {"train": 24, "test": 24, "validation": 24}
-    assert finished.record.dataset["validation_digest"] == split.validation.digest
-    (row,) = finished.result().table
-    assert row["selected test"] == f"{finished.record.selected['test_accuracy']:.2%}"
-
-
-def test_numbers_that_json_does_not_have_become_null():
-    assert json.loads(to_json({"a": float("nan"), "b": [float("inf"), 1.5]})) == {"a": None, "b": [None, 1.5]}
+    assert run.result.dataset["counts"] == {"train": 24, "test": 24, "validation": 24}
+    assert run.result.dataset["validation_digest"] == split.validation.digest
+    (row,) = run_result(run).table
+    assert row["selected test"] == f"{run.result.selected['test_accuracy']:.2%}"
 
 
 JAX = """
@@ -385,7 +353,6 @@ from rdfia_keras.data import Dataset, Split
 from rdfia_keras.experiments.registry import BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.training.callbacks import *
-from rdfia_keras.training.callbacks import variables_by_path
 from rdfia_keras.training.fit import compile_model, fit, predict
 
 y = np.arange(50) % 3
@@ -431,7 +398,7 @@ print("equal")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
-def test_another_back_end_trains_is_cut_and_resumes_bit_equal(tmp_path):
+def test_a_training_with_jax_is_cut_and_resumes_bit_equal(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", JAX],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},

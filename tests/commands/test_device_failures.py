@@ -1,4 +1,4 @@
-"""What a user is told of a computation that fails on the device, and what is left of the run."""
+"""A computation that fails on the device: its error in a sentence, and the run that stays."""
 
 import json
 from pathlib import Path
@@ -30,13 +30,13 @@ class Faulty(layers.Layer):
 @pytest.fixture
 def faulty(monkeypatch):
     """Put the layer into the fully-connected network; a function that lets it fail, or work again."""
-    dense = convnet.LAYERS["dense"]
+    dense = convnet.NETWORKS["dense"]
 
     def network(x, n_y, config):
         x = layers.Flatten(name="rows")(x)
         return dense(Faulty(name="faulty", dtype="float32")(x), n_y, config)
 
-    monkeypatch.setitem(convnet.LAYERS._objects, "dense", network)
+    monkeypatch.setitem(convnet.NETWORKS, "dense", network)
     return lambda fault: monkeypatch.setattr(Faulty, "fault", fault)
 
 
@@ -74,7 +74,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_step_that_fails_on_the_device_is_told_in_a_sentence(rdfia_here, image_folder, faulty, name):
+def test_a_step_that_fails_on_the_device_is_reported_in_a_sentence(rdfia_here, image_folder, faulty, name):
     options, what, remedy = FAULTS[name]
     faulty(name.split()[0])
     done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--batch-size", 8, *options)
@@ -112,7 +112,7 @@ def test_with_debug_the_traceback_of_the_device_is_shown(rdfia_here, image_folde
     assert done.returncode == 1 and "InvalidArgumentError: Graph execution error:" in done.stderr
 
 
-def test_an_error_that_is_none_of_the_devices_stays_unexpected(rdfia_here, image_folder, faulty, monkeypatch):
+def test_an_error_that_the_device_did_not_cause_stays_unexpected(rdfia_here, image_folder, faulty, monkeypatch):
     def broken(self, x):
         raise ValueError("a bug")
 
@@ -122,7 +122,7 @@ def test_an_error_that_is_none_of_the_devices_stays_unexpected(rdfia_here, image
     assert done.returncode == 1 and "error: unexpected ValueError: " in done.stderr
 
 
-def test_improve_trains_a_run_that_failed_on_the_device_on(rdfia_here, image_folder, faulty):
+def test_improve_resumes_a_run_that_failed_on_the_device(rdfia_here, image_folder, faulty):
     improve = ("improve", "mnist-dense", "--dataset", image_folder, "--epochs", 1)
     faulty("shape")
     fails(rdfia_here(*improve), "a training step failed in the layer faulty", "tries again from epoch 1")

@@ -128,14 +128,18 @@ def test_without_fcntl_the_package_works_and_a_second_writer_is_kept_out(tmp_pat
         )
 
     done = python(
-        "sys.argv[0] = 'rdfia'\nfrom rdfia_keras.cli import main\nmain()\n", "svm", "--kernel", "rbf", "--quick"
+        "sys.argv[0] = 'rdfia'\nfrom rdfia_keras.commands._app import main\nmain()\n",
+        "svm",
+        "--kernel",
+        "rbf",
+        "--quick",
     )
     assert done.returncode == 0 and done.stderr == ""
     folder = tmp_path / "results" / "svm" / "rbf"
     assert json.loads((folder / "metrics.json").read_text())["status"] == "ok"
     second = (
         "from pathlib import Path\nfrom rdfia_keras.runs.run import Run\n"
-        "print(Run(Path(sys.argv[1])).is_free(), flush=True)\nRun.open(Path(sys.argv[1]))\n"
+        "print(Run(Path(sys.argv[1])).is_locked(), flush=True)\nRun.open(Path(sys.argv[1]))\n"
     )
     first = (
         "import subprocess\nfrom pathlib import Path\nfrom rdfia_keras.runs.run import Run\n"
@@ -143,5 +147,5 @@ def test_without_fcntl_the_package_works_and_a_second_writer_is_kept_out(tmp_pat
         "    subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]], stderr=sys.stdout)\n"
     )
     shown = python(first, str(folder), WITHOUT_FCNTL + second).stdout
-    assert "False" in shown.splitlines() and "is being written by another process" in shown.splitlines()[-1], shown
-    assert python(second, str(folder)).stdout == "True\n"
+    assert "True" in shown.splitlines() and "is being written by another process" in shown.splitlines()[-1], shown
+    assert python(second, str(folder)).stdout == "False\n"

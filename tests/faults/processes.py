@@ -45,7 +45,7 @@ def start(*args, cwd: Path, **kwargs) -> subprocess.Popen:
 # It imports these once and starts nothing of them; each command is a fork of it.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    [f"rdfia_keras.{name}" for name in ("sections.cnn", "sections.mlp", "training.fit", "training.perceptron", "plots")]
+    [f"rdfia_keras.{name}" for name in ("training.train_convnet", "training.train_perceptron", "plots")]
 )
 
 
@@ -87,7 +87,7 @@ class Fork:
 
 def _command(args: tuple, cwd: Path, env: dict[str, str], out: Connection, err: Connection) -> None:
     """The command in a process that was forked."""
-    from rdfia_keras.cli import main
+    from rdfia_keras.commands._app import main
 
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
@@ -173,9 +173,9 @@ def record(folder: Path) -> dict:
 
 def digest(folder: Path) -> str | dict:
     """Of the weights at the end of a run."""
-    found = record(folder)["details"]["weights_digest"]
-    assert found
-    return found
+    of_the_end = record(folder)["details"]["weights_digest"]
+    assert of_the_end
+    return of_the_end
 
 
 def folder_of(done: subprocess.CompletedProcess, cwd: Path) -> Path:

@@ -55,18 +55,21 @@ SECOND_DEVICE = """
 """
 
 
-def test_the_perceptron_and_studies_train_on_the_cpu_though_another_device_is_the_default(tmp_path):
+def test_the_perceptron_and_its_sweeps_train_on_the_cpu_though_another_device_is_the_default(tmp_path):
     printed = python(
         SECOND_DEVICE
         + """
-    from rdfia_keras.experiments import study_of
-    from rdfia_keras.sections import mlp, sweep
+    from rdfia_keras.commands.mlp import mlp
+    from rdfia_keras.commands.sweep import run_sweep
+    from rdfia_keras.experiments import declare_sweep
+    from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.trials import train_in_turn
 
     with tf.device("CPU:1"):
-        mlp.run(MlpConfig(epochs=2, seed=1), options, animate=True)
+        mlp(MlpConfig(epochs=2, seed=1), options, animate=True)
         print(used)
         used.clear()
-        sweep.run(study_of("lbfgs", "circles", 1), options)
+        run_sweep(declare_sweep(["circles"], ["seed=2,3"], 1), Resources(options), False, train_in_turn)
         print(used)
     """,
         cwd=tmp_path,
@@ -95,9 +98,9 @@ def test_mlp_hides_the_gpu_from_the_back_end_unless_it_is_asked_for(tmp_path, de
         WATCH
         + f"""
     from rdfia_keras.config import MlpConfig, RunOptions
-    from rdfia_keras.sections import mlp
+    from rdfia_keras.commands.mlp import mlp
 
-    mlp.run(MlpConfig(epochs=1, implementation="manual"), RunOptions(quick=True, device={device!r}))
+    mlp(MlpConfig(epochs=1, implementation="manual"), RunOptions(quick=True, device={device!r}))
     """,
         cwd=tmp_path,
     )
@@ -144,10 +147,10 @@ def test_tensorflow_does_not_take_the_gpu_beside_jax(tmp_path):
     assert tf.config.get_visible_devices("GPU") == [gpu]
 
     from rdfia_keras.config import CnnConfig, RunOptions
-    from rdfia_keras.sections import cnn
+    from rdfia_keras.commands.cnn import cnn
 
     config = CnnConfig(network="dense", dataset="digits", epochs=1, augmentations=("crop",), dropout_rate=0.5)
-    print(cnn.run(config, RunOptions(quick=True)).data["status"])
+    print(cnn(config, RunOptions(quick=True)).data["status"])
     print(tf.config.get_visible_devices("GPU"), [device.device_type for device in tf.config.list_logical_devices()])
     """,
         cwd=tmp_path,
@@ -157,7 +160,7 @@ def test_tensorflow_does_not_take_the_gpu_beside_jax(tmp_path):
 
 
 @pytest.mark.skipif(NO_JAX, reason="JAX is not installed")
-def test_a_step_that_fails_under_jax_is_told_in_a_sentence(tmp_path):
+def test_a_step_that_fails_under_jax_is_reported_in_a_sentence(tmp_path):
     printed = python(
         """
     import json, pathlib
@@ -165,17 +168,17 @@ def test_a_step_that_fails_under_jax_is_told_in_a_sentence(tmp_path):
     from rdfia_keras.config import CnnConfig, RunOptions
     from rdfia_keras.errors import RdfiaError
     from rdfia_keras.models import convnet
-    from rdfia_keras.sections import cnn
+    from rdfia_keras.commands.cnn import cnn
 
     class Large(layers.Layer):
         def call(self, x):
             row = ops.sin(x[:1, :1] + ops.reshape(ops.arange(2**23, dtype="float32"), (1, -1)))
             return x + ops.stop_gradient(ops.sum(ops.sort(ops.matmul(ops.transpose(row), row))))
 
-    dense = convnet.LAYERS["dense"]
-    convnet.LAYERS._objects["dense"] = lambda x, *more: dense(Large()(layers.Flatten(name="rows")(x)), *more)
+    dense = convnet.NETWORKS["dense"]
+    convnet.NETWORKS["dense"] = lambda x, *more: dense(Large()(layers.Flatten(name="rows")(x)), *more)
     try:
-        cnn.run(CnnConfig(network="dense", dataset="digits", epochs=1), RunOptions(quick=True))
+        cnn(CnnConfig(network="dense", dataset="digits", epochs=1), RunOptions(quick=True))
     except RdfiaError as error:
         print(error)
     (record,) = pathlib.Path().glob("results/cnn/*/metrics.json")

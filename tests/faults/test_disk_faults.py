@@ -38,7 +38,7 @@ def test_a_full_disk_keeps_the_last_good_files(pictures, small_disk, tmp_path, k
     assert not list(folder.rglob(".*.part*"))
     assert ("checkpoint" in done.stderr) == (where == "checkpoint")
     grow(disk)
-    again = ends_here("cnn", "--resume", "--out", disk / "out", cwd=tmp_path, code=0)
+    again = ends_here("resume", "--out", disk / "out", cwd=tmp_path, code=0)
     assert "resuming after epoch" in again.stderr
     assert record(folder)["status"] == "ok" and len(numbers(folder)) == 5
 
@@ -49,10 +49,10 @@ def test_a_full_disk_at_the_history_of_mlp(small_disk, tmp_path):
     assert_one_sentence(done.stderr)
     assert "history.csv" in done.stderr or "checkpoint" in done.stderr
     grow(disk)
-    ends_here("mlp", "--resume", "--out", disk / "out", cwd=tmp_path, code=0)
+    ends_here("resume", "--out", disk / "out", cwd=tmp_path, code=0)
 
 
-def test_a_read_only_folder_is_told_before_training(small_disk, tmp_path):
+def test_a_read_only_folder_is_refused_before_training(small_disk, tmp_path):
     disk = small_disk(1000)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     done = ends_here("mlp", "--out", disk / "out", cwd=tmp_path, code=1)
@@ -70,10 +70,9 @@ def test_two_runs_at_once_get_two_folders(tmp_path):
 def test_a_run_that_is_being_written_is_not_resumed(pictures, tmp_path):
     process = fork("cnn", "--dataset", pictures, *PLAIN, "--epochs", 5000, cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "results" / "cnn", 1)
-    for resume in (("cnn", "--resume"), ("resume",)):
-        done = ends_here(*resume, folder, cwd=tmp_path, code=1)
-        assert_one_sentence(done.stderr)
-        assert "another process" in done.stderr
-        # Without its name it is not even looked for.
-        assert "there is no unfinished run in" in ends_here(*resume, cwd=tmp_path, code=1).stderr
+    done = ends_here("resume", folder, cwd=tmp_path, code=1)
+    assert_one_sentence(done.stderr)
+    assert "another process" in done.stderr
+    # Without its name it is not even looked for.
+    assert "there is no unfinished run in" in ends_here("resume", cwd=tmp_path, code=1).stderr
     kill(process)

@@ -292,7 +292,7 @@ export class App {
       // The usual comparison will do.
     }
     this.projector = projector === "1";
-    this.mistake = this.facts.mistakes.find((one) => mistakeKey(one) === mistake) ?? null;
+    this.mistake = this.facts.mistakes.find((item) => mistakeKey(item) === mistake) ?? null;
     this.removed = new Set((removed ?? "").split(".").filter(Boolean).map(Number));
     const fits = settings.hidden_units === this.settings.hidden_units && this.source === "embedded";
     this.reset({ settings, initial: fits ? this.initial : null });

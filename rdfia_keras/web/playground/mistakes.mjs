@@ -146,12 +146,12 @@ export function mathsWith(exercise, name) {
     loss: (params, x, y) => f.cross_entropy(outputs(params, x), y),
     probabilities: (params, x) => softmax(outputs(params, [x]))[0],
     measure: (params, split) => {
-      const y_tilde = outputs(params, split.map((one) => one.x));
+      const y_tilde = outputs(params, split.map((point) => point.x));
       const right = y_tilde.filter((row, n) => split[n].y[row.indexOf(Math.max(...row))] === 1);
-      return { loss: f.cross_entropy(y_tilde, split.map((one) => one.y)), accuracy: right.length / split.length };
+      return { loss: f.cross_entropy(y_tilde, split.map((point) => point.y)), accuracy: right.length / split.length };
     },
     epoch: (params, split, order, size, eta) => f.train_epoch(
-      params, split.map((one) => one.x), split.map((one) => one.y), order, size, eta, gradients, f.sgd_step),
+      params, split.map((point) => point.x), split.map((point) => point.y), order, size, eta, gradients, f.sgd_step),
   };
 }
 
@@ -163,8 +163,8 @@ const numbersBelow = (count) => {
 // How far the gradient is from finite differences of the loss: the largest difference over the largest entry of both.
 export function gradientError(maths, params, examples) {
   const batch = examples.slice(0, MOST_EXAMPLES);
-  const x = batch.map((one) => one.x);
-  const y = batch.map((one) => one.y);
+  const x = batch.map((point) => point.x);
+  const y = batch.map((point) => point.y);
   const grads = maths.gradients(params, x, y);
   let apart = 0;
   let largest = 0;

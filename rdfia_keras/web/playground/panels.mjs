@@ -57,7 +57,7 @@ export class ComparePanel {
       { values: column(training, `test_${score}`, epoch), kind, label: `${letter} test` },
       { values: column(training, `train_${score}`, epoch), kind: `${kind} pg-dashed`, label: `${letter} train` },
     ]);
-    const range = score === "accuracy" ? { low: 0, high: 1, unit: "%" } : { low: 0, high: highestLoss(series.map((one) => one.values)), unit: "" };
+    const range = score === "accuracy" ? { low: 0, high: 1, unit: "%" } : { low: 0, high: highestLoss(series.map((line) => line.values)), unit: "" };
     this.chart.draw({ series, epochs: app.settings.epochs, epoch, ...range });
   }
 

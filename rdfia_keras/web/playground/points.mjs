@@ -24,7 +24,7 @@ export const pointsToText = (points) =>
   points.map(([x1, x2, label]) => [Math.round(100 * x1), Math.round(100 * x2), label].join(".")).join("_");
 
 export function pointsFromText(text) {
-  const points = text.split("_").map((one) => one.split(".").map(Number)).map(([a, b, c]) => [a / 100, b / 100, c]);
+  const points = text.split("_").map((point) => point.split(".").map(Number)).map(([a, b, c]) => [a / 100, b / 100, c]);
   return points.every(([a, b, c]) => Number.isFinite(a) && Number.isFinite(b) && (c === 0 || c === 1)) ? points : [];
 }
 

@@ -31,7 +31,7 @@ export function parseSetting(name, text, limits) {
 export function parseHash(hash, limits) {
   const found = {};
   for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
-    const name = Object.keys(SETTINGS).find((one) => SETTINGS[one].flag === key);
+    const name = Object.keys(SETTINGS).find((setting) => SETTINGS[setting].flag === key);
     try {
       found[name ?? key] = name ? parseSetting(name, text, limits) : text;
     } catch {

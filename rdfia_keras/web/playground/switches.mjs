@@ -17,8 +17,8 @@ export class SwitchesPanel {
     this.buttons = app.facts.mistakes.map((mistake) => [mistake, element("button", {
       type: "button", "data-mistake": `${mistake.exercise}.${mistake.name}`, onclick: () => this.toggle(mistake),
     }, mistake.name.replaceAll("-", " "))]);
-    for (const exercise of new Set(app.facts.mistakes.map((one) => one.exercise))) {
-      const own = this.buttons.filter(([one]) => one.exercise === exercise).map(([, button]) => button);
+    for (const exercise of new Set(app.facts.mistakes.map((mistake) => mistake.exercise))) {
+      const own = this.buttons.filter(([mistake]) => mistake.exercise === exercise).map(([, button]) => button);
       this.part("list").append(element("dt", {}, exercise), element("dd", {}, own));
     }
   }
@@ -65,7 +65,7 @@ export class SwitchesPanel {
       { values: values(app.training), kind: "pg-a", label: "network A" },
       { values: values(app.mistaken), kind: "pg-b", label: "with the mistake" },
     ];
-    const finite = series.flatMap((one) => one.values).filter((value) => value !== null && Number.isFinite(value));
+    const finite = series.flatMap((line) => line.values).filter((value) => value !== null && Number.isFinite(value));
     const range = score === "test_accuracy" ? { low: 0, high: 1, unit: "%" }
       : { low: Math.max(Math.min(0, ...finite), -3), high: Math.min(Math.max(0.75, ...finite) * 1.05, 3), unit: "" };
     this.chart.draw({ series, epochs: app.settings.epochs, epoch, ...range });

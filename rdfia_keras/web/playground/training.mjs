@@ -112,10 +112,10 @@ export function nudged(params) {
 
 // The largest gap between the curves of two trainings. Where they begin one rounding apart and it is much more than
 // rounding, no other program gives the same curve.
-export function largestGap(one, other) {
-  let largest = one.done === other.done ? 0 : Infinity;
-  for (let epoch = 0; epoch <= Math.min(one.done, other.done); epoch++) {
-    for (const [name, value] of Object.entries(one.scores[epoch])) {
+export function largestGap(training, other) {
+  let largest = training.done === other.done ? 0 : Infinity;
+  for (let epoch = 0; epoch <= Math.min(training.done, other.done); epoch++) {
+    for (const [name, value] of Object.entries(training.scores[epoch])) {
       largest = Math.max(largest, Math.abs(value - other.scores[epoch][name]));
     }
   }

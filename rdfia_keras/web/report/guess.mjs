@@ -75,12 +75,12 @@ export class LadderGuess {
     if (this.place.hidden) return;
     const names = this.rungs.map(({ name }) => name);
     const shown = (key) => this.rungs.map((rung, n) => (this.revealed[n] ? rung[key] : null));
-    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: 12 }, line: { color: colour } });
+    const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: 12, line: { width: symbol.endsWith("-open") ? 2 : 0 } }, line: { color: colour } });
     const traces = [
       trace("your guess", this.guesses, "var(--ink)", "x", "lines+markers"),
-      trace("published", shown("published"), "var(--series-1)", "diamond-open", "markers"),
       trace("reference", shown("reference"), "var(--series-0)", "circle", "markers"),
       trace("yours", shown("yours"), "var(--series-2)", "square", "markers"),
+      trace("published", shown("published"), "var(--series-1)", "diamond-open", "markers"),
     ];
     drawPlot(this.plot, traces, {
       height: 320, dragmode: false,

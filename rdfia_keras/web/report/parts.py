@@ -39,11 +39,11 @@ def ladder(sources: Sources) -> dict[str, Any]:
 
 
 def bonus(sources: Sources) -> dict[str, Any]:
-    """Return what each further experiment changes, and whether that is more than the noise."""
+    """Return what each further experiment changes, and which differences are significant."""
     rows = [_experiment_row(sources, experiment) for experiment in bonus_experiments()]
     shown = [row for row in rows if row["reference_best"] or row["yours_best"]]
     chart = _experiments_chart(shown, "The bonus: published, reference and yours, test accuracy")
-    return {"rows": rows, "judged": reference_tables.bonus(), "chart": to_plotly(chart, is_horizontal=True)}
+    return {"rows": rows, "differences": reference_tables.bonus(), "chart": to_plotly(chart, is_horizontal=True)}
 
 
 def _experiment_row(sources: Sources, experiment: Experiment) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def _series(series: Series, axis: Axis, is_horizontal: bool) -> Trace:
         trace["line"] = {"color": colour, "dash": series.line}
     if series.marker:
         symbol = f"line-{'ns' if is_horizontal else 'ew'}-open" if is_bar else series.marker
-        trace["marker"] |= {"symbol": symbol, "line": {"width": 2.5 * is_bar}}
+        trace["marker"] |= {"symbol": symbol, "line": {"width": 2 if symbol.endswith("-open") else 0}}
     if series.is_pale:
         trace["marker"]["opacity"] = 0.35
     if series.marker == "star":
