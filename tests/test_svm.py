@@ -90,7 +90,7 @@ def test_figure_4_declares_the_homework_panels():
 def test_a_config_without_a_kernel_asks_for_the_homeworks_machines():
     table, swept = svm.machines(SvmConfig())
     assert table[:4] == svm.FIGURE_4 and len(table) == 10 and swept == svm.FIGURE_5
-    assert {one.kernel for one in table} == set(KERNELS)
+    assert {parameters.kernel for parameters in table} == set(KERNELS)
 
 
 @pytest.mark.parametrize(
