@@ -38,7 +38,7 @@ class EpochSeeds(keras.callbacks.Callback):
     order of the examples. A training that resumes at an epoch then continues as if it had never stopped.
 
     Args:
-        seed: Of the training.
+        seed: The training's seed.
         epoch: The first epoch, counted from 0.
 
     Example:
@@ -52,11 +52,12 @@ class EpochSeeds(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Set the random streams of the epoch."""
         self.epoch = epoch
         set_random_streams(self.model, self.seed, epoch)
 
     def order(self, count: int) -> np.ndarray:
-        """A permutation of 0..count-1 for the current epoch. (`fit(shuffle=True)` repeats one after seeding.)"""
+        """Return a permutation of 0..count-1 for the epoch, which `fit(shuffle=True)` would repeat after seeding."""
         return epoch_order(self.seed, self.epoch, count)
 
 
@@ -72,7 +73,7 @@ class StopOnRequest(keras.callbacks.Callback):
     """End the training after the batch, or the call of several, in which a stop was asked for.
 
     Args:
-        stop: Anything that becomes true, such as `StopRequest`, which notes Ctrl-C.
+        stop: An object that becomes true, such as `StopRequest`, which notes Ctrl-C.
 
     Raises:
         StopTraining: From `fit`.
@@ -87,6 +88,7 @@ class StopOnRequest(keras.callbacks.Callback):
         self.stop = stop
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Raise `StopTraining` if a stop was asked for."""
         if self.stop:
             raise StopTraining
 
@@ -108,9 +110,11 @@ class StopOnDivergence(keras.callbacks.Callback):
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Note the epoch, for the message."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Raise `Diverged` if the loss is not finite."""
         # The loss in the logs is the epoch's running mean: once it is not finite it stays so.
         if logs and not math.isfinite(float(logs["loss"])):
             # The last call of an epoch may hold fewer batches than Keras counts.
@@ -118,6 +122,7 @@ class StopOnDivergence(keras.callbacks.Callback):
             raise Diverged(f"the loss stopped being a finite number in epoch {self._epoch + 1}, batch {last}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Raise `Diverged` if the loss or a weight is not finite."""
         finite = math.isfinite(float((logs or {}).get("loss", 0.0)))
         if not finite or not all(np.isfinite(value).all() for value in variables_by_path(self.model.weights).values()):
             raise Diverged(f"the loss or a weight stopped being a finite number in epoch {epoch + 1}")
@@ -143,6 +148,7 @@ class Validation(keras.callbacks.Callback):
         self.data = data
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Add the loss and the metrics of the validation data to the logs."""
         measured = self.model.evaluate(self.data, verbose=0, return_dict=True)
         if logs is not None:
             logs |= {f"validation_{name}": value for name, value in measured.items()}
@@ -170,9 +176,11 @@ class EpochHistory(keras.callbacks.Callback):
         self._begin = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Start the clock."""
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Add the row of the epoch."""
         logs = logs or {}
         rate = logs.get("learning_rate", self.model.optimizer.learning_rate)
         row: EpochRow = {
@@ -204,6 +212,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.history = history
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the file anew."""
         write_atomic(self.path, history_bytes(self.history.rows))
 
 
@@ -239,6 +248,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.best_weights: Arrays = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the checkpoint of the epoch."""
         rows = self.history.rows
         self.weights = variables_by_path(self.model.weights)
         if chosen_row(rows) is rows[-1]:
@@ -259,7 +269,7 @@ class Checkpoint(keras.callbacks.Callback):
             The number of finished epochs.
 
         Raises:
-            RdfiaError: When the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
+            RdfiaError: If the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
         """
         arrays, meta = load_last(self.folder)
         if not arrays:
@@ -292,7 +302,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def variables_by_path(variables: list[keras.Variable]) -> Arrays:
-    """The values of some variables, as copies."""
+    """Return copies of the values of variables, by path."""
     return {variable.path: np.array(keras.ops.convert_to_numpy(variable)) for variable in variables}
 
 
@@ -300,7 +310,7 @@ def set_variables(variables: list[keras.Variable], values: Arrays) -> None:
     """Put back what `variables_by_path` gave.
 
     Raises:
-        KeyError, ValueError: When paths or shapes differ.
+        KeyError, ValueError: If paths or shapes differ.
     """
     if len(variables) != len(values):
         raise ValueError(f"{len(variables)} variables, but {len(values)} values")
@@ -313,7 +323,7 @@ class ProgressReport(keras.callbacks.Callback):
 
     Args:
         progress: The bar, which is a context manager.
-        history: Whose rows are shown; put it before this callback.
+        history: The rows to show; put it before this callback.
 
     Example:
         >>> history = EpochHistory()
@@ -327,7 +337,9 @@ class ProgressReport(keras.callbacks.Callback):
         self.history = history
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Show the batches of the epoch."""
         self.progress.batch(min(batch + 1, self.progress.batches))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Show the row of the epoch."""
         self.progress.epoch(self.history.rows[-1])

@@ -89,7 +89,7 @@ def work(trial: Trial, job: Job) -> tuple[Path | None, dict[str, bytes]]:
         The run's folder, None if it was cut short; and its files by path within the folder.
 
     Raises:
-        RdfiaError: With trial and node.
+        RdfiaError: If the training fails; the message names trial and node.
     """
     # TensorFlow reads these when it is imported. Ray itself sets OMP_NUM_THREADS.
     os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(job.threads))
@@ -128,7 +128,7 @@ def train(trials: Sequence[Trial], resources: Resources, cluster: Cluster) -> It
     """Train trials on a cluster, as many at once as it has room for.
 
     Raises:
-        RdfiaError: When the cluster cannot be used, and what a trial raises.
+        RdfiaError: If the cluster cannot be used, or a trial fails.
     """
     options = resources.options
     data_dir, device = options.data_dir and options.data_dir.resolve(), options.device if cluster.num_gpus else "cpu"

@@ -36,14 +36,15 @@ def fit(
     """Train from the first epoch that `history` does not hold up to `config.epochs`.
 
     Args:
-        model: Compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
-        config: With every default filled in.
+        model: A model compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
+        data: Training, test and, if there is one, validation images.
+        config: A config with every default filled in.
         history: Gets a row for each epoch.
-        callbacks: Act after `history` at the end of an epoch, in their order.
+        callbacks: More callbacks, which act after `history` at the end of an epoch, in their order.
 
     Raises:
-        Diverged: When the loss or a weight is not finite; `history` and checkpoints end with the epoch before.
-        StopTraining: When a callback ends the training.
+        Diverged: If the loss or a weight is not finite; `history` and checkpoints end with the epoch before.
+        StopTraining: If a callback ends the training.
     """
     done = len(history.rows)
     if config.epochs is None or config.lr is None or done >= config.epochs:
@@ -68,7 +69,7 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
     three times slower with it there.
 
     Raises:
-        RdfiaError: When XLA is asked for and Keras turns it off.
+        RdfiaError: If XLA is asked for and Keras turns it off.
     """
     optimizer = make_optimizer(config, SCHEDULES[config.schedule](config.resolve().lr or 0.0).initial)
     if config.precision == "mixed_float16":
@@ -92,7 +93,7 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
 
 
 def what_xla_compiles(model: keras.Model) -> str:
-    """What XLA compiles of a training step: `the whole step`, `the augmentation` or `nothing`."""
+    """Return what XLA compiles of a training step: `the whole step`, `the augmentation` or `nothing`."""
     if model.jit_compile:
         return "the whole step"
     augmentation = augmentation_of(model)
@@ -104,16 +105,16 @@ def _xla_where_it_helps() -> str | bool:
 
 
 def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
-    """Loss and accuracy over a split."""
+    """Return loss and accuracy over a split."""
     logs = model.evaluate(batches(split, EVALUATION_BATCH), verbose=0, return_dict=True)
     return float(logs["loss"]), float(logs["accuracy"])
 
 
 def predict(model: keras.Model, split: Split) -> np.ndarray:
-    """Class probabilities (N, n_y), float64."""
+    """Return class probabilities (N, n_y), float64."""
     return softmax(model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64), axis=1)
 
 
 def predict_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Class probabilities (N, n_y), float64, of images without labels, uint8 (N, H, W, C)."""
+    """Return class probabilities (N, n_y), float64, of images without labels, uint8 (N, H, W, C)."""
     return predict(model, Split(images, np.zeros(len(images), np.int64)))

@@ -24,8 +24,8 @@ class Trial:
 
     Attributes:
         configuration: Number of its configuration.
-        experiment: With its seed.
-        query: Which run is wanted.
+        experiment: The experiment, with the trial's seed.
+        query: Its run.
     """
 
     configuration: int
@@ -94,6 +94,8 @@ def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContext
     for a moment, and which may not see this results folder.
 
     Args:
+        trial: The trial.
+        options: Name the results folder.
         wait: Whether to wait until another sweep has ended it.
 
     Raises:
