@@ -300,7 +300,7 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
         limit: The largest number of entries of a parameter to difference, spread evenly over it.
 
     Returns:
-        A row for each parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`, both the
+        A row for each parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`: the
         largest absolute difference divided by the largest absolute entry of either gradient; 0 where both are zero,
         as they are for W_h and b_h when W_y is.
     """

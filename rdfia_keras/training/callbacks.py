@@ -12,12 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from rdfia_keras.data.dataset import epoch_order
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs.checkpoint import Arrays, load_last, save_next
 from rdfia_keras.runs.files import write_atomic
 from rdfia_keras.runs.history import EpochRow, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress
-from rdfia_keras.training.order import epoch_order
 
 Logs = dict[str, Any] | None
 CHECKPOINT_SCHEMA = 1

@@ -8,11 +8,11 @@ import numpy as np
 
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.data import Dataset, one_hot
+from rdfia_keras.data.dataset import epoch_order
 from rdfia_keras.data.initial_weights import init
 from rdfia_keras.models import perceptron
 from rdfia_keras.runs.history import EpochRow
 from rdfia_keras.training.callbacks import Diverged
-from rdfia_keras.training.order import epoch_order
 
 # Chance gives log n_y, a few nats; a thousand times that comes from steps that only overshoot.
 DIVERGED_LOSS = 1000.0
