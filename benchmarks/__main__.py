@@ -85,7 +85,7 @@ def _measure(group: Group, n: int, text: str) -> dict[str, Any]:
             print(f" {match.name}", flush=True)
             values[match.name], facts[match.name] = turns.measure(match, group.unit, n)
             ratios += _show(match, group.unit, values[match.name])
-    facts = {name: known for name, known in facts.items() if known}
+    facts = {name: value for name, value in facts.items() if value}
     date = datetime.now(UTC).date().isoformat()
     return {"date": date, "n": n, "unit": group.unit, "values": values, "facts": facts, "ratios": ratios}
 

@@ -30,7 +30,7 @@ def find_card() -> Card:
     """Return the first GPU.
 
     Raises:
-        NoCard: When there is none, or its driver does not answer.
+        NoCard: If there is none, or its driver does not answer.
     """
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"]
     try:
@@ -62,7 +62,7 @@ def check_installation(card: Card) -> None:
     """Print the parts of the installation, up to a training on the GPU.
 
     Raises:
-        SystemExit: When that fails, with what to do.
+        SystemExit: If that fails, with what to do.
     """
     print(f"Driver: OK, {card}")
     cudnn = sorted({package.name for package in metadata.distributions() if package.name.startswith("nvidia-cudnn-cu")})

@@ -41,7 +41,7 @@ def read(path: Path) -> Measurements:
     """Return what a file holds.
 
     Raises:
-        SystemExit: When there is none, or it is damaged.
+        SystemExit: If there is none, or it is damaged.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -159,7 +159,7 @@ def set_up(device: str = "cpu", tf32: bool = True) -> None:
     """Make the settings of `rdfia --device`, before anything of Keras is imported: they are read at that import.
 
     Raises:
-        RdfiaError: When the GPU is asked for and Keras's back end sees none.
+        RdfiaError: If the GPU is asked for and Keras's back end sees none.
     """
     from rdfia_keras.system.backend import check_device, set_up_backend
 
@@ -252,7 +252,7 @@ def run_python(arguments: list[str]) -> tuple[float, float]:
     """Return seconds and peak megabytes of one process.
 
     Raises:
-        SystemExit: When it fails.
+        SystemExit: If it fails.
     """
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path}

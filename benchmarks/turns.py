@@ -26,7 +26,7 @@ def measure(match: Match, unit: str, n: int) -> tuple[dict[str, list[float]], di
     """Return the values of n turns and the facts, both by contender; one that cannot start here is skipped.
 
     Raises:
-        SystemExit: When a contender ends in its turn.
+        SystemExit: If a contender ends in its turn.
     """
     facts: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:

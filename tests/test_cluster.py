@@ -11,7 +11,7 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import declare_sweep
 from rdfia_keras.runs.run import Run
-from rdfia_keras.training.cluster import Cluster, Job, keep, work
+from rdfia_keras.training.cluster import Cluster, SweepFacts, keep, work
 from rdfia_keras.training.get_or_train import Resources
 from rdfia_keras.training.trials import lock_trial, plan
 
@@ -72,7 +72,7 @@ def node(tmp_path, monkeypatch):
         marker = out / ("marker" if is_shared else "a marker that this node does not see")
         options = RunOptions(out=out)
         with lock_trial(trial, options, wait=False):  # As the driver does.
-            return work(trial, Job(options, marker, "scratch", 1, ("rdfia", "sweep", "circles"), version))
+            return work(trial, SweepFacts(options, marker, "scratch", 1, ("rdfia", "sweep", "circles"), version))
 
     return train
 

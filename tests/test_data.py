@@ -397,15 +397,15 @@ def photos(tmp_path) -> Path:
 
 
 def test_folder_is_read_in_the_order_of_names(photos):
-    data = load_images(photos, image_size=16)
+    data = load_images(photos)
     assert data.name == "photos"
     assert data.classes == ("cat", "dog")
-    assert data.train.x.shape == (4, 16, 16, 3)
+    assert data.train.x.shape == (4, 32, 32, 3)
     assert data.train.x.dtype == np.uint8
     assert data.train.y.tolist() == [0, 0, 1, 1]
     assert data.train.y.dtype == np.int64
     assert data.test.x[:, 0, 0].tolist() == [[0, 10, 20], [100, 10, 20]]
-    assert load_images(f"{photos}{os.sep}", image_size=16).digest == data.digest
+    assert load_images(f"{photos}{os.sep}").digest == data.digest
 
 
 def test_folder_is_recognised_by_a_bare_name_but_a_data_set_goes_first(photos, monkeypatch):
@@ -543,11 +543,6 @@ def test_test_classes_may_be_fewer(photos):
     (photos / "test" / "cat" / "c.png").unlink()
     (photos / "test" / "cat").rmdir()
     assert load_images(photos).test.y.tolist() == [1]
-
-
-@pytest.mark.parametrize("image_size", [0, -1, 5000, 32.0])
-def test_wrong_image_size(photos, image_size):
-    assert "give a whole number from 1 to 1024" in fault(load_images, photos, image_size=image_size)
 
 
 # --- Keras's cache

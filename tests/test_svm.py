@@ -88,7 +88,7 @@ def test_figure_4_declares_the_homework_panels():
 
 
 def test_a_config_without_a_kernel_asks_for_the_homeworks_machines():
-    table, swept = svm.machines(SvmConfig())
+    table, swept = svm.classifiers(SvmConfig())
     assert table[:4] == svm.FIGURE_4 and len(table) == 10 and swept == svm.FIGURE_5
     assert {parameters.kernel for parameters in table} == set(KERNELS)
 
@@ -102,7 +102,7 @@ def test_a_config_without_a_kernel_asks_for_the_homeworks_machines():
     ],
 )
 def test_a_kernel_is_fitted_at_one_c_and_swept_over_all(config, expected):
-    table, swept = svm.machines(config)
+    table, swept = svm.classifiers(config)
     assert table == (expected,)
     assert swept == tuple(SvmParameters(expected.kernel, C, expected.degree) for C in svm.SWEEP_C)
 
@@ -113,7 +113,7 @@ def test_sweep_c_is_even_on_a_log_axis():
 
 
 def test_decision_values_on_a_map_agree_with_the_prediction(circles):
-    model = svm.fit("rbf", 0.01, 3, *circles[:2])
+    model = svm.fit(SvmParameters("rbf", 0.01), *circles[:2])
     x = np.linspace(-2, 2, 7)
     y = np.linspace(-1, 1, 5)
     grid = np.stack(np.meshgrid(x, y), axis=-1)
@@ -128,7 +128,7 @@ def test_decision_values_on_a_map_agree_with_the_prediction(circles):
 def test_ten_classes(digits, kernel):
     row = svm.sweep([SvmParameters(kernel, 1.0, degree=2)], *digits)[0]
     assert row["test_accuracy"] > 0.8
-    model = svm.fit(kernel, 1.0, 2, *digits[:2])
+    model = svm.fit(SvmParameters(kernel, 1.0, 2), *digits[:2])
     values = svm.decision_values(model, digits[2])
     assert values.shape == (300, 10)
     assert np.mean(values.argmax(axis=1) == digits[3]) == pytest.approx(row["test_accuracy"], abs=0.02)
@@ -147,14 +147,15 @@ def test_sweep_rows(circles):
     assert 0 < rows[1]["support_vectors"] < 200
     assert rows[2]["support_vectors"] is None
     x_train, y_train = circles[:2]
-    model = svm.fit("rbf", 10.0, 3, x_train, y_train)
+    model = svm.fit(SvmParameters("rbf", 10.0), x_train, y_train)
     assert rows[1]["train_accuracy"] == np.mean(model.predict(x_train) == y_train)
     assert rows[1]["support_vectors"] == len(model.support_)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_equal_fits_are_equal(circles, kernel):
-    first, second = (svm.decision_values(svm.fit(kernel, 1.0, 2, *circles[:2], seed=3), circles[2]) for _ in "ab")
+    parameters = SvmParameters(kernel, 1.0, 2)
+    first, second = (svm.decision_values(svm.fit(parameters, *circles[:2], seed=3), circles[2]) for _ in "ab")
     np.testing.assert_array_equal(first, second)
 
 
@@ -172,4 +173,4 @@ def test_equal_fits_are_equal(circles, kernel):
 )
 def test_bad_arguments(kernel, C, x, y):
     with pytest.raises(ValueError):
-        svm.fit(kernel, C, 3, x, y)
+        svm.fit(SvmParameters(kernel, C), x, y)

@@ -52,15 +52,14 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     return _module(name, data_dir).load_vectors(data_dir)
 
 
-def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_size: int = 32) -> Dataset:
+def load_images(name_or_path: str | Path, data_dir: Path | None = None) -> Dataset:
     """Load a data set of images.
 
     Args:
         name_or_path: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1) or `digits` (N, 32, 32, 3); or the path of a
-            folder of train/<class>/ and test/<class>/ images, which become (N, image_size, image_size, 3).
+            folder of train/<class>/ and test/<class>/ images, which become (N, 32, 32, 3).
         data_dir: Folder to search for `mnist.npz` and CIFAR-10's `cifar-10-batches-py/` or `cifar-10-python.tar.gz`.
             Without the file, the data set is read from Keras's cache, downloaded if need be.
-        image_size: Height and width of the images of a folder. The named data sets ignore it.
 
     Returns:
         A `Dataset` with x of dtype uint8 and y of dtype int64.
@@ -76,7 +75,7 @@ def load_images(name_or_path: str | Path, data_dir: Path | None = None, image_si
             f"no data set of images is called {name!r}; choose {_choices(IMAGE_DATASETS)}, "
             "or name a folder that holds train/<class>/ and test/<class>/ images"
         )
-    return image_folder.load(Path(name), image_size)
+    return image_folder.load(Path(name))
 
 
 def _module(name: str, data_dir: Path | None) -> Any:

@@ -1,4 +1,4 @@
-"""`Dataset`, checked splits of arrays, and the registries of the functions that load one."""
+"""`Dataset`: checked splits of arrays, and what is drawn of them from a seed."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -183,6 +183,11 @@ def _check(what: str, split: Split, n_y: int) -> None:
         raise RdfiaError(f"{what} has labels of dtype {y.dtype} and shape {y.shape}; expected int64 class numbers")
     if y.min() < 0 or y.max() >= n_y:
         raise RdfiaError(f"{what} has labels from {y.min()} to {y.max()}; expected 0 to {n_y - 1}")
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """Return the order of the training examples in an epoch: a permutation of 0..count-1."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def one_hot(y: np.ndarray, n_y: int) -> np.ndarray:

@@ -4,13 +4,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from urllib.request import getproxies
 
+from rdfia_keras.data.dataset import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.system.backend import keras_home
-
-T = TypeVar("T")
 
 TRIES = 2
 CONNECT_SECONDS = 5.0
@@ -37,8 +35,8 @@ class Remote:
 
 
 def read_or_fetch(
-    remote: Remote, data_dir: Path | None, find: Callable[[Path], Path | None], read: Callable[[Path], T]
-) -> T:
+    remote: Remote, data_dir: Path | None, find: Callable[[Path], Path | None], read: Callable[[Path], Dataset]
+) -> Dataset:
     """Read a published file from the user's folder, or else from Keras's cache, downloaded there if need be.
 
     Args:

@@ -19,29 +19,26 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 _OTHER_IMAGES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
 # Below the 89 million at which Pillow itself starts to warn.
 _MAX_PIXELS = 80_000_000
-_MAX_SIZE = 1024
+_SHAPE = (32, 32, 3)
 _NAMED = 5
 
 
 class _Unusable(Exception):
-    """Why one image file cannot be used."""
+    """The reason why an image file cannot be used."""
 
 
-def load(folder: Path, image_size: int) -> Dataset:
+def load(folder: Path) -> Dataset:
     """Load all images of a folder, in the order of their names.
 
     Args:
         folder: Holds train/<class>/ and test/<class>/; the classes are the sorted folders of train.
-        image_size: Every image is resized to image_size x image_size, whatever its proportions.
 
     Returns:
-        Images of shape (N, image_size, image_size, 3), uint8.
+        Images of shape (N, 32, 32, 3), uint8, resized whatever their proportions.
 
     Raises:
         RdfiaError: If the layout is another one, or if files cannot be used, all of them in one error.
     """
-    if not isinstance(image_size, int) or not 1 <= image_size <= _MAX_SIZE:
-        raise RdfiaError(f"the image size is {image_size}; give a whole number from 1 to {_MAX_SIZE}")
     if not folder.is_dir():
         raise RdfiaError(f"{folder} is not a folder; name one that holds train/<class>/ and test/<class>/ images")
     try:
@@ -51,7 +48,7 @@ def load(folder: Path, image_size: int) -> Dataset:
     _check_classes(folder, train, test)
     classes, count = tuple(train), sum(map(len, train.values()))
     files = [path for by_class in (train, test) for paths in by_class.values() for path in paths]
-    x = read_pictures(files, (image_size, image_size, 3), folder)
+    x = read_pictures(files, _SHAPE, folder)
     y = np.array([classes.index(path.parent.name) for path in files], np.int64)
     train_split, test_split = Split(x[:count], y[:count]), Split(x[count:], y[count:])
     return Dataset(folder.resolve().name, train_split, test_split, classes, str(folder))

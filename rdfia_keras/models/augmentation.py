@@ -56,12 +56,14 @@ class Augmentation(keras.layers.Layer):
         return cls(layers, name="augmentation")
 
     def build(self, images_shape):
+        """Build each transformation for the images that it gets."""
         # Keras would build it by a call whose changes of random streams go nowhere, and the compiled function with it.
         for layer in self.layers:
             layer.build(images_shape)
             images_shape = layer.compute_output_shape(images_shape)
 
     def call(self, images, training=False):
+        """Transform images (N, H, W, C)."""
         if self.jit_compile and training:
             return self._compiled(images)
         return self._transform(images, training)
@@ -76,15 +78,18 @@ class Augmentation(keras.layers.Layer):
         return compiled_by_xla(lambda images: self._transform(images, True))
 
     def compute_output_spec(self, images, training=False):
+        """Return the shape and dtype of the transformed images."""
         for layer in self.layers:
             images = layer.compute_output_spec(images, training=training)
         return images
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "layers": [keras.saving.serialize_keras_object(layer) for layer in self.layers]}
 
     @classmethod
     def from_config(cls, config):
+        """Make the layer from what `get_config` returned."""
         config["layers"] = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
         return cls(**config)
 
@@ -107,7 +112,7 @@ class RandomCrop(keras.layers.Layer):
         seed: Seed of the places.
 
     Raises:
-        ValueError: When the window is larger than the images.
+        ValueError: If the window is larger than the images.
     """
 
     def __init__(self, size: int, seed: int | None = None, **kwargs):
@@ -118,6 +123,7 @@ class RandomCrop(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
+        """Crop images (N, H, W, C), or a single one (H, W, C)."""
         if len(images.shape) == 3:
             return self.call(images[None], training)[0]
         slack = [images.shape[axis] - self.size for axis in (1, 2)]
@@ -136,12 +142,15 @@ class RandomCrop(keras.layers.Layer):
         return ops.cast(pixels, images.dtype)
 
     def compute_output_shape(self, input_shape):
+        """Return the shape of the windows."""
         return (*input_shape[:-3], self.size, self.size, input_shape[-1])
 
     def compute_output_spec(self, images, training=False):
+        """Return the shape and dtype of the windows."""
         return keras.KerasTensor(self.compute_output_shape(images.shape), dtype=images.dtype)
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "size": self.size, "seed": self.seed}
 
 
@@ -157,6 +166,7 @@ class RandomPerImage(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
+        """Transform images (N, H, W, C), or a single one (H, W, C)."""
         images = ops.cast(images, "float32")
         if not training:
             return images
@@ -174,9 +184,11 @@ class RandomPerImage(keras.layers.Layer):
         return low + (high - low) * (ops.cast(drawn, "float32") / 2**23)
 
     def compute_output_shape(self, input_shape):
+        """Return the shape of the input."""
         return input_shape
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "seed": self.seed}
 
 
@@ -195,10 +207,12 @@ class RandomFlip(RandomPerImage):
         self.axis = axis
 
     def transform(self, images, count):
+        """Mirror each image with probability 1/2."""
         mirrored = self.uniform((count, 1, 1, 1), 0, 1) <= 0.5
         return ops.where(mirrored, ops.flip(images, axis=self.axis), images)
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "axis": self.axis}
 
 
@@ -211,10 +225,12 @@ class RandomIntensity(RandomPerImage):
         self.amount = amount
 
     def transform(self, images, count):
+        """Multiply each image by its factor."""
         factor = self.uniform((count, 1, 1, 1), 1 - self.amount, 1 + self.amount)
         return ops.clip(images * factor, 0, 255)
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "amount": self.amount}
 
 
@@ -223,6 +239,7 @@ class RandomContrast(RandomIntensity):
     """Stretch each image about its mean by a factor drawn from [1 - `amount`, 1 + `amount`] (figure 14)."""
 
     def transform(self, images, count):
+        """Stretch each image about its mean."""
         mean = ops.mean(images, axis=(1, 2, 3), keepdims=True)
         factor = self.uniform((count, 1, 1, 1), 1 - self.amount, 1 + self.amount)
         return ops.clip(mean + factor * (images - mean), 0, 255)
@@ -240,6 +257,7 @@ class RandomHue(RandomPerImage):
         self.amount = amount
 
     def transform(self, images, count):
+        """Turn the colours of each image."""
         if images.shape[-1] == 1:
             return images
         angle = 2 * math.pi * self.uniform((count, 1, 1, 1, 1), -self.amount, self.amount)
@@ -250,6 +268,7 @@ class RandomHue(RandomPerImage):
         return ops.clip(sum(turn[..., i] * images[..., i : i + 1] for i in range(3)), 0, 255)
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "amount": self.amount}
 
 
@@ -269,6 +288,7 @@ class RandomAffine(RandomPerImage):
         self.degrees, self.shift, self.scale, self.shear = degrees, shift, scale, shear
 
     def transform(self, images, count):
+        """Turn, shift, scale and shear each image."""
         height, width = images.shape[1:3]
         turn = self.uniform((count,), -self.degrees, self.degrees) * math.pi / 180
         shear = ops.tan(self.uniform((count,), -self.shear, self.shear) * math.pi / 180)
@@ -283,6 +303,7 @@ class RandomAffine(RandomPerImage):
         return project(images, [[a, b, right - a * x - b * y], [c, d, down - c * x - d * y], [zero, zero, one]])
 
     def get_config(self):
+        """Return what the layer is made of."""
         own = {"degrees": self.degrees, "shift": self.shift, "scale": self.scale, "shear": self.shear}
         return {**super().get_config(), **own}
 
@@ -301,6 +322,7 @@ class RandomPerspective(RandomPerImage):
         self.distortion, self.probability = distortion, probability
 
     def transform(self, images, count):
+        """Move the corners of each image inwards, with the layer's probability."""
         right, bottom = images.shape[2] - 1, images.shape[1] - 1
         corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], "float32")
         inwards = np.array([[1, 1], [-1, 1], [1, -1], [-1, -1]], "float32")
@@ -311,6 +333,7 @@ class RandomPerspective(RandomPerImage):
         return project(images, inverse(rectangle_to(moved, right, bottom)))
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "distortion": self.distortion, "probability": self.probability}
 
 
@@ -323,6 +346,7 @@ class RandomBlur(RandomPerImage):
         self.sigma, self.size = sigma, size
 
     def transform(self, images, count):
+        """Blur each image along rows, then along columns."""
         reach = self.size // 2
         distance = np.arange(-reach, reach + 1, dtype="float32")
         weights = ops.exp(-0.5 * (distance / self.uniform((count, 1), 0.1, self.sigma)) ** 2)
@@ -337,6 +361,7 @@ class RandomBlur(RandomPerImage):
         return images
 
     def get_config(self):
+        """Return what the layer is made of."""
         return {**super().get_config(), "sigma": self.sigma, "size": self.size}
 
 

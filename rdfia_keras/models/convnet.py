@@ -33,7 +33,7 @@ def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
         A model from images, uint8 (N, H, W, C), to logits, float32 (N, n_y).
 
     Raises:
-        RdfiaError: When the images are too small for the network.
+        RdfiaError: If the images are too small for the network.
     """
     check_images(config, data)
     keras.utils.set_random_seed(config.seed)

@@ -76,16 +76,20 @@ class Manual:
         self.eta.assign(eta)
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
+        """Compute y_tilde."""
         return forward(self.params, x)["y_tilde"]
 
     def loss(self, y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Compute the cross-entropy, averaged over the batch."""
         return cross_entropy(y_tilde, y)
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        """Train on one batch."""
         outputs = forward(self.params, x)
         sgd(self.params, backward(self.params, outputs, y), self.eta)
 
     def weights(self) -> dict[str, np.ndarray]:
+        """Return the parameters by name."""
         return {name: param.numpy() for name, param in self.params.items()}
 
 
@@ -93,6 +97,7 @@ class Tape(Manual):
     """(b) TensorFlow differentiates; forward, loss and SGD stay by hand."""
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        """Train on one batch."""
         with tf.GradientTape() as tape:
             loss = self.loss(self.logits(x), y)
         sgd(self.params, tape.gradient(loss, self.params), self.eta)
@@ -120,25 +125,31 @@ class Layers:
         self.model.set_weights([params["W_h"].T, params["b_h"], params["W_y"].T, params["b_y"]])
 
     def restart(self, params: dict[str, np.ndarray], eta: float) -> None:
+        """Begin again from other weights of the same shapes, with another learning rate."""
         self._set_weights(params)
         self.eta.assign(eta)
 
     def logits(self, x: tf.Tensor) -> tf.Tensor:
+        """Compute y_tilde."""
         return self.model(x)
 
     def loss(self, y_tilde: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Compute the cross-entropy, averaged over the batch."""
         return self.cross_entropy(y, y_tilde)
 
     def gradients(self, x: tf.Tensor, y: tf.Tensor) -> list[tf.Tensor]:
+        """Differentiate the loss with respect to each variable of the model."""
         with tf.GradientTape() as tape:
             loss = self.loss(self.logits(x), y)
         return tape.gradient(loss, [variable.value for variable in self.model.trainable_variables])
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        """Train on one batch."""
         for variable, gradient in zip(self.model.trainable_variables, self.gradients(x, y), strict=True):
             variable.assign_sub(self.eta * gradient)
 
     def weights(self) -> dict[str, np.ndarray]:
+        """Return the parameters by name, as the homework has them."""
         W_h, b_h, W_y, b_y = self.model.get_weights()
         return {"W_h": W_h.T, "b_h": b_h, "W_y": W_y.T, "b_y": b_y}
 
@@ -153,6 +164,7 @@ class Optimizer(Layers):
         self.sgd.build(self.model.trainable_variables)
 
     def step(self, x: tf.Tensor, y: tf.Tensor) -> None:
+        """Train on one batch."""
         self.sgd.apply(self.gradients(x, y), self.model.trainable_variables)
 
 
@@ -207,12 +219,14 @@ def lbfgs(
     bounds: Sequence[int],
     iterations: int,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Question 28: SciPy's L-BFGS on the whole training set at once, with the gradients by hand.
+    """Minimize the loss over the whole training set by SciPy's L-BFGS, with the gradients by hand (question 28).
 
     Args:
-        params: As `models.initial_weights` draws them.
-        x, y, bounds: Examples and one-hot targets, as of `compile_epochs`.
-        iterations: At most so many; fewer when the line search finds nothing better.
+        params: The initial weights, by name.
+        x: Examples (N, n_x), as `compile_epochs` takes them.
+        y: One-hot targets (N, n_y).
+        bounds: As `compile_epochs` takes them.
+        iterations: The largest number of iterations; fewer are made if the line search finds nothing better.
 
     Returns:
         The weights after the last iteration; and (iterations, 4 or 6): what `compile_epochs` measures after each, the
@@ -245,10 +259,10 @@ def lbfgs(
         rows.append(measured(*whole).numpy())
 
     start = np.concatenate([params[name].ravel() for name in PARAMETERS])
-    found = minimize(
+    result = minimize(
         function, start, jac=True, method="L-BFGS-B", callback=after_iteration, options={"maxiter": iterations}
     )
-    _assign(network.params, found.x)
+    _assign(network.params, result.x)
     rows = rows or [measured(*whole).numpy()]
     return network.weights(), np.array(rows + [rows[-1]] * (iterations - len(rows)))
 
@@ -280,12 +294,13 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
     """Compare each parameter's hand-written gradient with GradientTape's and with central finite differences.
 
     Args:
-        params: As `models.initial_weights` draws them, float64.
-        x, y: A batch, (N, n_x) and one-hot (N, n_y).
-        limit: At most so many entries of a parameter are differenced, spread evenly over it.
+        params: The weights by name, float64.
+        x: Examples (N, n_x).
+        y: One-hot targets (N, n_y).
+        limit: The largest number of entries of a parameter to difference, spread evenly over it.
 
     Returns:
-        A row a parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`, each the
+        A row for each parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`: the
         largest absolute difference divided by the largest absolute entry of either gradient; 0 where both are zero,
         as they are for W_h and b_h when W_y is.
     """
@@ -312,16 +327,16 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
     return rows
 
 
-def _relative_error(one: np.ndarray, other: np.ndarray) -> float:
+def _relative_error(first: np.ndarray, second: np.ndarray) -> float:
     """Divide the largest absolute difference of two arrays by the largest absolute entry of both; 0 for two zeros."""
-    scale = max(np.abs(one).max(), np.abs(other).max())
-    return float(np.abs(one - other).max() / scale) if scale else 0.0
+    scale = max(np.abs(first).max(), np.abs(second).max())
+    return float(np.abs(first - second).max() / scale) if scale else 0.0
 
 
 def _central_differences(
     params: dict[str, np.ndarray], name: str, entries: np.ndarray, x: tf.Tensor, y: tf.Tensor, delta: float = 1e-5
 ) -> np.ndarray:
-    """(loss(w + δ) - loss(w - δ)) / 2δ for each entry; δ = 1e-5 balances rounding against the third derivative."""
+    """Return (loss(w + δ) - loss(w - δ)) / 2δ of each entry; δ = 1e-5 balances rounding and the third derivative."""
     losses = {}
     for sign in (+1, -1):
         for entry in entries:

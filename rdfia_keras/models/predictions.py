@@ -7,7 +7,7 @@ import numpy as np
 
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Counts (n_y, n_y): true classes in rows, predicted ones in columns."""
+    """Return counts (n_y, n_y): true classes in rows, predicted ones in columns."""
     n_y = probabilities.shape[1]
     return np.bincount(labels * n_y + probabilities.argmax(axis=1), minlength=n_y * n_y).reshape(n_y, n_y)
 
@@ -15,7 +15,7 @@ def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def worst_mistakes(
     probabilities: np.ndarray, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], limit: int = 24
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """The misclassified images whose true class got the least probability, worst first, captions, and their places."""
+    """Return the misclassified images whose true class is least probable, worst first, captions, and their indices."""
     predicted = probabilities.argmax(axis=1)
     truth = probabilities[np.arange(len(labels)), labels]
     order = np.argsort(truth, kind="stable")
@@ -34,7 +34,7 @@ def most_probable(probabilities: np.ndarray, classes: Sequence[str], top: int) -
 
 
 def class_rows(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """A row for each class: its images, recall (the accuracy on them) and precision; 0 where nothing is predicted."""
+    """Return for each class its images, recall (the accuracy on them) and precision; 0 where nothing is predicted."""
     from sklearn.metrics import precision_recall_fscore_support
 
     precision, recall, _, counts = precision_recall_fscore_support(
@@ -47,7 +47,7 @@ def class_rows(probabilities: np.ndarray, labels: np.ndarray, classes: tuple[str
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> tuple[list[dict[str, float]], float]:
-    """Bins of a reliability diagram, and the expected calibration error (Guo et al. 2017, arXiv 1706.04599, eq. 3).
+    """Return the bins of a reliability diagram, and the expected calibration error (arXiv 1706.04599, eq. 3).
 
     The confidence of a prediction is its probability; the error is the mean over all predictions of the difference
     between the accuracy and the mean confidence of its bin.
@@ -55,7 +55,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     Args:
         probabilities: (N, n_y).
         labels: Int (N,).
-        bins: Of equal width, from 0 to 1; a bin holds its upper edge.
+        bins: Number of bins, of equal width, from 0 to 1; a bin holds its upper edge.
 
     Returns:
         A row for each bin (low, high, count, confidence, accuracy), and the error, a fraction.

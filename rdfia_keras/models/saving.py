@@ -32,7 +32,7 @@ def save_model(model: keras.Model, path: Path) -> None:
     """Write a `.keras` archive, atomically and without the optimizer: what it takes to predict.
 
     Raises:
-        RdfiaError: When it cannot be written; what was there before is intact then.
+        RdfiaError: If it cannot be written; what was there before is intact then.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.keras")
     try:
@@ -60,7 +60,7 @@ def load_model(path: str | Path) -> keras.Model:
         path: A `.keras` archive, which is not trusted: only the layers that this package uses are made.
 
     Raises:
-        RdfiaError: When the file is missing, damaged, or asks for anything else.
+        RdfiaError: If the file is missing, damaged, or asks for anything else.
     """
     path = Path(path)
     try:

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.svm import SVC, LinearSVC
 
-from rdfia_keras.config import KERNELS, SvmConfig
+from rdfia_keras.config import SvmConfig
 
 
 @dataclass(frozen=True)
 class SvmParameters:
-    """Parameters of one machine.
+    """Parameters of one classifier.
 
     Attributes:
         kernel: One of `config.KERNELS`.
@@ -56,8 +56,8 @@ SWEEP_C = tuple(10.0 ** (half / 2) for half in range(-6, 7))
 FIGURE_5 = tuple(SvmParameters(kernel, C, degree=2) for kernel in ("poly", "rbf") for C in SWEEP_C)
 
 
-def machines(config: SvmConfig) -> tuple[tuple[SvmParameters, ...], tuple[SvmParameters, ...]]:
-    """Return the parameters of the machines that a config asks for: those of the table, and those of the curves over C.
+def classifiers(config: SvmConfig) -> tuple[tuple[SvmParameters, ...], tuple[SvmParameters, ...]]:
+    """Return the classifiers that a config asks for: those of the table, and those of the curves over C.
 
     Without a kernel they are the homework's figures 4 and 5; with one, that kernel at one C and over all.
     """
@@ -69,44 +69,29 @@ def machines(config: SvmConfig) -> tuple[tuple[SvmParameters, ...], tuple[SvmPar
     return (SvmParameters(config.kernel, config.C, degree),), sweep
 
 
-def fit(kernel: str, C: float, degree: int, x: np.ndarray, y: np.ndarray, seed: int = 0) -> SVC | LinearSVC:
-    """Train one machine.
+def fit(parameters: SvmParameters, x: np.ndarray, y: np.ndarray, seed: int = 0) -> SVC | LinearSVC:
+    """Train one classifier.
 
     Args:
-        kernel: One of `config.KERNELS`.
-        C: See `SvmParameters`.
-        degree: See `SvmParameters`.
+        parameters: Kernel, C and degree.
         x: Training examples, (N, n_x).
-        y: Class numbers, (N,); two classes or more (then one machine for each pair, or each class for `linearsvc`).
+        y: Class numbers, (N,). Of more than two classes each pair has a machine, or for `linearsvc` each class.
         seed: Decides the order in which `linearsvc` visits the examples; the others draw nothing.
 
     Raises:
-        ValueError: On an unknown kernel, a C that is not positive, a negative degree, wrong shapes, NaN in x, or
-            labels of one class only.
+        ValueError: If scikit-learn refuses the parameters or the examples.
     """
-    if kernel not in KERNELS:
-        raise ValueError(f"unknown kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
-    if kernel == "linearsvc":
-        return LinearSVC(C=C, random_state=seed, dual="auto", max_iter=10_000).fit(x, y)
-    return SVC(kernel=kernel, C=C, degree=degree, gamma="scale", coef0=0.0).fit(x, y)
-
-
-def accuracy(model: SVC | LinearSVC, split_x: np.ndarray, split_y: np.ndarray) -> float:
-    """Compute the fraction of the examples (N, n_x) that get their class number (N,)."""
-    return float(model.score(split_x, split_y))
+    if parameters.kernel == "linearsvc":
+        return LinearSVC(C=parameters.C, random_state=seed, dual="auto", max_iter=10_000).fit(x, y)
+    return SVC(kernel=parameters.kernel, C=parameters.C, degree=parameters.degree, gamma="scale", coef0=0.0).fit(x, y)
 
 
 def decision_values(model: SVC | LinearSVC, grid: np.ndarray) -> np.ndarray:
-    """Compute the values that decide the class at every point of a grid, by their sign (two classes) or the largest.
-
-    Args:
-        model: A fitted machine.
-        grid: Points, (..., n_x): a list of them, or a whole map of shape (rows, columns, 2).
+    """Return the values that decide the class at each point of a grid (..., n_x).
 
     Returns:
-        (...,) for two classes, positive where the second one is predicted; (..., n_y) for more.
+        (...,) for two classes, positive where the second one is predicted; (..., n_y) for more, the largest decides.
     """
-    grid = np.asarray(grid)
     values = model.decision_function(grid.reshape(-1, grid.shape[-1]))
     return values.reshape(*grid.shape[:-1], *values.shape[1:])
 
@@ -119,23 +104,23 @@ def sweep(
     y_test: np.ndarray,
     seed: int = 0,
 ) -> list[dict]:
-    """Train and score each machine; examples are (N, n_x), class numbers (N,).
+    """Train and score each classifier; examples are (N, n_x), class numbers (N,).
 
     Returns:
-        One row a machine, in order: kernel, C, degree (None but for poly), train_accuracy, test_accuracy (fractions),
+        A row for each, in order: kernel, C, degree (None but for poly), train_accuracy, test_accuracy (fractions),
         support_vectors (how many; None for `linearsvc`, which keeps none).
     """
     rows = []
-    for machine in parameters:
-        model = fit(machine.kernel, machine.C, machine.degree, x_train, y_train, seed)
+    for classifier in parameters:
+        model = fit(classifier, x_train, y_train, seed)
         rows.append(
             {
-                "kernel": machine.kernel,
-                "C": machine.C,
-                "degree": machine.degree if machine.kernel == "poly" else None,
-                "train_accuracy": accuracy(model, x_train, y_train),
-                "test_accuracy": accuracy(model, x_test, y_test),
-                "support_vectors": None if machine.kernel == "linearsvc" else int(model.n_support_.sum()),
+                "kernel": classifier.kernel,
+                "C": classifier.C,
+                "degree": classifier.degree if classifier.kernel == "poly" else None,
+                "train_accuracy": float(model.score(x_train, y_train)),
+                "test_accuracy": float(model.score(x_test, y_test)),
+                "support_vectors": None if classifier.kernel == "linearsvc" else int(model.n_support_.sum()),
             }
         )
     return rows

@@ -25,12 +25,12 @@ def save(path: Path, arrays: Arrays, meta: Mapping[str, Any], keep: Path | None 
 
     Args:
         path: The checkpoint's file.
-        arrays: By name; any dtypes that NumPy itself has.
-        meta: Whatever JSON can hold.
-        keep: Where the old checkpoint goes.
+        arrays: Arrays by name, of NumPy's own dtypes.
+        meta: Values for JSON.
+        keep: The path for the old checkpoint; None to replace it.
 
     Raises:
-        RdfiaError: When it cannot be written; the old checkpoint is intact then.
+        RdfiaError: If it cannot be written; the old checkpoint is intact then.
     """
     payload = io.BytesIO()
     named: dict[str, Any] = {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays}
@@ -40,10 +40,10 @@ def save(path: Path, arrays: Arrays, meta: Mapping[str, Any], keep: Path | None 
 
 
 def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Read the arrays and the meta of a checkpoint.
+    """Return the arrays and the meta of a checkpoint.
 
     Raises:
-        RdfiaError: When the file is missing, or differs in a single bit from what was written.
+        RdfiaError: If the file is missing, or differs in a single bit from what was written.
     """
     try:
         content = path.read_bytes()
@@ -61,7 +61,7 @@ def save_next(folder: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:
     """Write a run's `checkpoints/last.ckpt`; the one before it stays as `previous.ckpt`.
 
     Raises:
-        RdfiaError: When it cannot be written; both old checkpoints are intact then.
+        RdfiaError: If it cannot be written; both old checkpoints are intact then.
     """
     folder = folder / FOLDER
     try:
@@ -72,10 +72,10 @@ def save_next(folder: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:
 
 
 def load_last(folder: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Read a run's last whole checkpoint; return nothing, and empty meta, if it ended before its first one.
+    """Return a run's last whole checkpoint; no arrays and empty meta if it ended before its first one.
 
     Raises:
-        RdfiaError: When there are checkpoints and none of them is whole.
+        RdfiaError: If there are checkpoints and none of them is whole.
     """
     paths = [folder / FOLDER / name for name in (LAST, PREVIOUS)]
     reasons = []
@@ -90,7 +90,7 @@ def load_last(folder: Path) -> tuple[Arrays, dict[str, Any]]:
 
 
 def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of some arrays, by name: equal weights, equal digest."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of arrays, by name: equal weights, equal digest."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
         sha.update(f"{name}{arrays[name].shape}{arrays[name].dtype}".encode())

@@ -23,7 +23,7 @@ def write_atomic(path: Path, data: bytes, keep: Path | None = None) -> None:
         keep: Where the old content of `path` goes instead of being replaced, if it is wanted as a fallback.
 
     Raises:
-        RdfiaError: When the disk is full, the folder read-only, or the content does not read back as written.
+        RdfiaError: If the disk is full, the folder read-only, or the content does not read back as written.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -52,7 +52,7 @@ def to_json(value: object) -> str:
 
 
 def finite(value: object) -> Any:
-    """Return a value for JSON: NaN and infinities, which it does not have, become None, and paths become texts."""
+    """Convert a value for JSON: NaN and infinities, which it does not have, to None, and paths to texts."""
     if isinstance(value, dict):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -66,7 +66,7 @@ def file_digests(config: Config) -> dict[str, str]:
     """Return the first 16 hexadecimal digits of the SHA-256 of each file that a config names, by setting.
 
     Raises:
-        RdfiaError: When one cannot be read.
+        RdfiaError: If one cannot be read.
     """
     digests = {}
     for name, path in named_files(config).items():
@@ -78,10 +78,10 @@ def file_digests(config: Config) -> dict[str, str]:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder if it does not exist; return it.
+    """Make a folder, if need be, and return it.
 
     Raises:
-        RdfiaError: When it cannot be made or written.
+        RdfiaError: If it cannot be made or written.
     """
     for path in (folder, *folder.parents):
         if path.exists() and not path.is_dir():

@@ -1,16 +1,18 @@
 """A run on disk: one type to create, open, read, resume and record it."""
 
 import csv
+import functools
+import io
 import json
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from rdfia_keras.config import CONFIGS, Config
@@ -53,7 +55,7 @@ class Run:
         self.name = name or f"{folder.parent.name}/{folder.name}"
         self.exit_code: int | None = None
 
-    @cached_property
+    @functools.cached_property
     def _lock(self) -> FileLock:
         folder = self.folder.resolve()  # The path `.` has no name.
         return FileLock(folder.with_name(f".{folder.name}.lock"))
@@ -157,7 +159,7 @@ class Run:
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @functools.cached_property
     def started(self) -> dict[str, Any]:
         """The content of `config.json`: settings, options, data, device, versions.
 
@@ -171,7 +173,7 @@ class Run:
         except UNREADABLE_ERRORS as error:
             raise RdfiaError(f"{self.folder} is not a run's folder: config.json is missing or damaged") from error
 
-    @cached_property
+    @functools.cached_property
     def record(self) -> Record | None:
         """The content of `metrics.json`; None where there is none, or it is damaged."""
         try:
@@ -179,7 +181,7 @@ class Run:
         except UNREADABLE_ERRORS:
             return None
 
-    @cached_property
+    @functools.cached_property
     def config(self) -> Config:
         """All settings, as the run was started or last made longer.
 
@@ -212,41 +214,34 @@ class Run:
             return self.config.section
         return self.folder.parent.name
 
+    def _started_fact(self, *path: str) -> Any:
+        """Return a member of `config.json` by its path; None where it cannot be read."""
+        with suppress(*UNREADABLE_ERRORS):
+            fact: Any = self.started
+            for name in path:
+                fact = fact[name]
+            return fact
+        return None
+
     @property
     def experiment(self) -> str:
         """Name of its experiment; empty if it cannot be read."""
-        if self.record:
-            return self.record.experiment
-        with suppress(RdfiaError):
-            return str(self.started.get("experiment", ""))
-        return ""
+        return self.record.experiment if self.record else str(self._started_fact("experiment") or "")
 
     @property
     def quick(self) -> bool:
         """Whether it is a smoke test."""
-        if self.record:
-            return self.record.quick
-        with suppress(*UNREADABLE_ERRORS):
-            return bool(self.started["options"]["quick"])
-        return False
+        return self.record.quick if self.record else bool(self._started_fact("options", "quick"))
 
     @property
     def files(self) -> dict[str, str]:
         """Digests of the files that its settings name, by setting."""
-        if self.record:
-            return dict(self.record.details.get("files", {}))
-        with suppress(*UNREADABLE_ERRORS):
-            return dict(self.started["files"])
-        return {}
+        return (self.record.details.get("files") if self.record else self._started_fact("files")) or {}
 
     @property
     def data_digest(self) -> str | None:
         """Digest of its data set."""
-        if self.record:
-            return self.record.dataset.get("digest")
-        with suppress(*UNREADABLE_ERRORS):
-            return str(self.started["dataset"]["digest"])
-        return None
+        return self.record.dataset.get("digest") if self.record else self._started_fact("dataset", "digest")
 
     @property
     def epochs_asked(self) -> int:
@@ -350,6 +345,12 @@ class Run:
     def write(self, name: str, data: bytes) -> None:
         """Write a file of the folder atomically."""
         write_atomic(self.folder / name, data)
+
+    def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """Write a compressed `.npz` file of arrays by name."""
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        self.write(name, content.getvalue())
 
     def write_history(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write `history.csv`."""

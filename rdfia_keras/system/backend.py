@@ -90,7 +90,7 @@ def require_tensorflow(command: str) -> None:
     """Refuse another back end for what is written in TensorFlow itself.
 
     Raises:
-        RdfiaError: When KERAS_BACKEND, or Keras's own settings, name another.
+        RdfiaError: If KERAS_BACKEND, or Keras's own settings, name another.
     """
     if backend_name() != "tensorflow":
         raise RdfiaError(
@@ -128,7 +128,7 @@ def check_device(device: str) -> str:
     """Return the device that will be used, in words.
 
     Raises:
-        RdfiaError: When a GPU was asked for and none is visible.
+        RdfiaError: If a GPU was asked for and none is visible.
     """
     import keras
 

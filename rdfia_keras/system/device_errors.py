@@ -1,4 +1,4 @@
-"""What a back end raises when a computation fails on its device, shortened to one sentence for the user."""
+"""Errors that a back end raises when a computation fails on its device, shortened to one sentence."""
 
 import re
 from collections.abc import Collection
@@ -27,17 +27,17 @@ class DeviceError:
     """A failed computation.
 
     Attributes:
-        said: The back end's own words, in one line.
+        message: The back end's own message, in one line.
         out_of_memory: Whether memory was short.
         nodes: Where in the graph, such as `cifar/conv1/Conv2D`; empty on JAX, which does not name them.
     """
 
-    said: str
+    message: str
     out_of_memory: bool
     nodes: tuple[str, ...]
 
     def layer(self, names: Collection[str]) -> str | None:
-        """Return the one of a model's layers, by name, that failed; None where the message names none of them."""
+        """Return which of a model's layers, by name, failed; None if the message names none of them."""
         # In a graph, the second scope of a name is numbered.
         scopes = (
             re.sub(r"_\d+$", "", part) if part not in names else part for node in self.nodes for part in node.split("/")
@@ -52,7 +52,8 @@ def device_error(error: BaseException) -> DeviceError | None:
         return None
     lines = [line.strip() for line in text.splitlines()]
     informative = [line for line in lines if not _AROUND.match(line)] or lines or [""]
-    said = _MARKS.sub("", informative[0]).strip() or type(error).__name__
+    message = _MARKS.sub("", informative[0]).strip() or type(error).__name__
     nodes = tuple(first or second for first, second in _NODE.findall(text))
     out_of_memory = type(error).__name__ == "ResourceExhaustedError" or bool(_MEMORY.search(text))
-    return DeviceError(said if len(said) <= LONGEST else f"{said[:LONGEST]}…", out_of_memory, nodes)
+    shortened = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
+    return DeviceError(shortened, out_of_memory, nodes)

@@ -14,7 +14,7 @@ Order = Callable[[int], np.ndarray]
 
 
 def batches(split: Split, size: int, order: Order = np.arange) -> Any:
-    """Return what `model.fit` and `model.evaluate` read: (images, labels) batches of an epoch; the last may be smaller.
+    """Return (images, labels) batches of one epoch for `model.fit` and `model.evaluate`; the last may be smaller.
 
     On TensorFlow it is a `tf.data` pipeline, since `fit` over a `keras.utils.PyDataset` leaves a small CPU idle for
     whole epochs; the other back ends read the `PyDataset`, and need no TensorFlow. Pass `shuffle=False` to `fit`.
@@ -30,7 +30,7 @@ def batches(split: Split, size: int, order: Order = np.arange) -> Any:
 
 
 def _pipeline(split: Split, size: int, order: Order) -> Any:
-    """Make batches of indices in Python, gathered by TensorFlow on one thread beside the training."""
+    """Yield batches of indices in Python, gathered by TensorFlow on one thread beside the training."""
     import tensorflow as tf
 
     def rows() -> Iterator[np.ndarray]:
@@ -52,7 +52,7 @@ def _pipeline(split: Split, size: int, order: Order) -> Any:
 
 
 class _Batches(keras.utils.PyDataset):
-    """The same for back ends that do not read `tf.data`."""
+    """Batches for back ends that do not read `tf.data`."""
 
     def __init__(self, split: Split, size: int, order: Order):
         super().__init__()

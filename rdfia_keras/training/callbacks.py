@@ -12,12 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from rdfia_keras.data.dataset import epoch_order
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs.checkpoint import Arrays, load_last, save_next
 from rdfia_keras.runs.files import write_atomic
 from rdfia_keras.runs.history import EpochRow, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress
-from rdfia_keras.training.order import epoch_order
 
 Logs = dict[str, Any] | None
 CHECKPOINT_SCHEMA = 1
@@ -38,7 +38,7 @@ class EpochSeeds(keras.callbacks.Callback):
     order of the examples. A training that resumes at an epoch then continues as if it had never stopped.
 
     Args:
-        seed: Of the training.
+        seed: The training's seed.
         epoch: The first epoch, counted from 0.
 
     Example:
@@ -52,12 +52,12 @@ class EpochSeeds(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Set the random streams for the epoch."""
+        """Set the random streams of the epoch."""
         self.epoch = epoch
         set_random_streams(self.model, self.seed, epoch)
 
     def order(self, count: int) -> np.ndarray:
-        """Return a permutation of 0..count-1 for the current epoch, where `fit(shuffle=True)` would repeat one."""
+        """Return a permutation of 0..count-1 for the epoch, which `fit(shuffle=True)` would repeat after seeding."""
         return epoch_order(self.seed, self.epoch, count)
 
 
@@ -73,7 +73,7 @@ class StopOnRequest(keras.callbacks.Callback):
     """End the training after the batch, or the call of several, in which a stop was asked for.
 
     Args:
-        stop: Anything that becomes true, such as `StopRequest`, which notes Ctrl-C.
+        stop: An object that becomes true, such as `StopRequest`, which notes Ctrl-C.
 
     Raises:
         StopTraining: From `fit`.
@@ -88,7 +88,7 @@ class StopOnRequest(keras.callbacks.Callback):
         self.stop = stop
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """End the training if a stop was asked for."""
+        """Raise `StopTraining` if a stop was asked for."""
         if self.stop:
             raise StopTraining
 
@@ -110,11 +110,11 @@ class StopOnDivergence(keras.callbacks.Callback):
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Note the epoch."""
+        """Note the epoch, for the message."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Look at the loss."""
+        """Raise `Diverged` if the loss is not finite."""
         # The loss in the logs is the epoch's running mean: once it is not finite it stays so.
         if logs and not math.isfinite(float(logs["loss"])):
             # The last call of an epoch may hold fewer batches than Keras counts.
@@ -122,7 +122,7 @@ class StopOnDivergence(keras.callbacks.Callback):
             raise Diverged(f"the loss stopped being a finite number in epoch {self._epoch + 1}, batch {last}")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the loss and all weights."""
+        """Raise `Diverged` if the loss or a weight is not finite."""
         finite = math.isfinite(float((logs or {}).get("loss", 0.0)))
         if not finite or not all(np.isfinite(value).all() for value in variables_by_path(self.model.weights).values()):
             raise Diverged(f"the loss or a weight stopped being a finite number in epoch {epoch + 1}")
@@ -148,7 +148,7 @@ class Validation(keras.callbacks.Callback):
         self.data = data
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Measure and put the numbers into the logs."""
+        """Add the loss and the metrics of the validation data to the logs."""
         measured = self.model.evaluate(self.data, verbose=0, return_dict=True)
         if logs is not None:
             logs |= {f"validation_{name}": value for name, value in measured.items()}
@@ -176,7 +176,7 @@ class EpochHistory(keras.callbacks.Callback):
         self._begin = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Note the time."""
+        """Start the clock."""
         self._begin = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -212,7 +212,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.history = history
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write the file."""
+        """Write the file anew."""
         write_atomic(self.path, history_bytes(self.history.rows))
 
 
@@ -248,7 +248,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.best_weights: Arrays = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint of the epoch."""
         rows = self.history.rows
         self.weights = variables_by_path(self.model.weights)
         if chosen_row(rows) is rows[-1]:
@@ -269,7 +269,7 @@ class Checkpoint(keras.callbacks.Callback):
             The number of finished epochs.
 
         Raises:
-            RdfiaError: When the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
+            RdfiaError: If the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
         """
         arrays, meta = load_last(self.folder)
         if not arrays:
@@ -302,7 +302,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def variables_by_path(variables: list[keras.Variable]) -> Arrays:
-    """Return the values of variables, as copies."""
+    """Return copies of the values of variables, by path."""
     return {variable.path: np.array(keras.ops.convert_to_numpy(variable)) for variable in variables}
 
 
@@ -310,7 +310,7 @@ def set_variables(variables: list[keras.Variable], values: Arrays) -> None:
     """Put back what `variables_by_path` gave.
 
     Raises:
-        KeyError, ValueError: When paths or shapes differ.
+        KeyError, ValueError: If paths or shapes differ.
     """
     if len(variables) != len(values):
         raise ValueError(f"{len(variables)} variables, but {len(values)} values")
@@ -323,7 +323,7 @@ class ProgressReport(keras.callbacks.Callback):
 
     Args:
         progress: The bar, which is a context manager.
-        history: Whose rows are shown; put it before this callback.
+        history: The rows to show; put it before this callback.
 
     Example:
         >>> history = EpochHistory()
@@ -337,9 +337,9 @@ class ProgressReport(keras.callbacks.Callback):
         self.history = history
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Show the batch."""
+        """Show the batches of the epoch."""
         self.progress.batch(min(batch + 1, self.progress.batches))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Show the epoch."""
+        """Show the row of the epoch."""
         self.progress.epoch(self.history.rows[-1])

@@ -62,8 +62,8 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a worker needs to know of the sweep.
+class SweepFacts:
+    """Facts about the sweep that a worker needs.
 
     Attributes:
         options: With whole paths, which are the same on every node.
@@ -82,23 +82,23 @@ class Job:
 _resources = functools.cache(Resources)  # A process that serves several trials reads the data once.
 
 
-def work(trial: Trial, job: Job) -> tuple[Path | None, dict[str, bytes]]:
+def work(trial: Trial, facts: SweepFacts) -> tuple[Path | None, dict[str, bytes]]:
     """Find, resume or train one trial, in a worker process of any node.
 
     Returns:
         The run's folder, None if it was cut short; and its files by path within the folder.
 
     Raises:
-        RdfiaError: With trial and node.
+        RdfiaError: If the training fails; the message names trial and node.
     """
     # TensorFlow reads these when it is imported. Ray itself sets OMP_NUM_THREADS.
-    os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(job.threads))
-    sys.argv = list(job.argv)
-    is_shared = job.marker.exists()
-    options = job.options if is_shared else replace(job.options, out=Path(gettempdir(), job.scratch))
+    os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(facts.threads))
+    sys.argv = list(facts.argv)
+    is_shared = facts.marker.exists()
+    options = facts.options if is_shared else replace(facts.options, out=Path(gettempdir(), facts.scratch))
     try:
-        if job.version != (here := rdfia_keras.__version__):
-            raise RdfiaError(f"rdfia-keras is {here} there and {job.version} here; install one version everywhere")
+        if facts.version != (here := rdfia_keras.__version__):
+            raise RdfiaError(f"rdfia-keras is {here} there and {facts.version} here; install one version everywhere")
         run = train_trial(trial, _resources(options)).run
     except RdfiaError as error:
         raise RdfiaError(f"{trial.name}, on the node {socket.gethostname()}: {error}") from None
@@ -128,7 +128,7 @@ def train(trials: Sequence[Trial], resources: Resources, cluster: Cluster) -> It
     """Train trials on a cluster, as many at once as it has room for.
 
     Raises:
-        RdfiaError: When the cluster cannot be used, and what a trial raises.
+        RdfiaError: If the cluster cannot be used, or a trial fails.
     """
     options = resources.options
     data_dir, device = options.data_dir and options.data_dir.resolve(), options.device if cluster.num_gpus else "cpu"
@@ -138,8 +138,10 @@ def train(trials: Sequence[Trial], resources: Resources, cluster: Cluster) -> It
     folder = make_folder(options.out / LOCKS_FOLDER)
     # Ray handles signals of its own once it is connected.
     with NamedTemporaryFile(dir=folder) as marker, _connected(cluster.address) as ray, StopRequest() as stop:
-        job = Job(options, Path(marker.name), scratch, cluster.num_cpus, tuple(sys.argv), rdfia_keras.__version__)
-        driver = _Driver(ray, trials, job, cluster)
+        facts = SweepFacts(
+            options, Path(marker.name), scratch, cluster.num_cpus, tuple(sys.argv), rdfia_keras.__version__
+        )
+        driver = _Driver(ray, trials, facts, cluster)
         try:
             while (driver.waiting or driver.tasks) and not stop:
                 yield from driver.hand_over()
@@ -178,8 +180,8 @@ def _connected(address: str | None) -> Iterator[Any]:
 class _Driver:
     """Hands trials to Ray, about as many as the cluster has room for, and collects what comes back."""
 
-    def __init__(self, ray: Any, trials: Sequence[Trial], job: Job, cluster: Cluster):
-        self.job = job
+    def __init__(self, ray: Any, trials: Sequence[Trial], facts: SweepFacts, cluster: Cluster):
+        self.facts = facts
         self.cluster = cluster
         self.waiting = deque(trials)
         self.tasks: dict[Any, tuple[Trial, AbstractContextManager[Any]]] = {}  # A trial that Ray has, and its lock.
@@ -199,15 +201,15 @@ class _Driver:
                 return
             trial = self.waiting.popleft()
             try:
-                lock = lock_trial(trial, self.job.options, wait=False)
+                lock = lock_trial(trial, self.facts.options, wait=False)
             except RunLocked:
                 self.waiting.append(trial)
                 continue
-            if run := store_of(trial, self.job.options).find_finished(trial.query):
+            if run := store_of(trial, self.facts.options).find_finished(trial.query):
                 with lock:
                     yield TrialResult(trial, run)
             else:
-                self.tasks[self._work.options(name=trial.name).remote(trial, self.job)] = trial, lock
+                self.tasks[self._work.options(name=trial.name).remote(trial, self.facts)] = trial, lock
         if self.waiting and not self.tasks:
             self._note_once("another sweep trains what is left; waiting for it to end")
             time.sleep(SECONDS_BETWEEN_LOOKS)
@@ -247,7 +249,7 @@ class _Driver:
                 except errors.RayTaskError as error:
                     raise (error.cause if isinstance(error.cause, RdfiaError) else error) from error
                 if folder:
-                    yield TrialResult(trial, keep(folder, files, self.job.options.out))
+                    yield TrialResult(trial, keep(folder, files, self.facts.options.out))
                 else:
                     self.waiting.append(trial)
 

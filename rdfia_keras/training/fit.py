@@ -36,15 +36,15 @@ def fit(
     """Train from the first epoch that `history` does not hold up to `config.epochs`.
 
     Args:
-        model: Compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
-        data: With a validation split, it is measured after each epoch as well.
-        config: With every default filled in.
+        model: A model compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
+        data: Training, test and, if there is one, validation images.
+        config: A config with every default filled in.
         history: Gets a row for each epoch.
-        callbacks: Act after `history` at the end of an epoch, in their order.
+        callbacks: More callbacks, which act after `history` at the end of an epoch, in their order.
 
     Raises:
-        Diverged: When the loss or a weight is not finite; `history` and checkpoints end with the epoch before.
-        StopTraining: When a callback ends the training.
+        Diverged: If the loss or a weight is not finite; `history` and checkpoints end with the epoch before.
+        StopTraining: If a callback ends the training.
     """
     done = len(history.rows)
     if config.epochs is None or config.lr is None or done >= config.epochs:
@@ -69,7 +69,7 @@ def compile_model(model: keras.Model, config: CnnConfig) -> None:
     three times slower with it there.
 
     Raises:
-        RdfiaError: When XLA is asked for and Keras turns it off.
+        RdfiaError: If XLA is asked for and Keras turns it off.
     """
     optimizer = make_optimizer(config, SCHEDULES[config.schedule](config.resolve().lr or 0.0).initial)
     if config.precision == "mixed_float16":

@@ -58,7 +58,7 @@ class Resources:
         """Train an experiment of any section, from its beginning or from where a run was cut off.
 
         Args:
-            experiment: With the number of epochs that is asked for.
+            experiment: The experiment, with its number of epochs.
             options: How and where to train.
             resumed: The run to resume, opened.
             draw: Show progress and draw pictures of the perceptron.
@@ -101,12 +101,12 @@ def get_or_train(
     """Return the run of an experiment, trained now as far as it is not there yet.
 
     Args:
-        experiment: It is trained with the settings of the query.
+        experiment: Any experiment; it is trained with the query's settings.
         query: Which run is wanted; its data are those of `resources` if it names none.
         resources: Data and options; with `overwrite` the run is trained anew.
         store: Where to look for it; by default all of the results folder.
         wait: Whether to wait while another process trains it.
-        draw: As of `Resources.train`.
+        draw: Show progress and draw pictures of the perceptron.
 
     Returns:
         The run. Its `exit_code` is None if it was finished before; its status is `interrupted` if it was cut short.
@@ -137,7 +137,7 @@ def check_digest(query: Query, resources: Resources) -> None:
     """Refuse data that are not the wanted ones, as a node of a cluster may have them.
 
     Raises:
-        RdfiaError: With both digests.
+        RdfiaError: If their digest is another one.
     """
     digest = resources.digest(query.config)
     if query.data not in (None, digest):
@@ -173,9 +173,9 @@ def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, dra
     Args:
         run: Opened.
         epochs: The number of epochs it is to have.
-        options: As the run was started.
-        resources: Data, back end and the last compiled perceptron.
-        draw: As of `Resources.train`.
+        options: The options that the run was started with.
+        resources: Its data and back end.
+        draw: Show progress and draw pictures of the perceptron.
 
     Raises:
         RdfiaError: If back end, files or data are others than at its start.
@@ -201,7 +201,7 @@ def check_data(run: Run, data: Dataset, quick: bool) -> None:
     """Refuse other data than those that a run was trained on.
 
     Raises:
-        RdfiaError: With both digests.
+        RdfiaError: If their digest is another one.
     """
     now = prepare_data(data, run.config, quick).describe()
     recorded = run.record.dataset if run.record else run.started.get("dataset", {})

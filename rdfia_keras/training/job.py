@@ -77,14 +77,31 @@ class Job:
         """Make the run's folder, with all in its `config.json` that a resume needs; or take the run to resume.
 
         Args:
-            experiment: With every default filled in.
+            experiment: The experiment, with every default filled in.
             data: As `prepare_data` returns them.
             options: How and where to train.
-            device: In words.
-            resumed: The run to resume, opened; None for a new one.
+            device: In words, as `check_device` returns it.
+            resumed: The run to resume, opened.
             facts: Further members of `config.json`.
         """
-        return cls(experiment, data, options, device, resumed or _create_run(experiment, data, options, device, facts))
+        if resumed:
+            return cls(experiment, data, options, device, resumed)
+        started = {
+            "dataset": {**data.describe(), "source": data.source},
+            "device": device,
+            "backend": backend_name(),
+            "files": file_digests(experiment.config),
+            "options": {
+                "quick": options.quick,
+                "data_dir": options.data_dir and str(options.data_dir.resolve()),
+                "deterministic": options.deterministic,
+                "device": options.device,
+            },
+            **facts,
+        }
+        name = run_name(experiment)
+        run = Run.create(options.out, name, experiment.config, started, overwrite=options.overwrite)
+        return cls(experiment, data, options, device, run)
 
     @property
     def config(self) -> Any:
@@ -146,22 +163,3 @@ def shorten(experiment: Experiment) -> Experiment:
     if config.epochs is None:
         return experiment
     return replace(experiment, config=config.with_epochs(min(config.epochs, QUICK_EPOCHS[config.section])))
-
-
-def _create_run(
-    experiment: Experiment, data: Dataset, options: RunOptions, device: str, facts: Mapping[str, Any]
-) -> Run:
-    started = {
-        "dataset": {**data.describe(), "source": data.source},
-        "device": device,
-        "backend": backend_name(),
-        "files": file_digests(experiment.config),
-        "options": {
-            "quick": options.quick,
-            "data_dir": options.data_dir and str(options.data_dir.resolve()),
-            "deterministic": options.deterministic,
-            "device": options.device,
-        },
-        **facts,
-    }
-    return Run.create(options.out, run_name(experiment), experiment.config, started, overwrite=options.overwrite)

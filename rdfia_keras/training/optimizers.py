@@ -26,7 +26,7 @@ def make_optimizer(config: CnnConfig, lr: Any) -> keras.optimizers.Optimizer:
     """Make the optimizer of a config.
 
     Args:
-        config: The name of the optimizer, and whose defaults it has.
+        config: Names the optimizer and the framework whose defaults it has.
         lr: Its first learning rate, or one of Keras's schedules.
     """
     changed = PYTORCH_DEFAULTS.get(config.optimizer, {}) if config.framework_defaults == "pytorch" else {}

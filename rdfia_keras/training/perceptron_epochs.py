@@ -8,11 +8,11 @@ import numpy as np
 
 from rdfia_keras.config import MlpConfig
 from rdfia_keras.data import Dataset, one_hot
+from rdfia_keras.data.dataset import epoch_order
 from rdfia_keras.data.initial_weights import init
 from rdfia_keras.models import perceptron
 from rdfia_keras.runs.history import EpochRow
 from rdfia_keras.training.callbacks import Diverged
-from rdfia_keras.training.order import epoch_order
 
 # Chance gives log n_y, a few nats; a thousand times that comes from steps that only overshoot.
 DIVERGED_LOSS = 1000.0
@@ -27,7 +27,7 @@ class State:
     """One implementation's training so far: what a checkpoint keeps.
 
     Attributes:
-        weights: After the last finished epoch, by name.
+        weights: The weights after the last finished epoch, by name.
         history: A row for each finished epoch.
         by_epoch: Weights after some epochs, from 0 (before training) on; empty if they are not kept.
     """
@@ -54,7 +54,9 @@ class Trainer:
 
     Args:
         implementation: One of `config.IMPLEMENTATIONS`.
-        weights: Where it begins, as `init` returns them.
+        config: Batch size, learning rate and seed.
+        data: Vectors.
+        weights: The initial weights, by name.
     """
 
     # Epochs in one compiled call, and the most examples for which that is worth while.
@@ -119,11 +121,11 @@ def fit(
 
     Args:
         implementation: One of `config.IMPLEMENTATIONS`.
-        config: With every default filled in.
+        config: A config with every default filled in.
         data: Vectors.
         state: If its `by_epoch` holds weights, those after each epoch are added.
-        stop: Truth-tested between compiled calls.
-        compiled: Makes the trainer, or uses the last one again.
+        stop: Ends the training, once it is true, after a compiled call.
+        compiled: The compiled epochs of the last training, used again where they fit.
 
     Yields:
         The row of each finished epoch.
@@ -137,14 +139,14 @@ def fit(
     while len(state.history) < epochs and not stop:
         done = len(state.history)
         rows = trainer.epochs(done, min(limit, epochs - done))
-        wrong = next((row for row in rows if not row["train_loss"] < DIVERGED_LOSS), None)
-        if wrong and len(rows) > 1:
+        bad_row = next((row for row in rows if not row["train_loss"] < DIVERGED_LOSS), None)
+        if bad_row and len(rows) > 1:
             # Once more from before, epoch by epoch, to keep the weights of the last good one.
             trainer.restart(config, state.weights)
             limit = 1
             continue
-        if wrong:
-            loss, epoch = wrong["train_loss"], wrong["epoch"]
+        if bad_row:
+            loss, epoch = bad_row["train_loss"], bad_row["epoch"]
             raise Diverged(f"{implementation}: the training loss is {loss:.3g} after epoch {epoch}")
         state.weights = trainer.network.weights()
         state.history += rows

@@ -36,11 +36,11 @@ class LearningRateSchedule(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Set the rate of the epoch."""
+        """Set the learning rate of the epoch."""
         self.model.optimizer.learning_rate = self.rate(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Put the rate into the logs."""
+        """Put the learning rate into the logs."""
         if logs is not None:
             logs["learning_rate"] = self.rate(epoch)
 
@@ -49,7 +49,7 @@ class ConstantRate(LearningRateSchedule):
     """The same learning rate in every epoch."""
 
     def rate(self, epoch: float) -> float:
-        """Return the learning rate of an epoch."""
+        """Return lr."""
         return self.lr
 
 
@@ -57,7 +57,7 @@ class ExponentialDecay(LearningRateSchedule):
     """lr · 0.95^epoch (question 26)."""
 
     def rate(self, epoch: float) -> float:
-        """Return the learning rate of an epoch."""
+        """Return lr · 0.95^epoch."""
         return float(self.lr * 0.95**epoch)
 
 
@@ -65,7 +65,7 @@ class StepDecay(LearningRateSchedule):
     """lr · 0.1^⌊epoch / 10⌋ (question 28)."""
 
     def rate(self, epoch: float) -> float:
-        """Return the learning rate of an epoch."""
+        """Return lr · 0.1^⌊epoch / 10⌋."""
         return float(self.lr * 0.1 ** math.floor(epoch / 10))
 
 
@@ -87,7 +87,7 @@ class IterationDecay(LearningRateSchedule):
 
     @property
     def initial(self) -> Any:
-        """A schedule of Keras's."""
+        """The schedule of Keras that counts iterations."""
         return keras.optimizers.schedules.ExponentialDecay(self.lr, decay_steps=1, decay_rate=self.kept)
 
     def rate(self, epoch: float) -> float:
@@ -102,7 +102,7 @@ class InverseTimeDecay(LearningRateSchedule):
     """lr / (1 + 0.1 epoch) (question 28)."""
 
     def rate(self, epoch: float) -> float:
-        """Return the learning rate of an epoch."""
+        """Return lr / (1 + 0.1 epoch)."""
         return self.lr / (1 + 0.1 * epoch)
 
 

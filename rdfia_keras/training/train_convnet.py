@@ -143,7 +143,7 @@ def explain(failure: DeviceError, model: keras.Model, config: CnnConfig) -> tupl
     layer = failure.layer([layer.name for layer in model.layers])
     where = f" in the layer {layer}" if layer else ""
     what = "there was not enough memory" if failure.out_of_memory else "a training step failed"
-    reason = f"{what}{where} (batch size {config.batch_size}, {config.precision}): {failure.said}"
+    reason = f"{what}{where} (batch size {config.batch_size}, {config.precision}): {failure.message}"
     if failure.out_of_memory:
         return reason, "start a new run with a smaller --batch-size"
     compiled = model.jit_compile or any(getattr(layer, "jit_compile", False) for layer in model.layers)

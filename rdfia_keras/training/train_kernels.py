@@ -1,7 +1,7 @@
 """The fit of support vector machines, from data to record (homework part 2.2, figures 4 and 5). Needs no TensorFlow."""
 
-import io
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from rdfia_keras.training.job import Job, prepare_data
 
 DEVICE = "cpu (scikit-learn)"
 MAX_PANELS = 4
+# Of a panel: both coordinates of its grid.
+AXIS = np.linspace(-2, 2, 101)
 
 
 def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) -> Run:
@@ -29,11 +31,11 @@ def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) ->
     with job.run as run:
         begin = time.perf_counter()
         splits = (data.train.x, data.train.y, data.test.x, data.test.y)
-        drawn, swept = svm.machines(config)
-        rows = svm.sweep(drawn, *splits, seed=config.seed)
+        classifiers, swept = svm.classifiers(config)
+        rows = svm.sweep(classifiers, *splits, seed=config.seed)
         sweep = svm.sweep(swept, *splits, seed=config.seed)
         seconds = round(time.perf_counter() - begin, 3)
-        draw(job, sweep)
+        draw(job, classifiers, sweep)
         job.write_record(
             status="ok",
             epochs=0,
@@ -46,43 +48,29 @@ def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) ->
     return run
 
 
-def draw(job: Job, sweep: list[dict[str, Any]]) -> None:
-    """Draw kernels.png, of data in a plane, and sweep.png; write panels.npz."""
+def draw(job: Job, classifiers: Sequence[svm.SvmParameters], sweep: list[dict[str, Any]]) -> None:
+    """Draw kernels.png, of data in a plane, and sweep.png; write panels.npz, from which kernels.png can be redrawn."""
     data = job.data
     if data.train.x.shape[1] == 2:
-        drawn, _ = svm.machines(job.config)
-        panels = [decision_panel(parameters, data, job.config.seed) for parameters in drawn[:MAX_PANELS]]
+        panels = [decision_panel(parameters, data, job.config.seed) for parameters in classifiers[:MAX_PANELS]]
         title = f"SVM on {data.name}, test points" + job.figure_note(4)
         job.save_figure("kernels.png", plots.svm_panels(panels, classes=data.classes, title=title))
-        job.run.write("panels.npz", panels_bytes(panels))
+        decisions = np.stack([panel["decision"] for panel in panels]).astype(np.float32)
+        arrays = {"decisions": decisions, "axis": AXIS, "points": data.test.x, "labels": data.test.y}
+        job.run.write_arrays("panels.npz", arrays)
     title = f"SVM on {data.name}: accuracy against C" + job.figure_note(5)
     job.save_figure("sweep.png", plots.svm_sweep(sweep, title))
 
 
 def decision_panel(parameters: svm.SvmParameters, data: Dataset, seed: int) -> dict[str, Any]:
     """Return decision values over [-2, 2]² with the test points, as `plots.svm_panels` takes them."""
-    model = svm.fit(parameters.kernel, parameters.C, parameters.degree, data.train.x, data.train.y, seed)
-    axis = np.linspace(-2, 2, 101)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    model = svm.fit(parameters, data.train.x, data.train.y, seed)
     return {
         "title": parameters.label,
-        "accuracy": svm.accuracy(model, data.test.x, data.test.y),
-        "grid_x": axis,
-        "grid_y": axis,
-        "decision": svm.decision_values(model, grid),
+        "accuracy": float(model.score(data.test.x, data.test.y)),
+        "grid_x": AXIS,
+        "grid_y": AXIS,
+        "decision": svm.decision_values(model, np.stack(np.meshgrid(AXIS, AXIS), axis=-1)),
         "points": data.test.x,
         "labels": data.test.y,
     }
-
-
-def panels_bytes(panels: list[dict[str, Any]]) -> bytes:
-    """Return what `kernels.png` is drawn from, so that it can be drawn again without fitting."""
-    content = io.BytesIO()
-    np.savez_compressed(
-        content,
-        decisions=np.stack([panel["decision"] for panel in panels]).astype(np.float32),
-        axis=panels[0]["grid_x"],
-        points=panels[0]["points"],
-        labels=panels[0]["labels"],
-    )
-    return content.getvalue()

@@ -1,6 +1,5 @@
 """The training of the perceptron four ways, from data to record (homework part 2.1, figure 1)."""
 
-import io
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -211,11 +210,8 @@ def draw_pictures(job: Job, states: dict[str, State]) -> None:
 
 def write_weights(job: Job, state: State) -> None:
     """Write `weights.npz`: the weights by epoch, from which the report page computes the decision map."""
-    content = io.BytesIO()
     test, epochs = job.data.test, np.array(list(state.by_epoch))
-    arrays: dict[str, Any] = {"epochs": epochs, "points": test.x, "labels": test.y, **stacked(state)}
-    np.savez(content, **arrays)
-    job.run.write("weights.npz", content.getvalue())
+    job.run.write_arrays("weights.npz", {"epochs": epochs, "points": test.x, "labels": test.y, **stacked(state)})
 
 
 def write_animation(job: Job, name: str, network: Any, state: State) -> None:

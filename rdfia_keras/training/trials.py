@@ -24,8 +24,8 @@ class Trial:
 
     Attributes:
         configuration: Number of its configuration.
-        experiment: With its seed.
-        query: Which run is wanted.
+        experiment: The experiment, with the trial's seed.
+        query: Its run.
     """
 
     configuration: int
@@ -95,7 +95,7 @@ def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContext
 
     Args:
         trial: The trial.
-        options: With the results folder, which has the lock.
+        options: Name the results folder.
         wait: Whether to wait until another sweep has ended it.
 
     Raises:
