@@ -41,7 +41,7 @@ from rdfia_keras.experiments.registry import (
     MNIST_LENET,
     ZCA,
 )
-from rdfia_keras.models import augmentation, convnet, svm
+from rdfia_keras.models import augmentation, convnet, kernels
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
 from rdfia_keras.training.optimizers import OPTIMIZERS
@@ -73,7 +73,7 @@ def test_every_data_set_and_every_kernel_is_implemented():
         for name in names:
             assert callable(getattr(importlib.import_module(f"rdfia_keras.data.{name}"), function))
     for kernel in declared.KERNELS:
-        svm.fit(kernel, 1.0, 2, np.eye(2), np.array([0, 1]))
+        kernels.fit(kernel, 1.0, 2, np.eye(2), np.array([0, 1]))
 
 
 def test_every_figure_of_the_report_has_experiments():
