@@ -73,7 +73,7 @@ def test_every_data_set_and_every_kernel_is_implemented():
         for name in names:
             assert callable(getattr(importlib.import_module(f"rdfia_keras.data.{name}"), function))
     for kernel in declared.KERNELS:
-        kernels.fit(kernel, 1.0, 2, np.eye(2), np.array([0, 1]))
+        kernels.fit(kernels.SvmParameters(kernel, 1.0, 2), np.eye(2), np.array([0, 1]))
 
 
 def test_every_figure_of_the_report_has_experiments():
