@@ -1,4 +1,4 @@
-"""Read what a class handed in, without running anything of it: folders, archives and what Moodle makes of them.
+"""Read what students wrote, without running it: files, folders, archives and what Moodle makes of them.
 
 Archives are read in memory, so that nothing in them can be written anywhere; links are not followed.
 """
@@ -16,15 +16,14 @@ import tokenize
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.exercise import Exercise
-from rdfia_keras.learn.exercises import EXERCISES, PARTS
-from rdfia_keras.learn.files import Written, written
-from rdfia_keras.learn.grading.wire import plain
+from rdfia_keras.learn.exercises import PARTS
+from rdfia_keras.learn.protocol import plain
 
 # Of a file, and of a submission: bytes of all its files, the files, and characters of code without notebooks' outputs.
 MOST_BYTES, MOST_IN_ALL, MOST_FILES, MOST_CODE = 4 << 20, 32 << 20, 200, 512 << 10
@@ -245,6 +244,19 @@ def _label(path: str) -> str:
 # --- read -------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class FunctionText:
+    """What a file says of a function, without running it.
+
+    Attributes:
+        digest: Of its code; comments and layout do not count.
+        filled_in: Whether it is more than the skeleton.
+    """
+
+    digest: str
+    filled_in: bool
+
+
 @dataclass
 class Module:
     """A file as Python: one piece, or one for each of a notebook's cells.
@@ -256,29 +268,92 @@ class Module:
         problems: What of it is not Python, a sentence each.
         functions: What the text says of each function.
         nodes: Definitions by name.
-        imports: Names with the library that they are from.
+        imports: Names of modules that it imports, anywhere.
+        stars: Names of modules from which it imports everything.
     """
 
     name: str
     file: str
     pieces: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    functions: dict[str, Written] = field(default_factory=dict)
-    nodes: dict[str, ast.stmt] = field(default_factory=dict)
-    imports: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, FunctionText] = field(default_factory=dict)
+    nodes: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
+    stars: set[str] = field(default_factory=set)
+
+    def has(self, function: str) -> bool:
+        """Return whether a function is there and more than the skeleton."""
+        return function in self.functions and self.functions[function].filled_in
+
+    def add(self, name: str, text: str) -> None:
+        """Add a piece, or why it is no Python to the problems."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
+                text = _without_magic(text) if self.file.lower().endswith(".ipynb") else text
+                tree = ast.parse(text)
+            functions, modules, stars = _functions(tree), *_imports(tree)
+        except SyntaxError as error:
+            self.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
+            return
+        except (ValueError, RecursionError, MemoryError):
+            self.problems.append(f"{name} is no Python that can be read.")
+            return
+        self.pieces.append((name, text))
+        self.functions |= functions
+        self.nodes |= {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        self.imports |= modules
+        self.stars |= stars
+
+
+def _functions(tree: ast.Module) -> dict[str, FunctionText]:
+    """Return the names that could be functions."""
+    functions: dict[str, FunctionText] = {}
+    for node in tree.body:
+        names: list[str] = []
+        body: list[ast.stmt] = [node]
+        if isinstance(node, ast.FunctionDef):
+            names = [node.name]
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            names = [node.target.id]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.asname or alias.name for alias in node.names]
+        if names:
+            digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
+            functions |= {name: FunctionText(digest, not _raises_not_implemented(body)) for name in names}
+    return functions
+
+
+def _raises_not_implemented(body: list[ast.stmt]) -> bool:
+    if len(body) != 1 or not isinstance(body[0], ast.Raise):
+        return False
+    raised = body[0].exc.func if isinstance(body[0].exc, ast.Call) else body[0].exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def _imports(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """Return the modules that a file imports, and those of `from module import *`."""
+    nodes = list(ast.walk(tree))
+    plain_imports = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    stars = {str(node.module) for node in froms if node.names[0].name == "*"}
+    return plain_imports | {str(node.module) for node in froms}, stars
 
 
 def modules(submission: Submission) -> list[Module]:
-    """The files of a submission; those that are not called after a part come first, since others may import them.
+    """Return the files of a submission as modules; those that are not called after a part come first.
 
     Each has a name of its own: where two files share one, that of the file that is less deep has no number.
     """
-    made: list[Module] = []
+    found: list[Module] = []
     left = MOST_CODE
-    for path, data in sorted(submission.files, key=lambda one: one[0].count("/")):
+    for path, data in sorted(submission.files, key=lambda file: file[0].count("/")):
         stem = re.sub(r"\W", "_", PurePosixPath(path).stem)
         name, count = stem, 1
-        while name in {one.name for one in made}:
+        while name in {module.name for module in found}:
             count += 1
             name = f"{stem}_{count}"
         module = Module(name, path)
@@ -287,14 +362,38 @@ def modules(submission: Submission) -> list[Module]:
             if left < 0:
                 module.problems.append(f"{piece} is not read: all files have more than {MOST_CODE >> 10} kB of code.")
                 break
-            _add(module, piece, text)
-        made.append(module)
+            module.add(piece, text)
+        found.append(module)
+    by_name = {module.name: module for module in found}
+    for module in found:
+        for star in module.stars & by_name.keys():
+            module.functions = {**by_name[star].functions, **module.functions}
     parts = list(PARTS)
-    return sorted(made[::-1], key=lambda one: parts.index(one.name) if one.name in parts else -1)
+    return sorted(found[::-1], key=lambda module: parts.index(module.name) if module.name in parts else -1)
+
+
+def read_files(paths: Sequence[Path]) -> list[Module]:
+    """Return a student's files, and the files beside them that they import, as modules.
+
+    Raises:
+        RdfiaError: When one cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    todo = list(paths)
+    while todo:
+        path = todo.pop()
+        try:
+            files[path.name] = path.read_bytes()
+        except OSError as error:
+            raise RdfiaError(f"cannot read {path}: {error.strerror}") from error
+        (module,) = modules(Submission("", "", ((path.name, files[path.name]),)))
+        beside = [path.with_name(f"{name.partition('.')[0]}.py") for name in module.imports]
+        todo += [file for file in beside if file.name not in files and file.is_file()]
+    return modules(Submission("", "", tuple(files.items())))
 
 
 def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
-    """Names and texts of what is in a file; what cannot be read is added to the module's problems."""
+    """Return names and texts of what is in a file; what cannot be read is added to the module's problems."""
     notebook = module.file.lower().endswith(".ipynb")
     try:
         return _cells(module.file, data) if notebook else [(module.file, _decoded(data))]
@@ -302,26 +401,6 @@ def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
         kind = "a notebook" if notebook else "Python in UTF-8"
         module.problems.append(f"{module.file} is not {kind}: it cannot be read.")
         return []
-
-
-def _add(module: Module, name: str, text: str) -> None:
-    """Add a piece to a module, or why it is no Python to its problems."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
-            text = _without_magic(text) if module.file.lower().endswith(".ipynb") else text
-            tree = ast.parse(text)
-        found, nodes, imports = written(tree), _nodes(tree), _imports(tree)
-    except SyntaxError as error:
-        module.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
-        return
-    except (ValueError, RecursionError, MemoryError):
-        module.problems.append(f"{name} is no Python that can be read.")
-        return
-    module.pieces.append((name, text))
-    module.functions |= found
-    module.nodes |= nodes
-    module.imports |= imports
 
 
 def _decoded(data: bytes) -> str:
@@ -358,52 +437,12 @@ def _without_magic(text: str) -> str:
     return magic.sub(r"\1pass", text)
 
 
-def _nodes(tree: ast.Module) -> dict[str, ast.stmt]:
-    found: dict[str, ast.stmt] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Assign):
-            found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
-    return found
-
-
-def _imports(tree: ast.AST) -> dict[str, str]:
-    """Names with the library that they are from."""
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found[alias.asname or alias.name.partition(".")[0]] = alias.name.partition(".")[0]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {alias.asname or alias.name: node.module.partition(".")[0] for alias in node.names}
-    return found
-
-
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
     """The file with an exercise's function: the one called after its part, else the last that has it, filled in."""
-    having = [one for one in files if exercise.name in one.functions]
-    filled = [one for one in having if one.functions[exercise.name].filled_in]
-    own = [one for one in filled if one.name == exercise.part]
-    return (own or filled or having or [None])[-1]  # type: ignore[list-item]
-
-
-def used_library(name: str, module: Module, forbidden: frozenset[str]) -> str:
-    """A forbidden library that a function uses, itself or through others of its file, or nothing."""
-    seen, todo = set(), [name]
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if module.imports.get(name) in forbidden:
-            return module.imports[name]
-        if node := module.nodes.get(name):
-            inside = _imports(node)
-            if found := sorted(forbidden.intersection(inside.values())):
-                return found[0]
-            todo += [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)]
-    return ""
+    having = [file for file in files if exercise.name in file.functions]
+    filled = [file for file in having if file.has(exercise.name)]
+    named = [file for file in filled if file.name == exercise.part]
+    return (named or filled or having or [None])[-1]  # type: ignore[list-item]
 
 
 def is_copy(exercise: Exercise, module: Module) -> bool:
@@ -412,30 +451,24 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
     Solutions of a single short statement are not looked at: many students write those alike.
     """
     node = module.nodes.get(exercise.name)
-    if not isinstance(node, ast.FunctionDef):
-        return False
-    ours = ast.parse(exercise.source).body[0]
-    assert isinstance(ours, ast.FunctionDef)
+    solution = ast.parse(exercise.source).body[0]
+    assert isinstance(solution, ast.FunctionDef)
     try:
-        return sum(1 for _ in ast.walk(ours)) >= 90 and _normal(node) == _normal(ours)
-    except RecursionError:  # Ours is not nested so deeply.
+        is_long = sum(1 for _ in ast.walk(solution)) >= 90
+        return node is not None and is_long and _normal(node) == _normal(solution)
+    except RecursionError:  # The solution is not nested so deeply.
         return False
 
 
 def _normal(function: ast.FunctionDef) -> str:
     """A function's code with its names numbered in order of appearance, and without docstring and annotations."""
     function = copy.deepcopy(function)
-    made = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
+    body = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
     numbers: dict[str, str] = {}
-    for one in [function.args, *made.body]:
-        for node in ast.walk(one):
+    for part in [function.args, *body.body]:
+        for node in ast.walk(part):
             if isinstance(node, ast.arg):
                 node.arg, node.annotation = numbers.setdefault(node.arg, f"name{len(numbers)}"), None
             elif isinstance(node, ast.Name):
                 node.id = numbers.setdefault(node.id, f"name{len(numbers)}")
-    return ast.dump(made)
-
-
-def all_exercises() -> list[Exercise]:
-    """In the order of the homework."""
-    return list(EXERCISES.values())
+    return ast.dump(body)

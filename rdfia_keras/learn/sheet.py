@@ -1,4 +1,4 @@
-"""From verdicts to grades: points, the teacher's own marks and comments, the sheet and a feedback for each student."""
+"""From verdicts to grades: points, the teacher's marks and comments, the sheet and the feedback."""
 
 import csv
 import io
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdfia_keras.errors import RdfiaError, did_you_mean
-from rdfia_keras.learn.checking import RIGHT, UNWRITTEN, Verdict
+from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, Verdict
 from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
-from rdfia_keras.learn.grading.judge import Graded
-from rdfia_keras.learn.grading.submissions import Submission
+from rdfia_keras.learn.gradebook import GradedSubmission
+from rdfia_keras.learn.submissions import Submission
 from rdfia_keras.runs.files import write_atomic
 
 # Of an exercise's points, the part for ordinary inputs; special cases count once those are all right.
 CORE_SHARE = 0.7
 # The questions of the homework, for marks that a person gives: theory, the two practical parts of the perceptron and
 # the SVM, and those on convolutional networks.
-PROSE = (*(f"T{i}" for i in range(1, 18)), "2.1", "2.2", *(f"Q{i}" for i in range(1, 35)))
+HAND_GRADED_QUESTIONS = (*(f"T{i}" for i in range(1, 18)), "2.1", "2.2", *(f"Q{i}" for i in range(1, 35)))
 OVERRIDES, COMMENTS = "overrides.csv", "comments.csv"
 
 
@@ -89,7 +89,7 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> list[Remark]:
         path = folder / file
         for line, row in _rows(path, ("student", "exercise", value)) if path.exists() else []:
             student, column = row["student"], row["exercise"]
-            columns = (*EXERCISES, *PROSE)
+            columns = (*EXERCISES, *HAND_GRADED_QUESTIONS)
             matching = [one for one in class_ if _is_called(one, student)]
             if len(matching) != 1:
                 how_many = f"{len(matching)} students" if matching else "no student"
@@ -151,12 +151,15 @@ def _number(path: Path | None, line: int, text: str, least: float = float("-inf"
 # --- the sheet --------------------------------------------------------------------------------------------------------
 
 
-def _remarks_of(graded: Graded, remarks: Sequence[Remark]) -> list[Remark]:
+def _remarks_of(graded: GradedSubmission, remarks: Sequence[Remark]) -> list[Remark]:
     return [one for one in remarks if (one.student, one.number) == (graded.student, graded.number)]
 
 
 def sheet(
-    class_: Sequence[Graded], points: Mapping[str, float], remarks: Sequence[Remark], before: Path | None = None
+    class_: Sequence[GradedSubmission],
+    points: Mapping[str, float],
+    remarks: Sequence[Remark],
+    before: Path | None = None,
 ) -> tuple[str, list[float]]:
     """The sheet as CSV, a row for each student, and their totals.
 
@@ -173,14 +176,16 @@ def sheet(
     _all_there(kept, class_, before)
     file, totals = io.StringIO(), []
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["student", "number", *EXERCISES, *PROSE, "total", "of", "exercises version", "remarks"])
+    writer.writerow(
+        ["student", "number", *EXERCISES, *HAND_GRADED_QUESTIONS, "total", "of", "exercises version", "remarks"]
+    )
     for graded in class_:
         cells: dict[str, float | str] = {one.name: round(share(one) * points[one.name], 4) for one in graded.verdicts}
         cells |= kept.get((_cell(graded.student), _cell(graded.number)), {})
         cells |= {
             one.column: one.points for one in _remarks_of(graded, remarks) if one.points is not None and one.column
         }
-        marks = [cells.get(name, "") for name in (*EXERCISES, *PROSE)]
+        marks = [cells.get(name, "") for name in (*EXERCISES, *HAND_GRADED_QUESTIONS)]
         total = round(sum(mark for mark in marks if isinstance(mark, float)), 4)
         totals.append(total)
         most = sum(points.values())
@@ -209,7 +214,7 @@ def _entered(path: Path | None) -> dict[tuple[str, str], dict[str, float | str]]
         raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
     for _, row in rows:
         marks: dict[str, float | str] = {}
-        for name in PROSE:
+        for name in HAND_GRADED_QUESTIONS:
             if text := row.get(name.lower(), ""):
                 marks[name] = text
                 with suppress(ValueError):
@@ -219,7 +224,9 @@ def _entered(path: Path | None) -> dict[tuple[str, str], dict[str, float | str]]
     return entered
 
 
-def _all_there(entered: Mapping[tuple[str, str], object], class_: Sequence[Graded], path: Path | None) -> None:
+def _all_there(
+    entered: Mapping[tuple[str, str], object], class_: Sequence[GradedSubmission], path: Path | None
+) -> None:
     present = {(_cell(one.student), _cell(one.number)) for one in class_}
     if gone := [who for who, marks in entered.items() if marks and who not in present]:
         raise RdfiaError(
@@ -228,7 +235,7 @@ def _all_there(entered: Mapping[tuple[str, str], object], class_: Sequence[Grade
         )
 
 
-def _told(graded: Graded) -> list[str]:
+def _told(graded: GradedSubmission) -> list[str]:
     """What a teacher should look at in a submission."""
     told = list(graded.problems[:3])
     if graded.copies:
@@ -241,7 +248,7 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def feedback(graded: Graded, points: Mapping[str, float], remarks: Sequence[Remark]) -> str:
+def feedback(graded: GradedSubmission, points: Mapping[str, float], remarks: Sequence[Remark]) -> str:
     """What a student reads: what `rdfia learn check` says of each exercise, with points and the teacher's comments."""
     mine = _remarks_of(graded, remarks)
     lines = [graded.student, "", *(one.comment for one in mine if not one.column and one.comment)]
@@ -253,7 +260,7 @@ def feedback(graded: Graded, points: Mapping[str, float], remarks: Sequence[Rema
         lines.append(f"{status:<36}{earned:g} of {points[verdict.name]:g}")
         lines += told
         lines += [f"    {one.comment}" for one in mine if one.column == verdict.name and one.comment]
-    for name in PROSE:
+    for name in HAND_GRADED_QUESTIONS:
         given = [one for one in mine if one.column == name]
         lines += [f"{name}: {one.points:g}" for one in given if one.points is not None]
         lines += [f"{name}: {one.comment}" for one in given if one.comment]
@@ -263,7 +270,7 @@ def feedback(graded: Graded, points: Mapping[str, float], remarks: Sequence[Rema
     return "\n".join(lines).strip() + "\n"
 
 
-def file_names(class_: Sequence[Graded]) -> list[str]:
+def file_names(class_: Sequence[GradedSubmission]) -> list[str]:
     """A name for each student's feedback, without anything that means something to a file system."""
     names: list[str] = []
     for graded in class_:
@@ -279,7 +286,7 @@ def file_names(class_: Sequence[Graded]) -> list[str]:
 
 
 def write_feedback(
-    folder: Path, class_: Sequence[Graded], points: Mapping[str, float], remarks: Sequence[Remark]
+    folder: Path, class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Sequence[Remark]
 ) -> None:
     """Write a text file for each student.
 
