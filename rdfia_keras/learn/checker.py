@@ -381,7 +381,7 @@ class Checker:
                     assert isinstance(module, Module)
                     verdicts[i] = self._verdict(exercise, module, modules, session)
                 problems += [problem for problem in session.problems if problem not in problems]
-                problems += [f"{failure}." for failure in session.failures if failure.kind != "ImportError"]
+                problems += [f"{failure}." for failure in session.failures if failure.kind != "LibraryNotAllowed"]
         return [verdicts[i] for i in range(len(targets))], list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:

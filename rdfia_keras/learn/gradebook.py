@@ -49,12 +49,12 @@ def grade_submission(submission: Submission, checker: Checker) -> GradedSubmissi
     """
     with checker.judging:
         files = modules(submission)
-        homes = {exercise: home_of(exercise, files) for exercise in EXERCISES.values()}
-        copies = [exercise.name for exercise, home in homes.items() if home and is_copy(exercise, home)]
+        homes = [(exercise, home_of(exercise, files)) for exercise in EXERCISES.values()]
+        copies = [exercise.name for exercise, home in homes if home and is_copy(exercise, home)]
     problems = [*submission.problems, *(problem for file in files for problem in file.problems)]
     if not files:
         problems.append("There is no .py or .ipynb file in it.")
-    verdicts, more = checker.check(files, [_target(exercise, home, files) for exercise, home in homes.items()])
+    verdicts, more = checker.check(files, [_target(exercise, home, files) for exercise, home in homes])
     problems += [problem for problem in more if problem.startswith("While")]
     return GradedSubmission(
         submission.student, submission.number, submission.digest, tuple(verdicts), tuple(problems), tuple(copies)

@@ -11,6 +11,7 @@ JSON describes; nothing in an answer is executed. See `protocol` for the other s
 import __future__
 
 import ast
+import builtins
 import copy
 import importlib
 import importlib.abc
@@ -147,11 +148,11 @@ def failure_of(error: BaseException, file: str = "") -> dict[str, str]:
 
     Args:
         error: The exception.
-        file: A file that counts as the student's, beside those that were loaded.
+        file: The file that counts as the student's where none was loaded.
     """
     failure = {"kind": type(error).__name__, "text": " ".join(_message(error).split())[:300]}
     failure |= {"function": running[-1]} if running else {}
-    files = {*student_files, file}
+    files = student_files or {file}
     frames = [place for place in traceback.walk_tb(error.__traceback__) if place[0].f_code.co_filename in files]
     if not frames:
         return failure
@@ -207,7 +208,7 @@ def describe(value: Any) -> str:
 
 
 class LibraryNotAllowed(ImportError):
-    """A function uses a library that does what the exercise is about."""
+    """A library is of no use here, or does what the exercise is about."""
 
 
 class LibraryName:
@@ -263,8 +264,10 @@ class LibraryRules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if root in self._forbidden:
             return importlib.util.spec_from_loader(name, self, is_package=True)
         allowed = self.allowed is None or root in self.allowed or root in sys.modules
-        if root in UNAVAILABLE or not allowed:
-            raise ImportError(f"{root} is not available here: the docstrings say what is allowed")
+        if root in UNAVAILABLE:
+            raise LibraryNotAllowed(f"{root} is not available here: the docstrings say what is allowed")
+        if not allowed:
+            raise ModuleNotFoundError(f"{root} is not available here: the docstrings say what is allowed")
         return None
 
     def create_module(self, spec: Any) -> types.ModuleType:
@@ -551,6 +554,7 @@ def main() -> None:
     for name in settings["imports"]:
         importlib.import_module(name)
     limit_resources(settings["memory"], settings["cpu_seconds"])
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # As the module site does it.
     rules = LibraryRules(settings["forbidden"], bool(settings["imports"]))
     sys.meta_path.insert(0, rules)
     try:
