@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.learn.skeletons import skeleton
 from rdfia_keras.learn.causes import Reference, call_here
 from rdfia_keras.learn.checker import judge
+from rdfia_keras.learn.exercises import of_part
+from rdfia_keras.learn.skeletons import skeleton
 
 
 def softmax__loops(y_tilde):

@@ -102,11 +102,17 @@ def test_what_a_student_prints_does_not_get_into_the_verdict(checked):
         ("def softmax(y_tilde:\n", "It cannot be checked: mlp.py, line 1: SyntaxError: "),
         ("def softmax(y):\n    pass\nimport numpie\n", "Left out, because it fails: mlp.py, line 3: import numpie ->"),
         ("def softmax(y):\n    pass\nx = input()\n", "line 3: x = input() -> EOFError"),
-        ("def softmax(y):\n    pass\nx = [1 for _ in iter(int, 1)]\n", "line 3: x = [1 for _ in iter(int, 1)] -> TimeLimit"),
+        (
+            "def softmax(y):\n    pass\nx = [1 for _ in iter(int, 1)]\n",
+            "line 3: x = [1 for _ in iter(int, 1)] -> TimeLimit",
+        ),
         ("import os\nx = os._exit(0)\ndef softmax(y):\n    pass\n", "the process ended with exit code 0"),
         ("def softmax():\n    return 1\n", "The signature is softmax(); it should be softmax(y_tilde)."),
         ("softmax = 3\n", "softmax is the number 3, not a function: write def softmax(y_tilde)."),
-        ("@undefined\ndef softmax(y):\n    pass\n", "softmax cannot be defined: mlp.py, line 1: @undefined -> NameError"),
+        (
+            "@undefined\ndef softmax(y):\n    pass\n",
+            "softmax cannot be defined: mlp.py, line 1: @undefined -> NameError",
+        ),
     ],
     ids=["syntax", "import", "input", "loop", "exit", "signature", "number", "decorator"],
 )

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from right_solutions import verdict_of as check
 
 from rdfia_keras.learn.causes import call_here, same

@@ -240,7 +240,7 @@ class Session:
         try:
             answer, _ = self._timed(job, Budget(self._limits.exercise, self.budget))
         except Died as death:
-            problem = f"While the files were imported, {death}".rstrip("?.") + "."
+            problem = _sentence(f"While the files were imported, {death}")
             self.problems += [] if problem in self.problems else [problem]
             if self._definitions_only:
                 raise
@@ -304,6 +304,10 @@ class Session:
             self._worker.kill()
             self._worker.gone = True
             raise Died(str(protocol.BadAnswer())) from error
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _text(value: object) -> str:
@@ -406,8 +410,7 @@ class Checker:
                 if outcome.library or (unwritten and len(outcomes) == 1):
                     break
         except Died as death:
-            sentence = f"While {exercise.name} ran, {death}".removesuffix(".")
-            return Verdict(exercise.name, WRONG, (sentence if sentence.endswith("?") else f"{sentence}.",))
+            return Verdict(exercise.name, WRONG, (_sentence(f"While {exercise.name} ran, {death}"),))
 
         def numeric_gradient(case: Case) -> Any:
             loss = exercise.custom_loss

@@ -1,48 +1,47 @@
-"""Grading of the exercises that use Keras: forked from a process that has imported it and run nothing."""
+"""Grading of the exercises that use Keras, in workers that have imported it."""
 
-import sys
+import shutil
 
 import pytest
+from right_solutions import solved
 
-from rdfia_keras.learn.exercises import EXERCISES, of_part
-from rdfia_keras.learn.files import skeleton
-from rdfia_keras.learn.grading.judge import Judge, Limits
-from rdfia_keras.learn.grading.submissions import Submission
+from rdfia_keras.learn.checker import Checker, Limits
+from rdfia_keras.learn.exercises import EXERCISES
+from rdfia_keras.learn.gradebook import grade_submission
+from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.submissions import Submission
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="submissions are isolated on Linux only")
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
 KERAS = [one for one in EXERCISES.values() if one.uses_keras]
 LOOP = "while True:\n        pass"
 
 
-def solved(part: str, **functions: str) -> tuple[str, bytes]:
-    """A part's file with our solutions, but for some functions."""
-    text = skeleton(part)
-    for exercise in of_part(part):
-        text = text.replace(exercise.skeleton, f"{functions.get(exercise.name, exercise.source)}\n")
-    return f"{part}.py", text.encode()
-
-
 @pytest.fixture(scope="module")
 def verdicts():
     """The verdicts on a submission that is right, on one with a mistake, and on one with an endless loop."""
-    step, net = EXERCISES["keras_step"], EXERCISES["build_convnet"]
-    head = step.source.splitlines()[0]
-    edits = dict(net.mistakes[0].edits)
-    mistaken = net.source
-    for old, new in edits.items():
-        mistaken = mistaken.replace(old, new)
+    net, head = EXERCISES["build_convnet"], EXERCISES["keras_step"].source.splitlines()[0]
     files = {
         "right": (solved("mlp_keras"), solved("conv_keras")),
-        "mistaken": (solved("mlp_keras"), solved("conv_keras", build_convnet=mistaken)),
-        "looping": (solved("mlp_keras", keras_step=f"{head}\n    {LOOP}"), solved("conv_keras")),
+        "mistaken": (solved("mlp_keras"), solved("conv_keras", build_convnet=net.wrong_source(net.mistakes[0]))),
+        "looping": (
+            solved("mlp_keras", keras_step=f"{head}\n    {LOOP}"),
+            "import os\nx = os._exit(0)\n" + solved("conv_keras"),
+        ),
     }
-    judge = Judge(5, limits=Limits(submission=60.0, exercise=5.0, keras_exercise=15.0))
+    workers = Workers(isolated=True)
+    checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
     try:
-        graded = {name: judge.grade(Submission(name, "", made)) for name, made in files.items()}
+        graded = {
+            name: grade_submission(
+                Submission(name, "", (("mlp_keras.py", mlp.encode()), ("conv_keras.py", conv.encode()))), checker
+            )
+            for name, (mlp, conv) in files.items()
+        }
     finally:
-        judge.close()
-    return {name: {one.name: one for one in made.verdicts} for name, made in graded.items()}
+        workers.close()
+    assert len(graded["looping"].problems) == 1
+    return {name: {one.name: one for one in submission.verdicts} for name, submission in graded.items()}
 
 
 def test_our_solutions_are_right(verdicts):
