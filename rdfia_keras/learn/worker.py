@@ -467,7 +467,10 @@ class Unpickler(pickle.Unpickler):
         code, names, defaults, closure = rest
         cells = tuple(types.CellType(value) for value in closure)
         code = marshal.loads(code)
-        return types.FunctionType(code, {"__builtins__": __builtins__, **names}, code.co_name, defaults, cells)
+        names = {"__builtins__": __builtins__, **names}
+        function = types.FunctionType(code, names, code.co_name, defaults, cells)
+        names.setdefault(code.co_name, function)  # A recursive function is not sent with itself.
+        return function
 
 
 class Server:
