@@ -1,8 +1,8 @@
 """What goes to a worker and what comes back; the other side is `worker`.
 
-Messages to a worker are pickles, since it trusts its parent. What comes back is JSON and the bytes of arrays; nothing in
-it is executed. Not `.npy` files: NumPy parses their headers as Python, which Python 3.11 cannot do in two threads at a
-time (https://github.com/python/cpython/issues/106905).
+Messages to a worker are pickles, since it trusts its parent. What comes back is JSON and the bytes of arrays, and
+nothing in it is executed. Not `.npy` files: NumPy parses their headers as Python, which Python 3.11 cannot do in two
+threads at a time (https://github.com/python/cpython/issues/106905).
 """
 
 import io

@@ -260,7 +260,8 @@ def _environment(libraries: list[str]) -> dict[str, str]:
         "TF_NUM_INTRAOP_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
     }
-    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+    # What decides the last bits, and with them the signs of eigenvectors, is as in this process.
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("LANG", "LC_", "OPENBLAS_", "MKL_"))}
     plain = {"MPLBACKEND": "Agg", "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(libraries)}
     return {**kept, **single, **tensorflow, **plain}
 
@@ -318,7 +319,7 @@ _CLONE3, _THREAD, _X32 = 435, 0x00010000, 0x40000000
 def _no_new_processes() -> BinaryIO:
     """Return a seccomp program that refuses new processes but not threads, in a file.
 
-    It makes the limits on memory and processor time hold for all that a submission does, and it holds for root, for whom
+    With it the limits on memory and processor time hold for all that a submission does. It holds for root, too, for whom
     the system's limit on processes does not.
     """
     architecture, forks, clone = _PROCESS_CALLS[platform.machine()]
