@@ -65,6 +65,7 @@ def test_every_right_solution_is_right_and_every_mistake_wrong_in_both():
 
 E = "    e = np.exp(y_tilde - y_tilde.max(axis=1, keepdims=True))\n    return e / e.sum(axis=1, keepdims=True)\n"
 SOFTMAX = f"def softmax(y_tilde):\n{E}"
+DEEP = E.replace("    return", "        return")
 NP = "import numpy as np\n"
 S = "from scipy.special import softmax as s\n"
 FORWARD = EXERCISES["forward"].source.replace("softmax(y_tilde)", "probabilities(y_tilde)")
@@ -104,7 +105,7 @@ ODD = {
     "local like an import": (NP + S + f"def softmax(y_tilde):\n    s = y_tilde\n{E}", RIGHT),
     "decorator": (
         NP
-        + f"import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(*a):\n        return f(*a)\n    return g\n"
+        + "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(*a):\n        return f(*a)\n    return g\n"
         f"@twice\n{SOFTMAX}",
         RIGHT,
     ),
@@ -116,13 +117,11 @@ ODD = {
         RIGHT,
     ),
     "callable object": (
-        NP
-        + f"class Soft:\n    def __call__(self, y_tilde):\n    {E.replace('    return', '        return')}softmax = Soft()\n",
+        NP + f"class Soft:\n    def __call__(self, y_tilde):\n    {DEEP}softmax = Soft()\n",
         RIGHT,
     ),
     "nested": (
-        NP
-        + f"def softmax(y):\n    def inner(y_tilde):\n    {E.replace('    return', '        return')}    return inner(y)\n",
+        NP + f"def softmax(y):\n    def inner(y_tilde):\n    {DEEP}    return inner(y)\n",
         RIGHT,
     ),
     "fallback": (
@@ -167,11 +166,11 @@ def test_files_in_odd_styles_get_the_same_verdict_in_both():
 
 
 def test_the_commands_own_ways_to_read_files_agree(tmp_path):
-    """A helper that uses SciPy, a test that does, and a file beside it: through `check_files` and `grade_submission`."""
+    """Through `check_files` and `grade_submission`: a helper that uses SciPy, a test that does, files beside it."""
     texts = {
         "helper": {"mlp.py": ODD["helper with scipy"][0]},
         "test": {"mlp.py": ODD["own test with scipy on top"][0]},
-        "beside": {"mlp.py": "from more.helpers import softmax\n", "helpers.py": NP + SOFTMAX},
+        "beside": {"mlp.py": "from helpers import softmax\n", "helpers.py": NP + SOFTMAX},
         "star": {"mlp.py": "from helpers import *\n", "helpers.py": NP + SOFTMAX},
     }
     workers = Workers(isolated=True)

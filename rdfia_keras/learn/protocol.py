@@ -19,7 +19,7 @@ import numpy as np
 from rdfia_keras.learn.exercise import Exercise
 from rdfia_keras.learn.worker import MOST_IN_TEXT, MOST_NODES, Deferred, Factory, Opaque
 
-MOST_JSON = 4 << 20
+MOST_JSON = 8 << 20
 
 
 class BadAnswer(Exception):

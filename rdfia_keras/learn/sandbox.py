@@ -319,8 +319,8 @@ _CLONE3, _THREAD, _X32 = 435, 0x00010000, 0x40000000
 def _no_new_processes() -> BinaryIO:
     """Return a seccomp program that refuses new processes but not threads, in a file.
 
-    With it the limits on memory and processor time hold for all that a submission does. It holds for root, too, for whom
-    the system's limit on processes does not.
+    With it the limits on memory and processor time hold for all that a submission does. It holds for root, for whom the
+    system's limit on processes does not.
     """
     architecture, forks, clone = _PROCESS_CALLS[platform.machine()]
     program = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]

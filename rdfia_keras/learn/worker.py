@@ -39,7 +39,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 # Limits of a result: bytes of arrays, entries of lists, characters in all and in one text.
-MOST_BYTES, MOST_NODES, MOST_CHARACTERS, MOST_IN_TEXT = 32 << 20, 50_000, 100_000, 200
+MOST_BYTES, MOST_NODES, MOST_CHARACTERS, MOST_IN_TEXT = 32 << 20, 200_000, 100_000, 200
 HEADER = struct.Struct(">II")
 # For one statement at the top level of a file.
 STATEMENT_SECONDS = 1.0
