@@ -105,7 +105,7 @@ ODD = {
     "local like an import": (NP + S + f"def softmax(y_tilde):\n    s = y_tilde\n{E}", RIGHT),
     "decorator": (
         NP
-        + "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(*a):\n        return f(*a)\n    return g\n"
+        + "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(y):\n        return f(y)\n    return g\n"
         f"@twice\n{SOFTMAX}",
         RIGHT,
     ),
