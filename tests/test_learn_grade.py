@@ -225,13 +225,13 @@ def test_every_student_of_the_class_gets_the_grade_expected(made):
     students, _, graded = made
     assert len(graded) >= 40
     points = dict.fromkeys(EXERCISES, 1.0)
-    rows = rows_of(sheet.sheet(graded, points, [])[0])
+    rows = rows_of(sheet.sheet(graded, points, {})[0])
     by_name = {one.student: one for one in graded}
     wrong = []
     for name, _, _, softmax_points, accuracy_points, words in students:
         row = rows[f"'{name}" if name.startswith("=") else name]
         got = (float(row["softmax"]), float(row["accuracy"]))
-        text = " ".join(sheet.feedback(by_name[name], points, []).split())
+        text = " ".join(sheet.feedback(by_name[name], points, {}).split())
         if got != pytest.approx((softmax_points, accuracy_points)) or " ".join(words.split()) not in text:
             wrong.append(f"{name}: {text[:600]}")
     assert not wrong, "\n".join(wrong)
@@ -480,29 +480,29 @@ def test_points_overrides_and_comments(two, tmp_path):
 
 def test_marks_entered_for_questions_are_kept(two, tmp_path):
     points = dict.fromkeys(EXERCISES, 1.0)
-    text, _ = sheet.sheet(two, points, [])
+    text, _ = sheet.sheet(two, points, {})
     rows = list(csv.DictReader(io.StringIO(text)))
     rows[1]["T2"] = "3"
     with (tmp_path / "grades.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    again = rows_of(sheet.sheet(two, points, [], tmp_path / "grades.csv")[0])
+    again = rows_of(sheet.sheet(two, points, {}, tmp_path / "grades.csv")[0])
     assert (again["right"]["T2"], again["right"]["total"], again["naive"]["T2"]) == ("3", "5", "")
     with pytest.raises(RdfiaError, match="has marks for right, who is not among the submissions"):
-        sheet.sheet([one for one in two if one.student != "right"], points, [], tmp_path / "grades.csv")
+        sheet.sheet([one for one in two if one.student != "right"], points, {}, tmp_path / "grades.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(RdfiaError, match="is no sheet of this command"):
-        sheet.sheet(two, points, [], tmp_path / "other.csv")
+        sheet.sheet(two, points, {}, tmp_path / "other.csv")
     (tmp_path / "odd.csv").write_text("student,number,T2,T3\nright,,nan,late\n")
-    odd = rows_of(sheet.sheet(two, points, [], tmp_path / "odd.csv")[0])["right"]
+    odd = rows_of(sheet.sheet(two, points, {}, tmp_path / "odd.csv")[0])["right"]
     assert (odd["T2"], odd["T3"], odd["total"]) == ("nan", "late", "2")
 
 
 def test_a_student_is_found_by_the_name_in_the_sheet(made, tmp_path):
     (tmp_path / "overrides.csv").write_text("student,exercise,points\n'=formula(),softmax,0.5\n")
     remarks = sheet.read_remarks(tmp_path, made[2])
-    assert [(one.student, one.points) for one in remarks] == [("=formula()", 0.5)]
+    assert remarks == {("=formula()", ""): [sheet.Remark("softmax", 0.5)]}
 
 
 def test_a_long_name_is_a_name_of_a_file():

@@ -53,12 +53,12 @@ class Case:
 
 
 def core(label: str, *arguments: Any) -> Case:
-    """An ordinary input."""
+    """Return an ordinary input."""
     return Case(label, arguments)
 
 
 def edge(label: str, *arguments: Any) -> Case:
-    """A special case, which an otherwise right answer may miss."""
+    """Return a special case, which an otherwise right answer may miss."""
     return Case(label, arguments, edge=True)
 
 
@@ -159,7 +159,7 @@ class Exercise:
         self.observe = observe
 
     def draw(self, seed: int) -> list[Case]:
-        """The inputs of a seed: the same for the same seed, whatever else is checked."""
+        """Return the inputs of a seed: the same for the same seed, whatever else is checked."""
         assert self.cases is not None, self.name
         return list(self.cases(np.random.default_rng([seed, *self.name.encode()])))
 
@@ -223,7 +223,7 @@ def exercise(question: str, *, hints: tuple[str, str], returns: str = "") -> Cal
 
 
 def differences(function: Callable[[np.ndarray], float], at: np.ndarray, delta: float = 1e-5) -> np.ndarray:
-    """The gradient of a function of an array, by central differences: (f(a + δ) - f(a - δ)) / 2δ for each entry."""
+    """Return the gradient of a function of an array, by central differences: (f(a + δ) - f(a - δ)) / 2δ for each entry."""
     gradient = np.zeros(at.shape)
     for entry in np.ndindex(at.shape):
         more, less = at.astype(float), at.astype(float)

@@ -261,9 +261,9 @@ def _environment(libraries: list[str]) -> dict[str, str]:
         "TF_NUM_INTEROP_THREADS": "1",
     }
     # What decides the last bits, and with them the signs of eigenvectors, is as in this process.
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("LANG", "LC_", "OPENBLAS_", "MKL_"))}
+    same = {name: value for name, value in os.environ.items() if name.startswith(("LANG", "LC_", "OPENBLAS_", "MKL_"))}
     plain = {"MPLBACKEND": "Agg", "PATH": os.defpath, "PYTHONPATH": os.pathsep.join(libraries)}
-    return {**kept, **single, **tensorflow, **plain}
+    return {**same, **single, **tensorflow, **plain}
 
 
 def _library_folders(keras: bool) -> list[str]:

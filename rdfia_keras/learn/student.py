@@ -131,7 +131,8 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
         for file, module in by_file.items()
     }
     broken = {file: " ".join(module.problems) for file, module in by_file.items() if module.problems}
-    missing = [name for name in only if not any(name in (one.name for one in group) for group in chosen.values())]
+    there = {exercise.name for exercises in chosen.values() for exercise in exercises}
+    missing = [name for name in only if name not in there]
     if missing and not broken:
         raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
     places = [

@@ -52,17 +52,21 @@ class Submission:
     @property
     def digest(self) -> str:
         """Of everything in it."""
-        made = hashlib.sha256(repr((self.student, self.number, self.problems)).encode())
+        digest = hashlib.sha256(repr((self.student, self.number, self.problems)).encode())
         for path, data in self.files:
-            made.update(f"{path}\0{len(data)}\0".encode(errors="replace") + data)
-        return made.hexdigest()
+            digest.update(f"{path}\0{len(data)}\0".encode(errors="replace") + data)
+        return digest.hexdigest()
 
 
 # --- find -------------------------------------------------------------------------------------------------------------
 
+# A path with the file's content, None for a folder, or the reason why it cannot be read.
+Content = bytes | str | None
+Entry = tuple[PurePosixPath, Content]
+
 
 def read_class(where: Path) -> list[Submission]:
-    """The submissions in a folder or an archive, by name.
+    """Return the submissions in a folder or an archive, by name.
 
     A submission is a folder, a file or an archive in it; Moodle's names of folders and files are understood.
 
@@ -71,44 +75,38 @@ def read_class(where: Path) -> list[Submission]:
     """
     if not where.exists():
         raise RdfiaError(f"there is no {where}: give the folder or the archive of submissions")
-    found = list(_in_folder(where)) if where.is_dir() else _in_class_archive(where)
-    by_student: dict[tuple[str, str], dict[str, bytes | str | None]] = {}
-    for path, data in _without_wrapper([one for one in found if not _is_litter(one[0])]):
+    entries = _in_folder(where) if where.is_dir() else _in_class_archive(where)
+    by_student: dict[tuple[str, str], dict[str, Content]] = {}
+    for path, content in _without_wrapper([entry for entry in entries if not _is_litter(entry[0])]):
         top, *below = path.parts
         moodle = _MOODLE.fullmatch(top)
         name, number = (moodle["name"], moodle["number"]) if moodle else (top, "")
-        if not below and not moodle:
-            name = name.removesuffix("".join(_suffixes(top))) if data is not None else name
+        if not below and not moodle and content is not None:
+            name = re.sub(r"(\.tar)?\.[^.]+$", "", name, flags=re.IGNORECASE)
         inner = "/".join(below) or (moodle["rest"] if moodle else "") or top
-        by_student.setdefault((name, number), {})[inner] = data
+        by_student.setdefault((name, number), {})[inner] = content
     if not by_student:
         raise RdfiaError(f"{where} has no submissions: a folder, a .py, a .ipynb or an archive for each student")
-    return _named_apart([_submission(*key, files) for key, files in sorted(by_student.items())])
-
-
-Found = tuple[PurePosixPath, bytes | str | None]
-
-
-def _named_apart(submissions: list[Submission]) -> list[Submission]:
-    """With numbers where only characters that are not shown tell two students apart."""
-    made: dict[tuple[str, str], Submission] = {}
-    for one in submissions:
-        student, count = one.student, 1
-        while (student, one.number) in made:
+    submissions: dict[tuple[str, str], Submission] = {}
+    for key, contents in sorted(by_student.items()):
+        submission = _submission(*key, contents)
+        student, count = submission.student, 1
+        # Only characters that are not shown may tell two students apart.
+        while (student, submission.number) in submissions:
             count += 1
-            student = f"{one.student} ({count})"
-        made[student, one.number] = replace(one, student=student)
-    return list(made.values())
+            student = f"{submission.student} ({count})"
+        submissions[student, submission.number] = replace(submission, student=student)
+    return list(submissions.values())
 
 
-def _in_folder(folder: Path) -> Iterator[Found]:
-    """Files with contents, folders with None, what cannot be read with the reason; what is less deep comes first."""
+def _in_folder(folder: Path) -> Iterator[Entry]:
+    """Yield what is in a folder; what is less deep comes first."""
     todo = deque([(str(folder), PurePosixPath())])
     while todo:
         place, within = todo.popleft()
         try:
             with os.scandir(place) as inside:
-                entries = sorted(inside, key=lambda one: one.name)
+                entries = sorted(inside, key=lambda entry: entry.name)
         except OSError as error:
             yield within, f"it cannot be read: {error.strerror}"
             continue
@@ -133,7 +131,7 @@ def _content(path: Path) -> bytes | str:
         return f"it cannot be read: {error.strerror}"
 
 
-def _in_class_archive(path: Path) -> list[Found]:
+def _in_class_archive(path: Path) -> list[Entry]:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -146,10 +144,10 @@ def _in_class_archive(path: Path) -> list[Found]:
         ) from error
 
 
-def _in_archive(name: str, data: bytes) -> Iterator[Found]:
+def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
     if name.lower().endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in sorted(archive.infolist(), key=lambda one: one.filename.count("/")):
+            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename.count("/")):
                 path = PurePosixPath(entry.filename)
                 if entry.is_dir():
                     yield path, None
@@ -177,10 +175,6 @@ def _too_large() -> str:
     return f"it has more than {MOST_BYTES >> 20} MB"
 
 
-def _suffixes(name: str) -> list[str]:
-    return list(PurePosixPath(name).suffixes[-2 if name.lower().endswith(".tar.gz") else -1 :])
-
-
 def _matters(path: PurePosixPath) -> bool:
     return path.name.lower().endswith((".py", ".ipynb", *_ARCHIVES))
 
@@ -189,23 +183,23 @@ def _is_litter(path: PurePosixPath) -> bool:
     return any(part.startswith((".", "__")) and part != "__init__.py" for part in path.parts) or not path.parts
 
 
-def _without_wrapper(found: list[Found]) -> list[Found]:
-    """Without a folder that holds the whole class, as archives often have one."""
-    tops = {path.parts[0] for path, _ in found}
-    if len(tops) != 1 or _MOODLE.fullmatch(next(iter(tops), "")):
-        return found
-    inner: list[Found] = [(PurePosixPath(*path.parts[1:]), data) for path, data in found if len(path.parts) > 1]
+def _without_wrapper(entries: list[Entry]) -> list[Entry]:
+    """Return entries without a folder that holds the whole class, as archives often have one."""
+    tops = {path.parts[0] for path, _ in entries}
+    if len(tops) != 1 or _MOODLE.fullmatch(tops.pop()):
+        return entries
+    inner: list[Entry] = [(PurePosixPath(*path.parts[1:]), data) for path, data in entries if len(path.parts) > 1]
     students = {
         path.parts[0] for path, data in inner if data is None or len(path.parts) > 1 or _MOODLE.fullmatch(path.parts[0])
     }
-    return inner if len(students) > 1 else found
+    return inner if len(students) > 1 else entries
 
 
-def _submission(name: str, number: str, found: dict[str, bytes | str | None]) -> Submission:
+def _submission(name: str, number: str, contents: dict[str, Content]) -> Submission:
     files: dict[str, bytes] = {}
     problems = []
     size = 0
-    for path, data in _unpacked(found):
+    for path, data in _unpacked(contents):
         if isinstance(data, str):
             problems.append(f"{_label(path)}: {data}.")
         elif len(files) == MOST_FILES or size + len(data) > MOST_IN_ALL:
@@ -214,13 +208,13 @@ def _submission(name: str, number: str, found: dict[str, bytes | str | None]) ->
         else:
             files[path] = data
             size += len(data)
-    made = tuple((_label(path), data) for path, data in sorted(files.items()))
-    return Submission(plain(name, 200).strip() or "?", number, made, tuple(problems))
+    labelled = tuple((_label(path), data) for path, data in sorted(files.items()))
+    return Submission(plain(name, 200).strip() or "?", number, labelled, tuple(problems))
 
 
-def _unpacked(found: dict[str, bytes | str | None]) -> Iterator[tuple[str, bytes | str]]:
-    """Files, those in archives too, and what cannot be read with the reason. Archives in archives are left out."""
-    for path, data in found.items():
+def _unpacked(contents: dict[str, Content]) -> Iterator[tuple[str, bytes | str]]:
+    """Yield files, those in archives too, and what cannot be read. Archives in archives are left out."""
+    for path, data in contents.items():
         if not isinstance(data, bytes) or not path.lower().endswith(_ARCHIVES):
             if data is not None:
                 yield path, data
@@ -237,7 +231,7 @@ def _unpacked(found: dict[str, bytes | str | None]) -> Iterator[tuple[str, bytes
 
 
 def _label(path: str) -> str:
-    """A path as it is told, of which names of files with control characters make nothing else."""
+    """Return a path to print, whatever characters it has."""
     return plain(path, len(path))[-150:]
 
 
@@ -348,28 +342,28 @@ def modules(submission: Submission) -> list[Module]:
 
     Each has a name of its own: where two files share one, that of the file that is less deep has no number.
     """
-    found: list[Module] = []
-    left = MOST_CODE
+    files: list[Module] = []
+    rest = MOST_CODE
     for path, data in sorted(submission.files, key=lambda file: file[0].count("/")):
         stem = re.sub(r"\W", "_", PurePosixPath(path).stem)
         name, count = stem, 1
-        while name in {module.name for module in found}:
+        while name in {module.name for module in files}:
             count += 1
             name = f"{stem}_{count}"
         module = Module(name, path)
         for piece, text in _pieces(module, data):
-            left -= len(text)
-            if left < 0:
+            rest -= len(text)
+            if rest < 0:
                 module.problems.append(f"{piece} is not read: all files have more than {MOST_CODE >> 10} kB of code.")
                 break
             module.add(piece, text)
-        found.append(module)
-    by_name = {module.name: module for module in found}
-    for module in found:
+        files.append(module)
+    by_name = {module.name: module for module in files}
+    for module in files:
         for star in module.stars & by_name.keys():
             module.functions = {**by_name[star].functions, **module.functions}
     parts = list(PARTS)
-    return sorted(found[::-1], key=lambda module: parts.index(module.name) if module.name in parts else -1)
+    return sorted(files[::-1], key=lambda module: parts.index(module.name) if module.name in parts else -1)
 
 
 def read_files(paths: Sequence[Path]) -> list[Module]:
@@ -411,7 +405,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _cells(path: str, data: bytes) -> list[tuple[str, str]]:
-    """The code cells of a notebook, with their numbers among all cells."""
+    """Return the code cells of a notebook, with their numbers among all cells."""
     pieces = []
     for number, cell in enumerate(json.loads(data.decode("utf-8-sig"))["cells"], 1):
         if cell["cell_type"] == "code":
@@ -422,7 +416,7 @@ def _cells(path: str, data: bytes) -> list[tuple[str, str]]:
 
 
 def _without_magic(text: str) -> str:
-    """A cell without !commands and %magics; lines keep their numbers."""
+    """Return a cell without !commands and %magics; lines keep their numbers."""
     try:
         ast.parse(text)
         return text
@@ -438,7 +432,7 @@ def _without_magic(text: str) -> str:
 
 
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
-    """The file with an exercise's function: the one called after its part, else the last that has it, filled in."""
+    """Return the file with an exercise's function: the one called after its part, else the last that has it, filled in."""
     having = [file for file in files if exercise.name in file.functions]
     filled = [file for file in having if file.has(exercise.name)]
     named = [file for file in filled if file.name == exercise.part]
@@ -446,7 +440,7 @@ def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
 
 
 def is_copy(exercise: Exercise, module: Module) -> bool:
-    """Whether a function equals our solution but for names, comments and layout.
+    """Return whether a function equals our solution but for names, comments and layout.
 
     Solutions of a single short statement are not looked at: many students write those alike.
     """
@@ -461,7 +455,7 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
 
 
 def _normal(function: ast.FunctionDef) -> str:
-    """A function's code with its names numbered in order of appearance, and without docstring and annotations."""
+    """Return a function's code with its names numbered in order of appearance, and without docstring and annotations."""
     function = copy.deepcopy(function)
     body = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
     numbers: dict[str, str] = {}

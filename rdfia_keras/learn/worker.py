@@ -105,21 +105,21 @@ def call(
     Returns:
         `failure`, or `value` and `changed`, the parameters whose arguments the call changed.
     """
-    made = [argument.make() if isinstance(argument, Factory) else argument for argument in arguments]
-    before = [copy.deepcopy(argument) if _is_plain(argument) else None for argument in made]
+    arguments = [argument.make() if isinstance(argument, Factory) else argument for argument in arguments]
+    before = [copy.deepcopy(argument) if _is_plain(argument) else None for argument in arguments]
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            value = function(*made)
+            value = function(*arguments)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return {"failure": failure_of(error, getattr(getattr(function, "__code__", None), "co_filename", ""))}
-    pairs = zip(parameters, before, made, strict=False)
+    pairs = zip(parameters, before, arguments, strict=False)
     changed = [name for name, old, new in pairs if old is not None and not unchanged(old, new)]
     if observe is not None and value is not None:
         try:
-            value = observe(value, *made)
+            value = observe(value, *arguments)
         except Exception as error:
             return {"failure": {"kind": type(error).__name__, "text": f"the result cannot be used: {error}"[:300]}}
     return {"value": value, "changed": changed}
@@ -349,7 +349,7 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                 for node in ast.parse(text).body:
                     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                        flags |= sum(getattr(__future__, one.name).compiler_flag for one in node.names)
+                        flags |= sum(getattr(__future__, alias.name).compiler_flag for alias in node.names)
                     elif _is_import(node):
                         self._run(node, file, module, flags, 60.0)
                     elif isinstance(node, ast.FunctionDef | ast.ClassDef) or (
