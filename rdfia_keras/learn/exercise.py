@@ -223,7 +223,7 @@ def exercise(question: str, *, hints: tuple[str, str], returns: str = "") -> Cal
 
 
 def differences(function: Callable[[np.ndarray], float], at: np.ndarray, delta: float = 1e-5) -> np.ndarray:
-    """Return the gradient of a function of an array, by central differences: (f(a + δ) - f(a - δ)) / 2δ for each entry."""
+    """Return the gradient of a function of an array by central differences, (f(a + δ) - f(a - δ)) / 2δ by entry."""
     gradient = np.zeros(at.shape)
     for entry in np.ndindex(at.shape):
         more, less = at.astype(float), at.astype(float)

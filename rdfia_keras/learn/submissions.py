@@ -432,7 +432,7 @@ def _without_magic(text: str) -> str:
 
 
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
-    """Return the file with an exercise's function: the one called after its part, else the last that has it, filled in."""
+    """Return the file with an exercise's function: the one called after its part, or the last with it filled in."""
     having = [file for file in files if exercise.name in file.functions]
     filled = [file for file in having if file.has(exercise.name)]
     named = [file for file in filled if file.name == exercise.part]
@@ -455,7 +455,7 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
 
 
 def _normal(function: ast.FunctionDef) -> str:
-    """Return a function's code with its names numbered in order of appearance, and without docstring and annotations."""
+    """Return a function's code with its names numbered in order of appearance, without docstring and annotations."""
     function = copy.deepcopy(function)
     body = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
     numbers: dict[str, str] = {}

@@ -542,12 +542,12 @@ def limit_resources(memory: int, seconds: int) -> None:
 
 def main() -> None:
     settings = json.loads(sys.argv[1])
-    # The student's code has an empty standard input, and prints to standard error.
+    # The student's code has an empty standard input, and prints to standard error; native libraries do not.
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
+    sys.stdout = sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
 
     def too_long(number: int, frame: Any) -> None:
         raise TimeLimit("it takes too long: is there an endless loop?")
