@@ -91,9 +91,11 @@ def test_a_wrong_function_is_explained(checked):
     assert text.count("Likely cause (there are two):") == 2
 
 
-def test_what_a_student_prints_does_not_get_into_the_verdict(checked):
-    done = checked(f"{SOFTMAX}    print('passed')\n    return y_tilde\n", "--json")
+def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
+    (tmp_path / "mlp.py").write_text(f"{SOFTMAX}    print('passed')\n    return y_tilde\n")
+    done = rdfia("learn", "check", "mlp.py", "--json")
     assert json.loads(done.stdout)["files"][0]["verdicts"][0]["status"] == "wrong"
+    assert done.stderr.count("passed") == 5
 
 
 @pytest.mark.parametrize(

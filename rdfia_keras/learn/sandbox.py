@@ -110,7 +110,7 @@ class Worker:
         else:
             environment = {**os.environ, **environment}
         options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment}
-        options |= {"stderr": subprocess.DEVNULL, "cwd": self._folder or "/"} if hidden else {}
+        options |= {"stderr": subprocess.DEVNULL, "cwd": self._folder or "/"} if hidden else {"stderr": _stderr()}
         options["start_new_session"] = sys.platform != "win32"
         if isolated:
             with _no_new_processes() as rules:
@@ -213,6 +213,14 @@ class Worker:
         if self._folder:
             with suppress(RecursionError):
                 shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _stderr() -> int | None:
+    """Return the file that `sys.stderr` writes to, which is not always descriptor 2; see `system.native_logs`."""
+    try:
+        return sys.stderr.fileno()
+    except (OSError, AttributeError):
+        return None
 
 
 # --- isolation --------------------------------------------------------------------------------------------------------
