@@ -92,6 +92,10 @@ def class_of(outside, port):
     yield "loop", "mlp.py", softmax(wait), 0, 1, "softmax still runs after 1 s in mlp.py, line"
     yield "deaf loop", "mlp.py", softmax(deaf), 0, 1, "endless loop?"
     yield "fork bomb", "mlp.py", softmax(forked), 0, 1, "PermissionError"
+    threads = "import threading, time\n    while True:\n        threading.Thread(target=time.sleep, args=[99]).start()"
+    yield "threads", "mlp.py", softmax(threads), 0, 1, "can't start new thread"
+    unshare = "import ctypes\n    return y_tilde * 0 + ctypes.CDLL(None).unshare(1 << 28)"
+    yield "user namespace", "mlp.py", softmax(unshare), 0, 1, "result[0, 0] is -1"
     yield "exit", "mlp.py", softmax("import os\n    os._exit(0)"), 0, 1, "exit code 0: does it call exit?"
     twice = right.replace("    e =", "    import os; os._exit(0)\n    e =").replace(
         "return np.mean", "import os; os._exit(1)"

@@ -233,7 +233,7 @@ def check_isolation() -> None:
         RdfiaError: When bubblewrap is missing, or does not work here.
     """
     if sys.platform != "linux" or shutil.which("bwrap") is None:
-        raise _unavailable("bwrap is missing: install the package bubblewrap, 0.7 or newer, on Linux")
+        raise _unavailable("bwrap is missing: install the package bubblewrap, 0.8 or newer, on Linux")
     if platform.machine() not in _PROCESS_CALLS:
         raise _unavailable(f"its rules are written for {' and '.join(_PROCESS_CALLS)}, not for {platform.machine()}")
     with _no_new_processes() as rules:
@@ -286,7 +286,8 @@ def _library_folders(keras: bool) -> list[str]:
 def _bubblewrap(keras: bool) -> list[str]:
     """Return the command that locks a worker in: Python and the libraries, an empty folder, and nothing else."""
     prefix = os.path.realpath(sys.base_prefix)
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    command = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
+    command += ["--cap-drop", "ALL"]
     command += ["--ro-bind", "/usr", "/usr"] + ([] if prefix.startswith("/usr") else ["--ro-bind", prefix, prefix])
     for path in ("/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/sys/devices/system"):
         command += ["--ro-bind-try", path, path]
