@@ -11,9 +11,10 @@ import pytest
 import right_solutions
 
 from rdfia_keras.learn import gradebook, sheet, student
-from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Limits
+from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.submissions import Submission, modules
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")

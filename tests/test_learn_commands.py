@@ -13,8 +13,8 @@ from right_solutions import verdict_of as check
 import rdfia_keras.learn
 from rdfia_keras.cli import learn
 from rdfia_keras.learn import student
-from rdfia_keras.learn.checker import Limits
 from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import notebook
 
 SOFTMAX = "import numpy as np\n\n\ndef softmax(y_tilde):\n"

@@ -24,8 +24,9 @@ import pytest
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn import gradebook, protocol, sandbox, sheet, worker
-from rdfia_keras.learn.checker import Checker, Limits
+from rdfia_keras.learn.checker import Checker
 from rdfia_keras.learn.exercises import EXERCISES
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import skeleton
 from rdfia_keras.learn.submissions import Submission, home_of, is_copy, modules, read_class
 

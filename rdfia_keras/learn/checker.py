@@ -7,7 +7,6 @@ import copy
 import itertools
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -15,33 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.learn import protocol
 from rdfia_keras.learn.agreement import difference
 from rdfia_keras.learn.causes import Failure, Outcome, Reference, custom_loss_lines
 from rdfia_keras.learn.exercise import Case, Exercise
-from rdfia_keras.learn.protocol import StudentFunction, plain
+from rdfia_keras.learn.protocol import StudentFunction
 from rdfia_keras.learn.sandbox import Died, Workers
+from rdfia_keras.learn.session import Limits, Session, sentence
 from rdfia_keras.learn.submissions import Module
 
 RIGHT, WRONG, UNWRITTEN = "right", "wrong", "not written yet"
 # Inputs of more entries are shown by their shapes.
 SHOWN_ENTRIES = 12
-_MOST_TEXT = 500
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long functions may take, in seconds.
-
-    Attributes:
-        submission: All that a submission runs.
-        exercise: One function, over all its inputs; also the import of the files.
-        keras_exercise: The same for a function that uses Keras.
-    """
-
-    submission: float = 60.0
-    exercise: float = 10.0
-    keras_exercise: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -162,163 +145,6 @@ def _entries(array: np.ndarray) -> str:
     return f"[{', '.join(map(_entries, array))}]"
 
 
-# --- run functions ----------------------------------------------------------------------------------------------------
-
-
-class Budget:
-    """The time that is left for a submission, or for one of its functions.
-
-    Args:
-        seconds: In all.
-        whole: A budget of which this is a part.
-    """
-
-    def __init__(self, seconds: float, whole: "Budget | None" = None):
-        self.seconds, self._spent, self._whole = seconds, 0.0, whole
-
-    @property
-    def rest(self) -> float:
-        """What is left, and a little in any case, so that a limit is reported as such."""
-        rest = max(self.seconds - self._spent, 0.05)
-        return min(rest, self._whole.rest) if self._whole else rest
-
-    def is_spent(self) -> bool:
-        return self._spent >= self.seconds
-
-    def spend(self, seconds: float) -> None:
-        self._spent += seconds
-        if self._whole:
-            self._whole.spend(seconds)
-
-
-class Session:
-    """A student's files in a worker; after its death they go on in a new one.
-
-    Attributes:
-        budget: What all of it may take.
-        problems: What kept the files from being imported, a sentence each.
-        failures: Statements of the files that failed.
-
-    Args:
-        workers: Start the worker.
-        modules: The files.
-        keras: Whether it is for functions that use Keras.
-        limits: How long things may take.
-        budget: In place of one for a submission.
-    """
-
-    def __init__(
-        self, workers: Workers, modules: Sequence[Module], keras: bool, limits: Limits, budget: Budget | None = None
-    ):
-        self._workers, self._keras, self._limits = workers, keras, limits
-        self.budget = budget or Budget(limits.submission)
-        self._files = {module.name: module.pieces for module in modules}
-        self._worker = workers.start(keras)
-        self._loaded = self._definitions_only = False
-        self.problems: list[str] = []
-        self.failures: list[Failure] = []
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._workers.end(self._worker)
-
-    def _load(self) -> None:
-        """Import the files; when an assignment ends the process, without assignments.
-
-        Raises:
-            Died: When they cannot be imported.
-        """
-        if self._worker.gone:
-            self._workers.end(self._worker)
-            self._worker, self._loaded = self._workers.start(self._keras), False
-        if self._loaded:
-            return
-        self._worker.wait_until_ready()
-        job = {"do": "load", "files": self._files, "definitions_only": self._definitions_only}
-        try:
-            answer, _ = self._timed(job, Budget(self._limits.exercise, self.budget))
-        except Died as death:
-            problem = _sentence(f"While the files were imported, {death}")
-            self.problems += [] if problem in self.problems else [problem]
-            if self._definitions_only:
-                raise
-            self._definitions_only = True
-            self._load()
-            return
-        self._loaded = True
-        if not self.failures and isinstance(answer.get("failures"), list):
-            self.failures = [_failure(failure) for failure in answer["failures"][:5]]
-
-    def _timed(self, job: dict[str, Any], budget: Budget) -> tuple[dict[str, Any], bytes]:
-        begin = time.monotonic()
-        try:
-            return self._worker.request(job, budget.rest)
-        finally:
-            budget.spend(time.monotonic() - begin)
-
-    def look(self, function: StudentFunction, exercise: Exercise, budget: Budget) -> str:
-        """Return why a function cannot be called, in a sentence, or nothing.
-
-        Raises:
-            Died: When the worker ended.
-        """
-        self._load()
-        wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
-        job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
-        answer, _ = self._timed(job, budget)
-        if answer.get("failure"):
-            return f"{exercise.name} cannot be defined: {_failure(answer['failure'])}."
-        if "missing" in answer:
-            return f"{exercise.name} is not there after the file was imported: write def {wanted}."
-        if "not_callable" in answer:
-            return f"{exercise.name} is {_text(answer['not_callable'])}, not a function: write def {wanted}."
-        if "signature" in answer:
-            return f"The signature is {exercise.name}{_text(answer['signature'])}; it should be {wanted}."
-        return ""
-
-    def call(
-        self,
-        function: StudentFunction | Callable[..., Any],
-        arguments: Sequence[Any],
-        budget: Budget,
-        parameters: Sequence[str] = (),
-        observe: Callable[..., Any] | None = None,
-    ) -> Outcome:
-        """Call a function of the student's, or send one of ours that takes some of them.
-
-        Raises:
-            Died: When the worker ended, or sends what is no result.
-        """
-        self._load()
-        job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
-        answer, blob = self._timed({**job, "observe": observe, "seconds": budget.rest}, budget)
-        try:
-            library = _text(answer.get("library", ""))
-            if "failure" in answer:
-                return Outcome(failure=_failure(answer["failure"]), library=library)
-            changed = tuple(name for name in parameters if name in answer["changed"])
-            return Outcome(protocol.read_value(answer["value"], blob), None, changed, library)
-        except (protocol.BadAnswer, KeyError, TypeError, AttributeError, RecursionError) as error:
-            self._worker.kill()
-            self._worker.gone = True
-            raise Died(str(protocol.BadAnswer())) from error
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith("?") else f"{text}."
-
-
-def _text(value: object) -> str:
-    return plain(str(value), _MOST_TEXT)
-
-
-def _failure(values: Any) -> Failure:
-    values = values if isinstance(values, dict) else {}
-    return Failure(**{key: _text(values.get(key, "")) for key in Failure.__annotations__})
-
-
 # --- check ------------------------------------------------------------------------------------------------------------
 
 
@@ -364,7 +190,6 @@ class Checker:
         """
         verdicts: dict[int, Verdict] = {}
         problems: list[str] = []
-        budget = Budget(self.limits.submission)
         runs: dict[bool, list[int]] = {}
         for i, (exercise, module) in enumerate(targets):
             if isinstance(module, Verdict):
@@ -376,8 +201,7 @@ class Checker:
         with ExitStack() as stack:
             # Keras is imported in one worker while the other runs.
             sessions = {
-                keras: stack.enter_context(Session(self._workers, modules, keras, self.limits, budget))
-                for keras in runs
+                keras: stack.enter_context(Session(self._workers, modules, keras, self.limits)) for keras in runs
             }
             for keras, session in sorted(sessions.items()):
                 for i in runs[keras]:
@@ -389,20 +213,20 @@ class Checker:
         return [verdicts[i] for i in range(len(targets))], list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:
-        if session.budget.is_spent():
-            sentence = f"It was not run, because the submission used its {session.budget.seconds:g} s up before."
-            return Verdict(exercise.name, WRONG, (sentence,))
+        if session.seconds_left <= 0:
+            line = f"It was not run, because the submission used its {self.limits.submission:g} s up before."
+            return Verdict(exercise.name, WRONG, (line,))
         limit = self.limits.keras_exercise if exercise.uses_keras else self.limits.exercise
-        budget = Budget(limit, session.budget)
+        session.begin(limit)
         function = StudentFunction(module.name, exercise.name)
         with self.judging:
             reference = self._reference(exercise)
         outcomes: list[Outcome] = []
         try:
-            if refusal := session.look(function, exercise, budget):
+            if refusal := session.look(function, exercise):
                 return Verdict(exercise.name, WRONG, (refusal,))
             for case in reference.cases:
-                outcome = self._outcome(exercise, case, function, session, budget)
+                outcome = self._outcome(exercise, case, function, session)
                 outcomes.append(outcome)
                 if outcome.failure and outcome.failure.kind == "TimeLimit":
                     return Verdict(exercise.name, WRONG, (time_sentence(exercise.name, outcome.failure, limit),))
@@ -410,7 +234,7 @@ class Checker:
                 if outcome.library or (unwritten and len(outcomes) == 1):
                     break
         except Died as death:
-            return Verdict(exercise.name, WRONG, (_sentence(f"While {exercise.name} ran, {death}"),))
+            return Verdict(exercise.name, WRONG, (sentence(f"While {exercise.name} ran, {death}"),))
 
         def numeric_gradient(case: Case) -> Any:
             loss = exercise.custom_loss
@@ -418,21 +242,19 @@ class Checker:
             homes = [file for file in (module, *modules) if file.has(loss.needs)]
             try:
                 student = StudentFunction(homes[0].name, loss.needs)
-                return session.call(loss.gradient, (student, *case.arguments), budget).value
+                return session.call(loss.gradient, (student, *case.arguments)).value
             except (IndexError, Died):
                 return None
 
         with self.judging:
             return judge(reference, outcomes, numeric_gradient)
 
-    def _outcome(
-        self, exercise: Exercise, case: Case, function: StudentFunction, session: Session, budget: Budget
-    ) -> Outcome:
+    def _outcome(self, exercise: Exercise, case: Case, function: StudentFunction, session: Session) -> Outcome:
         """Call once. What is observed of models is observed in the worker, since models cannot be sent."""
         observe = exercise.observe
         if exercise.uses_keras or observe is None:
-            return session.call(function, case.arguments, budget, exercise.parameters, observe)
-        outcome = session.call(function, case.arguments, budget, exercise.parameters)
+            return session.call(function, case.arguments, exercise.parameters, observe)
+        outcome = session.call(function, case.arguments, exercise.parameters)
         if outcome.failure or outcome.value is None:
             return outcome
         try:
@@ -440,9 +262,3 @@ class Checker:
                 return replace(outcome, value=observe(outcome.value, *copy.deepcopy(case.arguments)))
         except Exception as error:
             return replace(outcome, failure=Failure(type(error).__name__, f"the result cannot be used: {error}"))
-
-
-def time_sentence(name: str, failure: Failure, seconds: float) -> str:
-    """Return the sentence on code that takes too long."""
-    where = f" in {failure.where}" if failure.where else ""
-    return f"{name} still runs after {seconds:g} s{where}: is there an endless loop?"

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Limits, Target, Verdict
+from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Target, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.protocol import plain
 from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.submissions import Module, Submission, home_of, is_copy, modules
 from rdfia_keras.runs.files import write_atomic
 

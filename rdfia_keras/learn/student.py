@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checker import UNWRITTEN, Checker, Limits, Target, Verdict
+from rdfia_keras.learn.checker import UNWRITTEN, Checker, Target, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import EXERCISES, PARTS, find, of_part
 from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.submissions import Module, read_files
 from rdfia_keras.learn.trainer import PART, Problem, TrainingResult, train_in_worker
 from rdfia_keras.runs.files import to_json, write_atomic

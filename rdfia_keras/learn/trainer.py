@@ -6,17 +6,18 @@ which is functions and NumPy only.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.agreement import NamedResults, difference
-from rdfia_keras.learn.checker import Budget, Limits, Session, library_refusal, time_sentence
+from rdfia_keras.learn.checker import library_refusal
 from rdfia_keras.learn.exercises import find, of_part
 from rdfia_keras.learn.protocol import StudentFunction
 from rdfia_keras.learn.sandbox import Died, Workers
+from rdfia_keras.learn.session import Limits, Session, time_sentence
 from rdfia_keras.learn.submissions import Module
 
 # As in `rdfia mlp`: chance gives a loss of a few nats; a thousand times that comes of steps that only overshoot.
@@ -208,10 +209,10 @@ def train_in_worker(
         RdfiaError: When one of the functions cannot be used.
     """
     students = {name: StudentFunction(module, name) for name in names}
-    everything = Budget(math.inf)
 
     def run(function: Callable[..., Any], *arguments: Any) -> Any:
-        outcome = session.call(function, (solutions(), students, *arguments), Budget(limits.exercise, everything))
+        session.begin(limits.exercise)
+        outcome = session.call(function, (solutions(), students, *arguments))
         failure = outcome.failure
         if outcome.library:
             name = failure.function if failure and failure.function in names else names[0]
@@ -223,9 +224,9 @@ def train_in_worker(
         return outcome.value
 
     try:
-        with Session(workers, modules, False, limits, everything) as session:
+        with Session(workers, modules, False, replace(limits, submission=math.inf)) as session:
             for name in names:
-                if refusal := session.look(students[name], find(name), Budget(limits.exercise)):
+                if refusal := session.look(students[name], find(name)):
                     raise RdfiaError(refusal)
             return _train(problem, run)
     except Died as death:

@@ -494,7 +494,7 @@ class Server:
             self._send(answer, encoder)
 
     def _answer(self, job: dict[str, Any], rules: LibraryRules, encoder: Encoder) -> dict[str, Any]:
-        kind = job.pop("do")
+        kind, seconds = job.pop("do"), job.pop("seconds")
         if kind == "load":
             if rules.allowed is not None:
                 rules.allowed.update(job["files"])
@@ -504,7 +504,7 @@ class Server:
             return self._students.look(**job)  # type: ignore[union-attr]
         running.clear()
         used_libraries.clear()
-        with time_limit(job.pop("seconds")):
+        with time_limit(seconds):
             answer = call(**job)
         if "value" in answer:
             try:

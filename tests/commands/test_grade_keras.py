@@ -5,10 +5,11 @@ import shutil
 import pytest
 from right_solutions import solved
 
-from rdfia_keras.learn.checker import Checker, Limits
+from rdfia_keras.learn.checker import Checker
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.gradebook import grade_submission
 from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.submissions import Submission
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")

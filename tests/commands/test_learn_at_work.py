@@ -12,8 +12,8 @@ import right_solutions
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn import student
-from rdfia_keras.learn.checker import Limits
 from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import skeleton
 from rdfia_keras.learn.trainer import solutions, train
 from rdfia_keras.sections import homework

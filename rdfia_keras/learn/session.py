@@ -1,0 +1,174 @@
+"""A student's files in a worker: call their functions, and go on in a new worker when one dies."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rdfia_keras.learn.causes import Failure, Outcome
+from rdfia_keras.learn.exercise import Exercise
+from rdfia_keras.learn.protocol import BadAnswer, StudentFunction, plain, read_value
+from rdfia_keras.learn.sandbox import Died, Workers
+from rdfia_keras.learn.submissions import Module
+
+_MOST_TEXT = 500
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long functions may take, in seconds.
+
+    Attributes:
+        submission: All that a submission runs, with NumPy and again with Keras.
+        exercise: One function, over all its inputs; also the import of the files.
+        keras_exercise: The same for a function that uses Keras.
+    """
+
+    submission: float = 60.0
+    exercise: float = 10.0
+    keras_exercise: float = 20.0
+
+
+class Session:
+    """A student's files in a worker; after its death they go on in a new one.
+
+    Attributes:
+        seconds_left: Of the time that all of it may take.
+        problems: What kept the files from being imported, a sentence each.
+        failures: Statements of the files that failed.
+
+    Args:
+        workers: Start the worker.
+        modules: The files.
+        keras: Whether it is for functions that use Keras.
+        limits: How long things may take.
+    """
+
+    def __init__(self, workers: Workers, modules: Sequence[Module], keras: bool, limits: Limits):
+        self._workers, self._keras, self._limits = workers, keras, limits
+        self.seconds_left = self._allowed = limits.submission
+        self._files = {module.name: module.pieces for module in modules}
+        self._worker = workers.start(keras)
+        self._loaded = self._definitions_only = False
+        self.problems: list[str] = []
+        self.failures: list[Failure] = []
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._workers.end(self._worker)
+
+    def begin(self, seconds: float) -> None:
+        """Begin something that may take so long, over all calls that follow."""
+        self._allowed = min(seconds, self.seconds_left)
+
+    def look(self, function: StudentFunction, exercise: Exercise) -> str:
+        """Return why a function cannot be called, in a sentence, or nothing.
+
+        Raises:
+            Died: When the worker ended.
+        """
+        wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
+        job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
+        answer, _ = self._request(job)
+        if answer.get("failure"):
+            return f"{exercise.name} cannot be defined: {_failure(answer['failure'])}."
+        if "missing" in answer:
+            return f"{exercise.name} is not there after the file was imported: write def {wanted}."
+        if "not_callable" in answer:
+            return f"{exercise.name} is {_text(answer['not_callable'])}, not a function: write def {wanted}."
+        if "signature" in answer:
+            return f"The signature is {exercise.name}{_text(answer['signature'])}; it should be {wanted}."
+        return ""
+
+    def call(
+        self,
+        function: StudentFunction | Callable[..., Any],
+        arguments: Sequence[Any],
+        parameters: Sequence[str] = (),
+        observe: Callable[..., Any] | None = None,
+    ) -> Outcome:
+        """Call a function of the student's, or send one of ours that takes some of them.
+
+        Args:
+            function, arguments, parameters, observe: See `worker.call`.
+
+        Raises:
+            Died: When the worker ended, or sends what is no result.
+        """
+        job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
+        answer, blob = self._request({**job, "observe": observe})
+        try:
+            library = _text(answer.get("library", ""))
+            if "failure" in answer:
+                return Outcome(failure=_failure(answer["failure"]), library=library)
+            changed = tuple(name for name in parameters if name in answer["changed"])
+            return Outcome(read_value(answer["value"], blob), None, changed, library)
+        except (BadAnswer, KeyError, TypeError, AttributeError, RecursionError) as error:
+            self._worker.kill()
+            self._worker.gone = True
+            raise Died(str(BadAnswer())) from error
+
+    def _request(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send a job to a worker that has the files, and count the time that it takes."""
+        if self._worker.gone:
+            self._workers.end(self._worker)
+            self._worker, self._loaded = self._workers.start(self._keras), False
+        if not self._loaded and job["do"] != "load":
+            self._worker.wait_until_ready()
+            self._load()
+        begin = time.monotonic()
+        # A little in any case, so that a limit is reported as such.
+        seconds = max(self._allowed, 0.05)
+        try:
+            return self._worker.request({**job, "seconds": seconds}, seconds)
+        finally:
+            spent = time.monotonic() - begin
+            self._allowed -= spent
+            self.seconds_left -= spent
+
+    def _load(self) -> None:
+        """Import the files; when an assignment ends the process, without assignments.
+
+        Raises:
+            Died: When they cannot be imported.
+        """
+        allowed = self._allowed
+        self.begin(self._limits.exercise)
+        try:
+            answer, _ = self._request({"do": "load", "files": self._files, "definitions_only": self._definitions_only})
+        except Died as death:
+            problem = sentence(f"While the files were imported, {death}")
+            self.problems += [] if problem in self.problems else [problem]
+            if self._definitions_only:
+                raise
+            self._definitions_only = True
+            self._workers.end(self._worker)
+            self._worker = self._workers.start(self._keras)
+            self._worker.wait_until_ready()
+            self._load()
+        else:
+            if not self.failures and isinstance(answer.get("failures"), list):
+                self.failures = [_failure(failure) for failure in answer["failures"][:5]]
+        self._loaded, self._allowed = True, allowed
+
+
+def sentence(text: str) -> str:
+    """Return a text with its full stop."""
+    return text if text.endswith("?") else f"{text}."
+
+
+def time_sentence(name: str, failure: Failure, seconds: float) -> str:
+    """Return the sentence on code that takes too long."""
+    where = f" in {failure.where}" if failure.where else ""
+    return f"{name} still runs after {seconds:g} s{where}: is there an endless loop?"
+
+
+def _text(value: object) -> str:
+    return plain(str(value), _MOST_TEXT)
+
+
+def _failure(values: Any) -> Failure:
+    values = values if isinstance(values, dict) else {}
+    return Failure(**{key: _text(values.get(key, "")) for key in Failure.__annotations__})
