@@ -19,7 +19,7 @@ from rdfia_keras.learn.causes import Failure, Outcome, Reference, custom_loss_li
 from rdfia_keras.learn.exercise import Case, Exercise
 from rdfia_keras.learn.protocol import StudentFunction
 from rdfia_keras.learn.sandbox import Died, Workers
-from rdfia_keras.learn.session import Limits, Session, sentence
+from rdfia_keras.learn.session import Limits, Session, sentence, time_sentence
 from rdfia_keras.learn.submissions import Module
 
 RIGHT, WRONG, UNWRITTEN = "right", "wrong", "not written yet"
