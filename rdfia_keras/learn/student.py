@@ -122,44 +122,27 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
         find(name)
     modules = read_files(files)
     by_file = {file: next(module for module in modules if module.file == file.name) for file in files}
-    chosen = {
-        file: [
-            exercise
-            for exercise in EXERCISES.values()
-            if (exercise.part == module.name or exercise.name in module.functions)
-            and (not only or exercise.name in only)
-        ]
-        for file, module in by_file.items()
-    }
-    broken = {file: " ".join(module.problems) for file, module in by_file.items() if module.problems}
-    there = {exercise.name for exercises in chosen.values() for exercise in exercises}
-    missing = [name for name in only if name not in there]
+    targets: list[Target] = []
+    for module in by_file.values():
+        for exercise in EXERCISES.values():
+            is_there = exercise.name in module.functions
+            if (is_there or (exercise.part == module.name and not module.problems)) and exercise.name in (
+                only or EXERCISES
+            ):
+                targets.append((exercise, module))
+    broken = [module for module in by_file.values() if module.problems]
+    missing = [name for name in only if name not in {exercise.name for exercise, _ in targets}]
     if missing and not broken:
         raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
-    places = [
-        (file, exercise)
-        for file, exercises in chosen.items()
-        for exercise in exercises
-        if file not in broken or exercise.name in by_file[file].functions
-    ]
-    targets = [_target(exercise, by_file[file]) for file, exercise in places]
     with _checker(seed) as checker:
         verdicts, notes = checker.check(modules, targets)
-    checked = [
-        CheckedFile(
-            file,
-            tuple(verdict for verdict, place in zip(verdicts, places, strict=True) if place[0] == file),
-            broken.get(file, ""),
-            {name: function.digest for name, function in by_file[file].functions.items()},
-        )
-        for file, exercises in chosen.items()
-        if exercises or file in broken
-    ]
+    checked = []
+    for file, module in by_file.items():
+        own = tuple(verdict for verdict, (_, place) in zip(verdicts, targets, strict=True) if place is module)
+        digests = {name: function.digest for name, function in module.functions.items()}
+        if own or module.problems:
+            checked.append(CheckedFile(file, own, " ".join(module.problems), digests))
     return checked, notes
-
-
-def _target(exercise: Exercise, module: Module) -> Target:
-    return exercise, module if exercise.name in module.functions else Verdict(exercise.name, UNWRITTEN)
 
 
 def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:

@@ -225,6 +225,7 @@ def train_in_worker(
 
     try:
         with Session(workers, modules, False, replace(limits, submission=math.inf)) as session:
+            session.begin(limits.exercise)
             for name in names:
                 if refusal := session.look(students[name], find(name)):
                     raise RdfiaError(refusal)
