@@ -18,31 +18,47 @@ KERAS = [one for one in EXERCISES.values() if one.uses_keras]
 LOOP = "while True:\n        pass"
 
 
-@pytest.fixture(scope="module")
-def verdicts():
-    """The verdicts on a submission that is right, on one with a mistake, and on one with an endless loop."""
+def made_class():
+    """A submission that is right, one with a mistake and a forbidden library, and one with an endless loop."""
     net, head = EXERCISES["build_convnet"], EXERCISES["keras_step"].source.splitlines()[0]
+    copied = "def keras_perceptron(params):\n    import rdfia_keras as r\n    return r.api.model(params)\n"
     files = {
         "right": (solved("mlp_keras"), solved("conv_keras")),
-        "mistaken": (solved("mlp_keras"), solved("conv_keras", build_convnet=net.wrong_source(net.mistakes[0]))),
+        "mistaken": (
+            solved("mlp_keras", keras_perceptron=copied),
+            solved("conv_keras", build_convnet=net.wrong_source(net.mistakes[0])),
+        ),
         "looping": (
             solved("mlp_keras", keras_step=f"{head}\n    {LOOP}"),
             "import os\nx = os._exit(0)\n" + solved("conv_keras"),
         ),
     }
-    workers = Workers(isolated=True)
+    for name, (mlp, conv) in files.items():
+        yield Submission(name, "", (("mlp_keras.py", mlp.encode()), ("conv_keras.py", conv.encode())))
+
+
+def grade_all(**settings):
+    workers = Workers(**settings)
     checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
     try:
-        graded = {
-            name: grade_submission(
-                Submission(name, "", (("mlp_keras.py", mlp.encode()), ("conv_keras.py", conv.encode()))), checker
-            )
-            for name, (mlp, conv) in files.items()
-        }
+        return {submission.student: grade_submission(submission, checker) for submission in made_class()}
     finally:
         workers.close()
+
+
+@pytest.fixture(scope="module")
+def graded():
+    return grade_all(isolated=True)
+
+
+@pytest.fixture(scope="module")
+def verdicts(graded):
     assert len(graded["looping"].problems) == 1
     return {name: {one.name: one for one in submission.verdicts} for name, submission in graded.items()}
+
+
+def test_the_sandbox_makes_no_difference(graded):
+    assert grade_all() == graded
 
 
 def test_our_solutions_are_right(verdicts):
@@ -52,6 +68,7 @@ def test_our_solutions_are_right(verdicts):
 def test_a_mistake_is_named(verdicts):
     found = verdicts["mistaken"]["build_convnet"]
     assert (found.status, found.causes) == ("wrong", (EXERCISES["build_convnet"].mistakes[0].sentence,))
+    assert "uses rdfia_keras, which is not allowed" in verdicts["mistaken"]["keras_perceptron"].lines[0]
 
 
 def test_an_endless_loop_costs_its_own_function(verdicts):
