@@ -139,6 +139,12 @@ ODD = {
     "annotations": ("from __future__ import annotations\n" + NP + f"def softmax(y_tilde: Array) -> Array:\n{E}", RIGHT),
     "top level code": (NP + SOFTMAX + "print(softmax(input()))\nwhile True:\n    pass\n1 / 0\n", RIGHT),
     "constant": (NP + "AXIS = 1\n" + SOFTMAX.replace("axis=1", "axis=AXIS"), RIGHT),
+    "settings": (
+        NP
+        + "SETTINGS = {}\nSETTINGS['axis'] = 0\nSETTINGS['axis'] += 1\n"
+        + SOFTMAX.replace("axis=1", "axis=SETTINGS['axis']"),
+        RIGHT,
+    ),
     "failing assignment": (NP + S + "expected = s([1])\n" + SOFTMAX, RIGHT),
     "helper file": ("from odd_helpers import *\n", RIGHT),
     "helper file with scipy": ("import odd_helpers\n\n\ndef softmax(y):\n    return odd_helpers.fast(y)\n", REFUSED),

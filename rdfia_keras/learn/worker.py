@@ -43,6 +43,7 @@ MOST_BYTES, MOST_NODES, MOST_CHARACTERS, MOST_IN_TEXT = 32 << 20, 200_000, 100_0
 HEADER = struct.Struct(">II")
 # For one statement at the top level of a file.
 STATEMENT_SECONDS = 1.0
+DEFINITIONS, ASSIGNMENTS = (ast.FunctionDef, ast.ClassDef), (ast.Assign, ast.AnnAssign, ast.AugAssign)
 # No exercise allows them, or they are of no use here and slow.
 UNAVAILABLE = frozenset({"matplotlib", "seaborn", "pandas", "torch", "jax", "sklearn", "IPython"})
 
@@ -299,19 +300,11 @@ def _is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
-def _is_assignment(node: ast.stmt) -> bool:
-    if isinstance(node, ast.AnnAssign):
-        return isinstance(node.target, ast.Name) and node.value is not None
-    if not isinstance(node, ast.Assign):
-        return False
-    return all(isinstance(name, ast.Name | ast.Tuple) for name in node.targets)
-
-
 class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """The student's files as modules, which can import each other.
 
-    Definitions, imports and plain assignments run, one by one: what makes functions. Plots, training and `input()` are
-    left out, and so is a statement that fails.
+    Definitions, imports and assignments run, one by one: what makes functions. Plots, training and `input()` are left
+    out, and so is a statement that fails.
 
     Args:
         files: Names of modules, each with its pieces: name and text of a file, or of a notebook's cells.
@@ -352,9 +345,7 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                         flags |= sum(getattr(__future__, alias.name).compiler_flag for alias in node.names)
                     elif _is_import(node):
                         self._run(node, file, module, flags, 60.0)
-                    elif isinstance(node, ast.FunctionDef | ast.ClassDef) or (
-                        _is_assignment(node) and not self._definitions_only
-                    ):
+                    elif isinstance(node, DEFINITIONS if self._definitions_only else (*DEFINITIONS, *ASSIGNMENTS)):
                         self._run(node, file, module, flags, STATEMENT_SECONDS)
 
     def _run(self, node: ast.stmt, file: str, module: types.ModuleType, flags: int, seconds: float) -> None:
