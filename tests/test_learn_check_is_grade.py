@@ -177,7 +177,11 @@ def test_the_commands_own_ways_to_read_files_agree(tmp_path):
     texts = {
         "helper": {"mlp.py": ODD["helper with scipy"][0]},
         "test": {"mlp.py": ODD["own test with scipy on top"][0]},
-        "beside": {"mlp.py": "from helpers import softmax\n", "helpers.py": NP + SOFTMAX},
+        "below": {
+            "mlp.py": "from more.helpers import softmax\n",
+            "more/helpers.py": "from e import *\n" + SOFTMAX,
+            "e.py": NP,
+        },
         "star": {"mlp.py": "from helpers import *\n", "helpers.py": NP + SOFTMAX},
     }
     workers = Workers(isolated=True)
@@ -186,10 +190,12 @@ def test_the_commands_own_ways_to_read_files_agree(tmp_path):
             folder = tmp_path / name
             folder.mkdir()
             for file, text in files.items():
+                (folder / file).parent.mkdir(exist_ok=True)
                 (folder / file).write_text(text)
             ((checked,), _) = student.check_files([folder / "mlp.py"], seed=3)
             submission = Submission(name, "", tuple((file, text.encode()) for file, text in files.items()))
             graded = {one.name: one for one in gradebook.grade_submission(submission, Checker(workers, 3)).verdicts}
             assert [graded[verdict.name] for verdict in checked.verdicts] == list(checked.verdicts), name
+            assert (checked.verdicts[0].status == RIGHT) == (name != "helper"), checked.verdicts[0]
     finally:
         workers.close()

@@ -48,6 +48,7 @@ class Session:
         self._workers, self._keras, self._limits = workers, keras, limits
         self.seconds_left = self._allowed = limits.submission
         self._files = {module.name: module.pieces for module in modules}
+        self._folders = sorted({folder for module in modules for folder in module.file.split("/")[:-1]})
         self._worker = workers.start(keras)
         self._loaded = self._definitions_only = False
         self.problems: list[str] = []
@@ -137,7 +138,14 @@ class Session:
         allowed = self._allowed
         self.begin(self._limits.exercise)
         try:
-            answer, _ = self._request({"do": "load", "files": self._files, "definitions_only": self._definitions_only})
+            answer, _ = self._request(
+                {
+                    "do": "load",
+                    "files": self._files,
+                    "folders": self._folders,
+                    "definitions_only": self._definitions_only,
+                }
+            )
         except Died as death:
             problem = sentence(f"While the files were imported, {death}")
             self.problems += [] if problem in self.problems else [problem]

@@ -367,22 +367,25 @@ def modules(submission: Submission) -> list[Module]:
 
 
 def read_files(paths: Sequence[Path]) -> list[Module]:
-    """Return a student's files, and the files beside them that they import, as modules.
+    """Return a student's files, and the files beside and below them that they import, as modules.
 
     Raises:
         RdfiaError: When one cannot be read.
     """
     files: dict[str, bytes] = {}
-    todo = list(paths)
+    todo = [(path, path.name) for path in paths]
     while todo:
-        path = todo.pop()
+        path, name = todo.pop()
         try:
-            files[path.name] = path.read_bytes()
+            files[name] = path.read_bytes()
         except OSError as error:
             raise RdfiaError(f"cannot read {path}: {error.strerror}") from error
-        (module,) = modules(Submission("", "", ((path.name, files[path.name]),)))
-        beside = [path.with_name(f"{name.partition('.')[0]}.py") for name in module.imports]
-        todo += [file for file in beside if file.name not in files and file.is_file()]
+        (module,) = modules(Submission("", "", ((name, files[name]),)))
+        for imported in module.imports:
+            inner = f"{imported.replace('.', '/')}.py"
+            for folder in {path.parent, paths[0].parent}:
+                if inner not in files and (folder / inner).is_file():
+                    todo.append((folder / inner, inner))
     return modules(Submission("", "", tuple(files.items())))
 
 

@@ -308,11 +308,12 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     Args:
         files: Names of modules, each with its pieces: name and text of a file, or of a notebook's cells.
+        folders: Names of folders that files are in, which are packages.
         definitions_only: Leave assignments out too, because one of them ended the process before.
     """
 
-    def __init__(self, files: "dict[str, list[tuple[str, str]]]", definitions_only: bool):
-        self._files, self._definitions_only = files, definitions_only
+    def __init__(self, files: "dict[str, list[tuple[str, str]]]", folders: Sequence[str], definitions_only: bool):
+        self._files, self._folders, self._definitions_only = files, folders, definitions_only
         self._modules: dict[str, types.ModuleType] = {}
         self.failures: list[dict[str, str]] = []
         self._failed: dict[tuple[str, str], dict[str, str]] = {}
@@ -329,16 +330,19 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 self.exec_module(module)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        return importlib.util.spec_from_loader(name, self) if name in self._files else None
+        stem = name.rpartition(".")[2]
+        if stem in self._files:
+            return importlib.util.spec_from_loader(name, self)
+        return importlib.util.spec_from_loader(name, self, is_package=True) if stem in self._folders else None
 
     def create_module(self, spec: Any) -> None:
         return None
 
     def exec_module(self, module: types.ModuleType) -> None:
-        name = module.__name__
-        self._modules[name] = module
+        name = module.__name__.rpartition(".")[2]
+        self._modules.setdefault(name, module)
         flags = 0
-        for file, text in self._files[name]:
+        for file, text in self._files.get(name, []):
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                 for node in ast.parse(text).body:
                     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -488,7 +492,7 @@ class Server:
         kind, seconds = job.pop("do"), job.pop("seconds")
         if kind == "load":
             if rules.allowed is not None:
-                rules.allowed.update(job["files"])
+                rules.allowed.update(job["files"], job["folders"])
             self._students = StudentFiles(**job)
             return {"failures": self._students.failures[:5]}
         if kind == "look":
