@@ -94,6 +94,11 @@ class Reference:
             ]
         return self._expected
 
+    @property
+    def gradient_at(self) -> int:
+        """The number of the last ordinary input, for which gradients are compared with finite differences."""
+        return max(i for i, case in enumerate(self.cases) if not case.edge)
+
     def likely_causes(self, outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], str]:
         """Return the sentences of the mistakes that give these outcomes on every input, and what to call them.
 
@@ -130,22 +135,18 @@ def same(first: Outcome, second: Outcome) -> bool:
     return first.changed == second.changed and equal(first.value, second.value)
 
 
-def custom_loss_lines(
-    reference: Reference, outcomes: Sequence[Outcome], numeric_gradient: Callable[[Case], Any]
-) -> list[str]:
+def custom_loss_lines(reference: Reference, outcomes: Sequence[Outcome], numeric: Any) -> list[str]:
     """Return how a wrong gradient compares with finite differences of the student's own function.
 
     Args:
         reference: Of the exercise.
         outcomes: The student's.
-        numeric_gradient: Computes the finite differences for a case; None where that fails.
+        numeric: The finite differences for the input `reference.gradient_at`; None where there are none.
     """
     loss = reference.exercise.custom_loss
-    if loss is None:
-        return []
-    at = max(i for i, case in enumerate(reference.cases) if not case.edge)
-    expected, outcome, numeric = reference.expected[at], outcomes[at], numeric_gradient(reference.cases[at])
-    if outcome.failure or numeric is None:
+    at = reference.gradient_at
+    expected, outcome = reference.expected[at], outcomes[at]
+    if loss is None or outcome.failure or numeric is None:
         return []
     if not difference(expected, numeric):
         if not difference(expected, outcome.value):

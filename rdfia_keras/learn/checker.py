@@ -7,7 +7,7 @@ import copy
 import itertools
 import textwrap
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from rdfia_keras.learn.agreement import difference
 from rdfia_keras.learn.causes import Failure, Outcome, Reference, custom_loss_lines
-from rdfia_keras.learn.exercise import Case, Exercise
+from rdfia_keras.learn.exercise import Case, CustomLossCase, Exercise
 from rdfia_keras.learn.protocol import StudentFunction
 from rdfia_keras.learn.sandbox import Died, Workers
 from rdfia_keras.learn.session import Limits, Session, sentence, time_sentence
@@ -64,15 +64,13 @@ class Verdict:
 # --- judge outcomes ---------------------------------------------------------------------------------------------------
 
 
-def judge(
-    reference: Reference, outcomes: Sequence[Outcome], numeric_gradient: Callable[[Case], Any] = lambda case: None
-) -> Verdict:
-    """Return the verdict on outcomes; nothing of the student's is called, but by `numeric_gradient`.
+def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None) -> Verdict:
+    """Return the verdict on outcomes; nothing of the student's is called.
 
     Args:
         reference: Of the exercise.
-        outcomes: One for each input; only the first where the function is not written yet.
-        numeric_gradient: See `custom_loss_lines`; it is only called where a gradient is wrong.
+        outcomes: One for each input; fewer where the function is not written yet, or uses a forbidden library.
+        numeric: See `custom_loss_lines`.
     """
     exercise, cases = reference.exercise, reference.cases
     if outcomes[0].failure and outcomes[0].failure.kind == "NotImplementedError":
@@ -91,7 +89,7 @@ def judge(
     if passed := core[0] + edge[0]:
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
         lines.append(f"{only}; this is the first that fails.")
-    lines += custom_loss_lines(reference, outcomes, numeric_gradient)
+    lines += custom_loss_lines(reference, outcomes, numeric)
     causes, label = reference.likely_causes(outcomes)
     lines += [f"{label}: {sentence}" for sentence in causes]
     lines += given(exercise, cases[at])
@@ -236,18 +234,25 @@ class Checker:
         except Died as death:
             return Verdict(exercise.name, WRONG, (sentence(f"While {exercise.name} ran, {death}"),))
 
-        def numeric_gradient(case: Case) -> Any:
-            loss = exercise.custom_loss
-            assert loss is not None
-            homes = [file for file in (module, *modules) if file.has(loss.needs)]
-            try:
-                student = StudentFunction(homes[0].name, loss.needs)
-                return session.call(loss.gradient, (student, *case.arguments)).value
-            except (IndexError, Died):
-                return None
-
         with self.judging:
-            return judge(reference, outcomes, numeric_gradient)
+            verdict = judge(reference, outcomes)
+        if exercise.custom_loss and verdict.status == WRONG and any(verdict.core):
+            numeric = self._numeric_gradient(
+                exercise.custom_loss, reference.cases[reference.gradient_at], [module, *modules], session
+            )
+            with self.judging:
+                verdict = judge(reference, outcomes, numeric)
+        return verdict
+
+    @staticmethod
+    def _numeric_gradient(loss: CustomLossCase, case: Case, modules: Sequence[Module], session: Session) -> Any:
+        """Return finite differences of the student's function, or None where that fails."""
+        homes = [module for module in modules if module.has(loss.needs)]
+        try:
+            student = StudentFunction(homes[0].name, loss.needs)
+            return session.call(loss.gradient, (student, *case.arguments)).value
+        except (IndexError, Died):
+            return None
 
     def _outcome(self, exercise: Exercise, case: Case, function: StudentFunction, session: Session) -> Outcome:
         """Call once. What is observed of models is observed in the worker, since models cannot be sent."""
