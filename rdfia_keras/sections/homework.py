@@ -1,4 +1,4 @@
-"""What a student wrote in mlp.py, at work: the perceptron trained on the circles with those functions."""
+"""The perceptron trained on the circles with the functions that a student wrote in mlp.py."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +8,11 @@ import numpy as np
 
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, load_vectors, one_hot
-from rdfia_keras.data.initial_weights import init
-from rdfia_keras.learn.checking import RIGHT
+from rdfia_keras.learn.checker import RIGHT
 from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.learn.session import Own, train_file
-from rdfia_keras.learn.trainer import PART, Problem, Trained, Weights, ours, train
+from rdfia_keras.learn.student import StudentTraining, train_file
+from rdfia_keras.learn.trainer import PART, Problem, TrainingResult, Weights, solutions, train
+from rdfia_keras.data.initial_weights import init
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder, to_json, write_atomic
 from rdfia_keras.sections import playground
@@ -40,23 +40,24 @@ def run(file: Path, config: MlpConfig, options: RunOptions) -> Result:
     config = _shortened(config, options)
     data = load_vectors(config.dataset, options.data_dir)
     problem = make_problem(config, data)
-    own, right = train_file(file, problem), train(ours(), problem)
+    training, reference = train_file(file, problem), train(solutions(), problem)
+    student = training.result
     folder = make_folder(options.out / FOLDER)
-    paths = _draw(own.trained, right, data, folder, options.quick)
-    paths.append(_write_weights(own.trained.weights, folder))
+    paths = _draw({"yours": student, "ours": reference}, data, folder, options.quick)
+    paths.append(_write_weights(student.weights, folder))
     return Result(
         data={
-            "written": [verdict.name for verdict in own.verdicts],
-            "wrong": [verdict.as_dict() for verdict in own.verdicts if verdict.status != RIGHT],
-            "history": own.trained.history,
-            "ours": right.history,
-            "diverged": own.trained.diverged,
+            "written": [verdict.name for verdict in training.verdicts],
+            "wrong": [verdict.as_dict() for verdict in training.verdicts if verdict.status != RIGHT],
+            "history": student.history,
+            "ours": reference.history,
+            "diverged": student.diverged,
         },
-        table=_table(own.trained, right),
-        lines=[*whose(own), *_compared(own.trained, right)],
+        table=_table({"yours": student, "ours": reference}),
+        lines=[*function_lines(training), *_comparison(student, reference)],
         paths=paths,
         quick=options.quick,
-        exit_code=1 if own.trained.diverged else 0,
+        exit_code=1 if student.diverged else 0,
     )
 
 
@@ -68,15 +69,14 @@ def play(file: Path, config: MlpConfig, options: RunOptions, open_page: bool) ->
     """
     config = _shortened(config, options)
     playground.check_settings(config)
-    own = train_file(file, make_problem(config, load_vectors(config.dataset, options.data_dir)))
+    training = train_file(file, make_problem(config, load_vectors(config.dataset, options.data_dir)))
     folder = make_folder(options.out / FOLDER)
-    weights = _write_weights(own.trained.weights, folder)
-    begun = replace(config, init=str(weights))
-    done = playground.run(begun, replace(options, out=folder), open_page)
-    epochs = len(own.trained.history)
+    weights = _write_weights(training.result.weights, folder)
+    page = playground.run(replace(config, init=str(weights)), replace(options, out=folder), open_page)
+    epochs = len(training.result.history)
     after = f"The page begins from your weights after {epochs} epoch{'s' * (epochs != 1)}."
-    lines = [*whose(own), *_divergence(own.trained), after]
-    return replace(done, lines=lines, paths=[weights, *done.paths], quick=options.quick)
+    lines = [*function_lines(training), *_divergence(training.result), after]
+    return replace(page, lines=lines, paths=[weights, *page.paths], quick=options.quick)
 
 
 def _shortened(config: MlpConfig, options: RunOptions) -> MlpConfig:
@@ -107,62 +107,62 @@ def _axis(data: Dataset) -> np.ndarray:
     return map_axis(np.concatenate([data.train.x, data.test.x]))
 
 
-# --- what is told -----------------------------------------------------------------------------------------------------
+# --- what is printed --------------------------------------------------------------------------------------------------
 
 
-def whose(own: Own) -> list[str]:
-    """Which functions are the student's, which of them are wrong, and which are ours."""
-    written = [verdict.name for verdict in own.verdicts]
-    missing = [one.name for one in of_part(PART) if one.name not in written]
+def function_lines(training: StudentTraining) -> list[str]:
+    """Return which functions are the student's, which of them are wrong, and which are our solutions."""
+    written = [verdict.name for verdict in training.verdicts]
+    missing = [exercise.name for exercise in of_part(PART) if exercise.name not in written]
     lines = [f"Yours: {', '.join(written) or 'none yet'}."]
     if missing:
         lines.append(f"Ours, because they are not written yet: {', '.join(missing)}.")
-    for verdict in own.verdicts:
+    for verdict in training.verdicts:
         if verdict.status != RIGHT:
             causes = " Or: ".join(verdict.causes) or f"rdfia learn check --only {verdict.name} says how."
             lines.append(f"{verdict.name} is wrong: {causes}")
     return lines
 
 
-def _compared(own: Trained, right: Trained) -> list[str]:
-    length = min(len(own.history), len(right.history))
-    gaps = np.abs(_scores(own, length) - _scores(right, length)).max(axis=1, initial=0)
+def _comparison(student: TrainingResult, reference: TrainingResult) -> list[str]:
+    length = min(len(student.history), len(reference.history))
+    gaps = np.abs(_scores(student, length) - _scores(reference, length)).max(axis=1, initial=0)
     # A gap that is no number is a difference, too.
     apart = np.flatnonzero(~(gaps <= ROUNDING))
-    lines = _divergence(own)
+    lines = _divergence(student)
     if len(apart):
         lines.append(f"Your curves differ from ours from epoch {apart[0] + 1} on.")
-    elif not own.diverged:
+    elif not student.diverged:
         lines.append(f"Your curves are ours: they differ by {gaps.max():.0e} at most.")
     return lines
 
 
-def _divergence(trained: Trained) -> list[str]:
-    if not trained.diverged:
+def _divergence(result: TrainingResult) -> list[str]:
+    if not result.diverged:
         return []
     return [
-        f"Training diverges in epoch {trained.diverged}: the loss is no longer a number below 1000. "
+        f"Training diverges in epoch {result.diverged}: the loss is no longer a number below 1000. "
         "The weights before it are kept."
     ]
 
 
-def _scores(trained: Trained, length: int) -> np.ndarray:
-    return np.array([[row[name] for name in SCORES] for row in trained.history[:length]]).reshape(length, len(SCORES))
+def _scores(result: TrainingResult, length: int) -> np.ndarray:
+    return np.array([[row[name] for name in SCORES] for row in result.history[:length]]).reshape(length, len(SCORES))
 
 
-def _table(own: Trained, right: Trained) -> list[dict[str, str]]:
-    """The last epoch of both."""
+def _table(results: dict[str, TrainingResult]) -> list[dict[str, str]]:
+    """Return the last epoch of each training."""
     return [
         {
             "functions": name,
-            "epochs": str(len(trained.history)),
+            "epochs": str(len(result.history)),
             "train loss": f"{last['train_loss']:.4f}",
             "train accuracy": f"{100 * last['train_accuracy']:.1f}%",
             "test loss": f"{last['test_loss']:.4f}",
             "test accuracy": f"{100 * last['test_accuracy']:.1f}%",
         }
-        for name, trained in (("yours", own), ("ours", right))
-        for last in trained.history[-1:]
+        for name, result in results.items()
+        for last in result.history[-1:]
     ]
 
 
@@ -176,40 +176,40 @@ def _write_weights(weights: Weights, folder: Path) -> Path:
     return path
 
 
-def _draw(own: Trained, right: Trained, data: Dataset, folder: Path, quick: bool) -> list[Path]:
+def _draw(results: dict[str, TrainingResult], data: Dataset, folder: Path, quick: bool) -> list[Path]:
     from rdfia_keras import plots
 
-    trained = {"yours": own, "ours": right}
     title = f"mlp.py on {data.name}"
-    histories = {name: one.history for name, one in trained.items() if one.history}
+    histories = {name: result.history for name, result in results.items() if result.history}
     curves = plots.implementations(histories, title) if histories else plots.notice(title, "no epoch was completed")
-    maps = plots.decision_map([_panel(name, one, data) for name, one in trained.items()], data.classes, title=title)
+    panels = [_panel(name, result, data) for name, result in results.items()]
+    maps = plots.decision_map(panels, data.classes, title=title)
     paths = [folder / "curves.png", folder / "decision-map.png"]
     for figure, path in zip((curves, maps), paths, strict=True):
         plots.save(figure, path, smoke_test=quick)
     return paths
 
 
-def _panel(name: str, trained: Trained, data: Dataset) -> dict[str, Any]:
+def _panel(name: str, result: TrainingResult, data: Dataset) -> dict[str, Any]:
     axis = _axis(data)
     return {
-        "title": name if _are_probabilities(trained.probabilities) else f"{name}, through our softmax",
+        "title": name if _are_probabilities(result.probabilities) else f"{name}, through our softmax",
         "grid_x": axis,
         "grid_y": axis,
-        "probability": probabilities(trained)[:, 1].reshape(len(axis), len(axis)),
+        "probability": probabilities(result)[:, 1].reshape(len(axis), len(axis)),
         "points": data.test.x,
         "labels": data.test.y,
     }
 
 
-def probabilities(trained: Trained) -> np.ndarray:
-    """y_hat of the plane's points; where it holds no probabilities, our softmax of y_tilde, and of NaN one half."""
-    if _are_probabilities(trained.probabilities):
-        return trained.probabilities
-    outputs = np.nan_to_num(trained.outputs)
-    return np.asarray(ours()["softmax"](outputs), dtype=float)
+def probabilities(result: TrainingResult) -> np.ndarray:
+    """Return y_hat of the plane's points; where it holds none, our softmax of y_tilde, and of NaN one half."""
+    if _are_probabilities(result.probabilities):
+        return result.probabilities
+    outputs = np.nan_to_num(result.outputs)
+    return np.asarray(solutions()["softmax"](outputs), dtype=float)
 
 
 def _are_probabilities(values: np.ndarray) -> bool:
-    """Whether the rows lie between 0 and 1 and sum to 1."""
+    """Return whether the rows lie between 0 and 1 and sum to 1."""
     return bool(((values >= 0) & (values <= 1)).all() and np.allclose(values.sum(axis=1), 1))
