@@ -12,7 +12,6 @@ from right_solutions import solved
 from right_solutions import verdict_of as check
 
 import rdfia_keras.learn
-from rdfia_keras.cli import learn
 from rdfia_keras.learn import student
 from rdfia_keras.learn.exercises import EXERCISES, of_part
 from rdfia_keras.learn.session import Limits

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rdfia_keras.sections.homework import make_problem
 
 from rdfia_keras.commands.playground import playground
 from rdfia_keras.config import MlpConfig, RunOptions
@@ -21,7 +22,6 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.learn import trainer
 from rdfia_keras.learn.exercise import differences
 from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.sections.homework import make_problem
 from rdfia_keras.web.playground import playground_page as playground
 from rdfia_keras.web.report import report_page
 from rdfia_keras.web.shared import document

@@ -1,4 +1,4 @@
-"""The command for teachers: learn grade."""
+"""`rdfia learn grade`: mark a class."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdfia_keras.commands._options import command
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.result import Result
 
@@ -25,6 +26,7 @@ Points = Annotated[
 Trusted = Annotated[bool, typer.Option("--trusted", help="Run submissions with limits, but without isolation.")]
 
 
+@command(options=(), examples=("rdfia learn grade submissions/ --seed 7",))
 def grade(
     submissions: Submissions,
     grades: Sheet = Path("grades.csv"),
@@ -37,8 +39,7 @@ def grade(
         raise RdfiaError("grading needs Linux, or macOS with --trusted: use the container that docs/teach.md gives")
     from rdfia_keras.learn import gradebook, sheet
     from rdfia_keras.learn.submissions import read_class
-    from rdfia_keras.plots.grades import class_bars
-    from rdfia_keras.plots.saving import save
+    from rdfia_keras.plots import class_bars, save
     from rdfia_keras.runs.files import write_atomic
 
     _check_out(grades, submissions, points)

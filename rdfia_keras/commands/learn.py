@@ -1,16 +1,16 @@
-"""Commands for students: learn, with start, check, hint, solution, run and play; and grade for teachers."""
+"""`rdfia learn`: the exercises of the homework, with start, check, hint and solution; run, play and grade are apart."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rdfia_keras.commands._options import Command, Debug, Json
+from rdfia_keras.commands._options import Debug, Json, command, command_of
 from rdfia_keras.commands._output import plain_errors, show
 from rdfia_keras.commands.grade import grade
-from rdfia_keras.config import MlpConfig, RunOptions, settings
+from rdfia_keras.commands.learn_play import play
+from rdfia_keras.commands.learn_run import run
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.result import Result
 
@@ -23,16 +23,6 @@ Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="NAME", help="Check this function; repeat it for more.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved; Ctrl-C ends it.")]
-_MLP = settings(MlpConfig)
-MlpFile = Annotated[
-    Path | None,
-    typer.Argument(help="A file like mlp.py, or its folder.", show_default="mlp.py here, else in homework/"),
-]
-Lr = Annotated[float, _MLP["lr"]]
-BatchSize = Annotated[int, _MLP["batch_size"]]
-Hidden = Annotated[int, _MLP["hidden_units"]]
-Epochs = Annotated[int, replace(_MLP["epochs"], help="Training epochs.", shown_default="")]
-TrainingSeed = Annotated[int, _MLP["seed"]]
 
 
 def overview(
@@ -70,6 +60,7 @@ def overview(
     show(Result(data={"exercises": rows, "folder": folder}, table=rows, lines=lines), json)
 
 
+@command(options=(), examples=("rdfia learn start", "rdfia learn start mlp --notebook"))
 def start(
     topic: Annotated[
         str | None,
@@ -101,6 +92,7 @@ def start(
     )
 
 
+@command(options=(), examples=("rdfia learn check", "rdfia learn check homework/mlp.py --only softmax"))
 def check(
     file: Annotated[
         Path | None, typer.Argument(help="A file, or a folder.", show_default="the files here, else in homework/")
@@ -193,11 +185,12 @@ def _watch(files: list[Path], only: list[str], seed: int) -> None:
         return
 
 
+@command(options=(), examples=("rdfia learn hint softmax",))
 def hint(
     name: Name,
     shapes: Annotated[bool, typer.Option("--shapes", help="Also show the shapes.")] = False,
 ) -> Result:
-    """Help with one exercise: the formula, and with --shapes the shapes step by step."""
+    """Show a hint for one exercise: the formula, and with --shapes the shapes step by step."""
     from rdfia_keras.learn.exercises import find
 
     formula, steps = find(name).hints
@@ -205,6 +198,7 @@ def hint(
     return Result(data={"exercise": name, "formula": formula, "shapes": steps}, lines=[formula, *more])
 
 
+@command(options=())
 def solution(name: Name) -> Result:
     """Show our solution of one exercise."""
     from rdfia_keras.learn.exercises import find
@@ -213,54 +207,11 @@ def solution(name: Name) -> Result:
     return Result(data={"exercise": name, "solution": source}, lines=source.splitlines())
 
 
-def run(
-    options: RunOptions,
-    file: MlpFile = None,
-    lr: Lr = MlpConfig.lr,
-    batch_size: BatchSize = MlpConfig.batch_size,
-    hidden_units: Hidden = MlpConfig.hidden_units,
-    epochs: Epochs = 150,
-    seed: TrainingSeed = 0,
-) -> Result:
-    """Train the perceptron on the circles with your functions, and with ours for what is not written yet."""
-    from rdfia_keras.learn.student import perceptron_file
-    from rdfia_keras.sections import homework
-
-    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
-    return homework.run(perceptron_file(file), config, options)
-
-
-def play(
-    options: RunOptions,
-    file: MlpFile = None,
-    lr: Lr = MlpConfig.lr,
-    batch_size: BatchSize = MlpConfig.batch_size,
-    hidden_units: Hidden = MlpConfig.hidden_units,
-    epochs: Epochs = 150,
-    seed: TrainingSeed = 0,
-    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-) -> Result:
-    """Write the playground with the weights that your functions train."""
-    from rdfia_keras.learn.student import perceptron_file
-    from rdfia_keras.sections import homework
-
-    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
-    return homework.play(perceptron_file(file), config, options, open_page)
-
-
 app = typer.Typer(
     help="Write the pieces of the homework yourself, and find out what is wrong.",
     invoke_without_command=True,
     epilog="Start with: rdfia learn start",
 )
 app.callback()(plain_errors(overview))
-for _command in (
-    Command(start, "start", None, (), ("rdfia learn start", "rdfia learn start mlp --notebook")),
-    Command(check, "check", None, (), ("rdfia learn check", "rdfia learn check homework/mlp.py --only softmax")),
-    Command(hint, "hint", None, (), ("rdfia learn hint softmax",)),
-    Command(solution, "solution", None, (), ()),
-    Command(run, "run", None, ("out", "data_dir", "quick"), ("rdfia learn run", "rdfia learn run mlp.py --lr 2")),
-    Command(play, "play", None, ("out", "data_dir", "quick"), ("rdfia learn play --open",)),
-    Command(grade, "grade", None, (), ("rdfia learn grade submissions/ --seed 7",)),
-):
-    _command.register(app)
+for _function in (start, check, hint, solution, run, play, grade):
+    command_of(_function).register(app)

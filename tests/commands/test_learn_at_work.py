@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import right_solutions
+from rdfia_keras.sections import homework
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn import student
@@ -16,7 +17,6 @@ from rdfia_keras.learn.exercises import EXERCISES, of_part
 from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import skeleton
 from rdfia_keras.learn.trainer import solutions, train
-from rdfia_keras.sections import homework
 
 NAMES = [one.name for one in of_part("mlp")]
 

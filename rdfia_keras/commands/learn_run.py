@@ -1,50 +1,65 @@
-"""The perceptron trained on the circles with the functions that a student wrote in mlp.py."""
+"""`rdfia learn run`: the perceptron trained on the circles with the functions that a student wrote in mlp.py."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 
-from rdfia_keras.config import MlpConfig, RunOptions
-from rdfia_keras.data import Dataset, load_vectors, one_hot
-from rdfia_keras.learn.checker import RIGHT
-from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.learn.student import StudentTraining, train_file
-from rdfia_keras.learn.trainer import PART, Problem, TrainingResult, Weights, solutions, train
-from rdfia_keras.data.initial_weights import init
+from rdfia_keras.commands._options import command
+from rdfia_keras.config import MlpConfig, RunOptions, settings
 from rdfia_keras.result import Result
-from rdfia_keras.runs.files import make_folder, to_json, write_atomic
-from rdfia_keras.sections import playground
-from rdfia_keras.sections.common import QUICK_EPOCHS
-from rdfia_keras.training.order import epoch_order
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rdfia_keras.data import Dataset
+    from rdfia_keras.learn.student import StudentTraining
+    from rdfia_keras.learn.trainer import Problem, TrainingResult, Weights
 
 FOLDER = "learn"
 # Equal formulas that add in another order end closer than this; another formula does not.
 ROUNDING = 1e-9
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
+_MLP = settings(MlpConfig)
+MlpFile = Annotated[
+    Path | None,
+    typer.Argument(help="A file like mlp.py, or its folder.", show_default="mlp.py here, else in homework/"),
+]
+Lr = Annotated[float, _MLP["lr"]]
+BatchSize = Annotated[int, _MLP["batch_size"]]
+Hidden = Annotated[int, _MLP["hidden_units"]]
+Epochs = Annotated[int, replace(_MLP["epochs"], help="Training epochs.", shown_default="")]
+TrainingSeed = Annotated[int, _MLP["seed"]]
 
-def run(file: Path, config: MlpConfig, options: RunOptions) -> Result:
-    """Train with the student's functions and with ours; draw both.
 
-    Args:
-        file: The student's mlp.py; functions that are not written there yet are ours.
+@command(options=("out", "data_dir", "quick"), examples=("rdfia learn run", "rdfia learn run mlp.py --lr 2"))
+def run(
+    options: RunOptions,
+    file: MlpFile = None,
+    lr: Lr = MlpConfig.lr,
+    batch_size: BatchSize = MlpConfig.batch_size,
+    hidden_units: Hidden = MlpConfig.hidden_units,
+    epochs: Epochs = 150,
+    seed: TrainingSeed = 0,
+) -> Result:
+    """Train the perceptron on the circles with your functions, and with ours for what is not written yet."""
+    from rdfia_keras.data import load_vectors
+    from rdfia_keras.learn.checker import RIGHT
+    from rdfia_keras.learn.student import perceptron_file, train_file
+    from rdfia_keras.learn.trainer import solutions, train
+    from rdfia_keras.runs.files import make_folder
 
-    Returns:
-        With exit code 1 where the student's training diverges.
-
-    Raises:
-        RdfiaError: When one of the functions cannot be used, or the results cannot be written.
-    """
-    config = _shortened(config, options)
+    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
+    config = shorten(config, options)
     data = load_vectors(config.dataset, options.data_dir)
     problem = make_problem(config, data)
-    training, reference = train_file(file, problem), train(solutions(), problem)
+    training, reference = train_file(perceptron_file(file), problem), train(solutions(), problem)
     student = training.result
     folder = make_folder(options.out / FOLDER)
     paths = _draw({"yours": student, "ours": reference}, data, folder, options.quick)
-    paths.append(_write_weights(student.weights, folder))
+    paths.append(write_weights(student.weights, folder))
     return Result(
         data={
             "written": [verdict.name for verdict in training.verdicts],
@@ -61,31 +76,23 @@ def run(file: Path, config: MlpConfig, options: RunOptions) -> Result:
     )
 
 
-def play(file: Path, config: MlpConfig, options: RunOptions, open_page: bool) -> Result:
-    """Train with the student's functions, and write the playground that begins from the trained weights.
+def shorten(config: MlpConfig, options: RunOptions) -> MlpConfig:
+    """Return the settings, over the few epochs of a smoke test if one is asked for."""
+    from rdfia_keras.training.job import QUICK_EPOCHS
 
-    Raises:
-        RdfiaError: As `run` does, or when no browser can be started.
-    """
-    config = _shortened(config, options)
-    playground.check_settings(config)
-    training = train_file(file, make_problem(config, load_vectors(config.dataset, options.data_dir)))
-    folder = make_folder(options.out / FOLDER)
-    weights = _write_weights(training.result.weights, folder)
-    page = playground.run(replace(config, init=str(weights)), replace(options, out=folder), open_page)
-    epochs = len(training.result.history)
-    after = f"The page begins from your weights after {epochs} epoch{'s' * (epochs != 1)}."
-    lines = [*function_lines(training), *_divergence(training.result), after]
-    return replace(page, lines=lines, paths=[weights, *page.paths], quick=options.quick)
-
-
-def _shortened(config: MlpConfig, options: RunOptions) -> MlpConfig:
     config = config.resolve()
     return replace(config, epochs=min(config.epochs or 0, QUICK_EPOCHS["mlp"])) if options.quick else config
 
 
-def make_problem(config: MlpConfig, data: Dataset) -> Problem:
-    """What `rdfia mlp` with this config would train: the same weights, in the same order."""
+def make_problem(config: MlpConfig, data: "Dataset") -> "Problem":
+    """Return what `rdfia mlp` with this config would train: the same weights, in the same order."""
+    import numpy as np
+
+    from rdfia_keras.data import one_hot
+    from rdfia_keras.data.dataset import epoch_order
+    from rdfia_keras.data.initial_weights import init
+    from rdfia_keras.learn.trainer import Problem
+
     count, classes = len(data.train), len(data.classes)
     return Problem(
         x=data.train.x,
@@ -100,8 +107,10 @@ def make_problem(config: MlpConfig, data: Dataset) -> Problem:
     )
 
 
-def _axis(data: Dataset) -> np.ndarray:
-    """A side of a square around all points, [-2, 2]² at least."""
+def _axis(data: "Dataset") -> "np.ndarray":
+    """Return a side of a square around all points, [-2, 2]² at least."""
+    import numpy as np
+
     from rdfia_keras.plots import map_axis
 
     return map_axis(np.concatenate([data.train.x, data.test.x]))
@@ -110,8 +119,12 @@ def _axis(data: Dataset) -> np.ndarray:
 # --- what is printed --------------------------------------------------------------------------------------------------
 
 
-def function_lines(training: StudentTraining) -> list[str]:
+def function_lines(training: "StudentTraining") -> list[str]:
     """Return which functions are the student's, which of them are wrong, and which are our solutions."""
+    from rdfia_keras.learn.checker import RIGHT
+    from rdfia_keras.learn.exercises import of_part
+    from rdfia_keras.learn.trainer import PART
+
     written = [verdict.name for verdict in training.verdicts]
     missing = [exercise.name for exercise in of_part(PART) if exercise.name not in written]
     lines = [f"Yours: {', '.join(written) or 'none yet'}."]
@@ -124,12 +137,14 @@ def function_lines(training: StudentTraining) -> list[str]:
     return lines
 
 
-def _comparison(student: TrainingResult, reference: TrainingResult) -> list[str]:
+def _comparison(student: "TrainingResult", reference: "TrainingResult") -> list[str]:
+    import numpy as np
+
     length = min(len(student.history), len(reference.history))
     gaps = np.abs(_scores(student, length) - _scores(reference, length)).max(axis=1, initial=0)
     # A gap that is no number is a difference, too.
     apart = np.flatnonzero(~(gaps <= ROUNDING))
-    lines = _divergence(student)
+    lines = divergence(student)
     if len(apart):
         lines.append(f"Your curves differ from ours from epoch {apart[0] + 1} on.")
     elif not student.diverged:
@@ -137,7 +152,8 @@ def _comparison(student: TrainingResult, reference: TrainingResult) -> list[str]
     return lines
 
 
-def _divergence(result: TrainingResult) -> list[str]:
+def divergence(result: "TrainingResult") -> list[str]:
+    """Return a sentence on a training that diverged."""
     if not result.diverged:
         return []
     return [
@@ -146,11 +162,13 @@ def _divergence(result: TrainingResult) -> list[str]:
     ]
 
 
-def _scores(result: TrainingResult, length: int) -> np.ndarray:
+def _scores(result: "TrainingResult", length: int) -> "np.ndarray":
+    import numpy as np
+
     return np.array([[row[name] for name in SCORES] for row in result.history[:length]]).reshape(length, len(SCORES))
 
 
-def _table(results: dict[str, TrainingResult]) -> list[dict[str, str]]:
+def _table(results: "dict[str, TrainingResult]") -> list[dict[str, str]]:
     """Return the last epoch of each training."""
     return [
         {
@@ -169,14 +187,16 @@ def _table(results: dict[str, TrainingResult]) -> list[dict[str, str]]:
 # --- what is written --------------------------------------------------------------------------------------------------
 
 
-def _write_weights(weights: Weights, folder: Path) -> Path:
-    """The weights as `rdfia mlp --init` reads them."""
+def write_weights(weights: "Weights", folder: Path) -> Path:
+    """Write the weights as `rdfia mlp --init` reads them."""
+    from rdfia_keras.runs.files import to_json, write_atomic
+
     path = folder / "weights.json"
     write_atomic(path, to_json({name: value.tolist() for name, value in weights.items()}).encode())
     return path
 
 
-def _draw(results: dict[str, TrainingResult], data: Dataset, folder: Path, quick: bool) -> list[Path]:
+def _draw(results: "dict[str, TrainingResult]", data: "Dataset", folder: Path, quick: bool) -> list[Path]:
     from rdfia_keras import plots
 
     title = f"mlp.py on {data.name}"
@@ -190,7 +210,7 @@ def _draw(results: dict[str, TrainingResult], data: Dataset, folder: Path, quick
     return paths
 
 
-def _panel(name: str, result: TrainingResult, data: Dataset) -> dict[str, Any]:
+def _panel(name: str, result: "TrainingResult", data: "Dataset") -> dict[str, Any]:
     axis = _axis(data)
     return {
         "title": name if _are_probabilities(result.probabilities) else f"{name}, through our softmax",
@@ -202,14 +222,20 @@ def _panel(name: str, result: TrainingResult, data: Dataset) -> dict[str, Any]:
     }
 
 
-def probabilities(result: TrainingResult) -> np.ndarray:
+def probabilities(result: "TrainingResult") -> "np.ndarray":
     """Return y_hat of the plane's points; where it holds none, our softmax of y_tilde, and of NaN one half."""
+    import numpy as np
+
+    from rdfia_keras.learn.trainer import solutions
+
     if _are_probabilities(result.probabilities):
         return result.probabilities
     outputs = np.nan_to_num(result.outputs)
     return np.asarray(solutions()["softmax"](outputs), dtype=float)
 
 
-def _are_probabilities(values: np.ndarray) -> bool:
+def _are_probabilities(values: "np.ndarray") -> bool:
     """Return whether the rows lie between 0 and 1 and sum to 1."""
+    import numpy as np
+
     return bool(((values >= 0) & (values <= 1)).all() and np.allclose(values.sum(axis=1), 1))
