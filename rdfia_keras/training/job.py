@@ -48,14 +48,14 @@ def run_name(experiment: Experiment) -> str:
 
 @dataclass
 class Job:
-    """What a training needs, handed around as one.
+    """One training: what it needs, and its run.
 
     Attributes:
-        experiment: With every default filled in.
+        experiment: The experiment, with every default filled in.
         data: As `prepare_data` returns them.
         options: How and where to train.
         device: In words, as `check_device` returns it.
-        run: Locked; `with job.run:` releases it.
+        run: The run, locked until the end of `with job.run:`.
     """
 
     experiment: Experiment
@@ -74,15 +74,9 @@ class Job:
         resumed: Run | None = None,
         **facts: Any,
     ) -> "Job":
-        """Make the run's folder, with all in its `config.json` that a resume needs; or take the run to resume.
+        """Take the run to resume, or create one, with all in its `config.json` that a resume needs.
 
-        Args:
-            experiment: The experiment, with every default filled in.
-            data: As `prepare_data` returns them.
-            options: How and where to train.
-            device: In words, as `check_device` returns it.
-            resumed: The run to resume, opened.
-            facts: Further members of `config.json`.
+        `facts` are further members of `config.json`.
         """
         if resumed:
             return cls(experiment, data, options, device, resumed)
