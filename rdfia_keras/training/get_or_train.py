@@ -18,10 +18,10 @@ from rdfia_keras.training.job import prepare_data
 
 
 class Resources:
-    """What the trainings of one process share: every data set read once, the back end, the last compiled perceptron.
+    """Resources that the trainings of one process share: data sets, the back end, the last compiled perceptron.
 
     Args:
-        options: How and where to train.
+        options: The options of every training.
         load: Returns the data of a config; by default they are read from `options.data_dir`.
     """
 
@@ -98,9 +98,9 @@ def get_or_train(
 
     Args:
         experiment: Any experiment; it is trained with the query's settings.
-        query: Which run is wanted; its data are those of `resources` if it names none.
+        query: The run; its data are those of `resources` if it names none.
         resources: Data and options; with `overwrite` the run is trained anew.
-        store: Where to look for it; by default all of the results folder.
+        store: The runs to look among; by default all of the results folder.
         wait: Whether to wait while another process trains it.
         draw: As `Resources.train` takes it.
 

@@ -53,8 +53,8 @@ class Job:
     Attributes:
         experiment: The experiment, with every default filled in.
         data: As `prepare_data` returns them.
-        options: How and where to train.
-        device: In words, as `check_device` returns it.
+        options: Device, results folder and the like.
+        device: The device in words, as `check_device` returns it.
         run: The run, locked until the end of `with job.run:`.
     """
 
@@ -104,7 +104,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What pictures are called: experiment, data and seed."""
+        """Title of pictures: experiment, data and seed."""
         return f"{self.experiment.name} on {self.data.name}, seed {self.config.seed}" + self.figure_note()
 
     def figure_note(self, number: int | None = None) -> str:
@@ -132,7 +132,7 @@ class Job:
         """Write `metrics.json`, which completes the run.
 
         Args:
-            details: What the section adds.
+            details: Facts of the section.
             outcome: Further fields of `Record`: status, epochs, seconds, best, final, ...
         """
         self.run.write_record(

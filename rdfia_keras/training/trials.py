@@ -40,7 +40,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended.
+    """The end of a trial.
 
     Attributes:
         trial: The trial.
