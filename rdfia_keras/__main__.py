@@ -1,4 +1,4 @@
-"""python -m rdfia_keras"""
+"""Run `rdfia` as `python -m rdfia_keras`."""
 
 from rdfia_keras.commands._app import main
 

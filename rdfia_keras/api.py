@@ -57,9 +57,8 @@ def train(
         KeyboardInterrupt: If the training is interrupted; the same call resumes it.
 
     Example:
-
-    >>> run = rdfia_keras.train("augment", epochs=2, data_dir="data")
-    >>> run.history["test_accuracy"]
+        >>> run = rdfia_keras.train("augment", epochs=2, data_dir="data")
+        >>> run.history["test_accuracy"]
     """
     experiment = match_registered(config_of(name, settings))
     folder = None if data_dir is None else Path(data_dir)

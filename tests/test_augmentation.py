@@ -72,8 +72,8 @@ def test_flips_turn_the_right_way_round():
     for name, flipped in (("flip", IMAGES[:, :, ::-1]), ("vertical-flip", IMAGES[:, ::-1])):
         out = run(LAYERS[name](32, seed=0), IMAGES)
         turned = [np.array_equal(a, b) for a, b in zip(out, flipped, strict=True)]
-        kept = [np.array_equal(a, b) for a, b in zip(out, IMAGES, strict=True)]
-        assert all(np.logical_xor(turned, kept)) and 5 < sum(turned) < 27
+        unchanged = [np.array_equal(a, b) for a, b in zip(out, IMAGES, strict=True)]
+        assert all(np.logical_xor(turned, unchanged)) and 5 < sum(turned) < 27
 
 
 def test_intensity_multiplies_and_contrast_keeps_the_mean():
@@ -213,10 +213,10 @@ def test_a_model_with_every_transformation_is_saved_and_read(tmp_path):
     save_model(model, tmp_path / "model.keras")
     again = load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(np.asarray(again(images)), np.asarray(model(images)), rtol=1e-5)
-    ours, theirs = augmentation_of(model), augmentation_of(again)
-    assert to_json(ours.get_config()) == to_json(theirs.get_config())
-    found = {f"rdfia_keras>{type(layer).__name__}" for layer in (theirs, *theirs.layers)}
-    assert found >= own_classes() - {"rdfia_keras>Whitening"} and len(found) > 8
+    saved, loaded = augmentation_of(model), augmentation_of(again)
+    assert to_json(saved.get_config()) == to_json(loaded.get_config())
+    classes = {f"rdfia_keras>{type(layer).__name__}" for layer in (loaded, *loaded.layers)}
+    assert classes >= own_classes() - {"rdfia_keras>Whitening"} and len(classes) > 8
 
 
 @pytest.mark.parametrize("kind", MATRICES)

@@ -105,27 +105,17 @@ def rewrite(path, out, change) -> None:
     ],
     ids=lambda value: value["class_name"],
 )
-def test_a_foreign_layer_is_refused_before_it_is_made(saved, tmp_path, foreign):
+@pytest.mark.parametrize("within", [False, True], ids=["among the layers", "among the transformations"])
+def test_a_foreign_layer_is_refused_before_it_is_made(saved, tmp_path, foreign, within):
     def change(config):
-        config["config"]["layers"][1] = {"config": {"name": "x"}, **foreign}
+        augmentation = config["config"]["layers"][1]
+        assert augmentation["class_name"] == "Augmentation"
+        layers, place = (augmentation["config"]["layers"], 0) if within else (config["config"]["layers"], 1)
+        layers[place] = {"config": {"name": "x"}, **foreign}
         return config
 
     rewrite(saved[1], tmp_path / "foreign.keras", change)
     with pytest.raises(RdfiaError, match=f"asks for {foreign['class_name']}"):
-        load_model(tmp_path / "foreign.keras")
-
-
-def test_a_foreign_layer_among_the_transformations_is_refused(saved, tmp_path):
-    """They are a layer within a layer."""
-
-    def change(config):
-        augmentation = config["config"]["layers"][1]
-        assert augmentation["class_name"] == "Augmentation"
-        augmentation["config"]["layers"][0] = {"class_name": "Lambda", "module": "keras.layers", "config": {}}
-        return config
-
-    rewrite(saved[1], tmp_path / "foreign.keras", change)
-    with pytest.raises(RdfiaError, match="asks for Lambda"):
         load_model(tmp_path / "foreign.keras")
 
 

@@ -51,22 +51,6 @@ def test_the_gradient_check_of_weights_that_are_all_zero_is_zero(batch):
     assert errors["b_y"][0] < 1e-12 and 0 < errors["b_y"][1] < 1e-6
 
 
-def test_a_step_by_hand_is_the_written_maths_in_numpy(batch):
-    x, y = batch
-    p = init_params(5, 4, 3, 0.5, seed=2)
-    h = np.tanh(x @ p["W_h"].T + p["b_h"])
-    e = np.exp(h @ p["W_y"].T + p["b_y"])
-    g_y = e / e.sum(axis=1, keepdims=True) - y
-    g_h = g_y @ p["W_y"] * (1 - h**2)
-    network = perceptron.Manual(p, eta=0.1)
-    network.step(*perceptron.tensors(x, y))
-    after = network.weights()
-    np.testing.assert_allclose(after["W_y"], p["W_y"] - 0.1 * g_y.T @ h / 7, rtol=1e-12)
-    np.testing.assert_allclose(after["b_y"], p["b_y"] - 0.1 * g_y.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(after["W_h"], p["W_h"] - 0.1 * g_h.T @ x / 7, rtol=1e-12)
-    np.testing.assert_allclose(after["b_h"], p["b_h"] - 0.1 * g_h.mean(axis=0), rtol=1e-12)
-
-
 def test_loss_stays_finite_where_the_naive_one_overflows():
     y_tilde, y = tf.constant([[1000.0, 0.0]], tf.float64), tf.constant([[0.0, 1.0]], tf.float64)
     assert float(perceptron.cross_entropy(y_tilde, y)) == pytest.approx(1000.0)
@@ -130,14 +114,6 @@ def test_it_learns_the_circles():
     assert len(history) == 150
     assert history[-1]["test_accuracy"] >= 0.93
     assert history[-1]["train_loss"] < history[0]["train_loss"] / 2
-
-
-@pytest.mark.parametrize("name", ["manual", "optimizer"])
-def test_a_resumed_training_ends_bit_equal(whole, name):
-    resumed = train(name, MlpConfig(epochs=6), train(name, MlpConfig(epochs=2)))
-    for parameter in perceptron.PARAMETERS:
-        np.testing.assert_array_equal(resumed.weights[parameter], whole[name].weights[parameter])
-    assert [row["test_loss"] for row in resumed.history] == [row["test_loss"] for row in whole[name].history]
 
 
 def test_a_validation_set_is_measured_after_each_epoch():

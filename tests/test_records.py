@@ -134,13 +134,6 @@ def test_a_run_that_another_process_writes_is_left_alone(tmp_path, other_process
     assert begin(tmp_path, overwrite=True).folder == folder
 
 
-def test_a_killed_process_releases_its_run(tmp_path, other_process):
-    other_process.kill()
-    other_process.wait()
-    with Run.open(tmp_path / "mlp" / "circles") as run:
-        assert run.status == "unfinished"
-
-
 def test_the_lock_lies_beside_the_folder_and_is_no_run(tmp_path):
     run = begin(tmp_path)
     assert run.is_locked() and Run(run.folder).is_locked()

@@ -277,13 +277,6 @@ def test_the_latest_unfinished_run_is_one_that_can_be_resumed(tmp_path):
     assert store.latest_unfinished().folder == waiting
 
 
-def test_a_run_that_was_made_longer_is_unfinished_until_it_is_done(tmp_path):
-    folder = finish(tmp_path, "x")
-    with Run.open(folder) as run:
-        run.start_resume(6, 5)
-    assert RunStore(tmp_path).latest_unfinished().folder == folder
-
-
 def test_a_damaged_run_is_the_latest_so_that_it_is_reported(tmp_path):
     started_at(cut_off(tmp_path, "x"), 1)
     damaged = cut_off(tmp_path, "damaged")
@@ -306,10 +299,3 @@ def test_only_the_runs_that_match_are_deleted(tmp_path):
     RunStore(tmp_path).delete(Query(config=CNN, data="this data"))
     assert not any(folder.exists() for folder in matching)
     assert all(folder.exists() for folder in (*others, tmp_path / "cnn" / "mine"))
-
-
-def test_a_run_that_is_being_written_is_not_deleted(tmp_path):
-    folder = finish(tmp_path, "x")
-    with Run.open(folder), pytest.raises(RdfiaError, match="another process"):
-        RunStore(tmp_path).delete(Query(config=CNN))
-    assert (folder / "metrics.json").exists()

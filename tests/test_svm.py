@@ -8,8 +8,8 @@ from scipy.io import loadmat
 from sklearn.datasets import load_digits, make_circles
 
 from rdfia_keras.config import KERNELS, SvmConfig
-from rdfia_keras.models import svm
-from rdfia_keras.models.svm import SvmParameters
+from rdfia_keras.models import kernels
+from rdfia_keras.models.kernels import SvmParameters
 
 COURSE_FILE = Path(__file__).resolve().parents[2] / "shared" / "data" / "circles.mat"
 
@@ -41,7 +41,7 @@ def digits():
 
 
 def test_only_round_kernels_separate_circles(circles):
-    rows = svm.sweep(svm.FIGURE_4, *circles)
+    rows = kernels.sweep(kernels.FIGURE_4, *circles)
     linear, sigmoid, rbf, poly = (row["test_accuracy"] for row in rows)
     assert min(rbf, poly) > 0.88
     assert max(linear, sigmoid) < 0.75
@@ -62,16 +62,16 @@ def test_only_round_kernels_separate_circles(circles):
     ],
 )
 def test_course_file_gives_the_homework_numbers(course, kernel, C, degree, low, high):
-    row = svm.sweep([SvmParameters(kernel, C, degree)], *course)[0]
+    row = kernels.sweep([SvmParameters(kernel, C, degree)], *course)[0]
     assert low - 1e-9 <= row["test_accuracy"] <= high + 1e-9
 
 
 def test_figure_5_on_the_course_file(course):
     """rbf stays effective whatever C is; poly needs a C that is not too small."""
-    rows = svm.sweep(svm.FIGURE_5, *course)
+    rows = kernels.sweep(kernels.FIGURE_5, *course)
     rbf = [row["test_accuracy"] for row in rows if row["kernel"] == "rbf"]
     poly = [row["test_accuracy"] for row in rows if row["kernel"] == "poly"]
-    assert len(rbf) == len(poly) == len(svm.SWEEP_C) == 13
+    assert len(rbf) == len(poly) == len(kernels.SWEEP_C) == 13
     assert min(rbf) > 0.92
     assert poly[0] < 0.6
     assert max(rbf) == pytest.approx(0.95)
@@ -79,7 +79,7 @@ def test_figure_5_on_the_course_file(course):
 
 
 def test_figure_4_declares_the_homework_panels():
-    assert [setting.label for setting in svm.FIGURE_4] == [
+    assert [setting.label for setting in kernels.FIGURE_4] == [
         "linear, C 0.01",
         "sigmoid, C 0.1",
         "rbf, C 0.01",
@@ -88,9 +88,9 @@ def test_figure_4_declares_the_homework_panels():
 
 
 def test_a_config_without_a_kernel_asks_for_the_homeworks_machines():
-    table, swept = svm.classifiers(SvmConfig())
-    assert table[:4] == svm.FIGURE_4 and len(table) == 10 and swept == svm.FIGURE_5
-    assert {one.kernel for one in table} == set(KERNELS)
+    table, swept = kernels.classifiers(SvmConfig())
+    assert table[:4] == kernels.FIGURE_4 and len(table) == 10 and swept == kernels.FIGURE_5
+    assert {parameters.kernel for parameters in table} == set(KERNELS)
 
 
 @pytest.mark.parametrize(
@@ -102,22 +102,22 @@ def test_a_config_without_a_kernel_asks_for_the_homeworks_machines():
     ],
 )
 def test_a_kernel_is_fitted_at_one_c_and_swept_over_all(config, expected):
-    table, swept = svm.classifiers(config)
+    table, swept = kernels.classifiers(config)
     assert table == (expected,)
-    assert swept == tuple(SvmParameters(expected.kernel, C, expected.degree) for C in svm.SWEEP_C)
+    assert swept == tuple(SvmParameters(expected.kernel, C, expected.degree) for C in kernels.SWEEP_C)
 
 
 def test_sweep_c_is_even_on_a_log_axis():
-    assert (svm.SWEEP_C[0], svm.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
-    assert np.ptp(np.diff(np.log10(svm.SWEEP_C))) < 1e-9
+    assert (kernels.SWEEP_C[0], kernels.SWEEP_C[-1]) == pytest.approx((1e-3, 1e3))
+    assert np.ptp(np.diff(np.log10(kernels.SWEEP_C))) < 1e-9
 
 
 def test_decision_values_on_a_map_agree_with_the_prediction(circles):
-    model = svm.fit(SvmParameters("rbf", 0.01), *circles[:2])
+    model = kernels.fit(SvmParameters("rbf", 0.01), *circles[:2])
     x = np.linspace(-2, 2, 7)
     y = np.linspace(-1, 1, 5)
     grid = np.stack(np.meshgrid(x, y), axis=-1)
-    values = svm.decision_values(model, grid)
+    values = kernels.decision_values(model, grid)
     assert values.shape == (5, 7)
     for row, column in [(0, 6), (2, 3), (4, 0)]:
         predicted = model.predict([[x[column], y[row]]])[0]
@@ -126,16 +126,16 @@ def test_decision_values_on_a_map_agree_with_the_prediction(circles):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_ten_classes(digits, kernel):
-    row = svm.sweep([SvmParameters(kernel, 1.0, degree=2)], *digits)[0]
+    row = kernels.sweep([SvmParameters(kernel, 1.0, degree=2)], *digits)[0]
     assert row["test_accuracy"] > 0.8
-    model = svm.fit(SvmParameters(kernel, 1.0, 2), *digits[:2])
-    values = svm.decision_values(model, digits[2])
+    model = kernels.fit(SvmParameters(kernel, 1.0, 2), *digits[:2])
+    values = kernels.decision_values(model, digits[2])
     assert values.shape == (300, 10)
     assert np.mean(values.argmax(axis=1) == digits[3]) == pytest.approx(row["test_accuracy"], abs=0.02)
 
 
 def test_sweep_rows(circles):
-    rows = svm.sweep(
+    rows = kernels.sweep(
         [SvmParameters("poly", 1.0, 2), SvmParameters("rbf", 10.0), SvmParameters("linearsvc", 1.0)],
         *circles,
     )
@@ -147,7 +147,7 @@ def test_sweep_rows(circles):
     assert 0 < rows[1]["support_vectors"] < 200
     assert rows[2]["support_vectors"] is None
     x_train, y_train = circles[:2]
-    model = svm.fit(SvmParameters("rbf", 10.0), x_train, y_train)
+    model = kernels.fit(SvmParameters("rbf", 10.0), x_train, y_train)
     assert rows[1]["train_accuracy"] == np.mean(model.predict(x_train) == y_train)
     assert rows[1]["support_vectors"] == len(model.support_)
 
@@ -155,7 +155,7 @@ def test_sweep_rows(circles):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_equal_fits_are_equal(circles, kernel):
     parameters = SvmParameters(kernel, 1.0, 2)
-    first, second = (svm.decision_values(svm.fit(parameters, *circles[:2], seed=3), circles[2]) for _ in "ab")
+    first, second = (kernels.decision_values(kernels.fit(parameters, *circles[:2], seed=3), circles[2]) for _ in "ab")
     np.testing.assert_array_equal(first, second)
 
 
@@ -173,4 +173,4 @@ def test_equal_fits_are_equal(circles, kernel):
 )
 def test_bad_arguments(kernel, C, x, y):
     with pytest.raises(ValueError):
-        svm.fit(SvmParameters(kernel, C), x, y)
+        kernels.fit(SvmParameters(kernel, C), x, y)

@@ -19,7 +19,7 @@ from rdfia_keras.experiments import LADDER, Sweep, declare_sweep
 from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES
 from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import Query, RunStore
+from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training import trials
 from rdfia_keras.training.get_or_train import Resources
 
@@ -270,11 +270,3 @@ def test_a_gain_is_paired_by_seed():
         and not paired_difference({0: 1}, {0: 2}).is_significant
     )
     assert paired_difference({0: 0.7}, {1: 0.8}) is None
-
-
-def test_two_queries_that_one_run_answers_have_one_key():
-    query = Query(config=CIRCLES.config)
-    assert query.key == Query(config=replace(CIRCLES.config, epochs=7)).key
-    assert query.key != replace(query, config=CIRCLES.config.with_seed(1)).key
-    assert query.key != replace(query, config=replace(CIRCLES.config, epochs=7), also_equal=("epochs",)).key
-    assert query.key != replace(query, quick=True).key

@@ -16,7 +16,7 @@ it stands, with these values and functions:
     config("adam")                      settings of an experiment
     layer("hue"), rate("step", 10)      an augmentation layer; the factor of a schedule after so many epochs
     ladder, bonus["25"]                 names of experiments: the ladder's, and the bonus's by question
-    theory, keras, svm, ...             modules and constants of the code, for its formulas and defaults
+    theory, keras, kernels, ...             modules and constants of the code, for its formulas and defaults
     {% do claim(condition) %}           stops the rendering when a sentence is not true any more
 
 Accuracies are fractions. Filters make texts of them: `percent` (81.7 %), `points` (81.7), `signed` (+1.64),
@@ -42,7 +42,7 @@ from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.analysis.reference_tables import TABLES
 from rdfia_keras.analysis.tables import Row
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
-from rdfia_keras.models import augmentation, pytorch_defaults, svm
+from rdfia_keras.models import augmentation, kernels, pytorch_defaults
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
@@ -229,7 +229,7 @@ NAMES = {
     "theory": theory,
     "keras": keras,
     "augmentation": augmentation,
-    "svm": svm,
+    "kernels": kernels,
     "pytorch_defaults": pytorch_defaults,
     "PYTORCH_DEFAULTS": PYTORCH_DEFAULTS,
     "IterationDecay": IterationDecay,

@@ -18,7 +18,7 @@ from rdfia_keras.analysis.tables import PUBLISHED_KERNELS
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
-from rdfia_keras.models.svm import machines
+from rdfia_keras.models.kernels import classifiers
 from rdfia_keras.plots.charts import Chart, cost_chart, run_curves, several_runs_curves
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, test_accuracy
@@ -125,7 +125,7 @@ def kernel_panels(run: Run) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RdfiaError(f"cannot read {path}: {error}; remove the folder to make it again") from error
     assert isinstance(run.config, SvmConfig)
-    parameters, _ = machines(run.config)
+    parameters, _ = classifiers(run.config)
     return [
         {
             "title": machine.label,

@@ -96,7 +96,7 @@ def run_table(record: "Record") -> Table:
         rows = [{"name": name, **scores} for name, scores in record.details["implementations"].items()]
         columns = {"implementation": "{name}"}
     columns |= {"best test": "{best[test_accuracy]:.2%}", "at epoch": "{best[epoch]}"}
-    if rows[0].get("selected"):
+    if record.selected:
         columns |= {
             "selected test": "{selected[test_accuracy]:.2%}",
             "at validation": "{selected[validation_accuracy]:.2%}",

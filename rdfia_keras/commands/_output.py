@@ -72,8 +72,8 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             failed = device_error(error)
             if failed and failed.out_of_memory:
-                _fail(f"{NO_MEMORY} ({failed.said})", 1)
-            text = failed.said if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
+                _fail(f"{NO_MEMORY} ({failed.message})", 1)
+            text = failed.message if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
             _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it)", 1)
 
     return wrapped

@@ -54,6 +54,7 @@ def draw_figures(
     Args:
         keys: Of `FIGURES`.
         query: Returns which run of an experiment is wanted.
+        resources: Data and options of trainings.
         train: Train what is missing.
 
     Raises:

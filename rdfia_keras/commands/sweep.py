@@ -130,6 +130,8 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     """Train the trials of a sweep that are not there yet, and compare.
 
     Args:
+        sweep: What to train.
+        resources: Data and options of the trainings.
         dry_run: Only list them.
         train: Trains trials, here or on a cluster.
 

@@ -46,6 +46,7 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     """Return the value of a field from text, in the type of its annotation, checked by itself.
 
     Args:
+        config: The class that has the field.
         name: The field.
         text: `true` or `false` for a bool; `none` where None or an empty tuple may stand; `crop+flip` for a tuple.
 

@@ -26,6 +26,7 @@ class ReportFigure:
 
     @property
     def title(self) -> str:
+        """How pictures and tables call it."""
         return f"Figure {self.key}" if self.key.isdigit() else "Extra figure"
 
     @property

@@ -215,7 +215,8 @@ def draw(model: keras.Model, job: Job, history: EpochHistory) -> None:
     data, title, published = job.data, job.title, job.experiment.reference.published
     job.save_figure("curves.png", plots.learning_curves(history.rows, title, published=published))
     probabilities = predict(model, data.test)
-    job.run.write("predictions.npy", npy_bytes(probabilities.argmax(axis=1).astype(np.uint8)))
+    predictions = probabilities.argmax(axis=1).astype(np.min_scalar_type(len(data.classes) - 1))
+    job.run.write("predictions.npy", npy_bytes(predictions))
     counts = confusion(probabilities, data.test.y)
     job.save_figure("confusion.png", plots.confusion_matrix(counts, data.classes, f"{title}: test images"))
     images, captions, _ = worst_mistakes(probabilities, data.test.x, data.test.y, data.classes)

@@ -10,7 +10,7 @@ from rdfia_keras import plots
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import Dataset
 from rdfia_keras.experiments import Experiment
-from rdfia_keras.models import svm
+from rdfia_keras.models import kernels
 from rdfia_keras.runs.run import Run
 from rdfia_keras.training.job import Job, prepare_data
 
@@ -31,9 +31,9 @@ def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) ->
     with job.run as run:
         begin = time.perf_counter()
         splits = (data.train.x, data.train.y, data.test.x, data.test.y)
-        classifiers, swept = svm.classifiers(config)
-        rows = svm.sweep(classifiers, *splits, seed=config.seed)
-        sweep = svm.sweep(swept, *splits, seed=config.seed)
+        classifiers, swept = kernels.classifiers(config)
+        rows = kernels.sweep(classifiers, *splits, seed=config.seed)
+        sweep = kernels.sweep(swept, *splits, seed=config.seed)
         seconds = round(time.perf_counter() - begin, 3)
         draw(job, classifiers, sweep)
         job.write_record(
@@ -48,7 +48,7 @@ def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) ->
     return run
 
 
-def draw(job: Job, classifiers: Sequence[svm.SvmParameters], sweep: list[dict[str, Any]]) -> None:
+def draw(job: Job, classifiers: Sequence[kernels.SvmParameters], sweep: list[dict[str, Any]]) -> None:
     """Draw kernels.png, of data in a plane, and sweep.png; write panels.npz, from which kernels.png can be redrawn."""
     data = job.data
     if data.train.x.shape[1] == 2:
@@ -62,15 +62,15 @@ def draw(job: Job, classifiers: Sequence[svm.SvmParameters], sweep: list[dict[st
     job.save_figure("sweep.png", plots.svm_sweep(sweep, title))
 
 
-def decision_panel(parameters: svm.SvmParameters, data: Dataset, seed: int) -> dict[str, Any]:
+def decision_panel(parameters: kernels.SvmParameters, data: Dataset, seed: int) -> dict[str, Any]:
     """Return decision values over [-2, 2]² with the test points, as `plots.svm_panels` takes them."""
-    model = svm.fit(parameters, data.train.x, data.train.y, seed)
+    model = kernels.fit(parameters, data.train.x, data.train.y, seed)
     return {
         "title": parameters.label,
         "accuracy": float(model.score(data.test.x, data.test.y)),
         "grid_x": AXIS,
         "grid_y": AXIS,
-        "decision": svm.decision_values(model, np.stack(np.meshgrid(AXIS, AXIS), axis=-1)),
+        "decision": kernels.decision_values(model, np.stack(np.meshgrid(AXIS, AXIS), axis=-1)),
         "points": data.test.x,
         "labels": data.test.y,
     }

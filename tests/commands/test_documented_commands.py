@@ -5,6 +5,6 @@ from documented import trains_several
 from test_docs import EXECUTED
 
 
-@pytest.mark.parametrize("command", [one for one in EXECUTED if not trains_several(one)])
+@pytest.mark.parametrize("command", [command for command in EXECUTED if not trains_several(command)])
 def test_a_documented_command_runs(run_documented, command):
     run_documented(command)

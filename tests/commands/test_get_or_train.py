@@ -4,17 +4,19 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from stored_runs import change, store
+from stored_runs import change, data_gone, store
 
-from rdfia_keras.config import Config, RunOptions
+from rdfia_keras.commands.sweep import run_sweep
+from rdfia_keras.config import RunOptions
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import Experiment
+from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.experiments.registry import BASELINE
 from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run, RunLocked
 from rdfia_keras.runs.store import Query
 from rdfia_keras.training.get_or_train import Resources, get_or_train
+from rdfia_keras.training.trials import train_in_turn
 
 
 def small(**settings) -> Experiment:
@@ -23,10 +25,6 @@ def small(**settings) -> Experiment:
 
 
 SMALL = small()
-
-
-def missing(config: Config) -> Dataset:
-    raise RdfiaError(f"there is no {config.dataset}")
 
 
 def get(out, experiment, load, quick=False, overwrite=False, **query) -> Run:
@@ -67,12 +65,26 @@ def test_a_finished_run_is_taken_for_the_data_that_it_was_trained_on(results, ti
     assert [get(results, SMALL, data).folder.name for data in (tiny_images, other)] == ["baseline", "baseline-2"]
 
 
+def test_a_sweep_takes_finished_trials_and_trains_them_again_on_other_data(results, tiny_images):
+    def sweep(data: Dataset, train) -> int:
+        resources = Resources(RunOptions(out=results), lambda config: data)
+        run_sweep(Sweep(name="x", bases=(SMALL,), seeds=1), resources, False, train)
+        return len(runs_in(results))
+
+    def never(trials, resources):
+        raise AssertionError(f"{trials} are finished")
+
+    other = tiny_images.take(10)
+    assert sweep(tiny_images, never) == 1
+    assert sweep(other, train_in_turn) == sweep(other, never) == 2
+
+
 def test_a_finished_run_is_taken_with_a_warning_where_the_data_are_missing(results, tmp_path, capsys):
-    run = get(results, SMALL, missing)
+    run = get(results, SMALL, data_gone)
     assert (run.folder, run.exit_code) == (results / "cnn" / "baseline", None)
-    assert "warning: there is no cifar10; so " in capsys.readouterr().err
-    with pytest.raises(RdfiaError, match="there is no cifar10"):
-        get(tmp_path / "empty", SMALL, missing)
+    assert "warning: cifar10 is gone; so " in capsys.readouterr().err
+    with pytest.raises(RdfiaError, match="cifar10 is gone"):
+        get(tmp_path / "empty", SMALL, data_gone)
 
 
 def test_what_is_missing_is_trained_with_the_settings_of_the_query(results, tiny_images):
@@ -117,8 +129,8 @@ def test_overwrite_trains_again_and_deletes_no_other_run(results, tiny_images):
     assert record.stat().st_mtime_ns > before
     get(results, SMALL, tiny_images, quick=True, overwrite=True)
     assert runs_in(results) == ["baseline", "baseline-2", "other"]
-    with pytest.raises(RdfiaError, match="there is no cifar10"):
-        get(results, SMALL, missing, overwrite=True)
+    with pytest.raises(RdfiaError, match="cifar10 is gone"):
+        get(results, SMALL, data_gone, overwrite=True)
     assert record.exists(), "a run that cannot be trained again must stay"
 
 

@@ -69,7 +69,7 @@ def test_the_perceptron_and_its_sweeps_train_on_the_cpu_though_another_device_is
         mlp(MlpConfig(epochs=2, seed=1), options, animate=True)
         print(used)
         used.clear()
-        run_sweep(declare_sweep(["circles"], ["seed=2,3"], 1), Resources(options), False, train_in_turn)
+        run_sweep(declare_sweep(["lbfgs"], [], 1), Resources(options), False, train_in_turn)
         print(used)
     """,
         cwd=tmp_path,

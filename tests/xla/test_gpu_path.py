@@ -167,9 +167,9 @@ def test_random_numbers_are_kerass():
 
 @pytest.mark.parametrize(("name", "mode"), [("flip", "horizontal"), ("vertical-flip", "vertical")])
 def test_flips_are_kerass(name, mode):
-    ours, kerass = LAYERS[name](SIZE, 5), keras.layers.RandomFlip(mode, seed=5)
+    layer, keras_layer = LAYERS[name](SIZE, 5), keras.layers.RandomFlip(mode, seed=5)
     for _ in range(3):
-        np.testing.assert_array_equal(ours(IMAGES, training=True), kerass(IMAGES, training=True))
+        np.testing.assert_array_equal(layer(IMAGES, training=True), keras_layer(IMAGES, training=True))
 
 
 def test_a_step_compiles_its_augmentation_on_a_cpu_unless_xla_is_off():
@@ -185,9 +185,9 @@ def test_one_step_gives_the_same_with_and_without_xla():
         model = built(CnnConfig(augmentations=("crop", "flip"), batch_norm=True, lr=0.01, xla=xla))
         model.train_on_batch(IMAGES, LABELS)
         weights.append([np.array(weight) for weight in model.weights])
-    for one, another, plain in zip(*weights, strict=True):
-        np.testing.assert_allclose(one, plain, atol=1e-4)
-        np.testing.assert_allclose(another, plain, atol=1e-4)
+    for whole, partly, plain in zip(*weights, strict=True):
+        np.testing.assert_allclose(whole, plain, atol=1e-4)
+        np.testing.assert_allclose(partly, plain, atol=1e-4)
 
 
 def random_matrices(count):
@@ -272,9 +272,9 @@ def test_fused_batch_normalization_is_kerass(precision, tolerance):
             loss = tf.reduce_sum(tf.cast(layer(variable, training=True), "float32") ** 3)
         gradient = tape.gradient(loss, [variable, layer.gamma.value, layer.beta.value])
         results.append([*gradient, layer.moving_mean, layer.moving_variance, layer(x, training=False)])
-    for one, other in zip(*results, strict=True):
-        one, other = (np.array(tensor, np.float32) for tensor in (one, other))
-        np.testing.assert_allclose(one, other, atol=tolerance * np.abs(one).max())
+    for tensors in zip(*results, strict=True):
+        expected, fused = (np.array(tensor, np.float32) for tensor in tensors)
+        np.testing.assert_allclose(expected, fused, atol=tolerance * np.abs(expected).max())
     # The kernel's own variance is 196 / 195 times Keras's: as large a difference as that is noticed.
     np.testing.assert_allclose(results[0][4], results[1][4], rtol=1e-4)
 
