@@ -1,4 +1,4 @@
-"""The same convnets in PyTorch, as someone who knows PyTorch writes them.
+"""The convnets in PyTorch, as someone who knows PyTorch writes them.
 
 Images are channels-last, crops and flips are one gather over the batch with an offset for each image, loss and accuracy
 are summed as tensors and read once an epoch, bfloat16 is `torch.autocast`, optimizers are the fused ones where there

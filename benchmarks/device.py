@@ -11,7 +11,7 @@ TRAINING = ["-m", "rdfia_keras", "cnn", "--dataset", "digits", "--quick", "--dev
 
 @dataclass(frozen=True)
 class Card:
-    """What nvidia-smi says of a GPU."""
+    """A GPU as nvidia-smi describes it."""
 
     name: str
     driver: str

@@ -1,4 +1,4 @@
-"""What a benchmark consists of: groups of matches between contenders that do the same work, and the ratios aimed at."""
+"""The parts of a benchmark: groups of matches between contenders that do the same work, and the ratios aimed at."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,13 +21,12 @@ MORE_IS_BETTER = ("images/s",)
 
 @dataclass(frozen=True)
 class Work:
-    """What a contender does in each of its turns.
+    """The work of a contender in each of its turns.
 
     Attributes:
-        run: Does the same amount of work every time. Where it returns a number, that counts in place of the seconds
-            that it took.
-        count: How many steps or images that is.
-        facts: What else was measured, for the tables.
+        run: The work, of the same amount every time. If it returns a number, that counts in place of its seconds.
+        count: The number of steps or images in it.
+        facts: Other measurements, for the tables.
         warm_ups: Rounds before the first turn, for tracing, compiling and caches.
     """
 

@@ -67,9 +67,9 @@ def train(training: Training, as_the_command: bool = False, **settings: Any) -> 
     """Time epochs of `training.fit`, without the evaluation after each.
 
     Args:
-        training: What is trained.
+        training: The training.
         as_the_command: Do, and time, all that `rdfia cnn` does in an epoch: evaluation, checkpoint, history, progress.
-        settings: In place of the config's own.
+        settings: Settings in place of the config's own.
     """
     model, data, config = _model_and_data(replace(training, config=replace(training.config, **settings)))
     import keras
@@ -234,7 +234,7 @@ def command(arguments: list[str], noise: bool = False, memory: bool = False) -> 
     """Time a whole process of Python, in a fresh folder.
 
     Args:
-        arguments: Of the interpreter.
+        arguments: Arguments of the interpreter.
         noise: Let it read noise in CIFAR-10's layout; then it runs long, and without a round of warming up.
         memory: Take its peak resident megabytes in place of its seconds.
     """

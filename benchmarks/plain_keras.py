@@ -1,4 +1,4 @@
-"""What plain Keras does, as its tutorials write it, and what products of large matrices reach at most."""
+"""Plain Keras, as its tutorials write it, and products of large matrices, as the most that a device can reach."""
 
 from benchmarks.matches import Work
 from benchmarks.noise import CIFAR, images

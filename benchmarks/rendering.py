@@ -1,4 +1,4 @@
-"""What the measurements look like: the tables of docs/performance.md and a picture of every ratio with a target.
+"""The measurements as the tables of docs/performance.md and as a picture of every ratio with a target.
 
 A table stands between `<!-- NAME -->` and `<!-- end NAME -->`; a group that was not measured keeps its table.
 """

@@ -1,4 +1,4 @@
-"""How a match is measured: every contender in a process of its own, in turn (A B C A B C ...).
+"""Measurement of a match: every contender in a process of its own, in turn (A B C A B C ...).
 
 A process stays alive and waits between its turns, so that all contenders see the same state of the machine.
 """

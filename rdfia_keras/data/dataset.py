@@ -48,7 +48,7 @@ class Dataset:
         train: The split to train on.
         test: The split to evaluate on.
         classes: The name of each class, in the order of the class numbers.
-        source: Where the arrays come from, for the user to read.
+        source: The origin of the arrays, in words.
         validation: The part of the training split that `hold_out` took away, to choose an epoch by.
         whole: The data set before `draw` and `hold_out`.
 

@@ -21,7 +21,7 @@ class Remote:
 
     Attributes:
         file: The name under which the user's folder holds it.
-        url: Where it is published.
+        url: Its address.
         sha256: The hexadecimal SHA-256 of its bytes.
         saved_as: The name of a download in Keras's folder, one that Keras finds there.
         cached: Every place in Keras's folder to look for it, unpacked or not, in order of preference.
@@ -105,7 +105,7 @@ def _save(url: str, file: str, cache: object) -> None:
 
 
 class _Progress:
-    """What pooch reports the progress of a download to: a percentage on a terminal, one line elsewhere."""
+    """Progress of a download, for pooch: a percentage on a terminal, one line elsewhere."""
 
     def __init__(self, label: str):
         self.label, self.total, self.done = label, 0, 0

@@ -277,10 +277,10 @@ class RandomAffine(RandomPerImage):
     """Turn, shift, scale and shear each image about its centre; what comes in from outside is black (figure 15).
 
     Args:
-        degrees: Turn by up to so much either way.
+        degrees: Turn by up to this number of degrees either way.
         shift: Move by up to this fraction of the height and of the width.
         scale: Enlarge by a factor between 1 - `scale` and 1 + `scale`.
-        shear: Shear by up to so many degrees either way.
+        shear: Shear by up to this number of degrees either way.
     """
 
     def __init__(self, degrees: float = 30, shift: float = 0.1, scale: float = 0.25, shear: float = 10, **kwargs):
@@ -314,7 +314,7 @@ class RandomPerspective(RandomPerImage):
 
     Args:
         distortion: A corner moves by up to half this fraction of the height and of the width.
-        probability: Of changing an image at all.
+        probability: The probability of changing an image at all.
     """
 
     def __init__(self, distortion: float = 0.5, probability: float = 0.5, **kwargs):

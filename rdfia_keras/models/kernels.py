@@ -29,7 +29,7 @@ class SvmParameters:
 
     Attributes:
         kernel: One of `config.KERNELS`.
-        C: How much a point on the wrong side of its margin costs; above 0.
+        C: The cost of a point on the wrong side of its margin; above 0.
         degree: Degree of the polynomial; the other kernels ignore it.
     """
 

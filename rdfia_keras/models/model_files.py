@@ -1,4 +1,4 @@
-"""Which saved model a file, a run's folder or a run's name means."""
+"""Saved models by file, by a run's folder or by a run's name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ class SavedModel:
 
     Attributes:
         path: The `.keras` archive.
-        name: What people call it.
+        name: The run's name, or the file's.
         run: The finished run that it lies in; None for a file by itself.
     """
 

@@ -1,4 +1,4 @@
-"""What predictions show: confusions, the worst mistakes, scores by class and calibration."""
+"""Scores of predictions: confusions, the worst mistakes, scores by class and calibration."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What preprocessing takes from the training set, and from it alone (question 20)."""
+"""Statistics of the training set, and of it alone, for preprocessing (question 20)."""
 
 import numpy as np
 

@@ -20,7 +20,7 @@ def write_atomic(path: Path, data: bytes, keep: Path | None = None) -> None:
     Args:
         path: The file to write; its folder exists.
         data: The whole content.
-        keep: Where the old content of `path` goes instead of being replaced, if it is wanted as a fallback.
+        keep: The path for the old content of `path`, as a fallback; None to replace it.
 
     Raises:
         RdfiaError: If the disk is full, the folder read-only, or the content does not read back as written.

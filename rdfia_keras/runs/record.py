@@ -14,14 +14,14 @@ ENDINGS = ("ok", "failed", "interrupted")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
         status: `ok`, `interrupted` or `failed`.
         section: `mlp`, `svm` or `cnn`.
         experiment: Name of the experiment.
         config: All settings.
-        reference: What the report says of the experiment: figure, question, published value and the like.
+        reference: The report's facts about the experiment: figure, question, published value and the like.
         quick: Whether it is a smoke test, which is not a result.
         dataset: Name, counts, classes, class names and digest of the data; counts and digest of a validation set.
         best: The first epoch of the highest test accuracy (for `svm` the best classifier); None without an epoch.
@@ -29,9 +29,9 @@ class Record:
         final: The last finished epoch.
         epochs: Number of finished epochs; 0 for what is not trained in epochs.
         seconds: The median epoch times their number, so that a pause does not count; for `svm` the wall-clock time.
-        device: In words.
-        reason: Why it failed.
-        details: What a section adds.
+        device: The device in words.
+        reason: The reason why it failed.
+        details: Facts of the section.
         environment: Versions and machine; `resumed` lists what changed of them when the run was resumed, and after how
             many epochs (of all implementations together).
     """

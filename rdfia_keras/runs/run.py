@@ -43,11 +43,11 @@ class Run:
     `with` block. The lock file lies beside the folder, as `.name.lock`: Windows deletes no folder with an open file.
 
     Args:
-        folder: Where the run's files are.
-        name: What people call it: `cnn/augment`, or `reference/cnn/augment` for a result of the package.
+        folder: The folder of the run's files.
+        name: Its name: `cnn/augment`, or `reference/cnn/augment` for a result of the package.
 
     Attributes:
-        exit_code: What the process that trained it should exit with; None if this process did not train it.
+        exit_code: The exit code for the process that trained it; None if this process did not.
     """
 
     def __init__(self, folder: Path, name: str = ""):
@@ -75,7 +75,7 @@ class Run:
             out: The results folder; made if it does not exist.
             name: Folder name.
             config: All settings.
-            facts: What else to keep: options, data set, device. Command line, versions and machine are added.
+            facts: More facts to keep: options, data set, device. Command line, versions and machine are added.
             overwrite: Replace the folder `name` if it holds a run, instead of numbering a new one.
 
         Raises:
@@ -257,7 +257,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """How the run ended, one of `config.STATUSES`.
+        """The way in which the run ended, one of `config.STATUSES`.
 
         `unfinished`: its process died or still trains, or it has fewer epochs than it was made longer for.
         """
@@ -372,7 +372,7 @@ class Run:
         A resume that ended before it finished an epoch has changed nothing, and is forgotten.
 
         Args:
-            epochs: How long the run gets.
+            epochs: The number of epochs that the run is to have.
             done: The finished epochs, of all implementations together.
 
         Returns:

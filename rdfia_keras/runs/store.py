@@ -32,11 +32,11 @@ def experiment_key(config: Config) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """A run that is wanted: two queries with one key want the same run, and a run that matches is such a run.
+    """A description of a run: two queries with one key want the same run, and a run that matches is such a run.
 
     Attributes:
         config: All settings. The number of epochs is a minimum.
-        quick: Whether a smoke test is wanted, which never stands for a real run.
+        quick: Whether to find a smoke test, which never stands for a real run.
         any_precision: Whether a run in another precision can be used, as for the figures.
         data: Digest of the data set; None for any.
         also_equal: Settings that do not define the experiment and must be equal all the same, `epochs` for example.
@@ -59,12 +59,12 @@ class Query:
 
     @property
     def key(self) -> str:
-        """What says whether two runs are the same: experiment, seed, precision, data and the like."""
+        """The text that two runs share if they are the same: experiment, seed, precision, data and the like."""
         facts = self._facts(self.config)
         return json.dumps([experiment_key(self.config), self.quick, self.data, facts], sort_keys=True, default=str)
 
     def matches(self, run: Run) -> bool:
-        """Return whether a run, however long it is, is the wanted one."""
+        """Return whether a run fits, however long it is."""
         try:
             config = run.config
         except RdfiaError:

@@ -29,7 +29,7 @@ class DeviceError:
     Attributes:
         message: The back end's own message, in one line.
         out_of_memory: Whether memory was short.
-        nodes: Where in the graph, such as `cifar/conv1/Conv2D`; empty on JAX, which does not name them.
+        nodes: The places in the graph, such as `cifar/conv1/Conv2D`; empty on JAX, which does not name them.
     """
 
     message: str

@@ -1,4 +1,4 @@
-"""What native libraries print: kept off the terminal, unless they fail or `--debug` is given."""
+"""Output of native libraries: kept off the terminal, unless they fail or `--debug` is given."""
 
 import faulthandler
 import logging

@@ -22,7 +22,7 @@ def batches(split: Split, size: int, order: Order = np.arange) -> Any:
     Args:
         split: The examples.
         size: Examples in a batch.
-        order: Called at the start of each epoch with the number of examples.
+        order: Gives the order of the examples from their number, at the start of each epoch.
     """
     if keras.backend.backend() == "tensorflow":
         return _pipeline(split, size, order)

@@ -76,7 +76,7 @@ class StopOnRequest(keras.callbacks.Callback):
         stop: An object that becomes true, such as `StopRequest`, which notes Ctrl-C.
 
     Raises:
-        StopTraining: From `fit`.
+        StopTraining: If a stop was asked for; `fit` raises it.
 
     Example:
         >>> with StopRequest() as stop, contextlib.suppress(StopTraining):
@@ -99,7 +99,7 @@ class StopOnDivergence(keras.callbacks.Callback):
     Each look at the loss waits for a GPU: compile the model with `steps_per_execution` there.
 
     Raises:
-        Diverged: From `fit`, before anything of the epoch is saved by the callbacks after this one.
+        Diverged: If one is not; `fit` raises it before the callbacks after this one save anything of the epoch.
 
     Example:
         >>> model.fit(x, y, callbacks=[StopOnDivergence()])
@@ -226,11 +226,11 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: `checkpoints/` is made in it.
         history: The epochs so far; put it before this callback.
-        facts: Where it is trained (back end, device, precision, XLA): a resume elsewhere would not end with equal bits.
+        facts: Back end, device, precision and XLA: a resume elsewhere would not end with equal bits.
 
     Attributes:
-        weights: After the last finished epoch, by path; empty before the first.
-        best_weights: After the epoch of the highest validation accuracy, or test accuracy without a `Validation`.
+        weights: The weights after the last finished epoch, by path; empty before the first.
+        best_weights: The weights after the best epoch: of the validation, or without a `Validation` of the test set.
 
     Example:
         >>> history = EpochHistory()

@@ -42,10 +42,10 @@ LOCAL = {"address": "local", "include_dashboard": False, "object_store_memory": 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where trials are trained, and what each takes of a node.
+    """The cluster that trains trials, and what each takes of a node.
 
     Attributes:
-        address: Of a running cluster; None starts Ray on this machine for as long as the sweep takes.
+        address: Address of a running cluster; None starts Ray on this machine for as long as the sweep takes.
         num_cpus: Cores of a trial, and its threads.
         num_gpus: GPUs of a trial: 0, 1, or a fraction.
     """
@@ -66,9 +66,12 @@ class SweepFacts:
     """Facts about the sweep that a worker needs.
 
     Attributes:
-        options: With whole paths, which are the same on every node.
+        options: The options, with absolute paths, which are the same on every node.
         marker: A file of the results folder: a node that sees it shares the folder.
         scratch: The folder for other nodes, within that for temporary files.
+        threads: Threads of a trial.
+        argv: The command line of the sweep.
+        version: The version of this package.
     """
 
     options: RunOptions

@@ -1,4 +1,4 @@
-"""How a convnet is trained: Keras's `fit`, on every device and back end, with the callbacks of this package.
+"""The fit of a convnet: Keras's own, on every device and back end, with the callbacks of this package.
 
 Everything random in an epoch is a function of (seed, epoch), so a training that was cut off and resumed from its last
 finished epoch ends with the same weights as one that never stopped.
@@ -39,7 +39,7 @@ def fit(
         model: A model compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
         data: Training, test and, if there is one, validation images.
         config: A config with every default filled in.
-        history: Gets a row for each epoch.
+        history: The rows of the epochs; each epoch adds one.
         callbacks: More callbacks, which act after `history` at the end of an epoch, in their order.
 
     Raises:

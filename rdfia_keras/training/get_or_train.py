@@ -18,10 +18,10 @@ from rdfia_keras.training.job import prepare_data
 
 
 class Resources:
-    """What the trainings of one process share: every data set read once, the back end, the last compiled perceptron.
+    """Resources that the trainings of one process share: data sets, the back end, the last compiled perceptron.
 
     Args:
-        options: How and where to train.
+        options: The options of every training.
         load: Returns the data of a config; by default they are read from `options.data_dir`.
     """
 
@@ -57,11 +57,7 @@ class Resources:
     def train(self, experiment: Experiment, options: RunOptions, resumed: Run | None = None, draw: bool = True) -> Run:
         """Train an experiment of any section, from its beginning or from where a run was cut off.
 
-        Args:
-            experiment: The experiment, with its number of epochs.
-            options: How and where to train.
-            resumed: The run to resume, opened.
-            draw: Show progress and draw pictures of the perceptron.
+        Without `draw` show no progress and draw no pictures of the perceptron.
 
         Raises:
             RdfiaError: If data, device or results folder cannot be used.
@@ -102,11 +98,11 @@ def get_or_train(
 
     Args:
         experiment: Any experiment; it is trained with the query's settings.
-        query: Which run is wanted; its data are those of `resources` if it names none.
+        query: The run; its data are those of `resources` if it names none.
         resources: Data and options; with `overwrite` the run is trained anew.
-        store: Where to look for it; by default all of the results folder.
+        store: The runs to look among; by default all of the results folder.
         wait: Whether to wait while another process trains it.
-        draw: Show progress and draw pictures of the perceptron.
+        draw: As `Resources.train` takes it.
 
     Returns:
         The run. Its `exit_code` is None if it was finished before; its status is `interrupted` if it was cut short.
@@ -175,7 +171,7 @@ def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, dra
         epochs: The number of epochs it is to have.
         options: The options that the run was started with.
         resources: Its data and back end.
-        draw: Show progress and draw pictures of the perceptron.
+        draw: As `Resources.train` takes it.
 
     Raises:
         RdfiaError: If back end, files or data are others than at its start.

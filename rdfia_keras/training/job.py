@@ -48,14 +48,14 @@ def run_name(experiment: Experiment) -> str:
 
 @dataclass
 class Job:
-    """What a training needs, handed around as one.
+    """One training: what it needs, and its run.
 
     Attributes:
-        experiment: With every default filled in.
+        experiment: The experiment, with every default filled in.
         data: As `prepare_data` returns them.
-        options: How and where to train.
-        device: In words, as `check_device` returns it.
-        run: Locked; `with job.run:` releases it.
+        options: Device, results folder and the like.
+        device: The device in words, as `check_device` returns it.
+        run: The run, locked until the end of `with job.run:`.
     """
 
     experiment: Experiment
@@ -74,15 +74,9 @@ class Job:
         resumed: Run | None = None,
         **facts: Any,
     ) -> "Job":
-        """Make the run's folder, with all in its `config.json` that a resume needs; or take the run to resume.
+        """Take the run to resume, or create one, with all in its `config.json` that a resume needs.
 
-        Args:
-            experiment: The experiment, with every default filled in.
-            data: As `prepare_data` returns them.
-            options: How and where to train.
-            device: In words, as `check_device` returns it.
-            resumed: The run to resume, opened.
-            facts: Further members of `config.json`.
+        `facts` are further members of `config.json`.
         """
         if resumed:
             return cls(experiment, data, options, device, resumed)
@@ -110,7 +104,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What pictures are called: experiment, data and seed."""
+        """Title of pictures: experiment, data and seed."""
         return f"{self.experiment.name} on {self.data.name}, seed {self.config.seed}" + self.figure_note()
 
     def figure_note(self, number: int | None = None) -> str:
@@ -138,7 +132,7 @@ class Job:
         """Write `metrics.json`, which completes the run.
 
         Args:
-            details: What the section adds.
+            details: Facts of the section.
             outcome: Further fields of `Record`: status, epochs, seconds, best, final, ...
         """
         self.run.write_record(

@@ -23,11 +23,6 @@ PYTORCH_DEFAULTS: dict[str, dict[str, float]] = {"rmsprop": {"rho": 0.99, "epsil
 
 
 def make_optimizer(config: CnnConfig, lr: Any) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a config.
-
-    Args:
-        config: Names the optimizer and the framework whose defaults it has.
-        lr: Its first learning rate, or one of Keras's schedules.
-    """
+    """Make the optimizer of a config, with its first learning rate or one of Keras's schedules."""
     changed = PYTORCH_DEFAULTS.get(config.optimizer, {}) if config.framework_defaults == "pytorch" else {}
     return OPTIMIZERS[config.optimizer](lr, **changed)

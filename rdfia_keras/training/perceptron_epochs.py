@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -177,17 +178,9 @@ def _joined(data: Dataset) -> tuple[np.ndarray, np.ndarray, list[int]]:
 
 
 def _row(implementation: str, epoch: int, lr: float, scores: list[float], seconds: float) -> EpochRow:
-    train_loss, train_accuracy, test_loss, test_accuracy, *validation = scores
-    row: EpochRow = {
-        "implementation": implementation,
-        "epoch": epoch,
-        "lr": lr,
-        "train_loss": train_loss,
-        "train_accuracy": train_accuracy,
-        "test_loss": test_loss,
-        "test_accuracy": test_accuracy,
-        "seconds": seconds,
-    }
-    if validation:
-        row["validation_loss"], row["validation_accuracy"] = validation
+    """Return the row of an epoch; `scores` are loss and accuracy of training, test and, if there is one, validation."""
+    parts = ("train", "test", "validation")
+    names = [f"{part}_{measure}" for part in parts for measure in ("loss", "accuracy")]
+    row: Any = {"implementation": implementation, "epoch": epoch, "lr": lr, "seconds": seconds}
+    row |= zip(names, scores, strict=False)
     return row

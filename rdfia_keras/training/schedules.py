@@ -28,7 +28,7 @@ class LearningRateSchedule(keras.callbacks.Callback):
 
     @property
     def initial(self) -> Any:
-        """What the optimizer is made with: a learning rate, or a schedule of Keras's that it follows by itself."""
+        """The learning rate of a new optimizer: a number, or a schedule of Keras's that it follows by itself."""
         return self.lr
 
     def rate(self, epoch: float) -> float:
@@ -46,7 +46,7 @@ class LearningRateSchedule(keras.callbacks.Callback):
 
 
 class ConstantRate(LearningRateSchedule):
-    """The same learning rate in every epoch."""
+    """A learning rate that is the same in every epoch."""
 
     def rate(self, epoch: float) -> float:
         """Return lr."""

@@ -44,9 +44,9 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
     """Train one network and leave its run's folder complete.
 
     Args:
-        experiment: With the number of epochs that is asked for.
+        experiment: The experiment, with the number of epochs that is asked for.
         data: Images. A smoke test, `train_examples` and `validation` take their parts of them.
-        options: How and where to train.
+        options: Device, results folder and the like.
         resumed: The run to resume, opened.
 
     Returns:
@@ -96,14 +96,14 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
 
 @dataclass(frozen=True)
 class Ending:
-    """How a training ended.
+    """The end of a training.
 
     Attributes:
         status: As in a record.
-        exit_code: What the process should exit with.
-        reason: Why it failed.
-        remedy: What to try after the device failed.
-        device_error: What the back end raised.
+        exit_code: The process's exit code.
+        reason: The reason why it failed.
+        remedy: The next thing to try, after the device failed.
+        device_error: The exception of the back end.
     """
 
     status: str

@@ -42,9 +42,9 @@ def train_perceptron(
     """Train an experiment's implementations, one after the other, and leave the run's folder complete.
 
     Args:
-        experiment: With the number of epochs that is asked for.
+        experiment: The experiment, with the number of epochs that is asked for.
         data: Vectors. A smoke test, `train_examples` and `validation` take their parts of them.
-        options: How and where to train.
+        options: Device, results folder and the like.
         resumed: The run to resume, opened.
         animate: Also draw the first implementation's decision map epoch by epoch, as `decision-map.gif`.
         draw: Show progress and draw pictures. On the circles both take longer than the training.

@@ -40,7 +40,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial ended.
+    """The end of a trial.
 
     Attributes:
         trial: The trial.
@@ -88,15 +88,10 @@ def train_in_turn(trials: Iterable[Trial], resources: Resources) -> Iterator[Tri
 
 
 def lock_trial(trial: Trial, options: RunOptions, wait: bool) -> AbstractContextManager[Any]:
-    """Lock a trial against other sweeps, until the end of the `with` block.
+    """Lock a trial against other sweeps until the end of the `with` block; with `wait`, once they have ended it.
 
     The process that trains it locks its run besides. On a cluster that is another process, which may outlive this one
     for a moment, and which may not see this results folder.
-
-    Args:
-        trial: The trial.
-        options: Name the results folder.
-        wait: Whether to wait until another sweep has ended it.
 
     Raises:
         RunLocked: If another sweep has locked it, without `wait`.
