@@ -29,7 +29,6 @@ from rdfia_keras.experiments import (
     on_dataset,
     same_identity,
 )
-from rdfia_keras.experiments.figures import FigureKind
 from rdfia_keras.experiments.registry import (
     AUGMENT,
     BASELINE,
@@ -41,6 +40,7 @@ from rdfia_keras.experiments.registry import (
     MNIST_LENET,
     ZCA,
 )
+from rdfia_keras.experiments.report_figures import FigureKind
 from rdfia_keras.models import augmentation, convnet, kernels
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES

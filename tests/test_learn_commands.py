@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from rdfia_keras.cli import learn
 from right_solutions import solved
 from right_solutions import verdict_of as check
 
 import rdfia_keras.learn
+from rdfia_keras.commands import learn
 from rdfia_keras.learn import student
 from rdfia_keras.learn.exercises import EXERCISES, of_part
 from rdfia_keras.learn.session import Limits

@@ -67,7 +67,7 @@ def class_of(outside, port):
     deaf = "while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n"
     deaf += "            pass"
     read = "return open({!r}).read()"
-    exercises = Path(sys.modules["rdfia_keras.learn.exercises.mlp"].__file__)
+    exercises = Path(sys.modules["rdfia_keras.learn.exercises.part_mlp"].__file__)
     patched = "np.exp = np.sum = lambda *a, **k: np.ones(3)\n    np.array_equal = np.allclose = lambda *a, **k: True\n"
     yield "right", "mlp.py", right, 1, 1, "softmax            right"
     yield "float32", "mlp.py", right.replace("y_tilde -", "y_tilde.astype(np.float64).round(9) -"), 1, 1, "right"
@@ -123,7 +123,7 @@ def class_of(outside, port):
         1,
         "rdfia_keras, which is not allowed",
     )
-    hidden = '__import__("rdfia" + "_keras.learn.exercises.mlp")'
+    hidden = '__import__("rdfia" + "_keras.learn.exercises.part_mlp")'
     yield "hidden import", "mlp.py", softmax(f"return {hidden}.softmax(y_tilde)"), 0, 1, "uses rdfia_keras"
     yield "reads ours", "mlp.py", softmax(read.format(str(exercises))), 0, 1, "FileNotFoundError"
     yield (
@@ -268,7 +268,7 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_h
         wait = "import time\n    time.sleep(0.3)\n    return y_tilde" if i else "return y_tilde"
         (tmp_path / "in" / f"student {i}" / "mlp.py").write_text(softmax(wait))
     code = f"from pathlib import Path; from rdfia_keras.learn import sandbox; sandbox.SCRIPT = Path('{sandbox.SCRIPT}')"
-    code += "; from rdfia_keras.cli import main; main()"
+    code += "; from rdfia_keras.commands._app import main; main()"
     command = [sys.executable, "-c", code, "learn", "grade", "in", "--out", "killed/grades.csv"]
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     first = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

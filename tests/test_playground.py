@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rdfia_keras.sections.homework import make_problem
 
+from rdfia_keras.commands.learn_run import make_problem
 from rdfia_keras.commands.playground import playground
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, Split, load_vectors
@@ -22,7 +22,7 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.learn import trainer
 from rdfia_keras.learn.exercise import differences
 from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.web.playground import playground_page as playground
+from rdfia_keras.web.playground import playground_page
 from rdfia_keras.web.report import report_page
 from rdfia_keras.web.shared import document
 
@@ -63,11 +63,11 @@ def test_random_numbers_are_numpys():
 
 
 def settings_of(config: MlpConfig) -> dict:
-    return playground.page_settings(config)
+    return playground_page.page_settings(config)
 
 
 def data_of(data: Dataset) -> dict:
-    return playground.facts(MlpConfig().resolve(), data, None, None)["data"]
+    return playground_page.facts(MlpConfig().resolve(), data, None, None)["data"]
 
 
 def python_curve(config: MlpConfig, data: Dataset) -> tuple[np.ndarray, dict]:
@@ -231,7 +231,7 @@ def test_a_csv_is_read_as_python_reads_it(tmp_path):
         'x1,x2,class,split\n0.1,2,"a,b",train\n-1e-3,.5,c,train\n\n3,4,c,test\n',
         "\ufeffsplit,class,x2,x1\r\ntrain,10,1,2\r\ntrain, 9 ,3,4\r\ntest,9,5,0.30000000000000004\r\n",
     ]
-    answers = node("texts.mjs", {"csv": texts, "limits": playground.LIMITS})["csv"]
+    answers = node("texts.mjs", {"csv": texts, "limits": playground_page.LIMITS})["csv"]
     for text, answer in zip(texts, answers, strict=True):
         written = answer["value"].pop("text")
         for content in (text, written):
@@ -250,7 +250,7 @@ def test_bad_texts_are_refused_with_a_sentence():
     head = "x1,x2,class,split\n"
     good = {"W_h": [[1, 2]], "b_h": [0], "W_y": [[1], [2]], "b_y": [0, 0]}
     question = {
-        "limits": playground.LIMITS,
+        "limits": playground_page.LIMITS,
         "csv": [
             "",
             head + "0,0,a\n",
@@ -288,13 +288,14 @@ def test_bad_texts_are_refused_with_a_sentence():
 @needs_node
 def test_the_command_it_shows_gives_the_settings_on_screen():
     """What the page would show, parsed by the command line itself."""
-    from rdfia_keras.cli.app import app
     from typer.testing import CliRunner
+
+    from rdfia_keras.commands._app import app
 
     config = MlpConfig(lr=1e-7, batch_size=3, hidden_units=4, init_std=0.0, seed=9, epochs=12, implementation="manual")
     files = {"data_dir": None, "dataset": "my points's.csv", "init": "weights.json"}
     question = [settings_of(config), settings_of(MlpConfig()), files, "manual"]
-    (shown,) = node("texts.mjs", {"commands": [question], "limits": playground.LIMITS})["commands"]
+    (shown,) = node("texts.mjs", {"commands": [question], "limits": playground_page.LIMITS})["commands"]
     program, *words = shlex.split(shown)
     assert program == "rdfia"
     done = CliRunner().invoke(app, words)
@@ -306,7 +307,7 @@ def test_the_command_it_shows_gives_the_settings_on_screen():
 @pytest.fixture(scope="module")
 def html():
     config = MlpConfig().resolve()
-    return playground.playground_page(config, load_vectors("circles"))
+    return playground_page.playground_page(config, load_vectors("circles"))
 
 
 def test_the_page_is_small_and_asks_for_nothing(html):
@@ -327,7 +328,7 @@ def test_its_policy_allows_exactly_its_own_script_and_style(html, tag, pattern):
 
 
 @needs_node
-@pytest.mark.parametrize("entries", [playground.MODULES, report_page.MODULES])
+@pytest.mark.parametrize("entries", [playground_page.MODULES, report_page.MODULES])
 def test_the_modules_in_one_are_a_program(tmp_path, entries):
     """No two modules define one name, each follows what it uses, and none is left out."""
     path = tmp_path / "bundle.mjs"
@@ -345,7 +346,7 @@ def test_names_of_data_are_text_and_nothing_else():
     """A class or a file may be called </script><b>."""
     points = Split(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 1]))
     data = Dataset("<b>&</script>", points, points, classes=("</script><script>alert(1)</script>", "<!--"))
-    html = playground.playground_page(MlpConfig().resolve(), data)
+    html = playground_page.playground_page(MlpConfig().resolve(), data)
     assert html.count("</script>") == 2 and "<!--" not in html and "<b>&<" not in html
     facts = json.loads(re.search(r'playground-facts">(.*?)</script>', html, re.DOTALL)[1])
     assert facts["data"]["classes"] == list(data.classes)

@@ -1,6 +1,5 @@
 """Experiments: named configs, and what the report says of them. This needs the standard library only."""
 
-from rdfia_keras.experiments.figures import FIGURES, ReportFigure, figures_of
 from rdfia_keras.experiments.registry import (
     LADDER,
     REGISTRY,
@@ -13,6 +12,7 @@ from rdfia_keras.experiments.registry import (
     on_dataset,
     same_identity,
 )
+from rdfia_keras.experiments.report_figures import FIGURES, ReportFigure, figures_of
 from rdfia_keras.experiments.sweeps import SWEEPS, Sweep, declare_sweep
 
 __all__ = [

@@ -111,7 +111,7 @@ class Exercise:
     @property
     def part(self) -> str:
         """The module and file that it belongs to, such as mlp."""
-        return self.solution.__module__.rpartition(".")[2]
+        return self.solution.__module__.rpartition(".part_")[2]
 
     @property
     def uses_keras(self) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import right_solutions
-from rdfia_keras.sections import homework
 
+from rdfia_keras.commands import learn_run
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn import student
 from rdfia_keras.learn.exercises import EXERCISES, of_part
@@ -52,7 +52,7 @@ def test_right_functions_train_as_rdfia_mlp_does(run, tmp_path):
     config, circles = MlpConfig(epochs=30, seed=1), load_vectors("circles")
     state = perceptron.State(perceptron.init(config, circles))
     perceptron.train("manual", config, circles, state, False, lambda row: None)
-    for name in homework.SCORES:
+    for name in learn_run.SCORES:
         expected = [row[name] for row in state.history]
         np.testing.assert_allclose([row[name] for row in data["history"]], expected, rtol=0, atol=1e-12)
     for name in ("curves.png", "decision-map.png"):
@@ -141,7 +141,7 @@ def test_lists_are_fine():
         return (e / e.sum(axis=1, keepdims=True)).tolist()
 
     trainings = train(solutions(), problem, {"softmax": softmax}), train(solutions(), problem)
-    scores, expected = ([[row[name] for name in homework.SCORES] for row in one.history] for one in trainings)
+    scores, expected = ([[row[name] for name in learn_run.SCORES] for row in one.history] for one in trainings)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-12)
 
 
@@ -149,8 +149,8 @@ def test_lists_are_fine():
 def test_a_map_can_be_drawn_whatever_the_softmax_returns(number):
     exercise, problem = EXERCISES["softmax"], _small_problem(batch_size=5)
     trained = train({**solutions(), "softmax": exercise.wrong(exercise.mistakes[number])}, problem)
-    shown = homework.probabilities(trained)
-    assert shown.shape == (len(problem.plane), 2) and homework._are_probabilities(shown)
+    shown = learn_run.probabilities(trained)
+    assert shown.shape == (len(problem.plane), 2) and learn_run._are_probabilities(shown)
 
 
 def _small_problem(batch_size):
@@ -159,7 +159,7 @@ def _small_problem(batch_size):
     from rdfia_keras.config import MlpConfig
     from rdfia_keras.data import load_vectors
 
-    problem = homework.make_problem(MlpConfig(epochs=2, batch_size=batch_size).resolve(), load_vectors("circles"))
+    problem = learn_run.make_problem(MlpConfig(epochs=2, batch_size=batch_size).resolve(), load_vectors("circles"))
     orders = np.stack([np.random.default_rng(n).permutation(10) for n in range(2)])
     return replace(problem, x=problem.x[:10], y=problem.y[:10], orders=orders)
 
@@ -194,10 +194,10 @@ def test_a_file_of_another_part(rdfia_here, tmp_path):
 def test_it_needs_no_tensorflow(tmp_path):
     (tmp_path / "mlp.py").write_text(solved())
     code = (
-        "import sys; from pathlib import Path; from rdfia_keras.config import MlpConfig, RunOptions;"
-        "from rdfia_keras.sections import homework;"
-        "homework.play(Path('mlp.py'), MlpConfig(epochs=1), RunOptions(), False);"
-        "homework.run(Path('mlp.py'), MlpConfig(epochs=1), RunOptions());"
+        "import sys; from pathlib import Path; from rdfia_keras.config import RunOptions;"
+        "from rdfia_keras.commands.learn_play import play; from rdfia_keras.commands.learn_run import run;"
+        "play(RunOptions(), Path('mlp.py'), epochs=1);"
+        "run(RunOptions(), Path('mlp.py'), epochs=1);"
         "print([name for name in ('tensorflow', 'keras', 'jax') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

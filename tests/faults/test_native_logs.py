@@ -45,7 +45,7 @@ class Failing:
 
 sys.meta_path.insert(0, Failing())
 sys.argv = ["rdfia", *{QUICK!r}]
-from rdfia_keras.cli import main
+from rdfia_keras.commands._app import main
 main()
 """
     return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=120)

@@ -1,24 +1,27 @@
-"""The exercises, a module a part of the homework; `EXERCISES` has them in its order."""
+"""The exercises, a module `part_NAME` for each part of the homework; `EXERCISES` has them in its order."""
 
 from rdfia_keras.errors import RdfiaError, did_you_mean
 from rdfia_keras.learn.exercise import EXERCISES, Exercise
 
 # The order of the homework.
-from rdfia_keras.learn.exercises import mlp  # isort: skip
-from rdfia_keras.learn.exercises import mlp_keras  # isort: skip
-from rdfia_keras.learn.exercises import svm  # isort: skip
-from rdfia_keras.learn.exercises import conv  # isort: skip
-from rdfia_keras.learn.exercises import conv_keras  # isort: skip
-from rdfia_keras.learn.exercises import training  # isort: skip
+from rdfia_keras.learn.exercises import part_mlp  # isort: skip
+from rdfia_keras.learn.exercises import part_mlp_keras  # isort: skip
+from rdfia_keras.learn.exercises import part_svm  # isort: skip
+from rdfia_keras.learn.exercises import part_conv  # isort: skip
+from rdfia_keras.learn.exercises import part_conv_keras  # isort: skip
+from rdfia_keras.learn.exercises import part_training  # isort: skip
 
-PARTS = {module.__name__.rpartition(".")[2]: module for module in (mlp, mlp_keras, svm, conv, conv_keras, training)}
+PARTS = {
+    module.__name__.rpartition(".part_")[2]: module
+    for module in (part_mlp, part_mlp_keras, part_svm, part_conv, part_conv_keras, part_training)
+}
 
 
 def find(name: str) -> Exercise:
     """Return the exercise of a name.
 
     Raises:
-        RdfiaError: When there is none.
+        RdfiaError: If there is none.
     """
     if name not in EXERCISES:
         raise RdfiaError(f"there is no exercise {name}: {did_you_mean(name, EXERCISES, 'rdfia learn lists them')}")
@@ -29,7 +32,7 @@ def of_part(part: str) -> list[Exercise]:
     """Return the exercises of one part, in order.
 
     Raises:
-        RdfiaError: When there is no such part.
+        RdfiaError: If there is no such part.
     """
     if part not in PARTS:
         raise RdfiaError(f"there is no topic {part}: {did_you_mean(part, PARTS)}")

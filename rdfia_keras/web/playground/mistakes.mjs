@@ -73,7 +73,7 @@ export const RIGHT = {
   train_epoch: batches(),
 };
 
-// By exercise and by name, as in rdfia_keras/learn/exercises/mlp.py.
+// By exercise and by name, as in rdfia_keras/learn/exercises/part_mlp.py.
 export const MISTAKES = {
   softmax: {
     "whole-batch": (y_tilde) => {

@@ -7,7 +7,7 @@ Names and shapes are those of part (a): W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_
 import numpy as np
 
 from rdfia_keras.learn.exercise import core, edge, exercise
-from rdfia_keras.learn.exercises.mlp import draw_params, one_hot
+from rdfia_keras.learn.exercises.part_mlp import draw_params, one_hot
 from rdfia_keras.learn.worker import Deferred, Factory
 
 keras, tf = Deferred("keras"), Deferred("tensorflow")
