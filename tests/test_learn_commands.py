@@ -1,16 +1,21 @@
 """`rdfia learn` and its commands, as a student uses them: files, bad input, what is said and what is kept."""
 
+import builtins
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rdfia_keras.cli import learn
 from right_solutions import solved
+from right_solutions import verdict_of as check
 
-from rdfia_keras.learn import session
-from rdfia_keras.learn.checking import check
+import rdfia_keras.learn
+from rdfia_keras.learn import student
 from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.skeletons import notebook
 
 SOFTMAX = "import numpy as np\n\n\ndef softmax(y_tilde):\n"
 
@@ -21,7 +26,7 @@ def checked(rdfia_here, tmp_path, monkeypatch):
 
     def run(text, *options, name="mlp.py"):
         if "while True" in text:
-            monkeypatch.setattr(session, "LIMIT", 1.0)
+            monkeypatch.setattr(student, "LIMITS", Limits(exercise=1.0))
         (tmp_path / name).write_text(text)
         return rdfia_here("learn", "check", name, *options)
 
@@ -65,12 +70,17 @@ def test_nothing_of_the_students_is_overwritten(rdfia_here, tmp_path):
     assert (tmp_path / "homework" / "training.py").is_file()
 
 
-def test_notebooks(rdfia_here, tmp_path):
+def test_a_notebook_is_checked_as_a_file_and_cell_by_cell(rdfia_here, tmp_path, monkeypatch, capsys):
     assert rdfia_here("learn", "start", "svm", "here", "--notebook").returncode == 0
-    notebook = json.loads((tmp_path / "here" / "svm.ipynb").read_text())
-    assert notebook["nbformat"] == 4 and len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
-    done = rdfia_here("learn", "check", "here/svm.ipynb")
-    assert done.returncode == 1 and "run its cells" in done.stderr
+    written = json.loads((tmp_path / "here" / "svm.ipynb").read_text())
+    assert written["nbformat"] == 4 and len({cell["id"] for cell in written["cells"]}) == len(written["cells"])
+    assert rdfia_here("learn", "check", "here/svm.ipynb").stdout.count("not written yet") == len(of_part("svm"))
+    cells = ["".join(cell["source"]) for cell in notebook("svm")["cells"] if cell["cell_type"] == "code"]
+    cells[1:2] = ["%matplotlib inline\n" + EXERCISES["rbf_kernel"].source, "rbf_kernel(0)"]
+    monkeypatch.setattr(builtins, "get_ipython", lambda: SimpleNamespace(user_ns={"In": cells}), raising=False)
+    for name in ("rbf_kernel", "poly_kernel"):
+        rdfia_keras.learn.check(EXERCISES[name].solution)
+    assert capsys.readouterr().out == "rbf_kernel         right\npoly_kernel        not written yet\n"
 
 
 def test_a_wrong_function_is_explained(checked):
@@ -81,35 +91,50 @@ def test_a_wrong_function_is_explained(checked):
     assert text.count("Likely cause (there are two):") == 2
 
 
-def test_what_a_student_prints_does_not_get_into_the_verdict(checked):
-    done = checked(f"{SOFTMAX}    print('passed')\n    return y_tilde\n", "--json")
+def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
+    (tmp_path / "mlp.py").write_text(f"{SOFTMAX}    print('passed')\n    return y_tilde\n")
+    done = rdfia("learn", "check", "mlp.py", "--json")
     assert json.loads(done.stdout)["files"][0]["verdicts"][0]["status"] == "wrong"
+    assert done.stderr.count("passed") == 5
 
 
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("def softmax(y_tilde:\n", "mlp.py, line 1: SyntaxError: "),
+        ("def softmax(y_tilde:\n", "It cannot be checked: mlp.py, line 1: SyntaxError: "),
+        ("def softmax(y):\n    pass\nimport numpie\n", "Left out, because it fails: mlp.py, line 3: import numpie ->"),
+        ("def softmax(y):\n    pass\nx = input()\n", "line 3: x = input() -> EOFError"),
         (
-            "import numpie\ndef softmax(y_tilde):\n    return 1\n",
-            "mlp.py, line 1: import numpie -> ModuleNotFoundError",
+            "def softmax(y):\n    pass\nx = [1 for _ in iter(int, 1)]\n",
+            "line 3: x = [1 for _ in iter(int, 1)] -> TimeLimit",
         ),
-        ("def softmax(y_tilde):\n    return 1\ninput()\n", "line 3: input() -> EOFError"),
-        ("def softmax(y_tilde):\n    return 1\nwhile True: pass\n", "mlp.py still runs after 1 s, in line 3 of mlp.py"),
-        ("def softmax(y_tilde):\n    return 1\nimport os; os._exit(0)\n", "the process ended with exit code 0"),
+        ("import os\nx = os._exit(0)\ndef softmax(y):\n    pass\n", "the process ended with exit code 0"),
+        ("def softmax():\n    return 1\n", "The signature is softmax(); it should be softmax(y_tilde)."),
+        ("softmax = 3\n", "softmax is the number 3, not a function: write def softmax(y_tilde)."),
+        (
+            "@undefined\ndef softmax(y):\n    pass\n",
+            "softmax cannot be defined: mlp.py, line 1: @undefined -> NameError",
+        ),
     ],
-    ids=["syntax", "import", "input", "loop", "exit"],
+    ids=["syntax", "import", "input", "loop", "exit", "signature", "number", "decorator"],
 )
-def test_a_file_that_cannot_be_imported(checked, text, sentence):
+def test_what_is_wrong_with_a_file(checked, text, sentence):
     done = checked(text, "--only", "softmax")
     assert done.returncode == 1
     assert sentence in " ".join(done.stdout.split())
 
 
+def test_statements_that_make_no_functions_are_left_out(checked):
+    """Plots, training and input do not run, so they cannot fail."""
+    text = f"{SOFTMAX}    return EXERCISE(y_tilde)\n\n\nprint(input())\nwhile True: pass\n"
+    text = text.replace("EXERCISE", "_softmax") + EXERCISES["softmax"].source.replace("softmax", "_softmax")
+    assert checked(text, "--only", "softmax").stdout.endswith("1 of 1 right\n")
+
+
 @pytest.mark.parametrize(
     "body, sentence",
     [
-        ("    while True:\n        pass\n", "softmax still runs after 1 s, in line"),
+        ("    while True:\n        pass\n", "softmax still runs after 1 s in mlp.py, line"),
         ("    import os\n    os._exit(0)\n", "While softmax ran, the process ended with exit code 0"),
         ("    exit()\n", "SystemExit"),
         ("    return None\n", "None (is a return missing?)"),

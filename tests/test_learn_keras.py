@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from right_solutions import verdict_of as check
 
-from rdfia_keras.learn.checking import RIGHT, WRONG, check, run, same
+from rdfia_keras.learn.causes import call_here, same
+from rdfia_keras.learn.checker import RIGHT, WRONG
 from rdfia_keras.learn.exercises import EXERCISES
 
 KERAS = [one for one in EXERCISES.values() if one.uses_keras]
@@ -32,7 +34,7 @@ def test_mistakes_differ_from_the_solution_and_from_each_other(exercise):
     """That is what a mistake's name hangs on; each is run once, for Keras builds slowly."""
     cases = exercise.draw(0)
     functions = [exercise.solution, *(exercise.wrong(mistake) for mistake in exercise.mistakes)]
-    outcomes = [run(exercise, function, cases) for function in functions]
+    outcomes = [[call_here(function, case, exercise) for case in cases] for function in functions]
     alike = [
         (one, other)
         for one, other in itertools.combinations(range(len(functions)), 2)

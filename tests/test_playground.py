@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rdfia_keras.sections.homework import make_problem
 
 from rdfia_keras.commands.playground import playground
 from rdfia_keras.config import MlpConfig, RunOptions
@@ -21,7 +22,6 @@ from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.learn import trainer
 from rdfia_keras.learn.exercise import differences
 from rdfia_keras.learn.exercises import of_part
-from rdfia_keras.sections.homework import make_problem
 from rdfia_keras.web.playground import playground_page as playground
 from rdfia_keras.web.report import report_page
 from rdfia_keras.web.shared import document
@@ -125,7 +125,7 @@ def is_finite(result):
 def numeric_error(functions, problem):
     """How far the gradient of the first batch is from finite differences of the loss."""
     x, y = (values[problem.orders[0][:10]] for values in (problem.x, problem.y))
-    grads = trainer._gradients(functions, problem.weights, x, y)
+    grads = trainer.gradients_of(functions, problem.weights, x, y)
     apart, largest = 0.0, 0.0
     for name, value in problem.weights.items():
 
@@ -164,7 +164,7 @@ def test_mistakes_of_the_page_are_those_of_the_exercises():
         assert_equal(found, expected)
     problem = make_problem(config, data)
     for (exercise, mistake), found in zip(SWITCHES, answer["trainings"], strict=True):
-        wrong = {**trainer.ours(), exercise.name: exercise.wrong(mistake)}
+        wrong = {**trainer.solutions(), exercise.name: exercise.wrong(mistake)}
         with np.errstate(all="ignore"):
             trained = trainer.train(wrong, problem)
         curve = [[row[name] for name in SCORES] for row in found["curve"][1:]]

@@ -19,22 +19,15 @@ text replaced. So two mistakes that concern different places can be made at once
 """
 
 import ast
-import importlib
 import inspect
 import itertools
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-from rdfia_keras.errors import RdfiaError
-
-if TYPE_CHECKING:
-    from rdfia_keras.learn.sealed import Sealed
 
 # Goes into every verdict that is kept: a changed exercise is checked again.
 VERSION = 1
@@ -60,30 +53,13 @@ class Case:
 
 
 def core(label: str, *arguments: Any) -> Case:
-    """An ordinary input."""
+    """Return an ordinary input."""
     return Case(label, arguments)
 
 
 def edge(label: str, *arguments: Any) -> Case:
-    """A special case, which an otherwise right answer may miss."""
+    """Return a special case, which an otherwise right answer may miss."""
     return Case(label, arguments, edge=True)
-
-
-@dataclass(frozen=True)
-class Fresh:
-    """An argument that is made anew for each call, because it cannot be copied: a Keras model, a variable."""
-
-    make: Callable[[], Any]
-
-
-class Lazy:
-    """A module that is imported when it is first used: the list of exercises needs no TensorFlow."""
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self._name), attribute)
 
 
 @dataclass(frozen=True)
@@ -113,8 +89,7 @@ class Exercise:
         mistakes: See `Mistake`.
         cases: Draws the inputs from a `numpy.random.Generator`.
         observe: Turns a result and the arguments into what can be compared, for random functions and models.
-        own_loss: Differentiates the student's own functions numerically: see `OwnLoss`.
-        sealed: What there is in place of the text, in a copy without solutions: see `sealed.Sealed`.
+        custom_loss: Differentiates the student's own functions numerically.
     """
 
     solution: Callable[..., Any]
@@ -124,8 +99,7 @@ class Exercise:
     mistakes: list[Mistake] = field(default_factory=list)
     cases: Callable[[np.random.Generator], Iterator[Case]] | None = None
     observe: Callable[..., Any] | None = None
-    own_loss: "OwnLoss | None" = None
-    sealed: "Sealed | None" = None
+    custom_loss: "CustomLossCase | None" = None
 
     def __call__(self, *arguments: Any) -> Any:
         return self.solution(*arguments)
@@ -150,8 +124,6 @@ class Exercise:
     @cached_property
     def _texts(self) -> tuple[str, str]:
         """Signature with docstring, and body."""
-        if self.sealed:
-            return self.sealed.prompt, ""
         source = textwrap.dedent(inspect.getsource(self.solution))
         function = ast.parse(source).body[0]
         assert isinstance(function, ast.FunctionDef)
@@ -170,13 +142,7 @@ class Exercise:
 
     @property
     def source(self) -> str:
-        """The solution without its docstring.
-
-        Raises:
-            RdfiaError: In a copy without solutions.
-        """
-        if self.sealed:
-            raise RdfiaError("this copy of rdfia-keras comes without solutions")
+        """The solution without its docstring."""
         head = self.prompt.partition('"""')[0].rstrip()
         return f"{head}\n{self._texts[1]}\n"
 
@@ -193,45 +159,42 @@ class Exercise:
         self.observe = observe
 
     def draw(self, seed: int) -> list[Case]:
-        """The inputs of a seed: the same for the same seed, whatever else is checked."""
+        """Return the inputs of a seed: the same for the same seed, whatever else is checked."""
         assert self.cases is not None, self.name
         return list(self.cases(np.random.default_rng([seed, *self.name.encode()])))
 
-    def wrong(self, *mistakes: Mistake) -> Callable[..., Any]:
-        """The solution with these mistakes made at once.
+    def wrong_source(self, *mistakes: Mistake) -> str:
+        """Return the text of the solution with these mistakes made at once.
 
         Raises:
             ValueError: When they concern the same place, so that they cannot be made together.
         """
-        names = dict(self.solution.__globals__)
-        exec(self.wrong_code(*mistakes), names)
-        return names[self.name]
-
-    def wrong_code(self, *mistakes: Mistake) -> CodeType:
-        """The code that defines `wrong`.
-
-        Raises:
-            ValueError: See `wrong`.
-        """
-        if self.sealed:
-            numbers = tuple(self.mistakes.index(one) for one in mistakes)
-            if numbers not in self.sealed.wrong:
-                raise ValueError("these mistakes overlap")
-            return self.sealed.wrong[numbers]
         body = self._texts[1]
         spans = sorted(
-            (body.index(old), body.index(old) + len(old), new) for one in mistakes for old, new in one.edits.items()
+            (body.index(old), body.index(old) + len(old), new)
+            for mistake in mistakes
+            for old, new in mistake.edits.items()
         )
         if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
             raise ValueError("these mistakes overlap")
         for begin, end, new in reversed(spans):
             body = body[:begin] + new + body[end:]
         head = self.source.partition("\n" + self._texts[1])[0]
-        return compile(f"{head}\n{body}\n", f"<{self.name} with a mistake>", "exec")
+        return f"{head}\n{body}\n"
+
+    def wrong(self, *mistakes: Mistake) -> Callable[..., Any]:
+        """Return the function that `wrong_source` defines.
+
+        Raises:
+            ValueError: See `wrong_source`.
+        """
+        names = dict(self.solution.__globals__)
+        exec(compile(self.wrong_source(*mistakes), f"<{self.name} with a mistake>", "exec"), names)
+        return names[self.name]
 
 
 @dataclass(frozen=True)
-class OwnLoss:
+class CustomLossCase:
     """The gradient that the student's own functions have, by finite differences.
 
     Attributes:
@@ -253,14 +216,14 @@ def exercise(question: str, *, hints: tuple[str, str], returns: str = "") -> Cal
 
     def register(solution: Callable[..., Any]) -> Exercise:
         names = tuple(name.strip() for name in returns.split(",")) if returns else ()
-        made = EXERCISES[solution.__name__] = Exercise(solution, question, hints, names)
-        return made
+        EXERCISES[solution.__name__] = Exercise(solution, question, hints, names)
+        return EXERCISES[solution.__name__]
 
     return register
 
 
 def differences(function: Callable[[np.ndarray], float], at: np.ndarray, delta: float = 1e-5) -> np.ndarray:
-    """The gradient of a function of an array, by central differences: (f(a + δ) - f(a - δ)) / 2δ for each entry."""
+    """Return the gradient of a function of an array by central differences, (f(a + δ) - f(a - δ)) / 2δ by entry."""
     gradient = np.zeros(at.shape)
     for entry in np.ndindex(at.shape):
         more, less = at.astype(float), at.astype(float)

@@ -1,249 +1,182 @@
-"""Check files, and train with them, in a process of their own; remember what was right."""
+"""A student's files in a worker: call their functions, and go on in a new worker when one dies."""
 
-import json
-import os
-import queue
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
-from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checking import UNWRITTEN, WRONG, Verdict
-from rdfia_keras.learn.exercise import VERSION, Exercise
-from rdfia_keras.learn.exercises import find, of_part
-from rdfia_keras.learn.files import in_file, read, syntax_problem
-from rdfia_keras.learn.trainer import PART, Problem, Trained
-from rdfia_keras.runs.files import to_json, write_atomic
+from rdfia_keras.learn.causes import Failure, Outcome
+from rdfia_keras.learn.exercise import Exercise
+from rdfia_keras.learn.protocol import BadAnswer, StudentFunction, plain, read_value
+from rdfia_keras.learn.sandbox import Died, Workers
+from rdfia_keras.learn.submissions import Module
 
-PROGRESS = ".rdfia-learn.json"
-# Seconds for an exercise and for the import of its file; with Keras, TensorFlow takes its time for both.
-LIMIT, KERAS_LIMIT = 10.0, 90.0
-# The worker ends itself at its limit; where native code keeps it from that, it is killed.
-GRACE = 5.0
+_MOST_TEXT = 500
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What came of a file.
+class Limits:
+    """How long functions may take, in seconds.
 
     Attributes:
-        file: The file.
-        verdicts: On its exercises, in order.
-        problem: Why it could not be imported, or nothing.
+        submission: All that a submission runs, with NumPy and again with Keras.
+        exercise: One function, over all its inputs; also the import of the files.
+        keras_exercise: The same for a function that uses Keras.
     """
 
-    file: Path
-    verdicts: tuple[Verdict, ...]
-    problem: str = ""
+    submission: float = 60.0
+    exercise: float = 10.0
+    keras_exercise: float = 20.0
 
 
-def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) -> list[Checked]:
-    """Check the exercises in files.
-
-    Args:
-        files: Python files.
-        only: Names of exercises; all where empty.
-        seed: Decides the inputs.
-
-    Raises:
-        RdfiaError: When a name of `only` is no exercise, or in none of the files.
-    """
-    for name in only:
-        find(name)
-    chosen = {file: in_file(file, tuple(only)) for file in files}
-    problems = {file: problem for file in files if (problem := syntax_problem(file))}
-    missing = [name for name in only if not any(one.name == name for ones in chosen.values() for one in ones)]
-    if missing and not problems:
-        raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
-    written = {file: [one for one in ones if _filled_in(file, one)] for file, ones in chosen.items()}
-    verdicts, more = _run([(file, ones) for file, ones in written.items() if ones and file not in problems], seed)
-    problems |= more
-    return [
-        Checked(
-            file,
-            tuple(verdicts.get((file, one.name), Verdict(one.name, UNWRITTEN)) for one in ones)
-            if file not in problems
-            else (),
-            problems.get(file, ""),
-        )
-        for file, ones in chosen.items()
-        if ones or file in problems
-    ]
-
-
-def _filled_in(file: Path, exercise: Exercise) -> bool:
-    """Whether a file has more than the skeleton of a function."""
-    functions = read(file)
-    return exercise.name in functions and functions[exercise.name].filled_in
-
-
-def _run(
-    chosen: list[tuple[Path, list[Exercise]]], seed: int
-) -> tuple[dict[tuple[Path, str], Verdict], dict[Path, str]]:
-    """All verdicts and the files that cannot be imported; after a worker's death the next one goes on."""
-    verdicts: dict[tuple[Path, str], Verdict] = {}
-    problems: dict[Path, str] = {}
-    while jobs := [
-        _job(file, names)
-        for file, ones in chosen
-        if file not in problems and (names := [one.name for one in ones if (file, one.name) not in verdicts])
-    ]:
-        file, name = Path(str(jobs[0]["file"])), ""
-        order = json.dumps({"jobs": jobs, "seed": seed})
-        for answer in answers_of("worker", [order], max(job["limit"] for job in jobs)):
-            if "loading" in answer:
-                file, name = Path(answer["loading"]), ""
-            elif "problem" in answer:
-                problems[file] = answer["problem"]
-            elif "checking" in answer:
-                name = answer["checking"]
-            elif "verdict" in answer and name:
-                verdicts[file, name] = Verdict.from_dict(answer["verdict"])
-            elif "verdict" in answer:
-                problems[file] = answer["verdict"]["lines"][0]
-            elif "ended" in answer and name and (file, name) not in verdicts:
-                verdicts[file, name] = Verdict(name, WRONG, (f"While {name} ran, {answer['ended']}.",))
-            elif "ended" in answer and not name and file not in problems:
-                problems[file] = f"While {file.name} was imported, {answer['ended']}."
-    return verdicts, problems
-
-
-@dataclass(frozen=True)
-class Own:
-    """A training with the student's functions.
+class Session:
+    """A student's files in a worker; after its death they go on in a new one.
 
     Attributes:
-        trained: What came of it.
-        verdicts: On the functions that are the student's.
-    """
-
-    trained: Trained
-    verdicts: tuple[Verdict, ...]
-
-
-def train_file(file: Path, problem: Problem) -> Own:
-    """Train with the functions of a file, and with ours for those that are not written yet.
-
-    Raises:
-        RdfiaError: When the file cannot be imported, or one of its functions cannot be used.
-    """
-    if found := syntax_problem(file):
-        raise RdfiaError(found)
-    names = [one.name for one in of_part(PART) if _filled_in(file, one)]
-    trained, verdicts = None, []
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "problem.npz"
-        problem.save(path)
-        for answer in answers_of("train_worker", [str(file), str(path), json.dumps(names), str(LIMIT)], LIMIT):
-            if "problem" in answer:
-                raise RdfiaError(answer["problem"])
-            if "ended" in answer and trained is None:
-                raise RdfiaError(f"{file}: while it trained, {answer['ended']}")
-            if "trained" in answer:
-                trained = Trained.from_json(answer["trained"])
-            elif "verdict" in answer and trained is None:
-                raise RdfiaError(answer["verdict"]["lines"][0])
-            elif "verdict" in answer:
-                verdicts.append(Verdict.from_dict(answer["verdict"]))
-    assert trained is not None
-    return Own(trained, tuple(verdicts))
-
-
-def _job(file: Path, names: list[str]) -> dict[str, Any]:
-    limit = KERAS_LIMIT if any(find(name).uses_keras for name in names) else LIMIT
-    return {"file": str(file), "names": names, "limit": limit}
-
-
-def answers_of(module: str, words: Sequence[str], limit: float) -> Iterator[dict[str, Any]]:
-    """What a worker says; at last how it ended, if that was not by itself.
+        seconds_left: Of the time that all of it may take.
+        problems: What kept the files from being imported, a sentence each.
+        failures: Statements of the files that failed.
 
     Args:
-        module: Of this package, to run.
-        words: Its arguments.
-        limit: Seconds within which it always says something.
+        workers: Start the worker.
+        modules: The files.
+        keras: Whether it is for functions that use Keras.
+        limits: How long things may take.
     """
-    # Small arrays gain nothing from threads, which would only wait for each other.
-    quiet = {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", f"rdfia_keras.learn.{module}", *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    assert process.stdout is not None
-    lines: queue.Queue[str | None] = queue.Queue()
-    threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
-    try:
-        while True:
-            line = lines.get(timeout=limit + GRACE)
-            if line is None:
-                yield {"ended": f"the process ended with exit code {process.wait()}, by a call of exit or a crash"}
-                return
-            answer = json.loads(line)
-            if "done" in answer:
-                return
-            yield answer
-    except queue.Empty:
-        yield {"ended": f"nothing happened for {limit + GRACE:g} s; look for an endless loop"}
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+
+    def __init__(self, workers: Workers, modules: Sequence[Module], keras: bool, limits: Limits):
+        self._workers, self._keras, self._limits = workers, keras, limits
+        self.seconds_left = self._allowed = limits.submission
+        self._files = {module.name: module.pieces for module in modules}
+        self._folders = sorted({folder for module in modules for folder in module.file.split("/")[:-1]})
+        self._worker = workers.start(keras)
+        self._loaded = self._definitions_only = False
+        self.problems: list[str] = []
+        self.failures: list[Failure] = []
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._workers.end(self._worker)
+
+    def begin(self, seconds: float) -> None:
+        """Begin something that may take so long, over all calls that follow."""
+        self._allowed = min(seconds, self.seconds_left)
+
+    def look(self, function: StudentFunction, exercise: Exercise) -> str:
+        """Return why a function cannot be called, in a sentence, or nothing.
+
+        Raises:
+            Died: When the worker ended.
+        """
+        wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
+        job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
+        answer, _ = self._request(job)
+        if answer.get("failure"):
+            return f"{exercise.name} cannot be defined: {_failure(answer['failure'])}."
+        if "missing" in answer:
+            return f"{exercise.name} is not there after the file was imported: write def {wanted}."
+        if "not_callable" in answer:
+            return f"{exercise.name} is {_text(answer['not_callable'])}, not a function: write def {wanted}."
+        if "signature" in answer:
+            return f"The signature is {exercise.name}{_text(answer['signature'])}; it should be {wanted}."
+        return ""
+
+    def call(
+        self,
+        function: StudentFunction | Callable[..., Any],
+        arguments: Sequence[Any],
+        parameters: Sequence[str] = (),
+        observe: Callable[..., Any] | None = None,
+    ) -> Outcome:
+        """Call a function of the student's, or send one of ours that takes some of them.
+
+        Args:
+            function, arguments, parameters, observe: See `worker.call`.
+
+        Raises:
+            Died: When the worker ended, or sends what is no result.
+        """
+        job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
+        answer, blob = self._request({**job, "observe": observe})
+        try:
+            library = _text(answer.get("library", ""))
+            if "failure" in answer:
+                return Outcome(failure=_failure(answer["failure"]), library=library)
+            changed = tuple(name for name in parameters if name in answer["changed"])
+            return Outcome(read_value(answer["value"], blob), None, changed, library)
+        except (BadAnswer, KeyError, TypeError, AttributeError, RecursionError) as error:
+            self._worker.kill()
+            self._worker.gone = True
+            raise Died(str(BadAnswer())) from error
+
+    def _request(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send a job to a worker that has the files, and count the time that it takes."""
+        if self._worker.gone:
+            self._workers.end(self._worker)
+            self._worker, self._loaded = self._workers.start(self._keras), False
+        if not self._loaded and job["do"] != "load":
+            self._worker.wait_until_ready()
+            self._load()
+        begin = time.monotonic()
+        # A little in any case, so that a limit is reported as such.
+        seconds = max(self._allowed, 0.05)
+        try:
+            return self._worker.request({**job, "seconds": seconds}, seconds)
+        finally:
+            spent = time.monotonic() - begin
+            self._allowed -= spent
+            self.seconds_left -= spent
+
+    def _load(self) -> None:
+        """Import the files; when an assignment ends the process, without assignments.
+
+        Raises:
+            Died: When they cannot be imported.
+        """
+        allowed = self._allowed
+        self.begin(self._limits.exercise)
+        try:
+            answer, _ = self._request(
+                {
+                    "do": "load",
+                    "files": self._files,
+                    "folders": self._folders,
+                    "definitions_only": self._definitions_only,
+                }
+            )
+        except Died as death:
+            problem = sentence(f"While the files were imported, {death}")
+            self.problems += [] if problem in self.problems else [problem]
+            if self._definitions_only:
+                raise
+            self._definitions_only = True
+            self._workers.end(self._worker)
+            self._worker = self._workers.start(self._keras)
+            self._worker.wait_until_ready()
+            self._load()
+        else:
+            if not self.failures and isinstance(answer.get("failures"), list):
+                self.failures = [_failure(failure) for failure in answer["failures"][:5]]
+        self._loaded, self._allowed = True, allowed
 
 
-def _read(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
-    with suppress(ValueError, OSError):
-        for line in stream:
-            lines.put(line)
-    lines.put(None)
+def sentence(text: str) -> str:
+    """Return a text with its full stop."""
+    return text if text.endswith("?") else f"{text}."
 
 
-# --- progress ---------------------------------------------------------------------------------------------------------
+def time_sentence(name: str, failure: Failure, seconds: float) -> str:
+    """Return the sentence on code that takes too long."""
+    where = f" in {failure.where}" if failure.where else ""
+    return f"{name} still runs after {seconds:g} s{where}: is there an endless loop?"
 
 
-def remember(checked: Checked) -> None:
-    """Keep the verdicts on a file beside it, each with the code that it is about.
-
-    Raises:
-        RdfiaError: When the folder cannot be written.
-    """
-    path, functions = checked.file.parent / PROGRESS, read(checked.file)
-    known = _known(path)
-    for verdict in checked.verdicts:
-        if verdict.status != UNWRITTEN and verdict.name in functions:
-            known[verdict.name] = {
-                "status": verdict.status,
-                "digest": functions[verdict.name].digest,
-                "version": VERSION,
-            }
-    write_atomic(path, to_json(known).encode())
+def _text(value: object) -> str:
+    return plain(str(value), _MOST_TEXT)
 
 
-def _known(path: Path) -> dict[str, Any]:
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def status(exercise: Exercise, folder: Path) -> str:
-    """What is known of an exercise in a folder, without running anything."""
-    file = folder / f"{exercise.part}.py"
-    if not file.is_file():
-        return "no file yet"
-    function = read(file).get(exercise.name)
-    if function is None or not function.filled_in:
-        return UNWRITTEN
-    known = _known(folder / PROGRESS).get(exercise.name)
-    if not isinstance(known, dict) or known.get("version") != VERSION:
-        return "not checked yet"
-    return str(known.get("status")) if known.get("digest") == function.digest else "changed since its check"
+def _failure(values: Any) -> Failure:
+    values = values if isinstance(values, dict) else {}
+    return Failure(**{key: _text(values.get(key, "")) for key in Failure.__annotations__})

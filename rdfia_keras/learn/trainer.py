@@ -1,19 +1,24 @@
-"""The perceptron of mlp.py at work: trained in a NumPy loop with ten functions, the student's or ours.
+"""The perceptron of mlp.py, trained in a NumPy loop with ten functions, the student's or our solutions.
 
-Everything that a training needs is in a `Problem`, so that it can take place in another process.
+An epoch with the student's functions runs in a worker: `run_epoch` and `map_plane` are sent there with what they use,
+which is functions and NumPy only.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from rdfia_keras.learn.checking import Named, difference, failure_of, refusal, where_it_failed
-from rdfia_keras.learn.exercise import Exercise
-from rdfia_keras.learn.exercises import of_part
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn.agreement import NamedResults, difference
+from rdfia_keras.learn.checker import library_refusal
+from rdfia_keras.learn.exercises import find, of_part
+from rdfia_keras.learn.protocol import StudentFunction
+from rdfia_keras.learn.sandbox import Died, Workers
+from rdfia_keras.learn.session import Limits, Session, time_sentence
+from rdfia_keras.learn.submissions import Module
 
 # As in `rdfia mlp`: chance gives a loss of a few nats; a thousand times that comes of steps that only overshoot.
 DIVERGED_LOSS = 1000.0
@@ -21,10 +26,6 @@ PART = "mlp"
 
 Functions = Mapping[str, Callable[..., Any]]
 Weights = dict[str, np.ndarray]
-
-
-class Unusable(Exception):
-    """A function raises, or returns something of another form than it should: the sentence says which and where."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,9 @@ class Problem:
         """A copy of the weights to begin from."""
         return {name: getattr(self, name).copy() for name in ("W_h", "b_h", "W_y", "b_y")}
 
-    def save(self, path: Path) -> None:
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
-
-    @classmethod
-    def load(cls, path: Path) -> "Problem":
-        with np.load(path) as arrays:
-            values: dict[str, Any] = dict(arrays)
-        return cls(**{**values, "batch_size": int(values["batch_size"]), "eta": float(values["eta"])})
-
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What came of a training.
 
     Attributes:
@@ -89,59 +81,61 @@ class Trained:
     outputs: np.ndarray
     diverged: int = 0
 
-    def to_json(self) -> str:
-        """As JSON; NaN stays NaN, for Python reads it back."""
-        return json.dumps({**self.__dict__, **{"weights": _lists(self.weights)}}, default=np.ndarray.tolist)
 
-    @classmethod
-    def from_json(cls, text: str) -> "Trained":
-        values = json.loads(text)
-        arrays = {name: np.array(values[name]) for name in ("probabilities", "outputs")}
-        return cls(**{**values, **arrays, "weights": {name: np.array(w) for name, w in values["weights"].items()}})
+def solutions() -> dict[str, Callable[..., Any]]:
+    """Return our solutions of mlp.py."""
+    return {exercise.name: exercise.solution for exercise in of_part(PART)}
 
 
-def _lists(weights: Weights) -> dict[str, Any]:
-    return {name: value.tolist() for name, value in weights.items()}
+# --- an epoch ---------------------------------------------------------------------------------------------------------
 
 
-def train(functions: Functions, problem: Problem) -> Trained:
-    """Train to the end, or until the loss is out of bounds.
+def run_epoch(
+    functions: Functions, students: Functions, weights: Weights, problem: Mapping[str, Any], order: np.ndarray
+) -> dict[str, Any]:
+    """Train for one epoch.
 
     Args:
         functions: By name, all that mlp.py asks for.
+        students: Those that are the student's, in place of them.
+        weights: To begin from.
+        problem: The attributes of a `Problem`.
+        order: The order of the training examples.
 
-    Raises:
-        Unusable: When one of them, as `at_work` guards it, cannot be used.
+    Returns:
+        `weights` and the scores with them; or `misfit`: the name of a function whose result has another form than it
+        should, the expected result and its own.
     """
-    *_, last = epochs(functions, problem)
-    return last
-
-
-def epochs(functions: Functions, problem: Problem) -> Iterator[Trained]:
-    """Train epoch by epoch: what has come of it after each; the last one has the plane's points, too."""
-    weights, history, diverged = problem.weights, [], 0
-    empty = np.zeros((0, problem.y.shape[1]))
+    misfits: list[Any] = []
+    functions = {**functions, **{name: _guarded(name, students[name], functions[name], misfits) for name in students}}
 
     def gradients(params: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
-        return _gradients(functions, params, x, y)
+        return gradients_of(functions, params, x, y)
 
-    for epoch, order in enumerate(problem.orders, start=1):
-        reached = functions["train_epoch"](
-            weights, problem.x, problem.y, order, problem.batch_size, problem.eta, gradients, functions["sgd_step"]
-        )
-        row = {"epoch": epoch, **_scores(functions, reached, problem)}
-        if not row["train_loss"] < DIVERGED_LOSS:
-            diverged = epoch
-            break
-        weights = reached
-        history.append(row)
-        yield Trained(history, weights, empty, empty)
-    *_, outputs, probabilities = functions["forward"](weights, problem.plane, functions["softmax"])
-    yield Trained(history, weights, probabilities, outputs, diverged)
+    data = problem["x"], problem["y"], order, problem["batch_size"], problem["eta"]
+    try:
+        weights = functions["train_epoch"](weights, *data, gradients, functions["sgd_step"])
+        scores = {}
+        for split, x, y in (("train", "x", "y"), ("test", "x_test", "y_test")):
+            y_tilde = functions["forward"](weights, problem[x], functions["softmax"])[2]
+            scores[f"{split}_loss"] = float(functions["cross_entropy"](y_tilde, problem[y]))
+            scores[f"{split}_accuracy"] = float(functions["accuracy"](y_tilde, problem[y]))
+    except BaseException:
+        if not misfits:
+            raise
+        return {"misfit": misfits[0]}
+    return {"weights": weights, "scores": scores}
 
 
-def _gradients(functions: Functions, params: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
-    """The gradient of each parameter: the chain of questions T15 to T17."""
+def map_plane(functions: Functions, students: Functions, weights: Weights, plane: np.ndarray) -> dict[str, Any]:
+    """Return the outputs and probabilities of points; the arguments are those of `run_epoch`."""
+    functions = {**functions, **students}
+    *_, outputs, probabilities = functions["forward"](weights, plane, functions["softmax"])
+    return {"outputs": np.asarray(outputs), "probabilities": np.asarray(probabilities)}
+
+
+def gradients_of(functions: Functions, params: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
+    """Return the gradient of each parameter: the chain of questions T15 to T17."""
     _, h, _, y_hat = functions["forward"](params, x, functions["softmax"])
     grad_y_tilde = functions["grad_y_tilde"](y_hat, y)
     grad_W_y, grad_b_y = functions["grads_output"](grad_y_tilde, h)
@@ -150,66 +144,112 @@ def _gradients(functions: Functions, params: Weights, x: np.ndarray, y: np.ndarr
     return {"W_h": grad_W_h, "b_h": grad_b_h, "W_y": grad_W_y, "b_y": grad_b_y}
 
 
-def _scores(functions: Functions, weights: Weights, problem: Problem) -> dict[str, float]:
-    scores = {}
-    for split, x, y in (("train", problem.x, problem.y), ("test", problem.x_test, problem.y_test)):
-        y_tilde = functions["forward"](weights, x, functions["softmax"])[2]
-        scores[f"{split}_loss"] = float(functions["cross_entropy"](y_tilde, y))
-        scores[f"{split}_accuracy"] = float(functions["accuracy"](y_tilde, y))
-    return scores
-
-
-# --- whose functions --------------------------------------------------------------------------------------------------
-
-
-def ours() -> Functions:
-    """Our solutions."""
-    return {exercise.name: exercise.solution for exercise in of_part(PART)}
-
-
-def at_work(module: Mapping[str, Any], names: Sequence[str], file: Path) -> Functions:
-    """The student's functions of these names, guarded, and ours for the others.
-
-    Args:
-        module: What the student's file defines.
-        file: That file, for the sentences.
-
-    Raises:
-        Unusable: When one of them is no function, has another signature, or uses a library that it may not.
-    """
-    functions = dict(ours())
-    for exercise in of_part(PART):
-        if exercise.name in names:
-            function = module[exercise.name]
-            if refused := refusal(exercise, function):
-                raise Unusable(refused)
-            functions[exercise.name] = _guarded(exercise, function, file)
-    return functions
-
-
-def _guarded(exercise: Exercise, function: Callable[..., Any], file: Path) -> Callable[..., Any]:
-    """The function, whose results have the form that ours would have: its numbers may be wrong."""
+def _guarded(name: str, function: Any, solution: Any, misfits: list[Any]) -> Callable[..., Any]:
+    """Return the function with results as arrays; one of another form than the solution's ends the epoch."""
 
     def call(*arguments: Any) -> Any:
-        try:
-            got = function(*arguments)
-        except (KeyboardInterrupt, Unusable):
-            raise
-        except BaseException as error:
-            raise Unusable(f"{exercise.name}: {where_it_failed(failure_of(error, str(file)))}") from error
-        # An epoch's parameters are like those before; ours would run it once more with the student's functions.
-        expected = arguments[0] if exercise.name == "train_epoch" else exercise.solution(*arguments)
-        if exercise.returns:
-            expected = Named.of(expected, exercise.returns)
-        if wrong := difference(expected, got, values=False):
-            raise Unusable(f"{exercise.name}: {wrong}.")
-        return _as_arrays(expected, got)
+        actual = function(*arguments)
+        # An epoch's parameters are like those before; the solution would run it once more with the student's functions.
+        expected = arguments[0] if name == "train_epoch" else solution(*arguments)
+        if not _has_form(expected, actual):
+            misfits.append((name, expected, actual))
+            raise SystemExit
+        if isinstance(expected, dict):
+            return {key: np.asarray(actual[key]) for key in expected}
+        return tuple(map(np.asarray, actual)) if isinstance(expected, tuple) else np.asarray(actual)
 
     return call
 
 
-def _as_arrays(expected: Any, got: Any) -> Any:
-    """Lists are fine as a result, but not for the arithmetic that follows."""
+def _has_form(expected: Any, actual: Any) -> bool:
     if isinstance(expected, dict):
-        return {name: np.asarray(got[name]) for name in expected}
-    return tuple(map(np.asarray, got)) if isinstance(expected, tuple) else np.asarray(got)
+        same_keys = isinstance(actual, dict) and actual.keys() == expected.keys()
+        return same_keys and all(_has_form(expected[key], actual[key]) for key in expected)
+    if isinstance(expected, tuple):
+        same_length = isinstance(actual, tuple | list) and len(actual) == len(expected)
+        return same_length and all(map(_has_form, expected, actual))
+    try:
+        array = np.asarray(actual)
+    except ValueError:
+        return False
+    return array.dtype.kind in "biuf" and array.dtype != np.float16 and array.shape == np.shape(expected)
+
+
+# --- a training -------------------------------------------------------------------------------------------------------
+
+
+def train(functions: Functions, problem: Problem, students: Functions | None = None) -> TrainingResult:
+    """Train in this process, to the end or until the loss is out of bounds.
+
+    Args:
+        functions: By name, all that mlp.py asks for.
+        problem: What is trained.
+        students: Functions in place of them whose results are looked at.
+
+    Raises:
+        RdfiaError: When one of `students` returns something of another form than it should.
+    """
+    return _train(problem, lambda function, *arguments: function(functions, students or {}, *arguments))
+
+
+def train_in_worker(
+    workers: Workers, modules: Sequence[Module], module: str, names: Sequence[str], problem: Problem, limits: Limits
+) -> TrainingResult:
+    """Train with functions of a student's file, and with our solutions of the others.
+
+    Args:
+        workers: Start the process that runs them.
+        modules: The student's files.
+        module: The one with the functions.
+        names: Of the functions to take.
+        problem: What is trained.
+        limits: The time for a function is that for an epoch.
+
+    Raises:
+        RdfiaError: When one of the functions cannot be used.
+    """
+    students = {name: StudentFunction(module, name) for name in names}
+
+    def run(function: Callable[..., Any], *arguments: Any) -> Any:
+        session.begin(limits.exercise)
+        outcome = session.call(function, (solutions(), students, *arguments))
+        failure = outcome.failure
+        if outcome.library:
+            name = failure.function if failure and failure.function in names else names[0]
+            raise RdfiaError(library_refusal(find(name), outcome.library))
+        if failure and failure.kind == "TimeLimit":
+            raise RdfiaError(time_sentence("an epoch of the training", failure, limits.exercise))
+        if failure:
+            raise RdfiaError(f"{failure.function}: {failure}.")
+        return outcome.value
+
+    try:
+        with Session(workers, modules, False, replace(limits, submission=math.inf)) as session:
+            session.begin(limits.exercise)
+            for name in names:
+                if refusal := session.look(students[name], find(name)):
+                    raise RdfiaError(refusal)
+            return _train(problem, run)
+    except Died as death:
+        raise RdfiaError(f"{module}.py: while it trained, {death}") from death
+
+
+def _train(problem: Problem, run: Callable[..., dict[str, Any]]) -> TrainingResult:
+    """Train epoch by epoch, each by a call of `run`."""
+    weights, history, diverged = problem.weights, [], 0
+    data = {name: value for name, value in vars(problem).items() if name not in ("orders", "plane", *weights)}
+    for epoch, order in enumerate(problem.orders, start=1):
+        answer = run(run_epoch, weights, data, order)
+        if "misfit" in answer:
+            name, expected, actual = answer["misfit"]
+            returns = find(name).returns
+            clause = difference(NamedResults.of(expected, returns) if returns else expected, actual, values=False)
+            raise RdfiaError(f"{name}: {clause or 'its result cannot be used'}.")
+        row = {"epoch": epoch, **answer["scores"]}
+        if not row["train_loss"] < DIVERGED_LOSS:
+            diverged = epoch
+            break
+        weights = answer["weights"]
+        history.append(row)
+    plane = run(map_plane, weights, problem.plane)
+    return TrainingResult(history, weights, plane["probabilities"], plane["outputs"], diverged)

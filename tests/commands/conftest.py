@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from rdfia_keras.commands._app import app
 from rdfia_keras.learn.exercises import PARTS
-from rdfia_keras.learn.files import skeleton
+from rdfia_keras.learn.skeletons import skeleton
 
 
 @pytest.fixture(autouse=True)

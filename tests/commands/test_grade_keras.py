@@ -1,48 +1,64 @@
-"""Grading of the exercises that use Keras: forked from a process that has imported it and run nothing."""
+"""Grading of the exercises that use Keras, in workers that have imported it."""
 
-import sys
+import shutil
 
 import pytest
+from right_solutions import solved
 
-from rdfia_keras.learn.exercises import EXERCISES, of_part
-from rdfia_keras.learn.files import skeleton
-from rdfia_keras.learn.grading.judge import Judge, Limits
-from rdfia_keras.learn.grading.submissions import Submission
+from rdfia_keras.learn.checker import Checker
+from rdfia_keras.learn.exercises import EXERCISES
+from rdfia_keras.learn.gradebook import grade_submission
+from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.submissions import Submission
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="submissions are isolated on Linux only")
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
 KERAS = [one for one in EXERCISES.values() if one.uses_keras]
 LOOP = "while True:\n        pass"
 
 
-def solved(part: str, **functions: str) -> tuple[str, bytes]:
-    """A part's file with our solutions, but for some functions."""
-    text = skeleton(part)
-    for exercise in of_part(part):
-        text = text.replace(exercise.skeleton, f"{functions.get(exercise.name, exercise.source)}\n")
-    return f"{part}.py", text.encode()
+def made_class():
+    """A submission that is right, one with a mistake and a forbidden library, and one with an endless loop."""
+    net, head = EXERCISES["build_convnet"], EXERCISES["keras_step"].source.splitlines()[0]
+    copied = "def keras_perceptron(params):\n    import rdfia_keras as r\n    return r.api.model(params)\n"
+    files = {
+        "right": (solved("mlp_keras"), solved("conv_keras")),
+        "mistaken": (
+            solved("mlp_keras", keras_perceptron=copied),
+            solved("conv_keras", build_convnet=net.wrong_source(net.mistakes[0])),
+        ),
+        "looping": (
+            solved("mlp_keras", keras_step=f"{head}\n    {LOOP}"),
+            "import os\nx = os._exit(0)\n" + solved("conv_keras"),
+        ),
+    }
+    for name, (mlp, conv) in files.items():
+        yield Submission(name, "", (("mlp_keras.py", mlp.encode()), ("conv_keras.py", conv.encode())))
+
+
+def grade_all(**settings):
+    workers = Workers(**settings)
+    checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
+    try:
+        return {submission.student: grade_submission(submission, checker) for submission in made_class()}
+    finally:
+        workers.close()
 
 
 @pytest.fixture(scope="module")
-def verdicts():
-    """The verdicts on a submission that is right, on one with a mistake, and on one with an endless loop."""
-    step, net = EXERCISES["keras_step"], EXERCISES["build_convnet"]
-    head = step.source.splitlines()[0]
-    edits = dict(net.mistakes[0].edits)
-    mistaken = net.source
-    for old, new in edits.items():
-        mistaken = mistaken.replace(old, new)
-    files = {
-        "right": (solved("mlp_keras"), solved("conv_keras")),
-        "mistaken": (solved("mlp_keras"), solved("conv_keras", build_convnet=mistaken)),
-        "looping": (solved("mlp_keras", keras_step=f"{head}\n    {LOOP}"), solved("conv_keras")),
-    }
-    judge = Judge(5, limits=Limits(submission=60.0, exercise=5.0, keras_exercise=15.0))
-    try:
-        graded = {name: judge.grade(Submission(name, "", made)) for name, made in files.items()}
-    finally:
-        judge.close()
-    return {name: {one.name: one for one in made.verdicts} for name, made in graded.items()}
+def graded():
+    return grade_all(isolated=True)
+
+
+@pytest.fixture(scope="module")
+def verdicts(graded):
+    assert len(graded["looping"].problems) == 1
+    return {name: {one.name: one for one in submission.verdicts} for name, submission in graded.items()}
+
+
+def test_the_sandbox_makes_no_difference(graded):
+    assert grade_all() == graded
 
 
 def test_our_solutions_are_right(verdicts):
@@ -52,6 +68,7 @@ def test_our_solutions_are_right(verdicts):
 def test_a_mistake_is_named(verdicts):
     found = verdicts["mistaken"]["build_convnet"]
     assert (found.status, found.causes) == ("wrong", (EXERCISES["build_convnet"].mistakes[0].sentence,))
+    assert "uses rdfia_keras, which is not allowed" in verdicts["mistaken"]["keras_perceptron"].lines[0]
 
 
 def test_an_endless_loop_costs_its_own_function(verdicts):

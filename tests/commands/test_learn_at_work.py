@@ -8,32 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from rdfia_keras.learn import session
-from rdfia_keras.learn.exercises import EXERCISES, of_part
-from rdfia_keras.learn.files import skeleton
-from rdfia_keras.learn.trainer import Unusable, at_work, ours, train
+import right_solutions
 from rdfia_keras.sections import homework
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn import student
+from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.skeletons import skeleton
+from rdfia_keras.learn.trainer import solutions, train
 
 NAMES = [one.name for one in of_part("mlp")]
 
 
 def solved(**others):
-    """The text of mlp.py: our solutions, other functions where they are given, and a skeleton where that is None."""
-    text = skeleton("mlp")
-    for one in of_part("mlp"):
-        function = others.get(one.name, f"{one.source}\n")
-        text = text.replace(one.skeleton, one.skeleton if function is None else function)
-    return text
+    return right_solutions.solved("mlp", **others)
 
 
 def mistaken(name, number):
     """The text of a solution with a mistake."""
-    exercise = EXERCISES[name]
-    text = exercise.source
-    for old, new in exercise.mistakes[number].edits.items():
-        text = text.replace(old, new)
-    return f"{text}\n"
+    return EXERCISES[name].wrong_source(EXERCISES[name].mistakes[number])
 
 
 @pytest.fixture
@@ -108,15 +102,21 @@ def test_a_training_that_diverges(run, tmp_path):
         ),
         ("def softmax(y_tilde):\n    pass\n", "softmax: the result is None"),
         ("def softmax():\n    return 1\n", r"The signature is softmax\(\); it should be softmax\(y_tilde\)"),
-        ("def softmax(y_tilde):\n    while True: pass\n", r"still runs after 1 s, in line \d+ of mlp.py"),
+        (
+            "def softmax(y_tilde):\n    while True: pass\n",
+            r"an epoch of the training still runs after 1 s in mlp.py, line \d+",
+        ),
         ("def softmax(y_tilde):\n    import os; os._exit(7)\n", "while it trained, the process ended with exit code 7"),
         ("def softmax(y_tilde:\n", "mlp.py, line [0-9]+: SyntaxError"),
-        ("def softmax(y_tilde):\n    return 1\n\n\n1 / 0\n", "1 / 0 -> ZeroDivisionError"),
+        (
+            "def softmax(y_tilde):\n    return s(y_tilde)\n\n\nfrom scipy.special import softmax as s\n",
+            "softmax uses scipy",
+        ),
     ],
-    ids=["raises", "shape", "none", "signature", "loop", "exit", "syntax", "import"],
+    ids=["raises", "shape", "none", "signature", "loop", "exit", "syntax", "library"],
 )
 def test_a_function_that_cannot_be_used(run, monkeypatch, tmp_path, function, sentence):
-    monkeypatch.setattr(session, "LIMIT", 1.0 if "while" in function else 10.0)
+    monkeypatch.setattr(student, "LIMITS", Limits(exercise=1.0 if "while" in function else 10.0))
     done = run(solved(softmax=function), "--epochs", "2")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.search(sentence, done.stderr) and "Traceback" not in done.stderr, done.stderr
@@ -129,9 +129,8 @@ def test_a_problem_in_the_last_smaller_batch_is_found_too():
     def grad_y_tilde(y_hat, y):
         return (y_hat - y) / len(y) if len(y) == 4 else y_hat[:, :1]
 
-    functions = at_work({"grad_y_tilde": grad_y_tilde}, ["grad_y_tilde"], __file__)
-    with pytest.raises(Unusable, match=r"grad_y_tilde: the result has shape \(\d, 1\); expected"):
-        train(functions, problem)
+    with pytest.raises(RdfiaError, match=r"grad_y_tilde: the result has shape \(\d, 1\); expected"):
+        train(solutions(), problem, {"grad_y_tilde": grad_y_tilde})
 
 
 def test_lists_are_fine():
@@ -141,16 +140,15 @@ def test_lists_are_fine():
         e = np.exp(y_tilde)
         return (e / e.sum(axis=1, keepdims=True)).tolist()
 
-    functions = at_work({"softmax": softmax}, ["softmax"], __file__)
-    scores = [[row[name] for name in homework.SCORES] for row in train(functions, problem).history]
-    expected = [[row[name] for name in homework.SCORES] for row in train(ours(), problem).history]
+    trainings = train(solutions(), problem, {"softmax": softmax}), train(solutions(), problem)
+    scores, expected = ([[row[name] for name in homework.SCORES] for row in one.history] for one in trainings)
     np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
 def test_a_map_can_be_drawn_whatever_the_softmax_returns(number):
     exercise, problem = EXERCISES["softmax"], _small_problem(batch_size=5)
-    trained = train({**ours(), "softmax": exercise.wrong(exercise.mistakes[number])}, problem)
+    trained = train({**solutions(), "softmax": exercise.wrong(exercise.mistakes[number])}, problem)
     shown = homework.probabilities(trained)
     assert shown.shape == (len(problem.plane), 2) and homework._are_probabilities(shown)
 

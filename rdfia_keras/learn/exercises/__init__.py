@@ -15,7 +15,7 @@ PARTS = {module.__name__.rpartition(".")[2]: module for module in (mlp, mlp_kera
 
 
 def find(name: str) -> Exercise:
-    """The exercise of a name.
+    """Return the exercise of a name.
 
     Raises:
         RdfiaError: When there is none.
@@ -26,7 +26,7 @@ def find(name: str) -> Exercise:
 
 
 def of_part(part: str) -> list[Exercise]:
-    """The exercises of one part, in order.
+    """Return the exercises of one part, in order.
 
     Raises:
         RdfiaError: When there is no such part.

@@ -9,7 +9,7 @@ in deep learning, the kernel is not flipped.
 
 import numpy as np
 
-from rdfia_keras.learn.exercise import OwnLoss, core, differences, edge, exercise
+from rdfia_keras.learn.exercise import CustomLossCase, core, differences, edge, exercise
 
 # --- sizes and counts -------------------------------------------------------------------------------------------------
 
@@ -406,7 +406,7 @@ def _through_conv2d(conv2d, grad_out, x, w, padding):
     )
 
 
-conv2d_backward.own_loss = OwnLoss("conv2d", _through_conv2d)
+conv2d_backward.custom_loss = CustomLossCase("conv2d", _through_conv2d)
 conv2d_backward.mistake(
     "Where windows overlap, the last one overwrites the others in your grad_x: add (+=) instead of assigning.",
     {"j : j + k] += ": "j : j + k] = "},
@@ -566,7 +566,7 @@ def _through_max_pool(max_pool, grad_out, x):
 _PLACES = "row, column = divmod(window.argmax(), 2)"
 _ASSIGN = "grad_x[n, 2 * i + row, 2 * j + column, c] = grad_out[n, i, j, c]"
 _BLOCK = "grad_x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c]"
-max_pool_backward.own_loss = OwnLoss("max_pool", _through_max_pool)
+max_pool_backward.custom_loss = CustomLossCase("max_pool", _through_max_pool)
 max_pool_backward.mistake(
     "You spread the gradient over all four entries, as for average pooling. Give it to the largest entry only.",
     {_ASSIGN: f"{_BLOCK} = grad_out[n, i, j, c] / 4"},

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from rdfia_keras.learn.exercise import Lazy, core, edge, exercise
+from rdfia_keras.learn.exercise import core, edge, exercise
+from rdfia_keras.learn.worker import Deferred
 
-keras = Lazy("keras")
+keras = Deferred("keras")
 
 
 @exercise(

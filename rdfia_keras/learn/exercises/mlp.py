@@ -14,7 +14,7 @@ other gradients are computed from it, so they do not divide by N again.
 
 import numpy as np
 
-from rdfia_keras.learn.exercise import OwnLoss, core, differences, edge, exercise
+from rdfia_keras.learn.exercise import CustomLossCase, core, differences, edge, exercise
 
 
 def one_hot(rng, examples, classes):
@@ -387,7 +387,7 @@ def _through_softmax(cross_entropy, y_hat, y):
     return differences(lambda y_tilde: cross_entropy(y_tilde, y), np.log(y_hat))
 
 
-grad_y_tilde.own_loss = OwnLoss("cross_entropy", _through_softmax)
+grad_y_tilde.custom_loss = CustomLossCase("cross_entropy", _through_softmax)
 grad_y_tilde.mistake("Divide by N: the loss is a mean over the batch.", {" / len(y)": ""}, name="no-mean")
 grad_y_tilde.mistake(
     "The sign is wrong: where y_hat is larger than y, the loss grows with y_tilde.",
@@ -607,13 +607,13 @@ def _output_layer(forward, grad_y_tilde, h):
     n_y, n_h = grad_y_tilde.shape[1], h.shape[1]
 
     def loss(W_y, b_y):
-        # tanh(arctanh(h)) = h, and a normally distributed h is squeezed into the range of tanh first.
+        # tanh(arctanh(h)) = h, and a normally distributed h is scaled into the range of tanh first.
         params = {"W_h": np.eye(n_h), "b_h": np.zeros(n_h), "W_y": W_y, "b_y": b_y}
-        return (grad_y_tilde * forward(params, np.arctanh(h / SQUEEZE), softmax.solution)[2]).sum() * SQUEEZE
+        return (grad_y_tilde * forward(params, np.arctanh(h / SCALE), softmax)[2]).sum() * SCALE
 
     zero_W, zero_b = np.zeros((n_y, n_h)), np.zeros(n_y)
     return differences(lambda W_y: loss(W_y, zero_b), zero_W), differences(
-        lambda b_y: loss(zero_W, b_y) / SQUEEZE, zero_b
+        lambda b_y: loss(zero_W, b_y) / SCALE, zero_b
     )
 
 
@@ -623,7 +623,7 @@ def _hidden_layer(forward, grad_h_tilde, x):
 
     def loss(W_h, b_h):
         params = {"W_h": W_h, "b_h": b_h, "W_y": np.eye(n_h), "b_y": np.zeros(n_h)}
-        return (grad_h_tilde * forward(params, x, softmax.solution)[0]).sum()
+        return (grad_h_tilde * forward(params, x, softmax)[0]).sum()
 
     zero_W, zero_b = np.zeros((n_h, n_x)), np.zeros(n_h)
     return differences(lambda W_h: loss(W_h, zero_b), zero_W), differences(lambda b_h: loss(zero_W, b_h), zero_b)
@@ -633,15 +633,13 @@ def _through_tanh(forward, grad_y_tilde, W_y, h):
     """The gradient of Σ grad_y_tilde · y_tilde with respect to h_tilde, which is x where W_h is the identity."""
     n_h = h.shape[1]
     params = {"W_h": np.eye(n_h), "b_h": np.zeros(n_h), "W_y": W_y, "b_y": np.zeros(len(W_y))}
-    return differences(
-        lambda h_tilde: (grad_y_tilde * forward(params, h_tilde, softmax.solution)[2]).sum(), np.arctanh(h)
-    )
+    return differences(lambda h_tilde: (grad_y_tilde * forward(params, h_tilde, softmax)[2]).sum(), np.arctanh(h))
 
 
-SQUEEZE = 10.0
-grads_output.own_loss = OwnLoss("forward", _output_layer)
-grads_hidden.own_loss = OwnLoss("forward", _hidden_layer)
-grad_h_tilde.own_loss = OwnLoss("forward", _through_tanh)
+SCALE = 10.0
+grads_output.custom_loss = CustomLossCase("forward", _output_layer)
+grads_hidden.custom_loss = CustomLossCase("forward", _hidden_layer)
+grad_h_tilde.custom_loss = CustomLossCase("forward", _through_tanh)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ Names and shapes are those of part (a): W_h (n_h, n_x), b_h (n_h,), W_y (n_y, n_
 
 import numpy as np
 
-from rdfia_keras.learn.exercise import Fresh, Lazy, core, edge, exercise
+from rdfia_keras.learn.exercise import core, edge, exercise
 from rdfia_keras.learn.exercises.mlp import draw_params, one_hot
+from rdfia_keras.learn.worker import Deferred, Factory
 
-keras, tf = Lazy("keras"), Lazy("tensorflow")
+keras, tf = Deferred("keras"), Deferred("tensorflow")
 
 
 @exercise(
@@ -54,7 +55,7 @@ def perceptron_loss(params, x, y):
 
 
 def _variables(params):
-    return Fresh(lambda: {name: tf.Variable(value) for name, value in params.items()})
+    return Factory(lambda: {name: tf.Variable(value) for name, value in params.items()})
 
 
 @gradients_tape.inputs
@@ -219,7 +220,7 @@ def _(rng):
     for make, label, (n, n_x, n_h, n_y) in ((core, "a perceptron", (5, 2, 4, 3)), (edge, "one example", (1, 3, 3, 2))):
         params = draw_params(rng, n_x, n_h, n_y)
         x, y = rng.normal(size=(n, n_x)).astype(np.float32), one_hot(rng, n, n_y).astype(np.float32)
-        model, optimizer = Fresh(lambda params=params: _model(params)), Fresh(lambda: keras.optimizers.SGD(0.5))
+        model, optimizer = Factory(lambda params=params: _model(params)), Factory(lambda: keras.optimizers.SGD(0.5))
         yield make(label, model, optimizer, x, y)
 
 

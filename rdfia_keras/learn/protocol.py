@@ -1,8 +1,8 @@
-"""What goes to a child and what comes back; the other side is `child`.
+"""What goes to a worker and what comes back; the other side is `worker`.
 
-Messages to a child are pickles, since it trusts its parent. What comes back is JSON and the bytes of arrays; nothing in
-it is executed. Not `.npy` files: NumPy parses their headers as Python, which Python 3.11 cannot do in two threads at a
-time (https://github.com/python/cpython/issues/106905).
+Messages to a worker are pickles, since it trusts its parent. What comes back is JSON and the bytes of arrays, and
+nothing in it is executed. Not `.npy` files: NumPy parses their headers as Python, which Python 3.11 cannot do in two
+threads at a time (https://github.com/python/cpython/issues/106905).
 """
 
 import io
@@ -10,33 +10,47 @@ import json
 import marshal
 import pickle
 import re
+from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from rdfia_keras.learn.exercise import Exercise, Fresh, Lazy
-from rdfia_keras.learn.grading.child import MOST_IN_TEXT, MOST_NODES
+from rdfia_keras.learn.exercise import Exercise
+from rdfia_keras.learn.worker import MOST_IN_TEXT, MOST_NODES, Deferred, Factory, Opaque
 
-MOST_JSON = 4 << 20
+MOST_JSON = 8 << 20
 
 
 class BadAnswer(Exception):
-    """A child sent something that is no answer; the message says what."""
+    """A worker sent something that is no answer."""
+
+    def __init__(self) -> None:
+        super().__init__("it sends something that is no result")
+
+
+@dataclass(frozen=True)
+class StudentFunction:
+    """Stands for a function of the student's in what is sent to a worker."""
+
+    module: str
+    name: str
 
 
 class Pickler(pickle.Pickler):
-    """Sends functions as their code and the values that it uses: the child has no module of ours to find them in."""
+    """Sends functions as their code and the values that it uses: a worker has no module of ours to find them in."""
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, Exercise):
             value = value.solution
-        if isinstance(value, Lazy):
+        if isinstance(value, StudentFunction):
+            return ("student", value.module, value.name)
+        if isinstance(value, Deferred):
             return ("module", value._name)
         if isinstance(value, ModuleType):
             return ("module", value.__name__)
-        if isinstance(value, Fresh):
-            return ("fresh", value.make)
+        if isinstance(value, Factory):
+            return ("factory", value.make)
         if isinstance(value, FunctionType):
             code = value.__code__
             names = {name: value.__globals__[name] for name in _names(code) if name in value.__globals__}
@@ -54,29 +68,33 @@ def _names(code: Any) -> set[str]:
 
 
 def message(**job: Any) -> bytes:
-    """A message to a child."""
+    """Return a message to a worker."""
     file = io.BytesIO()
     Pickler(file, pickle.HIGHEST_PROTOCOL).dump(job)
     return len(file.getvalue()).to_bytes(4, "big") + file.getvalue()
 
 
-def answer(text: bytes) -> dict[str, Any]:
-    """The JSON of an answer.
+def read_json(text: bytes) -> dict[str, Any]:
+    """Return the JSON of an answer.
 
     Raises:
         BadAnswer: When it is none.
     """
     try:
-        found = json.loads(text)
+        answer = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadAnswer("it sends something that is no result") from error
-    if not isinstance(found, dict):
-        raise BadAnswer("it sends something that is no result")
-    return found
+        raise BadAnswer from error
+    if not isinstance(answer, dict):
+        raise BadAnswer
+    return answer
 
 
-def value(tree: Any, blob: bytes) -> Any:
-    """A result.
+def read_value(tree: Any, blob: bytes) -> Any:
+    """Return a result.
+
+    Args:
+        tree: Its JSON.
+        blob: The bytes of its arrays.
 
     Raises:
         BadAnswer: When it is none.
@@ -84,15 +102,14 @@ def value(tree: Any, blob: bytes) -> Any:
     try:
         return _Decoder(blob).decode(tree)
     except Exception as error:  # What is wrong with it, Python and NumPy say in many ways.
-        raise BadAnswer("it sends something that is no result") from error
+        raise BadAnswer from error
 
 
 class _Decoder:
-    """The reverse of `child.Encoder`, with its limits: a small answer must not become a large result."""
+    """The reverse of `worker.Encoder`, with its limits: a small answer must not become a large result."""
 
     def __init__(self, blob: bytes):
         self._blob, self._read, self._nodes = blob, 0, 0
-        self._kinds: dict[str, type] = {}
 
     def decode(self, tree: dict[str, Any]) -> Any:
         self._nodes += 1
@@ -109,19 +126,11 @@ class _Decoder:
         if kind == "a":
             return self._array(*content)
         if kind == "o":
-            return self._kind(plain(str(content), 80) or "object")()
+            return Opaque(plain(str(content), 80) or "object")
         raise ValueError(kind)
 
-    def _kind(self, name: str) -> type:
-        """A class that is called so. Making one takes long, and a result has few of them."""
-        if name not in self._kinds:
-            if len(self._kinds) == 20:
-                raise ValueError("too many types")
-            self._kinds[name] = type(name, (), {})
-        return self._kinds[name]
-
     def _array(self, begin: int, dtype: str, shape: list[int]) -> np.ndarray:
-        """An array of numbers. Each begins where the one before ends, so that none is sent once and read many times."""
+        """Return an array of numbers; each begins where the one before ends, so that none is read many times."""
         if not re.fullmatch(r"[<>|][biufc]\d{1,2}", dtype):
             raise ValueError(dtype)
         # NumPy refuses a shape that needs more bytes than there are, but takes negative numbers.
@@ -143,5 +152,5 @@ def _scalar(content: Any) -> Any:
 
 
 def plain(text: str, most: int) -> str:
-    """A student's text without control characters, and not too long."""
+    """Return a student's text without control characters, and not too long."""
     return re.sub(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", " ", text)[:most]

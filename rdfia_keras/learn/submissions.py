@@ -1,4 +1,4 @@
-"""Read what a class handed in, without running anything of it: folders, archives and what Moodle makes of them.
+"""Read what students wrote, without running it: files, folders, archives and what Moodle makes of them.
 
 Archives are read in memory, so that nothing in them can be written anywhere; links are not followed.
 """
@@ -16,15 +16,14 @@ import tokenize
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.exercise import Exercise
-from rdfia_keras.learn.exercises import EXERCISES, PARTS
-from rdfia_keras.learn.files import Written, written
-from rdfia_keras.learn.grading.wire import plain
+from rdfia_keras.learn.exercises import PARTS
+from rdfia_keras.learn.protocol import plain
 
 # Of a file, and of a submission: bytes of all its files, the files, and characters of code without notebooks' outputs.
 MOST_BYTES, MOST_IN_ALL, MOST_FILES, MOST_CODE = 4 << 20, 32 << 20, 200, 512 << 10
@@ -53,17 +52,21 @@ class Submission:
     @property
     def digest(self) -> str:
         """Of everything in it."""
-        made = hashlib.sha256(repr((self.student, self.number, self.problems)).encode())
+        digest = hashlib.sha256(repr((self.student, self.number, self.problems)).encode())
         for path, data in self.files:
-            made.update(f"{path}\0{len(data)}\0".encode(errors="replace") + data)
-        return made.hexdigest()
+            digest.update(f"{path}\0{len(data)}\0".encode(errors="replace") + data)
+        return digest.hexdigest()
 
 
 # --- find -------------------------------------------------------------------------------------------------------------
 
+# A path with the file's content, None for a folder, or the reason why it cannot be read.
+Content = bytes | str | None
+Entry = tuple[PurePosixPath, Content]
+
 
 def read_class(where: Path) -> list[Submission]:
-    """The submissions in a folder or an archive, by name.
+    """Return the submissions in a folder or an archive, by name.
 
     A submission is a folder, a file or an archive in it; Moodle's names of folders and files are understood.
 
@@ -72,44 +75,38 @@ def read_class(where: Path) -> list[Submission]:
     """
     if not where.exists():
         raise RdfiaError(f"there is no {where}: give the folder or the archive of submissions")
-    found = list(_in_folder(where)) if where.is_dir() else _in_class_archive(where)
-    by_student: dict[tuple[str, str], dict[str, bytes | str | None]] = {}
-    for path, data in _without_wrapper([one for one in found if not _is_litter(one[0])]):
+    entries = _in_folder(where) if where.is_dir() else _in_class_archive(where)
+    by_student: dict[tuple[str, str], dict[str, Content]] = {}
+    for path, content in _without_wrapper([entry for entry in entries if not _is_litter(entry[0])]):
         top, *below = path.parts
         moodle = _MOODLE.fullmatch(top)
         name, number = (moodle["name"], moodle["number"]) if moodle else (top, "")
-        if not below and not moodle:
-            name = name.removesuffix("".join(_suffixes(top))) if data is not None else name
+        if not below and not moodle and content is not None:
+            name = re.sub(r"(\.tar)?\.[^.]+$", "", name, flags=re.IGNORECASE)
         inner = "/".join(below) or (moodle["rest"] if moodle else "") or top
-        by_student.setdefault((name, number), {})[inner] = data
+        by_student.setdefault((name, number), {})[inner] = content
     if not by_student:
         raise RdfiaError(f"{where} has no submissions: a folder, a .py, a .ipynb or an archive for each student")
-    return _named_apart([_submission(*key, files) for key, files in sorted(by_student.items())])
-
-
-Found = tuple[PurePosixPath, bytes | str | None]
-
-
-def _named_apart(submissions: list[Submission]) -> list[Submission]:
-    """With numbers where only characters that are not shown tell two students apart."""
-    made: dict[tuple[str, str], Submission] = {}
-    for one in submissions:
-        student, count = one.student, 1
-        while (student, one.number) in made:
+    submissions: dict[tuple[str, str], Submission] = {}
+    for key, contents in sorted(by_student.items()):
+        submission = _submission(*key, contents)
+        student, count = submission.student, 1
+        # Only characters that are not shown may tell two students apart.
+        while (student, submission.number) in submissions:
             count += 1
-            student = f"{one.student} ({count})"
-        made[student, one.number] = replace(one, student=student)
-    return list(made.values())
+            student = f"{submission.student} ({count})"
+        submissions[student, submission.number] = replace(submission, student=student)
+    return list(submissions.values())
 
 
-def _in_folder(folder: Path) -> Iterator[Found]:
-    """Files with contents, folders with None, what cannot be read with the reason; what is less deep comes first."""
+def _in_folder(folder: Path) -> Iterator[Entry]:
+    """Yield what is in a folder; what is less deep comes first."""
     todo = deque([(str(folder), PurePosixPath())])
     while todo:
         place, within = todo.popleft()
         try:
             with os.scandir(place) as inside:
-                entries = sorted(inside, key=lambda one: one.name)
+                entries = sorted(inside, key=lambda entry: entry.name)
         except OSError as error:
             yield within, f"it cannot be read: {error.strerror}"
             continue
@@ -134,7 +131,7 @@ def _content(path: Path) -> bytes | str:
         return f"it cannot be read: {error.strerror}"
 
 
-def _in_class_archive(path: Path) -> list[Found]:
+def _in_class_archive(path: Path) -> list[Entry]:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -147,10 +144,10 @@ def _in_class_archive(path: Path) -> list[Found]:
         ) from error
 
 
-def _in_archive(name: str, data: bytes) -> Iterator[Found]:
+def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
     if name.lower().endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in sorted(archive.infolist(), key=lambda one: one.filename.count("/")):
+            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename.count("/")):
                 path = PurePosixPath(entry.filename)
                 if entry.is_dir():
                     yield path, None
@@ -178,10 +175,6 @@ def _too_large() -> str:
     return f"it has more than {MOST_BYTES >> 20} MB"
 
 
-def _suffixes(name: str) -> list[str]:
-    return list(PurePosixPath(name).suffixes[-2 if name.lower().endswith(".tar.gz") else -1 :])
-
-
 def _matters(path: PurePosixPath) -> bool:
     return path.name.lower().endswith((".py", ".ipynb", *_ARCHIVES))
 
@@ -190,23 +183,23 @@ def _is_litter(path: PurePosixPath) -> bool:
     return any(part.startswith((".", "__")) and part != "__init__.py" for part in path.parts) or not path.parts
 
 
-def _without_wrapper(found: list[Found]) -> list[Found]:
-    """Without a folder that holds the whole class, as archives often have one."""
-    tops = {path.parts[0] for path, _ in found}
-    if len(tops) != 1 or _MOODLE.fullmatch(next(iter(tops), "")):
-        return found
-    inner: list[Found] = [(PurePosixPath(*path.parts[1:]), data) for path, data in found if len(path.parts) > 1]
+def _without_wrapper(entries: list[Entry]) -> list[Entry]:
+    """Return entries without a folder that holds the whole class, as archives often have one."""
+    tops = {path.parts[0] for path, _ in entries}
+    if len(tops) != 1 or _MOODLE.fullmatch(tops.pop()):
+        return entries
+    inner: list[Entry] = [(PurePosixPath(*path.parts[1:]), data) for path, data in entries if len(path.parts) > 1]
     students = {
         path.parts[0] for path, data in inner if data is None or len(path.parts) > 1 or _MOODLE.fullmatch(path.parts[0])
     }
-    return inner if len(students) > 1 else found
+    return inner if len(students) > 1 else entries
 
 
-def _submission(name: str, number: str, found: dict[str, bytes | str | None]) -> Submission:
+def _submission(name: str, number: str, contents: dict[str, Content]) -> Submission:
     files: dict[str, bytes] = {}
     problems = []
     size = 0
-    for path, data in _unpacked(found):
+    for path, data in _unpacked(contents):
         if isinstance(data, str):
             problems.append(f"{_label(path)}: {data}.")
         elif len(files) == MOST_FILES or size + len(data) > MOST_IN_ALL:
@@ -215,13 +208,13 @@ def _submission(name: str, number: str, found: dict[str, bytes | str | None]) ->
         else:
             files[path] = data
             size += len(data)
-    made = tuple((_label(path), data) for path, data in sorted(files.items()))
-    return Submission(plain(name, 200).strip() or "?", number, made, tuple(problems))
+    labelled = tuple((_label(path), data) for path, data in sorted(files.items()))
+    return Submission(plain(name, 200).strip() or "?", number, labelled, tuple(problems))
 
 
-def _unpacked(found: dict[str, bytes | str | None]) -> Iterator[tuple[str, bytes | str]]:
-    """Files, those in archives too, and what cannot be read with the reason. Archives in archives are left out."""
-    for path, data in found.items():
+def _unpacked(contents: dict[str, Content]) -> Iterator[tuple[str, bytes | str]]:
+    """Yield files, those in archives too, and what cannot be read. Archives in archives are left out."""
+    for path, data in contents.items():
         if not isinstance(data, bytes) or not path.lower().endswith(_ARCHIVES):
             if data is not None:
                 yield path, data
@@ -238,11 +231,24 @@ def _unpacked(found: dict[str, bytes | str | None]) -> Iterator[tuple[str, bytes
 
 
 def _label(path: str) -> str:
-    """A path as it is told, of which names of files with control characters make nothing else."""
+    """Return a path to print, whatever characters it has."""
     return plain(path, len(path))[-150:]
 
 
 # --- read -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FunctionText:
+    """What a file says of a function, without running it.
+
+    Attributes:
+        digest: Of its code; comments and layout do not count.
+        filled_in: Whether it is more than the skeleton.
+    """
+
+    digest: str
+    filled_in: bool
 
 
 @dataclass
@@ -256,45 +262,135 @@ class Module:
         problems: What of it is not Python, a sentence each.
         functions: What the text says of each function.
         nodes: Definitions by name.
-        imports: Names with the library that they are from.
+        imports: Names of modules that it imports, anywhere.
+        stars: Names of modules from which it imports everything.
     """
 
     name: str
     file: str
     pieces: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    functions: dict[str, Written] = field(default_factory=dict)
-    nodes: dict[str, ast.stmt] = field(default_factory=dict)
-    imports: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, FunctionText] = field(default_factory=dict)
+    nodes: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
+    stars: set[str] = field(default_factory=set)
+
+    def has(self, function: str) -> bool:
+        """Return whether a function is there and more than the skeleton."""
+        return function in self.functions and self.functions[function].filled_in
+
+    def add(self, name: str, text: str) -> None:
+        """Add a piece, or why it is no Python to the problems."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
+                text = _without_magic(text) if self.file.lower().endswith(".ipynb") else text
+                tree = ast.parse(text)
+            functions, modules, stars = _functions(tree), *_imports(tree)
+        except SyntaxError as error:
+            self.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
+            return
+        except (ValueError, RecursionError, MemoryError):
+            self.problems.append(f"{name} is no Python that can be read.")
+            return
+        self.pieces.append((name, text))
+        self.functions |= functions
+        self.nodes |= {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        self.imports |= modules
+        self.stars |= stars
+
+
+def _functions(tree: ast.Module) -> dict[str, FunctionText]:
+    """Return the names that could be functions."""
+    functions: dict[str, FunctionText] = {}
+    for node in tree.body:
+        names: list[str] = []
+        body: list[ast.stmt] = [node]
+        if isinstance(node, ast.FunctionDef):
+            names = [node.name]
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            names = [node.target.id]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.asname or alias.name for alias in node.names]
+        if names:
+            digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
+            functions |= {name: FunctionText(digest, not _raises_not_implemented(body)) for name in names}
+    return functions
+
+
+def _raises_not_implemented(body: list[ast.stmt]) -> bool:
+    if len(body) != 1 or not isinstance(body[0], ast.Raise):
+        return False
+    raised = body[0].exc.func if isinstance(body[0].exc, ast.Call) else body[0].exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def _imports(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """Return the modules that a file imports, and those of `from module import *`."""
+    nodes = list(ast.walk(tree))
+    plain_imports = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    stars = {str(node.module) for node in froms if node.names[0].name == "*"}
+    return plain_imports | {str(node.module) for node in froms}, stars
 
 
 def modules(submission: Submission) -> list[Module]:
-    """The files of a submission; those that are not called after a part come first, since others may import them.
+    """Return the files of a submission as modules; those that are not called after a part come first.
 
     Each has a name of its own: where two files share one, that of the file that is less deep has no number.
     """
-    made: list[Module] = []
-    left = MOST_CODE
-    for path, data in sorted(submission.files, key=lambda one: one[0].count("/")):
+    files: list[Module] = []
+    rest = MOST_CODE
+    for path, data in sorted(submission.files, key=lambda file: file[0].count("/")):
         stem = re.sub(r"\W", "_", PurePosixPath(path).stem)
         name, count = stem, 1
-        while name in {one.name for one in made}:
+        while name in {module.name for module in files}:
             count += 1
             name = f"{stem}_{count}"
         module = Module(name, path)
         for piece, text in _pieces(module, data):
-            left -= len(text)
-            if left < 0:
+            rest -= len(text)
+            if rest < 0:
                 module.problems.append(f"{piece} is not read: all files have more than {MOST_CODE >> 10} kB of code.")
                 break
-            _add(module, piece, text)
-        made.append(module)
+            module.add(piece, text)
+        files.append(module)
+    by_name = {module.name: module for module in files}
+    for module in files:
+        for star in module.stars & by_name.keys():
+            module.functions = {**by_name[star].functions, **module.functions}
     parts = list(PARTS)
-    return sorted(made[::-1], key=lambda one: parts.index(one.name) if one.name in parts else -1)
+    return sorted(files[::-1], key=lambda module: parts.index(module.name) if module.name in parts else -1)
+
+
+def read_files(paths: Sequence[Path]) -> list[Module]:
+    """Return a student's files, and the files beside and below them that they import, as modules.
+
+    Raises:
+        RdfiaError: When one cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    todo = [(path, path.name) for path in paths]
+    while todo:
+        path, name = todo.pop()
+        try:
+            files[name] = path.read_bytes()
+        except OSError as error:
+            raise RdfiaError(f"cannot read {path}: {error.strerror}") from error
+        (module,) = modules(Submission("", "", ((name, files[name]),)))
+        for imported in module.imports:
+            inner = f"{imported.replace('.', '/')}.py"
+            for folder in {path.parent, paths[0].parent}:
+                if inner not in files and (folder / inner).is_file():
+                    todo.append((folder / inner, inner))
+    return modules(Submission("", "", tuple(files.items())))
 
 
 def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
-    """Names and texts of what is in a file; what cannot be read is added to the module's problems."""
+    """Return names and texts of what is in a file; what cannot be read is added to the module's problems."""
     notebook = module.file.lower().endswith(".ipynb")
     try:
         return _cells(module.file, data) if notebook else [(module.file, _decoded(data))]
@@ -302,26 +398,6 @@ def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
         kind = "a notebook" if notebook else "Python in UTF-8"
         module.problems.append(f"{module.file} is not {kind}: it cannot be read.")
         return []
-
-
-def _add(module: Module, name: str, text: str) -> None:
-    """Add a piece to a module, or why it is no Python to its problems."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
-            text = _without_magic(text) if module.file.lower().endswith(".ipynb") else text
-            tree = ast.parse(text)
-        found, nodes, imports = written(tree), _nodes(tree), _imports(tree)
-    except SyntaxError as error:
-        module.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
-        return
-    except (ValueError, RecursionError, MemoryError):
-        module.problems.append(f"{name} is no Python that can be read.")
-        return
-    module.pieces.append((name, text))
-    module.functions |= found
-    module.nodes |= nodes
-    module.imports |= imports
 
 
 def _decoded(data: bytes) -> str:
@@ -332,7 +408,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _cells(path: str, data: bytes) -> list[tuple[str, str]]:
-    """The code cells of a notebook, with their numbers among all cells."""
+    """Return the code cells of a notebook, with their numbers among all cells."""
     pieces = []
     for number, cell in enumerate(json.loads(data.decode("utf-8-sig"))["cells"], 1):
         if cell["cell_type"] == "code":
@@ -343,7 +419,7 @@ def _cells(path: str, data: bytes) -> list[tuple[str, str]]:
 
 
 def _without_magic(text: str) -> str:
-    """A cell without !commands and %magics; lines keep their numbers."""
+    """Return a cell without !commands and %magics; lines keep their numbers."""
     try:
         ast.parse(text)
         return text
@@ -358,84 +434,38 @@ def _without_magic(text: str) -> str:
     return magic.sub(r"\1pass", text)
 
 
-def _nodes(tree: ast.Module) -> dict[str, ast.stmt]:
-    found: dict[str, ast.stmt] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Assign):
-            found |= {target.id: node for target in node.targets if isinstance(target, ast.Name)}
-    return found
-
-
-def _imports(tree: ast.AST) -> dict[str, str]:
-    """Names with the library that they are from."""
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found[alias.asname or alias.name.partition(".")[0]] = alias.name.partition(".")[0]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {alias.asname or alias.name: node.module.partition(".")[0] for alias in node.names}
-    return found
-
-
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
-    """The file with an exercise's function: the one called after its part, else the last that has it, filled in."""
-    having = [one for one in files if exercise.name in one.functions]
-    filled = [one for one in having if one.functions[exercise.name].filled_in]
-    own = [one for one in filled if one.name == exercise.part]
-    return (own or filled or having or [None])[-1]  # type: ignore[list-item]
-
-
-def used_library(name: str, module: Module, forbidden: frozenset[str]) -> str:
-    """A forbidden library that a function uses, itself or through others of its file, or nothing."""
-    seen, todo = set(), [name]
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if module.imports.get(name) in forbidden:
-            return module.imports[name]
-        if node := module.nodes.get(name):
-            inside = _imports(node)
-            if found := sorted(forbidden.intersection(inside.values())):
-                return found[0]
-            todo += [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)]
-    return ""
+    """Return the file with an exercise's function: the one called after its part, or the last with it filled in."""
+    having = [file for file in files if exercise.name in file.functions]
+    filled = [file for file in having if file.has(exercise.name)]
+    named = [file for file in filled if file.name == exercise.part]
+    return (named or filled or having or [None])[-1]  # type: ignore[list-item]
 
 
 def is_copy(exercise: Exercise, module: Module) -> bool:
-    """Whether a function equals our solution but for names, comments and layout.
+    """Return whether a function equals our solution but for names, comments and layout.
 
     Solutions of a single short statement are not looked at: many students write those alike.
     """
     node = module.nodes.get(exercise.name)
-    if not isinstance(node, ast.FunctionDef):
-        return False
-    ours = ast.parse(exercise.source).body[0]
-    assert isinstance(ours, ast.FunctionDef)
+    solution = ast.parse(exercise.source).body[0]
+    assert isinstance(solution, ast.FunctionDef)
     try:
-        return sum(1 for _ in ast.walk(ours)) >= 90 and _normal(node) == _normal(ours)
-    except RecursionError:  # Ours is not nested so deeply.
+        is_long = sum(1 for _ in ast.walk(solution)) >= 90
+        return node is not None and is_long and _normal(node) == _normal(solution)
+    except RecursionError:  # The solution is not nested so deeply.
         return False
 
 
 def _normal(function: ast.FunctionDef) -> str:
-    """A function's code with its names numbered in order of appearance, and without docstring and annotations."""
+    """Return a function's code with its names numbered in order of appearance, without docstring and annotations."""
     function = copy.deepcopy(function)
-    made = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
+    body = ast.Module(function.body[1:] if ast.get_docstring(function) is not None else function.body, [])
     numbers: dict[str, str] = {}
-    for one in [function.args, *made.body]:
-        for node in ast.walk(one):
+    for part in [function.args, *body.body]:
+        for node in ast.walk(part):
             if isinstance(node, ast.arg):
                 node.arg, node.annotation = numbers.setdefault(node.arg, f"name{len(numbers)}"), None
             elif isinstance(node, ast.Name):
                 node.id = numbers.setdefault(node.id, f"name{len(numbers)}")
-    return ast.dump(made)
-
-
-def all_exercises() -> list[Exercise]:
-    """In the order of the homework."""
-    return list(EXERCISES.values())
+    return ast.dump(body)

@@ -1,0 +1,52 @@
+"""`rdfia learn play`: the playground with the weights that a student's functions train."""
+
+from dataclasses import replace
+
+from rdfia_keras.commands._options import OpenPage, command
+from rdfia_keras.commands.learn_run import (
+    FOLDER,
+    BatchSize,
+    Epochs,
+    Hidden,
+    Lr,
+    MlpFile,
+    TrainingSeed,
+    divergence,
+    function_lines,
+    make_problem,
+    shorten,
+    write_weights,
+)
+from rdfia_keras.commands.playground import check_settings, playground
+from rdfia_keras.config import MlpConfig, RunOptions
+from rdfia_keras.result import Result
+
+
+@command(options=("out", "data_dir", "quick"), examples=("rdfia learn play --open",))
+def play(
+    options: RunOptions,
+    file: MlpFile = None,
+    lr: Lr = MlpConfig.lr,
+    batch_size: BatchSize = MlpConfig.batch_size,
+    hidden_units: Hidden = MlpConfig.hidden_units,
+    epochs: Epochs = 150,
+    seed: TrainingSeed = 0,
+    open_page: OpenPage = False,
+) -> Result:
+    """Write the playground with the weights that your functions train."""
+    from rdfia_keras.data import load_vectors
+    from rdfia_keras.learn.student import perceptron_file, train_file
+    from rdfia_keras.runs.files import make_folder
+
+    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
+    config = shorten(config, options)
+    check_settings(config)
+    data = load_vectors(config.dataset, options.data_dir)
+    training = train_file(perceptron_file(file), make_problem(config, data))
+    folder = make_folder(options.out / FOLDER)
+    weights = write_weights(training.result.weights, folder)
+    page = playground(replace(config, init=str(weights)), replace(options, out=folder), open_page)
+    trained = len(training.result.history)
+    after = f"The page begins from your weights after {trained} epoch{'s' * (trained != 1)}."
+    lines = [*function_lines(training), *divergence(training.result), after]
+    return replace(page, lines=lines, paths=[weights, *page.paths], quick=options.quick)

@@ -1,0 +1,128 @@
+"""Compare a result with the expected one, and say in a clause where they differ."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rdfia_keras.learn.worker import describe
+
+# Relative to an entry, and to the largest entry of its array: float32 passes.
+TOLERANCE = 2e-4
+
+
+class NamedResults(tuple):
+    """Several results with their names."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[Any], names: tuple[str, ...]) -> "NamedResults":
+        results = cls(values)
+        results.names = names
+        return results
+
+
+def difference(expected: Any, actual: Any, name: str = "the result", values: bool = True) -> str:
+    """Return the first difference of two results as a clause, or nothing where they agree.
+
+    Args:
+        expected: Arrays, numbers, texts; a dict or `NamedResults` of them.
+        actual: Anything.
+        name: What the clause calls it.
+        values: Whether the numbers count, too; without, only their names, shapes and types do.
+    """
+    if actual is None:
+        return f"{name} is None" + (" (is a return missing?)" if name == "the result" else "")
+    if isinstance(expected, dict):
+        return _dict_difference(expected, actual, name, values)
+    if isinstance(expected, NamedResults):
+        return _tuple_difference(expected, actual, values)
+    if isinstance(expected, str):
+        same = isinstance(actual, str) and actual == expected
+        return (
+            "" if same else f"{name}: {actual if isinstance(actual, str) else describe(actual)}; expected: {expected}"
+        )
+    return _array_difference(np.asarray(expected), actual, name, values)
+
+
+def _dict_difference(expected: Mapping[str, Any], actual: Any, name: str, values: bool) -> str:
+    names = ", ".join(map(str, expected))
+    if not isinstance(actual, Mapping):
+        return f"{name} is {describe(actual)}; expected a dict with {names}"
+    for key, value in expected.items():
+        if key not in actual:
+            return f"{name} has no key {key!r}; expected a dict with {names}"
+        if clause := difference(value, actual[key], key, values):
+            return clause
+    more = [str(key) for key in actual if key not in expected]
+    others = f" and {len(more) - 5} more" if len(more) > 5 else ""
+    return f"{name} also has {', '.join(more[:5])}{others}; expected only {names}" if more else ""
+
+
+def _tuple_difference(expected: NamedResults, actual: Any, values: bool) -> str:
+    if not isinstance(actual, tuple | list) or len(actual) != len(expected):
+        count = f"{len(actual)} values" if isinstance(actual, tuple | list) else describe(actual)
+        return f"the result is {count}; expected {len(expected)} values: {', '.join(expected.names)}"
+    for name, value, other in zip(expected.names, expected, actual, strict=True):
+        if clause := difference(value, other, name, values):
+            return clause
+    return ""
+
+
+def _array_difference(expected: np.ndarray, actual: Any, name: str, values: bool = True) -> str:
+    try:
+        array = np.asarray(actual)
+    except Exception:
+        return f"{name} is {describe(actual)}; expected an array of shape {expected.shape}"
+    if array.dtype.kind not in "biufc":
+        return f"{name} is {describe(actual)}; expected numbers of shape {expected.shape}"
+    if array.shape != expected.shape:
+        return f"{name} has shape {array.shape}; expected {expected.shape}"
+    if array.dtype.kind == "c":
+        return f"{name} has complex numbers (dtype {array.dtype}); expected real ones"
+    if array.dtype == np.float16:
+        return f"{name} has dtype float16, which keeps only three digits; use float64"
+    dtype = array.dtype
+    with np.errstate(over="ignore"):
+        expected, array = expected.astype(float), array.astype(float)
+    bad = ~_close(expected, array)
+    if not values or not bad.any():
+        return ""
+    entry = tuple(int(i) for i in np.argwhere(bad)[0])
+    place = f"{name.removeprefix('the ')}{list(entry)}" if entry else name
+    clause = f"{place} is {number(array[entry])}; expected {number(expected[entry])}"
+    if dtype.kind in "biu" and 0 < abs(array[entry] - expected[entry]) < 1:
+        clause += f" (yours has dtype {dtype}, which keeps no fractions)"
+    return clause
+
+
+def _close(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    finite = np.abs(expected[np.isfinite(expected)])
+    scale = finite.max() if finite.size else 0.0
+    with np.errstate(all="ignore"):
+        near = np.abs(expected - actual) <= TOLERANCE * (np.abs(expected) + 0.1 * scale) + 1e-12
+    return near | (expected == actual) | (np.isnan(expected) & np.isnan(actual))
+
+
+def number(value: float) -> str:
+    """Return a number for people."""
+    if math.isnan(value):
+        return "NaN"
+    whole = math.isfinite(value) and value == round(value) and abs(value) < 1e15
+    return str(round(value)) if whole else f"{value:.6g}"
+
+
+def equal(first: Any, second: Any) -> bool:
+    """Return whether two results are equal, whatever they are."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(equal(value, second[key]) for key, value in first.items())
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(equal, first, second))
+    if first is None or second is None or isinstance(first, str) or isinstance(second, str):
+        return type(first) is type(second) and first == second
+    try:
+        return not _array_difference(np.asarray(first), second, "")
+    except Exception:
+        return False

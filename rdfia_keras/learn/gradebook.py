@@ -1,0 +1,228 @@
+"""Grade a class: the results of a submission are kept, so that only what changed is run again."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Target, Verdict
+from rdfia_keras.learn.exercise import VERSION, Exercise
+from rdfia_keras.learn.exercises import EXERCISES
+from rdfia_keras.learn.protocol import plain
+from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.submissions import Module, Submission, home_of, is_copy, modules
+from rdfia_keras.runs.files import write_atomic
+
+RESULTS = ".rdfia-grades"
+
+
+@dataclass(frozen=True)
+class GradedSubmission:
+    """What came of a submission.
+
+    Attributes:
+        student, number, digest: See `Submission`.
+        verdicts: On every exercise, in order.
+        problems: What of it could not be read or run, a sentence each.
+        copies: Exercises whose function equals our solution but for names.
+    """
+
+    student: str
+    number: str
+    digest: str
+    verdicts: tuple[Verdict, ...]
+    problems: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+
+
+def grade_submission(submission: Submission, checker: Checker) -> GradedSubmission:
+    """Grade all exercises of a submission.
+
+    Raises:
+        RdfiaError: When its functions cannot be run.
+    """
+    with checker.judging:
+        files = modules(submission)
+        homes = [(exercise, home_of(exercise, files)) for exercise in EXERCISES.values()]
+        copies = [exercise.name for exercise, home in homes if home and is_copy(exercise, home)]
+    problems = [*submission.problems, *(problem for file in files for problem in file.problems)]
+    if not files:
+        problems.append("There is no .py or .ipynb file in it.")
+    verdicts, more = checker.check(files, [_target(exercise, home, files) for exercise, home in homes])
+    problems += [problem for problem in more if problem.startswith("While")]
+    return GradedSubmission(
+        submission.student, submission.number, submission.digest, tuple(verdicts), tuple(problems), tuple(copies)
+    )
+
+
+def _target(exercise: Exercise, home: Module | None, files: Sequence[Module]) -> Target:
+    """Return an exercise with its file; without one it is not written, or in a file that is no Python."""
+    if home:
+        return exercise, home
+    broken = [problem for file in files if file.name == exercise.part or not file.pieces for problem in file.problems]
+    return exercise, Verdict(exercise.name, WRONG if broken else UNWRITTEN, tuple(broken))
+
+
+def grade_class(
+    submissions: Sequence[Submission],
+    folder: Path,
+    *,
+    seed: int,
+    isolated: bool = True,
+    limits: Limits | None = None,
+    report: Callable[[GradedSubmission, int, int], None] = lambda graded, number, of: None,
+) -> list[GradedSubmission]:
+    """Grade submissions, a few at a time.
+
+    A submission on which the checker itself fails has everything wrong and says so; it is run again the next time.
+
+    Args:
+        submissions: In any order; the result has the same.
+        folder: Where the results are kept. A submission that has not changed since is not run again.
+        seed: Decides the inputs.
+        isolated: Whether submissions are locked in.
+        limits: How long each may take.
+        report: Called after each submission that was run, with its number and how many are to be run.
+
+    Raises:
+        RdfiaError: When isolation is asked for and does not work here, or the folder cannot be written.
+    """
+    limits = limits or Limits()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RdfiaError(f"cannot make {folder}: {error.strerror}; choose another --out") from error
+    files = [folder / f"{_key(submission, seed, isolated, limits)}.json" for submission in submissions]
+    results = [_read(file) for file in files]
+    todo = [i for i, graded in enumerate(results) if graded is None]
+    if not todo:
+        return [graded for graded in results if graded]
+    workers = Workers(isolated, hidden=True)
+    checker = Checker(workers, seed, limits)
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+
+    def run(i: int) -> GradedSubmission:
+        try:
+            graded = grade_submission(submissions[i], checker)
+        except RdfiaError:
+            raise
+        except Exception as error:
+            return _not_judged(submissions[i], error)
+        if not workers.closed:
+            write_atomic(files[i], json.dumps(asdict(graded)).encode())
+        return graded
+
+    try:
+        for number, (i, graded) in enumerate(zip(todo, pool.map(run, todo), strict=True), 1):
+            results[i] = graded
+            report(graded, number, len(todo))
+    finally:
+        # In this order: after Ctrl-C nobody waits for the submissions that run.
+        workers.close()
+        pool.shutdown(cancel_futures=True)
+    return [graded for graded in results if graded]
+
+
+def _not_judged(submission: Submission, error: Exception) -> GradedSubmission:
+    why = plain(f"{type(error).__name__}: {error}", 200)
+    problem = f"It could not be judged ({why}): look at it yourself, and please report this."
+    verdicts = tuple(Verdict(name, WRONG, ("It could not be judged.",)) for name in EXERCISES)
+    problems = (*submission.problems, problem)
+    return GradedSubmission(submission.student, submission.number, submission.digest, verdicts, problems)
+
+
+def _key(submission: Submission, seed: int, isolated: bool, limits: Limits) -> str:
+    """Return a text that changes with whatever the verdicts on a submission depend on."""
+    exercises = "".join(exercise.source for exercise in EXERCISES.values())
+    facts = (submission.digest, seed, isolated, asdict(limits), VERSION, exercises)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _read(file: Path) -> GradedSubmission | None:
+    """Return what is kept of a submission; nothing where it cannot be read."""
+    try:
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        values["verdicts"] = [Verdict.from_dict(verdict) for verdict in values["verdicts"]]
+        fields: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return GradedSubmission(**fields)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+# --- overview ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExerciseOverview:
+    """How a class did in one exercise.
+
+    Attributes:
+        name: The exercise.
+        right, wrong, unwritten: Numbers of students.
+        causes: The likely causes, with how many students have each, the most common first.
+    """
+
+    name: str
+    right: int
+    wrong: int
+    unwritten: int
+    causes: tuple[tuple[str, int], ...]
+
+
+def overview(class_: Sequence[GradedSubmission]) -> list[ExerciseOverview]:
+    """Return how a class did in each exercise, in order."""
+    rows = []
+    for number, name in enumerate(EXERCISES):
+        verdicts = [graded.verdicts[number] for graded in class_]
+        statuses = Counter(verdict.status for verdict in verdicts)
+        causes = Counter(cause for verdict in verdicts for cause in verdict.causes)
+        counts = (statuses[RIGHT], statuses[WRONG], statuses[UNWRITTEN])
+        rows.append(ExerciseOverview(name, *counts, tuple(causes.most_common())))
+    return rows
+
+
+def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], most: float, picture: str) -> str:
+    """Return a page for the teacher: the picture, which exercise most fail, which mistake is most common.
+
+    Args:
+        class_: The graded submissions.
+        totals: Their points.
+        most: What the points could be.
+        picture: Where the picture is, from the page.
+    """
+    from html import escape
+
+    rows = overview(class_)
+    hardest = max(rows, key=lambda row: row.wrong)
+    common = max(((count, row.name, cause) for row in rows for cause, count in row.causes[:1]), default=None)
+    mean = sum(totals) / len(totals)
+    lines = [f"{len(class_)} submissions, {mean:.1f} of {most:g} points on average."]
+    if hardest.wrong:
+        lines.append(f"Most often wrong: {hardest.name}, by {hardest.wrong}.")
+    if common:
+        lines.append(f"Most common mistake, by {common[0]}, in {common[1]}: {common[2]}")
+    table = "".join(
+        f"<tr><th scope=row>{escape(row.name)}<td>{row.right}<td>{row.wrong}<td>{row.unwritten}"
+        f"<td>{escape(f'{row.causes[0][0]} ({row.causes[0][1]})') if row.causes else ''}"
+        for row in rows
+    )
+    copies = [f"<li>{escape(graded.student)}: {', '.join(graded.copies)}" for graded in class_ if graded.copies]
+    equal = f"<h2>Equal to our solution but for names</h2><ul>{''.join(copies)}</ul>" if copies else ""
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'
+        '<meta name="viewport" content="width=device-width"><style>body{font:16px/1.5 system-ui,sans-serif;'
+        "max-width:60rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}table{border-collapse:collapse}"
+        "td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ccc;vertical-align:top}</style>"
+        f"<main><h1>The class</h1>{''.join(f'<p>{escape(line)}</p>' for line in lines)}"
+        f'<img src="{escape(picture)}" alt="Students who have each exercise right, wrong and not written; the table '
+        'below has the numbers">'
+        "<table><tr><th scope=col>exercise<th scope=col>right<th scope=col>wrong<th scope=col>not written"
+        f"<th scope=col>most common cause</tr>{table}</table>{equal}</main></html>\n"
+    )

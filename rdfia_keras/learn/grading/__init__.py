@@ -1,1 +1,0 @@
-"""Grade the submissions of a class: each in a process that cannot harm anybody, judged in another."""

@@ -1,0 +1,247 @@
+"""A student's folder: find the files, check them, train with them, and remember what was right."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn.checker import UNWRITTEN, Checker, Target, Verdict
+from rdfia_keras.learn.exercise import VERSION, Exercise
+from rdfia_keras.learn.exercises import EXERCISES, PARTS, find, of_part
+from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.submissions import Module, read_files
+from rdfia_keras.learn.trainer import PART, Problem, TrainingResult, train_in_worker
+from rdfia_keras.runs.files import to_json, write_atomic
+
+FOLDER = Path("homework")
+PROGRESS = ".rdfia-learn.json"
+LIMITS = Limits()
+
+
+# --- find -------------------------------------------------------------------------------------------------------------
+
+
+def student_files(where: Path | None) -> list[Path]:
+    """Return the files to check: the one that is named, or those in a folder that are called after a part.
+
+    Args:
+        where: A file or a folder; None looks here and then in homework/.
+
+    Raises:
+        RdfiaError: When there is none.
+    """
+    if where is not None and where.is_file():
+        return [where]
+    for folder in (where,) if where else (Path(), FOLDER):
+        if files := [folder / f"{part}.py" for part in PARTS if (folder / f"{part}.py").is_file()]:
+            return files
+    if where is not None and not where.exists():
+        raise RdfiaError(f"there is no {where}: rdfia learn start writes the files with the functions to fill in")
+    names = ", ".join(f"{part}.py" for part in PARTS)
+    raise RdfiaError(f"no exercises in {where or 'this folder or in homework/'} ({names}): run rdfia learn start first")
+
+
+def perceptron_file(where: Path | None) -> Path:
+    """Return the file with the perceptron's functions: the one that is named, or the one in a folder.
+
+    Args:
+        where: See `student_files`.
+
+    Raises:
+        RdfiaError: When there is none.
+    """
+    files = student_files(where)
+    for file in files:
+        if file.stem == PART or any(exercise.name in _module(file).functions for exercise in of_part(PART)):
+            return file
+    raise RdfiaError(
+        f"{files[0]} has none of the perceptron's functions: name mlp.py, which rdfia learn start mlp writes"
+    )
+
+
+def folder_of(where: Path | None) -> Path:
+    """Return the folder of the student's files: the one that is named, else this one if it has some, else homework/."""
+    if where is not None:
+        return where
+    return Path() if any(Path(f"{part}.py").is_file() for part in PARTS) else FOLDER
+
+
+def _module(file: Path) -> Module:
+    """Return a file as a module, without those beside it."""
+    return next(module for module in read_files([file]) if module.file == file.name)
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """What came of a file.
+
+    Attributes:
+        file: The file.
+        verdicts: On its exercises, in order.
+        problem: Why it cannot be checked, or nothing.
+        functions: Digests of its functions, by name.
+    """
+
+    file: Path
+    verdicts: tuple[Verdict, ...]
+    problem: str
+    functions: dict[str, str]
+
+
+@contextmanager
+def _checker(seed: int, workers: Workers | None = None) -> Iterator[Checker]:
+    workers = workers or Workers()
+    try:
+        yield Checker(workers, seed, LIMITS)
+    finally:
+        workers.close()
+
+
+def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) -> tuple[list[CheckedFile], list[str]]:
+    """Check the exercises in files: those of the part that a file is called after, and all others that it defines.
+
+    Args:
+        files: Python files or notebooks in one folder.
+        only: Names of exercises; all where empty.
+        seed: Decides the inputs.
+
+    Returns:
+        What came of each file that has any of them, and what in the files failed while they were imported.
+
+    Raises:
+        RdfiaError: When a name of `only` is no exercise, or in none of the files.
+    """
+    for name in only:
+        find(name)
+    modules = read_files(files)
+    by_file = {file: next(module for module in modules if module.file == file.name) for file in files}
+    targets: list[Target] = []
+    for module in by_file.values():
+        for exercise in EXERCISES.values():
+            is_there = exercise.name in module.functions
+            if (is_there or (exercise.part == module.name and not module.problems)) and exercise.name in (
+                only or EXERCISES
+            ):
+                targets.append((exercise, module))
+    broken = [module for module in by_file.values() if module.problems]
+    missing = [name for name in only if name not in {exercise.name for exercise, _ in targets}]
+    if missing and not broken:
+        raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
+    with _checker(seed) as checker:
+        verdicts, notes = checker.check(modules, targets)
+    checked = []
+    for file, module in by_file.items():
+        own = tuple(verdict for verdict, (_, place) in zip(verdicts, targets, strict=True) if place is module)
+        digests = {name: function.digest for name, function in module.functions.items()}
+        if own or module.problems:
+            checked.append(CheckedFile(file, own, " ".join(module.problems), digests))
+    return checked, notes
+
+
+def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:
+    """Check a function that cells of a notebook define.
+
+    Args:
+        name: The exercise.
+        cells: Their texts, in the order in which they ran.
+        seed: Decides the inputs.
+
+    Raises:
+        RdfiaError: When there is no such exercise, or none of the cells defines it.
+    """
+    exercise, module = find(name), Module("notebook", "this notebook.ipynb")
+    for number, text in enumerate(cells):
+        module.add(f"cell {number}", text)
+    if name not in module.functions:
+        raise RdfiaError(f"no cell that ran defines {name}: run its cell first")
+    with _checker(seed) as checker:
+        (verdict,), _ = checker.check([module], [(exercise, module)])
+    return verdict
+
+
+# --- train ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StudentTraining:
+    """A training with the student's functions.
+
+    Attributes:
+        result: What came of it.
+        verdicts: On the functions that are the student's.
+    """
+
+    result: TrainingResult
+    verdicts: tuple[Verdict, ...]
+
+
+def train_file(file: Path, problem: Problem) -> StudentTraining:
+    """Train with the functions of a file, and with our solutions of those that are not written yet.
+
+    Raises:
+        RdfiaError: When the file cannot be imported, or one of its functions cannot be used.
+    """
+    modules = read_files([file])
+    module = next(module for module in modules if module.file == file.name)
+    if module.problems:
+        raise RdfiaError(module.problems[0])
+    names = [exercise.name for exercise in of_part(PART) if module.has(exercise.name)]
+    workers = Workers()
+    with _checker(0, workers) as checker:
+        result = train_in_worker(workers, modules, module.name, names, problem, LIMITS)
+        verdicts, _ = checker.check(modules, [(find(name), module) for name in names])
+    return StudentTraining(result, tuple(verdicts))
+
+
+# --- progress ---------------------------------------------------------------------------------------------------------
+
+
+def remember(checked: CheckedFile) -> None:
+    """Keep the verdicts on a file beside it, each with the code that it is about.
+
+    Raises:
+        RdfiaError: When the folder cannot be written.
+    """
+    path = checked.file.parent / PROGRESS
+    progress = _read_progress(path)
+    for verdict in checked.verdicts:
+        if verdict.status != UNWRITTEN and verdict.name in checked.functions:
+            digest = checked.functions[verdict.name]
+            progress[verdict.name] = {"status": verdict.status, "digest": digest, "version": VERSION}
+    write_atomic(path, to_json(progress).encode())
+
+
+def _read_progress(path: Path) -> dict[str, Any]:
+    try:
+        progress = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return progress if isinstance(progress, dict) else {}
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    """Return for each exercise what is known of it in a folder, without running anything."""
+    progress = _read_progress(folder / PROGRESS)
+    modules = {part: _module(file) for part in PARTS if (file := folder / f"{part}.py").is_file()}
+    return {
+        exercise.name: _status(exercise, modules.get(exercise.part), progress.get(exercise.name))
+        for exercise in EXERCISES.values()
+    }
+
+
+def _status(exercise: Exercise, module: Module | None, before: Any) -> str:
+    if module is None:
+        return "no file yet"
+    if not module.has(exercise.name):
+        return UNWRITTEN
+    if not isinstance(before, dict) or before.get("version") != VERSION:
+        return "not checked yet"
+    same_code = before.get("digest") == module.functions[exercise.name].digest
+    return str(before.get("status")) if same_code else "changed since its check"

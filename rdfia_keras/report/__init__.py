@@ -1,1 +1,0 @@
-"""What is made of records: tables, figures, explanations. Nothing here trains."""

@@ -1,1 +1,0 @@
-"""What each homework section does: load, build, train, record, draw. Only here training and plots meet."""

@@ -1,0 +1,201 @@
+"""`rdfia learn check` says right exactly where `rdfia learn grade` gives full points: the same worker, the same judge.
+
+Many files are checked in one worker each way, since none of them changes what another sees.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import right_solutions
+
+from rdfia_keras.learn import gradebook, sheet, student
+from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker
+from rdfia_keras.learn.exercises import EXERCISES
+from rdfia_keras.learn.sandbox import Workers
+from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.submissions import Submission, modules
+
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
+
+NUMPY = [exercise for exercise in EXERCISES.values() if not exercise.uses_keras]
+LONG = Limits(submission=600.0)
+
+
+def both(files, exercises):
+    """The verdicts on all these functions in all files, as `check` and as `grade` get them."""
+    targets = [(exercise, file) for file in files for exercise in exercises if exercise.name in file.functions]
+    verdicts = []
+    for settings in ({}, {"isolated": True}):
+        workers = Workers(**settings)
+        try:
+            verdicts.append(Checker(workers, 3, LONG).check(files, targets)[0])
+        finally:
+            workers.close()
+    checked, graded = verdicts
+    assert checked == graded
+    assert [sheet.share(verdict) == 1 for verdict in graded] == [verdict.status == RIGHT for verdict in checked]
+    return list(zip(targets, checked, strict=True))
+
+
+def module(name, text):
+    (made,) = modules(Submission("", "", ((name, text.encode()),)))
+    assert not made.problems, made.problems
+    return made
+
+
+def test_every_right_solution_is_right_and_every_mistake_wrong_in_both():
+    text = Path(right_solutions.__file__).read_text(encoding="utf-8").partition("# --- the ways")[0]
+    names = [name for name in vars(right_solutions) if "__" in name.strip("_")]
+    files = []
+    for number in range(3):
+        ways = [[name for name in names if name.partition("__")[0] == one.name][number] for one in NUMPY]
+        aliases = "".join(f"{way.partition('__')[0]} = {way}\n" for way in ways)
+        files.append(module(f"way_{number}.py", text + aliases))
+    for number in range(max(len(one.mistakes) for one in NUMPY)):
+        wrong = [one.wrong_source(one.mistakes[number]) for one in NUMPY if number < len(one.mistakes)]
+        files.append(module(f"mistake_{number}.py", "\n\n".join(["import numpy as np", *wrong])))
+    verdicts = both(files, NUMPY)
+    assert len(verdicts) >= 200
+    for (exercise, file), verdict in verdicts:
+        kind, _, number = file.name.partition("_")
+        expected = (RIGHT, ()) if kind == "way" else (WRONG, (exercise.mistakes[int(number)].sentence,))
+        assert (verdict.status, verdict.causes) == expected, (file.name, verdict)
+
+
+E = "    e = np.exp(y_tilde - y_tilde.max(axis=1, keepdims=True))\n    return e / e.sum(axis=1, keepdims=True)\n"
+SOFTMAX = f"def softmax(y_tilde):\n{E}"
+DEEP = E.replace("    return", "        return")
+NP = "import numpy as np\n"
+S = "from scipy.special import softmax as s\n"
+FORWARD = EXERCISES["forward"].source.replace("softmax(y_tilde)", "probabilities(y_tilde)")
+REFUSED = "uses scipy, which is not allowed"
+CLASS = "class Layer:\n    def __init__(self, y):\n        self.y = y\n\n    def apply(self):\n        return {}\n\n\n"
+USE = "def softmax(y):\n    return Layer(y).apply()\n"
+
+# Text of the file; right, not written yet, or words of what is wrong.
+ODD = {
+    "plain": (NP + SOFTMAX, RIGHT),
+    "helper with scipy": (
+        NP + "from scipy.special import softmax as s\n\ndef probabilities(y):\n    return s(y, axis=1)\n\n" + FORWARD,
+        "forward " + REFUSED,
+    ),
+    "helper": (NP + "def probabilities(y_tilde):\n" + E + "\n" + FORWARD, RIGHT),
+    "own test with scipy": (NP + SOFTMAX + f"def test():\n    {S}    assert s(1) == softmax(1)\n", RIGHT),
+    "own test with scipy on top": (NP + S + SOFTMAX + "def test():\n    assert s([1]) == softmax([1])\n", RIGHT),
+    "alias": (S + "def softmax(y):\n    return s(y, axis=1)\n", REFUSED),
+    "alias of an alias": (S + "t = s\ndef softmax(y):\n    return t(y, axis=1)\n", REFUSED),
+    "import as": ("import scipy.special as sp\ndef softmax(y):\n    return sp.softmax(y, axis=1)\n", REFUSED),
+    "import inside": (f"def softmax(y):\n    {S}    return s(y, axis=1)\n", REFUSED),
+    "attribute": ("import scipy.special\nsoftmax = scipy.special.softmax\n", REFUSED),
+    "partial": (S + "import functools\nsoftmax = functools.partial(s, axis=1)\n", REFUSED),
+    "imported as it is": ("from scipy.special import softmax\n", REFUSED),
+    "star import": ("from scipy.special import *\ndef softmax(y):\n    return expit(y)\n", "NameError"),
+    "getattr": ("import scipy\ndef softmax(y):\n    return getattr(scipy, 'special').softmax(y)\n", REFUSED),
+    "importlib": (
+        "import importlib\ndef softmax(y):\n    return importlib.import_module('scipy.special').softmax(y)\n",
+        REFUSED,
+    ),
+    "method with scipy": (S + CLASS.format("s(self.y, axis=1)") + USE, REFUSED),
+    "method": (NP + f"def one({SOFTMAX[12:-1]}\n" + CLASS.format("one(self.y)") + USE, RIGHT),
+    "parameter like an import": (
+        NP + "from scipy.special import softmax\n" + EXERCISES["forward"].source,
+        RIGHT,
+    ),
+    "local like an import": (NP + S + f"def softmax(y_tilde):\n    s = y_tilde\n{E}", RIGHT),
+    "decorator": (
+        NP
+        + "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(y):\n        return f(y)\n    return g\n"
+        f"@twice\n{SOFTMAX}",
+        RIGHT,
+    ),
+    "decorator that is not allowed": (NP + f"import jax\n@jax.jit\n{SOFTMAX}", "jax is not allowed here"),
+    "two definitions": (NP + SOFTMAX + "def softmax(y):\n    return y\n", "result[0, 0]"),
+    "two definitions, right last": (NP + S + "def softmax(y):\n    return s(y)\n" + SOFTMAX, RIGHT),
+    "lambda": (
+        NP + "softmax = lambda y: np.exp(y - y.max(1)[:, None]) / np.exp(y - y.max(1)[:, None]).sum(1)[:, None]",
+        RIGHT,
+    ),
+    "callable object": (
+        NP + f"class Soft:\n    def __call__(self, y_tilde):\n    {DEEP}softmax = Soft()\n",
+        RIGHT,
+    ),
+    "nested": (
+        NP + f"def softmax(y):\n    def inner(y_tilde):\n    {DEEP}    return inner(y)\n",
+        RIGHT,
+    ),
+    "fallback": (
+        f"try:\n    {S}except ImportError:\n    s = None\n{NP}{SOFTMAX}",
+        RIGHT,
+    ),
+    "swallowed": (
+        NP
+        + S
+        + "def softmax(y_tilde):\n    try:\n        return s(y_tilde, axis=1)\n    except Exception:\n        pass\n"
+        + E,
+        REFUSED,
+    ),
+    "annotations": ("from __future__ import annotations\n" + NP + f"def softmax(y_tilde: Array) -> Array:\n{E}", RIGHT),
+    "top level code": (NP + SOFTMAX + "print(softmax(input()))\nwhile True:\n    pass\n1 / 0\n", RIGHT),
+    "constant": (NP + "AXIS = 1\n" + SOFTMAX.replace("axis=1", "axis=AXIS"), RIGHT),
+    "settings": (
+        NP
+        + "SETTINGS = {}\nSETTINGS['axis'] = 0\nSETTINGS['axis'] += 1\n"
+        + SOFTMAX.replace("axis=1", "axis=SETTINGS['axis']"),
+        RIGHT,
+    ),
+    "failing assignment": (NP + S + "expected = s([1])\n" + SOFTMAX, RIGHT),
+    "helper file": ("from odd_helpers import *\n", RIGHT),
+    "helper file with scipy": ("import odd_helpers\n\n\ndef softmax(y):\n    return odd_helpers.fast(y)\n", REFUSED),
+    "recursion": (NP + "def softmax(y):\n    return softmax(y)\n", "RecursionError"),
+    "not written": (NP + EXERCISES["softmax"].skeleton, UNWRITTEN),
+    "changes": (NP + SOFTMAX.replace("    e =", "    y_tilde -= 1\n    e ="), "changes its argument y_tilde"),
+}
+CELLS = ["%matplotlib inline\nimport numpy as np", S + "!ls", SOFTMAX, "softmax(np.ones((2, 2)))"]
+
+
+def test_files_in_odd_styles_get_the_same_verdict_in_both():
+    texts = {f"odd {number}": text for number, (text, _) in enumerate(ODD.values())}
+    files = [(f"{name}.py", text.encode()) for name, text in texts.items()]
+    files.append(("odd_helpers.py", f"{NP}{S}{SOFTMAX}\ndef fast(y):\n    return s(y, axis=1)\n".encode()))
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in CELLS]}
+    files.append(("notebook.ipynb", json.dumps(notebook).encode()))
+    verdicts = both(modules(Submission("", "", tuple(files))), [EXERCISES["softmax"], EXERCISES["forward"]])
+    found = {file.name: verdict for (_, file), verdict in verdicts}
+    assert len(found) >= 30 and found["notebook"].status == RIGHT
+    for number, (style, (_, expected)) in enumerate(ODD.items()):
+        verdict = found[f"odd_{number}"]
+        if expected in (RIGHT, UNWRITTEN):
+            assert verdict.status == expected, (style, verdict.lines)
+        else:
+            assert verdict.status == WRONG and expected in " ".join(verdict.lines), (style, verdict.lines)
+
+
+def test_the_commands_own_ways_to_read_files_agree(tmp_path):
+    """Through `check_files` and `grade_submission`: a helper that uses SciPy, a test that does, files beside it."""
+    texts = {
+        "helper": {"mlp.py": ODD["helper with scipy"][0]},
+        "test": {"mlp.py": ODD["own test with scipy on top"][0]},
+        "below": {
+            "mlp.py": "from more.helpers import softmax\n",
+            "more/helpers.py": "from e import *\n" + SOFTMAX,
+            "e.py": NP,
+        },
+        "star": {"mlp.py": "from helpers import *\n", "helpers.py": NP + SOFTMAX},
+    }
+    workers = Workers(isolated=True)
+    try:
+        for name, files in texts.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            for file, text in files.items():
+                (folder / file).parent.mkdir(exist_ok=True)
+                (folder / file).write_text(text)
+            ((checked,), _) = student.check_files([folder / "mlp.py"], seed=3)
+            submission = Submission(name, "", tuple((file, text.encode()) for file, text in files.items()))
+            graded = {one.name: one for one in gradebook.grade_submission(submission, Checker(workers, 3)).verdicts}
+            assert [graded[verdict.name] for verdict in checked.verdicts] == list(checked.verdicts), name
+            assert (checked.verdicts[0].status == RIGHT) == (name != "helper"), checked.verdicts[0]
+    finally:
+        workers.close()
