@@ -195,14 +195,15 @@ def save_models(model: keras.Model, checkpoint: Checkpoint) -> None:
 def details(model: keras.Model, checkpoint: Checkpoint, ending: Ending) -> dict[str, Any]:
     """Return what the record of a convnet holds besides that of any run."""
     rows = checkpoint.history.rows
-    best, chosen_by = chosen_row(rows), "validation accuracy" if selected_row(rows) else "test accuracy"
-    has_models = best is not None and ending.device_error is None
+    # After a failure of the device no model is saved.
+    best = None if ending.device_error else chosen_row(rows)
+    chosen_by = "validation accuracy" if selected_row(rows) else "test accuracy"
     return {
         "parameters": model.count_params(),
         "tf32": uses_tf32(),
         "failed_on_device": ending.device_error is not None,
         "compiled_by_xla": what_xla_compiles(model),
-        "best_model": {"epoch": best["epoch"], "chosen_by": chosen_by} if best and has_models else None,
+        "best_model": {"epoch": best["epoch"], "chosen_by": chosen_by} if best else None,
         "weights_digest": digest(checkpoint.weights) if rows else None,
     }
 
