@@ -1,4 +1,4 @@
-"""What a trained network is good at, how sure it is, and what disturbs it: the numbers of `rdfia inspect`."""
+"""The numbers of `rdfia inspect`: what a network is good at, how sure it is, and what disturbs it."""
 
 from collections.abc import Callable
 from typing import Any

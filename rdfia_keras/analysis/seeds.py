@@ -10,9 +10,8 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from rdfia_keras.config import MlpConfig
+from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
 from rdfia_keras.runs.history import EpochRow, summary_rows, test_accuracy
 from rdfia_keras.runs.run import Run
@@ -20,7 +19,7 @@ from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
-# What is compared over equal epochs, and how tables call it.
+# The measures that are compared over equal epochs, with their headings in tables.
 MEASURES = {"best": "best", "last": "last", "last_five": f"mean of the last {LAST}"}
 # The only data set on which several seeds of several experiments were trained.
 DATASET = LADDER[0].config.dataset
@@ -28,12 +27,12 @@ DATASET = LADDER[0].config.dataset
 
 @dataclass(frozen=True)
 class Statistics:
-    """A number over several runs.
+    """Statistics of a number over several runs.
 
     Attributes:
         n: Number of runs.
-        mean: Their mean.
-        std: Their sample standard deviation (n - 1 in the denominator); None for a single run.
+        mean: The mean.
+        std: The sample standard deviation (n - 1 in the denominator); None for a single run.
         min: The lowest value.
         max: The highest value.
     """
@@ -105,15 +104,16 @@ class Trial:
     """A finished training with one seed.
 
     Attributes:
-        run: It may be longer than the configuration asks for.
-        rows: Its epochs, as many as the configuration asks for.
+        run: The run, which may be longer than the configuration asks for.
+        rows: The epochs that the configuration asks for.
     """
 
     run: Run
     rows: tuple[EpochRow, ...]
 
     @classmethod
-    def of(cls, run: Run, config: Any) -> "Trial":
+    def of(cls, run: Run, config: Config) -> "Trial":
+        """Return a run as a trial of a configuration."""
         rows = run.history()
         if isinstance(config, MlpConfig):
             rows = [row for row in rows if row.get("implementation") == config.implementations[0]]
@@ -121,6 +121,7 @@ class Trial:
 
     @property
     def ok(self) -> bool:
+        """Whether the training ended well."""
         return self.run.result.status == "ok"
 
     def measures(self) -> dict[str, float | None]:
@@ -224,10 +225,10 @@ class DifferenceToBase:
     """An experiment compared with the one that it changes, over equal epochs.
 
     Attributes:
-        epochs: Those of the shorter one.
+        epochs: The epochs of the shorter experiment.
         seeds: Numbers of seeds of the experiment and of its base.
         means: Mean of each measure over the experiment's seeds.
-        differences: From the means over the base's seeds.
+        differences: Those means minus the means over the base's seeds.
         threshold: Twice the standard deviation over seeds, by measure; empty for other data than the ladder's.
         paired: The difference in the mean of the last epochs, paired by seed.
     """
@@ -275,7 +276,7 @@ def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
 def paired_difference_over(base: Experiment, experiment: Experiment, epochs: int) -> PairedDifference | None:
     """Return the difference in the mean of the last epochs, paired by seed."""
     before, after = (
-        {seed: values["last_five"] for seed, values in measures_by_seed(compared, epochs).items()}
-        for compared in (base, experiment)
+        {seed: values["last_five"] for seed, values in measures_by_seed(either, epochs).items()}
+        for either in (base, experiment)
     )
     return paired_difference(before, after)

@@ -16,15 +16,15 @@ PARAMETERS = ("W_h", "b_h", "W_y", "b_y")
 
 
 def read_weights(folder: Path) -> dict[str, Any] | None:
-    """Read the weights of a run's folder; return None where it keeps none.
+    """Read the weights of a run's folder; return None if there are none.
 
     Returns:
-        epochs: Those whose weights are kept, 0 for the initial ones.
+        epochs: The epochs with weights; 0 for the initial ones.
         weights: By parameter, an array for each epoch.
         points: Test points, each as x1, x2 and class.
 
     Raises:
-        RdfiaError: When they are damaged.
+        RdfiaError: If the file is damaged.
     """
     path = folder / FILE
     if not path.exists():
