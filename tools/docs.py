@@ -34,6 +34,7 @@ from typing import Any
 
 import jinja2
 import keras
+import numpy as np
 import scipy.stats
 
 from rdfia_keras import plots
@@ -44,6 +45,7 @@ from rdfia_keras.analysis.tables import Row
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.models import augmentation, pytorch_defaults, svm
 from rdfia_keras.runs.files import make_folder
+from rdfia_keras.runs.history import EpochRow, scores
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
@@ -74,16 +76,16 @@ class ReferenceRun:
         best: The highest test accuracy.
         best_epoch: The epoch of the highest test accuracy.
         last: Test accuracy of the last epoch.
+        last_five: The mean test accuracy of the last five epochs.
         end: The row of the last epoch.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]):
-        self.rows = rows
+    def __init__(self, rows: Sequence[EpochRow]):
+        self.rows, self.end = rows, rows[-1]
         self.accuracies = [row["test_accuracy"] for row in rows]
-        self.best = max(self.accuracies)
+        measures = seeds.measures(rows, len(rows))
+        self.best, self.last, self.last_five = (measures[name] for name in ("best", "last", "last_five"))
         self.best_epoch = self.accuracies.index(self.best) + 1
-        self.last = self.accuracies[-1]
-        self.end = rows[-1]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -99,11 +101,6 @@ class ReferenceRun:
     def reaches(self, accuracy: float) -> int:
         """Return the first epoch with this test accuracy."""
         return next(epoch for epoch, value in enumerate(self.accuracies, start=1) if value >= accuracy)
-
-    @property
-    def last_five(self) -> float:
-        """The mean test accuracy of the last five epochs."""
-        return statistics.fmean(self.accuracies[-seeds.LAST :])
 
     @property
     def roughness(self) -> float:
@@ -166,15 +163,10 @@ def machine(rows: str, kernel: str, C: float, degree: int | None = None) -> floa
 
 def implementations_apart() -> float:
     """Return the largest difference between any numbers of the four implementations in an epoch."""
-    groups: dict[int, list[Mapping[str, Any]]] = {}
+    epochs: dict[int, list[list[float]]] = {}
     for row in find_reference("circles").history():
-        groups.setdefault(row["epoch"], []).append(row)
-    columns = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    return max(
-        max(row[column] for row in rows) - min(row[column] for row in rows)
-        for rows in groups.values()
-        for column in columns
-    )
+        epochs.setdefault(row["epoch"], []).append(scores(row))
+    return max(float(np.ptp(rows, axis=0).max()) for rows in epochs.values())
 
 
 def chance(n: int, epochs: int) -> float:

@@ -23,6 +23,7 @@ from rdfia_keras.runs.history import duration, scores
 
 # Measures of a run, in the order of tables.
 MEASURES = ("final", "best", "selected")
+RANGE = "{final[min]:.2%} to {final[max]:.2%}"
 STATISTICS = ("mean", "std", "min", "max")
 # Of more settings than these a row shows its experiment's name instead.
 MAX_NAMED_BY_SETTINGS = 3
@@ -76,7 +77,7 @@ def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
     columns |= {name: functools.partial(text_of, name=name) for name in shown}
     columns |= {"n": "{n}"}
     columns |= {f"{name} test": _percents(name) for name in MEASURES if any(row[name] for row in rows)}
-    columns |= {"min to max, final": _range}
+    columns |= {"min to max, final": lambda row: cell(row, RANGE) if row["final"] else "-"}
     columns |= {"epochs to 90 %": "{epochs_to_90}"} if any(row["epochs_to_90"] for row in rows) else {}
     columns |= {"published": published_value} if any(row["published"] for row in rows) else {}
     columns |= {"failed": "{failed}"} if any(row["failed"] for row in rows) else {}
@@ -100,10 +101,6 @@ def _percents(measure: str) -> Column:
         return values.percents() if values else "-"
 
     return text
-
-
-def _range(row: Mapping[str, Any]) -> str:
-    return cell(row, "{final[min]:.2%} to {final[max]:.2%}") if row["final"] else "-"
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:

@@ -168,7 +168,7 @@ def squared_error_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
     return ((y - y_hat) ** 2).sum(axis=-1)
 
 
-def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> list[dict[str, Any]]:
+def losses_as_likelihoods() -> list[dict[str, Any]]:
     """Compare each loss with the negative log-likelihood that it is, and give its gradient at the truth and elsewhere.
 
     Returns:
@@ -178,7 +178,7 @@ def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> l
     """
     from scipy import stats
 
-    rng = np.random.default_rng(seed)
+    rng, examples, n_y = np.random.default_rng(0), 100, 3
     y_hat, y = rng.dirichlet(np.ones(n_y), examples), np.eye(n_y)[rng.integers(0, n_y, examples)]
     draws = [stats.multinomial.logpmf(truth, 1, probabilities) for truth, probabilities in zip(y, y_hat, strict=True)]
     coins = stats.bernoulli.logpmf(y, y_hat).sum(axis=1)
@@ -199,9 +199,10 @@ def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> l
     ]
 
 
-def _derivatives(loss: Loss, delta: float = 1e-6) -> dict[str, Any]:
+def _derivatives(loss: Loss) -> dict[str, Any]:
     """Return ∂ℓ/∂ŷ_i by central differences: at the true class, and at the two others."""
-    y, y_hat, steps = np.array([1.0, 0, 0]), np.array([0.7, 0.2, 0.1]), delta * np.eye(3)
+    y, y_hat, delta = np.array([1.0, 0, 0]), np.array([0.7, 0.2, 0.1]), 1e-6
+    steps = delta * np.eye(3)
     at_truth, *elsewhere = (loss(y, y_hat + steps) - loss(y, y_hat - steps)) / (2 * delta)
     return {"at_truth": float(at_truth), "elsewhere": [float(slope) for slope in elsewhere]}
 
@@ -223,11 +224,9 @@ def simplified_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
     return log_sum - (y * y_tilde).sum(axis=1)
 
 
-def compare_losses(
-    scales: tuple[float, ...] = (1, 10, 100, 1000), n_y: int = 10, seed: int = 0
-) -> list[dict[str, Any]]:
+def compare_losses(scales: tuple[float, ...] = (1, 10, 100, 1000)) -> list[dict[str, Any]]:
     """Compare the two losses on float64 logits of growing size, averaged over 100 examples."""
-    rng = np.random.default_rng(seed)
+    rng, n_y = np.random.default_rng(0), 10
     logits, y = rng.normal(size=(100, n_y)), np.eye(n_y)[rng.integers(0, n_y, 100)]
     rows = []
     for scale in scales:
@@ -270,14 +269,14 @@ def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float
 # --- question 33 ------------------------------------------------------------------------------------------------------
 
 
-def dropout_scaling(rates: tuple[float, ...], units: int = 100_000, seed: int = 0) -> list[dict[str, Any]]:
+def dropout_scaling(rates: tuple[float, ...]) -> list[dict[str, Any]]:
     """Apply dropout to ones; return the share dropped, the value of the others, and the means in training and test."""
     import keras
 
     rows = []
     for rate in rates:
-        layer = keras.layers.Dropout(rate, seed=seed)
-        ones = np.ones((1, units), np.float32)
+        layer = keras.layers.Dropout(rate, seed=0)
+        ones = np.ones((1, 100_000), np.float32)
         training, test = (keras.ops.convert_to_numpy(layer(ones, training=on)) for on in (True, False))
         rows.append(
             {
@@ -325,9 +324,9 @@ class DeepNet:
             grad = grad @ w.T
         return grads[::-1]
 
-    def naive(self, x: np.ndarray, y: np.ndarray, delta: float = 1e-6) -> list[np.ndarray]:
+    def naive(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
         """Return all gradients by moving each weight and computing the net twice: time grows with the depth squared."""
-        grads = []
+        grads, delta = [], 1e-6
         for w in self.weights:
             grad = np.zeros_like(w)
             for entry in np.ndindex(w.shape):
@@ -341,9 +340,9 @@ class DeepNet:
         return grads
 
 
-def backprop_cost(depths: tuple[int, ...], width: int = 8, examples: int = 10, times: int = 5) -> list[dict[str, Any]]:
+def backprop_cost(depths: tuple[int, ...], times: int = 5) -> list[dict[str, Any]]:
     """Time both ways to compute all gradients as layers are added, medians in seconds, and compare the results."""
-    rng = np.random.default_rng(1)
+    rng, examples, width = np.random.default_rng(1), 10, 8
     x, y = rng.normal(size=(examples, width)), rng.normal(size=(examples, width))
     rows = []
     for depth in depths:

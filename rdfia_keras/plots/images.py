@@ -20,14 +20,13 @@ Map = tuple[np.ndarray, tuple[float, float, float, float]]
 def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title: str) -> Figure:
     """Draw images in rows, each under its caption: the worst mistakes, for example, as `cat → dog 99 %`.
 
+    Large images are averaged down to `MAX_PIXELS` pixels in all.
+
     Args:
         images: uint8, or floats of [0, 255] (clipped), of shape (N, height, width, 1 or 3).
         captions: A caption for each image; long ones are wrapped.
         columns: Images in a row.
         title: Data set and setting.
-
-    Returns:
-        The figure; large images are averaged down to `MAX_PIXELS` pixels in all.
     """
     images = _pixels(images)
     columns = min(columns, len(images))
@@ -53,9 +52,6 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
         augmented: (N, K, height, width, channels), where a crop may be smaller than its original.
         title: Data set and the transformations.
         names: Names of the K versions, if each is of another kind.
-
-    Returns:
-        The figure of N rows and K + 1 columns.
     """
     originals, augmented = _pixels(originals), _pixels(augmented)
     rows, versions = augmented.shape[:2]
@@ -74,14 +70,11 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
 
 
 def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
-    """Draw the pixels that the middle neuron of each layer depends on, on an image (question 7's subject).
+    """Draw a square on an image for each layer: the pixels that its middle neuron depends on (question 7's subject).
 
     Args:
         image: uint8 (height, width, 1 or 3).
         rows: From the first layer to the last, each with layer, side (pixels) and begin (the first of them).
-
-    Returns:
-        The figure: a square for each layer.
     """
     title = f"Seen by each layer's middle neuron, {image.shape[0]}x{image.shape[1]} and padding"
     figure = new_figure(6.2, 5.2, title)
@@ -109,9 +102,6 @@ def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], ti
         scores: Probabilities (rows, columns, n_y).
         classes: n_y names.
         title: Data set and setting.
-
-    Returns:
-        The figure; each class's title has its average probability in percent.
     """
     rows = -(-(len(classes) + 1) // 4)
     figure = new_figure(WIDTH, 2.1 * rows + 0.6, title)
@@ -142,9 +132,6 @@ def prediction_rows(
         tops: For each image its classes with their probabilities, the most probable first.
         maps: An attribution map for each image.
         title: Model and kind of map.
-
-    Returns:
-        The figure, a row for each image.
     """
     images = _pixels(images)
     figure = new_figure(WIDTH * 0.78, 1.25 * len(images) + 0.5, title)

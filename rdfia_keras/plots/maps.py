@@ -32,16 +32,13 @@ def map_axis(points: ArrayLike) -> np.ndarray:
 
 
 def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Figure:
-    """Draw the perceptron's map of the plane: the probability of class 1, and the test points.
+    """Draw the perceptron's map of the plane: the probability of class 1, the boundary at 0.5, and the test points.
 
     Args:
         panels: One to four, each with title, grid_x (n,), grid_y (m,), probability (m, n) of class 1 in [0, 1], points
             (N, 2) and labels (N,) of 0 and 1.
         classes: The names of class 0 and class 1.
         title: Data set and setting.
-
-    Returns:
-        The figure, with the boundary at probability 0.5.
     """
     figure, axes = _map_axes(len(panels), title)
     for axis, panel in zip(axes, panels, strict=True):
@@ -64,9 +61,6 @@ def decision_animation(frames: Rows, classes: Sequence[str], title: str, *, smok
         classes: The names of class 0 and class 1.
         title: Data set and setting.
         smoke_test: Mark every frame, as `save` marks a figure.
-
-    Returns:
-        The bytes of the GIF, `ANIMATION_MS` milliseconds a frame.
 
     Raises:
         ValueError: If there are no frames.
@@ -111,9 +105,6 @@ def svm_panels(panels: Rows, *, classes: Sequence[str] = ("0", "1"), title: str 
             points (N, 2) and labels (N,) of 0 and 1.
         classes: The names of class 0 (negative) and class 1 (positive).
         title: Data set and setting.
-
-    Returns:
-        The figure, with the boundary at decision value 0.
     """
     figure, axes = _map_axes(len(panels), title)
     for axis, panel in zip(axes, panels, strict=True):

@@ -37,9 +37,6 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str) -> F
         matrix: Counts, (n, n): row is the true class, column the predicted one.
         classes: n names.
         title: Data set and setting.
-
-    Returns:
-        The figure, coloured by the percent of the true class.
     """
     matrix, n = np.asarray(matrix), len(classes)
     # A class without examples is a row of zeros, not 0/0.

@@ -46,11 +46,9 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
         width: Inches.
         height: Inches.
         title: Wrapped to the width; an empty one takes no room.
-
-    Returns:
-        The figure, on an Agg canvas, so that no window system and no pyplot is needed.
     """
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    # An Agg canvas needs no window system and no pyplot.
     FigureCanvasAgg(figure)
     if title:
         figure.suptitle(wrap(title, width, TITLE), fontsize=TITLE, fontweight="bold", color="black", parse_math=False)
@@ -64,9 +62,6 @@ def wrap(text: str, width: float, size: float) -> str:
         text: One paragraph.
         width: Inches that a line may take.
         size: Font size in points.
-
-    Returns:
-        The lines, separated by newlines.
     """
     return textwrap.fill(str(text).replace(" %", "\xa0%"), max(8, int(width * 72 / (CHARACTER * size))))
 

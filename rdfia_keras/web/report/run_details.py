@@ -9,7 +9,7 @@ from typing import Any
 
 from rdfia_keras.analysis.run_list import differing, read_runs
 from rdfia_keras.analysis.tables import percent
-from rdfia_keras.config import CONFIGS, Config, setting_text
+from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.plots.charts import run_curves
 from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
@@ -35,16 +35,7 @@ DRAWN_HERE = ("curves.png",)
 MAX_MAPS = 12
 # Columns of the table; the settings come after them.
 COLUMNS = (
-    "run",
-    "experiment",
-    "seed",
-    "status",
-    "epochs",
-    "best",
-    "best_epoch",
-    "final",
-    "loss",
-    "seconds",
+    *("run", "experiment", "seed", "status", "epochs", "best", "best_epoch", "final", "loss", "seconds"),
     "parameters",
 )
 
@@ -54,10 +45,14 @@ def runs(sources: Sources) -> dict[str, Any]:
     listed = [*sources.listed, *read_runs(reference_store())]
     rows = [run.summary() for run in listed]
     names = differing(rows)
+    defaults = {section: config().resolve().to_dict() for section, config in CONFIGS.items()}
     return {
         "columns": COLUMNS,
         "settings": names,
-        "defaults": {section: _texts(config().resolve(), names) for section, config in CONFIGS.items()},
+        "defaults": {
+            section: {name: setting_text(values[name]) for name in names if name in values}
+            for section, values in defaults.items()
+        },
         "runs": [_run(run, values, sources) for run, values in zip(listed, rows, strict=True)],
     }
 
@@ -83,10 +78,6 @@ def _run(run: Run, values: dict[str, Any], sources: Sources) -> dict[str, Any]:
         "pictures": list(_pictures(run, sources)),
         "map": has_room and sources.keeps_map(run),
     }
-
-
-def _texts(config: Config, names: list[str]) -> dict[str, str]:
-    return {name: setting_text(getattr(config, name)) for name in names if hasattr(config, name)}
 
 
 def _changed(run: Run) -> tuple[str, list[list[str]]]:
