@@ -51,7 +51,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
         alpha_k = mean over the places of ds / dA_k,    map = ReLU(sum_k alpha_k A_k).
 
     Args:
-        model: From uint8 images to logits, with a convolution.
+        model: A model from uint8 images to logits, with a convolution.
         images: Uint8 (N, H, W, C).
         labels: The class to explain for each image, int (N,).
 
@@ -75,8 +75,8 @@ def scores_gradient(model: keras.Model, layer: keras.layers.Layer, features: Any
     """Compute the gradient of each image's logit of its class with respect to the outputs of a layer.
 
     Args:
-        model: From images to logits.
-        layer: One of its layers.
+        model: A model from images to logits.
+        layer: A layer of the model.
         features: That layer's outputs, float32 (N, rows, columns, channels).
         labels: Int (N,).
 
@@ -123,7 +123,7 @@ def occlusion(
     Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, figure 7.
 
     Args:
-        predict: From images, uint8 (M, H, W, C), to probabilities (M, n_y).
+        predict: A function from images, uint8 (M, H, W, C), to probabilities (M, n_y).
         images: Uint8 (N, H, W, C).
         labels: The class to explain for each image, int (N,).
         side: Side of the square, pixels.

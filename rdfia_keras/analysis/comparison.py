@@ -26,7 +26,7 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
     Args:
         names: Runs, as `find_run` takes them.
         out: The results folder.
-        plot: Where the plot goes; None for a file in `compare/` of the results folder.
+        plot: The plot's file; None for a file in `compare/` of the results folder.
 
     Raises:
         ConfigError: If there are fewer than two runs, too many, or the same one twice.

@@ -30,7 +30,7 @@ class Explanation:
 
     Attributes:
         question: The questions that it answers.
-        shows: What it shows, in a few words.
+        shows: The subject in a few words.
         function: Returns the `Result`; its docstring is the help text.
         options: Names of the `RunOptions` that the function reads.
     """

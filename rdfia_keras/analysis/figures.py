@@ -72,7 +72,7 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
     }
 
 
-# --- what a panel shows -----------------------------------------------------------------------------------------------
+# --- the content of a panel -------------------------------------------------------------------------------------------
 
 
 def histories(run: Run) -> dict[str, list[EpochRow]]:

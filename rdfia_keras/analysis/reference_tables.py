@@ -118,9 +118,9 @@ def selection() -> list[Row]:
 
 def _selection(run: Run) -> dict[str, Any]:
     best, selected = (test_accuracy(row) or 0 for row in (run.result.best, run.result.selected))
-    last_five = seeds.mean_of_last(run.history(), run.result.epochs)
-    facts = {"folder": run.folder, "record": run.result, "config": run.config}
-    return {**facts, "last_five": last_five, "optimism": 100 * (best - selected)}
+    last_five = seeds.measures(run.history(), run.result.epochs)["last_five"]
+    row = {"folder": run.folder, "record": run.result, "config": run.config}
+    return {**row, "last_five": last_five, "optimism": 100 * (best - selected)}
 
 
 def results() -> list[Row]:

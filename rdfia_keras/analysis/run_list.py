@@ -71,7 +71,7 @@ def list_runs(
 
     Args:
         store: The results folder.
-        chosen: Which runs to list.
+        chosen: The filter.
         sort: One of `SORT_KEYS` or a setting; None for the order of the names. Runs without a value come last.
         reverse: Reverse the order.
         limit: The number of runs to show.

@@ -165,15 +165,10 @@ def _swept(experiment: Experiment, measure: str) -> list[float]:
 # --- experiments over equal epochs ------------------------------------------------------------------------------------
 
 
-def mean_of_last(rows: Sequence[EpochRow], epochs: int) -> float:
-    """Return the mean test accuracy of the last `LAST` of the first `epochs` epochs."""
-    return statistics.fmean(row["test_accuracy"] for row in rows[max(0, epochs - LAST) : epochs])
-
-
 def measures(rows: Sequence[EpochRow], epochs: int) -> dict[str, float]:
     """Return the test accuracies of the first `epochs` epochs, by the names of `MEASURES`."""
     accuracies = [row["test_accuracy"] for row in rows[:epochs]]
-    return {"best": max(accuracies), "last": accuracies[-1], "last_five": mean_of_last(rows, epochs)}
+    return {"best": max(accuracies), "last": accuracies[-1], "last_five": statistics.fmean(accuracies[-LAST:])}
 
 
 def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str, float]]:
@@ -228,7 +223,7 @@ class DifferenceToBase:
         epochs: The epochs of the shorter experiment.
         seeds: Numbers of seeds of the experiment and of its base.
         means: Mean of each measure over the experiment's seeds.
-        differences: Those means minus the means over the base's seeds.
+        differences: The means minus the means over the base's seeds.
         threshold: Twice the standard deviation over seeds, by measure; empty for other data than the ladder's.
         paired: The difference in the mean of the last epochs, paired by seed.
     """

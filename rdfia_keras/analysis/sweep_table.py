@@ -165,7 +165,7 @@ def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[
     Args:
         row: The configuration's row.
         varied: The settings that differ.
-        rows: Those of all configurations.
+        rows: The rows of all configurations.
         is_titled: Whether the picture's title already says what is varied.
     """
     if _have_names(rows, varied):

@@ -66,7 +66,7 @@ class Series:
         errors: A standard deviation for each value: a band along a line, a bar at a point.
         is_minor: Thin in a PNG file, hidden at first on the page.
         is_pale: Single values behind their mean.
-        side: Of its row in a PNG file, 1 below and -1 above, so that two series do not hide each other.
+        side: Side of the row in a PNG file, 1 below and -1 above, so that two series do not hide each other.
         is_remark: A line or a star that explains the others: no numbers of its own, and left out of small panels.
     """
 
@@ -92,7 +92,7 @@ class Chart:
         summary: The content in words, for readers who do not see the chart.
         x: The horizontal axis; a PNG file has rows below each other instead.
         y: The vertical axis.
-        series: From back to front.
+        series: The series from back to front.
     """
 
     title: str
@@ -337,8 +337,8 @@ def experiments_chart(labels: Sequence[str], values: Mapping[str, Sequence[Mean 
 
     Args:
         labels: The experiments.
-        values: By a key of `EXPERIMENT_VALUES`, a mean accuracy (a fraction) for each experiment, or None. A key
-            without any value is left out.
+        values: A mean accuracy (a fraction) or None for each experiment, by a key of `EXPERIMENT_VALUES`. A key
+            without any value is omitted.
         summary: The comparison in words.
 
     Raises:

@@ -120,7 +120,7 @@ def sweep_curves(rows: Rows, title: str) -> Figure:
     """Draw the mean curves of a sweep's configurations.
 
     Args:
-        rows: Those of `charts.mean_curves`, each with final (with mean) as well; of too many the best are drawn.
+        rows: The rows of `charts.mean_curves`, each with final (with mean) as well; of too many the best are drawn.
         title: Name of the sweep.
     """
     chosen, title = _best_rows(rows, MAX_CURVES, title)
@@ -154,8 +154,8 @@ def comparison(rows: Rows, title: str) -> Figure:
     """Draw, for each experiment of a list, its best test accuracy beside the published value.
 
     Args:
-        rows: From top to bottom, each with experiment and, or None: best (yours, a fraction), reference (that of the
-            package's results), figure (its number), published and base_best (the best without the change).
+        rows: Rows from top to bottom, each with experiment and, or None: best (yours, a fraction), reference (the
+            package's), figure (its number), published and base_best (the best without the change).
         title: Data set and setting.
 
     Raises:
@@ -173,7 +173,7 @@ def sweep_points(rows: Rows, title: str) -> Figure:
     """Draw every run of a sweep as a point, with mean and sample standard deviation of each configuration.
 
     Args:
-        rows: Those of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
+        rows: The rows of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
         title: Name of the sweep.
     """
     chosen, title = _best_rows(rows, MAX_ROWS, title)

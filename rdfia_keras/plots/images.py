@@ -74,7 +74,7 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
 
     Args:
         image: uint8 (height, width, 1 or 3).
-        rows: From the first layer to the last, each with layer, side (pixels) and begin (the first of them).
+        rows: The layers from first to last, each with layer, side (pixels) and begin (the first of them).
     """
     title = f"Seen by each layer's middle neuron, {image.shape[0]}x{image.shape[1]} and padding"
     figure = new_figure(6.2, 5.2, title)
@@ -129,7 +129,7 @@ def prediction_rows(
     Args:
         images: Uint8 (N, H, W, 1 or 3).
         captions: A caption above each image.
-        tops: For each image its classes with their probabilities, the most probable first.
+        tops: The classes of each image with their probabilities, the most probable first.
         maps: An attribution map for each image.
         title: Model and kind of map.
     """

@@ -135,7 +135,7 @@ def robustness(curves: Mapping[str, Sequence[tuple[float, float]]], title: str) 
     """Draw accuracy against the strength of a disturbance, a panel for each kind.
 
     Args:
-        curves: By the axis label: pairs of strength and accuracy (a fraction).
+        curves: Pairs of strength and accuracy (a fraction), by axis label.
         title: Model, data and number of images.
     """
     figure = new_figure(WIDTH * 0.85, 3.4, title)
@@ -153,7 +153,7 @@ def class_bars(rows: Sequence[tuple[str, int, int, int]]) -> Figure:
     """Draw for each exercise how many students have it right, wrong and not written.
 
     Args:
-        rows: From top to bottom, each a name with the three numbers.
+        rows: Rows from top to bottom, each a name with the three numbers.
     """
     figure = new_figure(WIDTH, 1.6 + 0.24 * len(rows), f"The class, exercise by exercise (n = {sum(rows[0][1:])})")
     axes = figure.subplots()

@@ -82,21 +82,19 @@ def report_figures(sources: Sources) -> list[dict[str, Any]]:
     rows = [_figure(sources, figure) for figure in FIGURES.values()]
     for row in rows:
         # An answer is open at its first figure only.
-        numbers = [answer.question for answer in row["answers"]]
         row["answers"] = [(answer, answer.question not in seen) for answer in row["answers"]]
-        seen.update(numbers)
+        seen.update(answer.question for answer, _ in row["answers"])
     return rows
 
 
 def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
+    """Return a figure: its charts, a row of facts for each panel, decision maps and answers."""
     experiments = figures.experiments_of(figure)
-    drawn = [
-        panel_charts
-        for experiment, label in experiments
-        if (panel_charts := _panel(sources, figure, experiment, label))
-    ]
-    panels = [panel for panel, _ in drawn]
-    charts = [chart for _, panel_charts in drawn for chart in panel_charts]
+    panels, charts = [], []
+    for experiment, label in experiments:
+        if panel_and_charts := _panel(sources, figure, experiment, label):
+            panels.append(panel_and_charts[0])
+            charts += panel_and_charts[1]
     if len(panels) > 1:
         share_ranges(charts)
     questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments))

@@ -11,7 +11,7 @@ from rdfia_keras.data import Dataset
 from rdfia_keras.runs.files import finite
 from rdfia_keras.web.playground import playground_page
 from rdfia_keras.web.report import parts
-from rdfia_keras.web.report.run_details import runs
+from rdfia_keras.web.report.run_details import run_details
 from rdfia_keras.web.report.sources import Sources
 from rdfia_keras.web.shared.document import render_page, script_json
 
@@ -33,14 +33,14 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
 
     library = get_plotlyjs()
     ladder, bonus, figures = parts.ladder(sources), parts.bonus(sources), parts.report_figures(sources)
-    sweeps, listed = parts.sweeps(sources), runs(sources)
-    reference = sum(run["run"].startswith("reference/") for run in listed["runs"])
+    sweeps, details = parts.sweeps(sources), run_details(sources)
+    reference = sum(run["run"].startswith("reference/") for run in details["runs"])
     charts = {"ladder-chart": ladder["chart"], "bonus-chart": bonus["chart"]}
     charts |= {f"{figure['id']}-{n}": chart for figure in figures for n, chart in enumerate(figure["charts"])}
     charts |= {f"{sweep['id']}-chart": sweep["chart"] for sweep in sweeps}
     for name, chart in charts.items():
         chart["id"] = name
-    data = {"charts": charts, "maps": sources.maps, "ladder": ladder["guesses"], **listed}
+    data = {"charts": charts, "maps": sources.maps, "ladder": ladder["guesses"], **details}
     return render_page(
         "report/page.html",
         STYLES,
@@ -52,7 +52,7 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
         version=__version__,
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         out=sources.out,
-        own=len(listed["runs"]) - reference,
+        own=len(details["runs"]) - reference,
         shipped=reference,
         ladder=ladder,
         bonus=bonus,

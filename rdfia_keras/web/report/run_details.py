@@ -40,10 +40,10 @@ COLUMNS = (
 )
 
 
-def runs(sources: Sources) -> dict[str, Any]:
-    """Return the table of the runs, yours first, then the package's, and the details of each."""
-    listed = [*sources.listed, *read_runs(reference_store())]
-    rows = [run.summary() for run in listed]
+def run_details(sources: Sources) -> dict[str, Any]:
+    """Return the table of the runs, yours first, then the package's, and the details of each run."""
+    runs = [*sources.runs, *read_runs(reference_store())]
+    rows = [run.summary() for run in runs]
     names = differing(rows)
     defaults = {section: config().resolve().to_dict() for section, config in CONFIGS.items()}
     return {
@@ -53,7 +53,7 @@ def runs(sources: Sources) -> dict[str, Any]:
             section: {name: setting_text(values[name]) for name in names if name in values}
             for section, values in defaults.items()
         },
-        "runs": [_run(run, values, sources) for run, values in zip(listed, rows, strict=True)],
+        "runs": [_run(run, values, sources) for run, values in zip(runs, rows, strict=True)],
     }
 
 

@@ -25,7 +25,7 @@ class Sources:
 
     Attributes:
         out: The results folder, which need not exist.
-        listed: Every run in it, also unfinished and damaged ones.
+        runs: Every run in it, also unfinished and damaged ones.
         own: Its finished runs.
         reference: The package's runs.
         troubles: Why a run or a sweep could not be read, by name.
@@ -34,7 +34,7 @@ class Sources:
     """
 
     out: Path
-    listed: list[Run] = field(init=False)
+    runs: list[Run] = field(init=False)
     own: Snapshot = field(init=False)
     reference: Snapshot = field(init=False)
     troubles: dict[str, str] = field(default_factory=dict)
@@ -42,8 +42,8 @@ class Sources:
     picture_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.listed = read_runs(RunStore(self.out)) if self.out.is_dir() else []
-        damaged = {run.folder for run in self.listed if run.status == "unreadable"}
+        self.runs = read_runs(RunStore(self.out)) if self.out.is_dir() else []
+        damaged = {run.folder for run in self.runs if run.status == "unreadable"}
         self.own, self.reference = Snapshot(self.out, without=damaged), reference_snapshot()
         self.picture_bytes = MAX_PICTURE_BYTES
 

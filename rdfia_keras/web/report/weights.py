@@ -20,7 +20,7 @@ def read_weights(folder: Path) -> dict[str, Any] | None:
 
     Returns:
         epochs: The epochs with weights; 0 for the initial ones.
-        weights: By parameter, an array for each epoch.
+        weights: An array for each epoch, by parameter.
         points: Test points, each as x1, x2 and class.
 
     Raises:
