@@ -290,13 +290,13 @@ def draw_pictures(out: Path) -> None:
     title = "The ladder on CIFAR-10: reference and published"
     plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rows], title), folder / "ladder.png")
     store = reference_store()
-    compared = [
+    rows = [
         compare_with_published(experiment, reference, store) | {"best": None}
         for experiment in bonus_experiments()
         if (reference := reference_run(experiment))
     ]
     title = "bonus: best test accuracy, reference and published"
-    plots.save(plots.comparison(compared, title), folder / "bonus.png")
+    plots.save(plots.comparison(rows, title), folder / "bonus.png")
 
 
 def main() -> None:

@@ -38,21 +38,21 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
     rows = [run.summary() for run in runs]
     changed = differing(rows, without=("epochs",))
     curves = {run.name: run.curve() for run in runs}
-    drawn = {run.name: curves[run.name] for run in runs if curves[run.name]}
+    with_curve = {name: curve for name, curve in curves.items() if curve}
     path = plot or out / "compare" / _file_name([run.name for run in runs])
-    if drawn:
-        _draw(drawn, rows, path)
+    if with_curve:
+        _draw(with_curve, rows, path)
     return Result(
         data={
             "runs": rows,
             "differing": changed,
             "equal_weights": equal_weights(rows),
-            "plot": path if drawn else None,
+            "plot": path if with_curve else None,
         },
         intro=tables.numbered(rows),
         table=tables.run_comparison(rows, changed),
         lines=[*_remarks(rows, changed), *(_why_no_curve(run) for run in runs if not curves[run.name])],
-        paths=[path] if drawn else [],
+        paths=[path] if with_curve else [],
         quick=any(run.quick for run in runs),
     )
 
@@ -109,12 +109,12 @@ def _file_name(names: Sequence[str]) -> str:
 def _draw(curves: dict[str, list[EpochRow]], rows: Sequence[Row], path: Path) -> None:
     from rdfia_keras import plots
 
-    drawn = [run for run in rows if run["run"] in curves]
-    data = " and ".join(dict.fromkeys(Path(run["settings"]["dataset"]).name for run in drawn))
-    title = f"{len(drawn)} run{'s' if len(drawn) > 1 else ''} on {data}"
+    rows = [run for run in rows if run["run"] in curves]
+    data = " and ".join(dict.fromkeys(Path(run["settings"]["dataset"]).name for run in rows))
+    title = f"{len(rows)} run{'s' if len(rows) > 1 else ''} on {data}"
     figure = plots.runs_side_by_side({_label(name, curve): curve for name, curve in curves.items()}, title)
     make_folder(path.parent)
-    plots.save(figure, path, smoke_test=any(run["quick"] for run in drawn))
+    plots.save(figure, path, smoke_test=any(run["quick"] for run in rows))
 
 
 def _label(name: str, curve: Sequence[EpochRow]) -> str:

@@ -54,9 +54,9 @@ def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.nda
     scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64), axis=-1)
     small = data.test.x[:64]
     augmentation = augmentation_of(model)
-    seen = np.asarray(augmentation(small, training=False)) if augmentation else small
+    visible = np.asarray(augmentation(small, training=False)) if augmentation else small
     logits = np.asarray(model(small, training=False))
-    difference = np.abs(np.asarray(network(seen, training=False))[:, 0, 0] - logits).max()
+    difference = np.abs(np.asarray(network(visible, training=False))[:, 0, 0] - logits).max()
     average = scores.mean(axis=(0, 1))
     facts = {
         "image": list(mosaic.shape),

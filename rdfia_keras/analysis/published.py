@@ -96,13 +96,13 @@ def _base_best(experiment: Experiment, run: Run, store: RunStore) -> float | Non
 
 def write(rows: Sequence[dict[str, Any]], folder: Path, name: str, quick: bool) -> list[Path]:
     """Write the rows as `name`.json, and draw them as `name`.png; as `name`-quick for smoke tests."""
-    drawn = [row for row in rows if row["best"] is not None]
-    data = " and ".join(sorted({row["dataset"] for row in drawn}))
+    with_result = [row for row in rows if row["best"] is not None]
+    data = " and ".join(sorted({row["dataset"] for row in with_result}))
     file = f"{name}-quick" if quick else name
     paths = [folder / f"{file}.json"]
     write_atomic(paths[0], to_json({"rows": list(rows)}).encode())
-    if drawn:
+    if with_result:
         paths.append(folder / f"{file}.png")
-        figure = plots.comparison(drawn, f"{name} on {data}: best test accuracy, yours and published")
+        figure = plots.comparison(with_result, f"{name} on {data}: best test accuracy, yours and published")
         plots.save(figure, paths[1], smoke_test=quick)
     return paths

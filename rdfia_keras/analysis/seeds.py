@@ -189,8 +189,8 @@ def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] 
 def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
     """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
     on_data = (experiment for experiment in REGISTRY.values() if experiment.config.dataset == DATASET)
-    measured = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
-    return [values for values in measured if values["last"].n > 1]
+    statistics_of_each = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
+    return [values for values in statistics_of_each if values["last"].n > 1]
 
 
 def degrees_of_freedom(epochs: int) -> int:
@@ -205,11 +205,11 @@ def standard_deviations(epochs: int) -> dict[str, float]:
         By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
         reference has several seeds and enough epochs.
     """
-    measured, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
-    if not measured:
+    several, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
+    if not several:
         return {}
     variances = {
-        name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in measured) / freedom
+        name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in several) / freedom
         for name in MEASURES
     }
     return {name: math.sqrt(variance) for name, variance in variances.items()}

@@ -39,7 +39,7 @@ def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
 def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
     """Return a configuration's row. Failed trials are counted, and are in no mean."""
     ok = [trial for trial in trials if trial.ok]
-    measured = [trial.measures() for trial in ok]
+    measures_of_each = [trial.measures() for trial in ok]
     row: dict[str, Any] = {
         "experiment": experiment.name,
         "settings": {name: value for name in varied if (value := getattr(experiment.config, name, None)) is not None},
@@ -51,7 +51,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
         "seeds": [trial.run.config.seed for trial in ok],
     }
     for name in MEASURES:
-        values = [measures[name] for measures in measured]
+        values = [measures[name] for measures in measures_of_each]
         over_seeds = Statistics.of(values)
         row[name] = over_seeds and {**asdict(over_seeds), "values": values}
     seconds = Statistics.of(duration(trial.rows) for trial in ok)
@@ -63,10 +63,10 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
 
 def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
     """Return the median number of epochs to a test accuracy of 90 %; None when half of the runs never get there."""
-    reached = [
+    epochs = [
         next((row["epoch"] for row in trial.rows if row["test_accuracy"] >= 0.9), float("inf")) for trial in trials
     ]
-    median = statistics.median(reached) if reached else float("inf")
+    median = statistics.median(epochs) if epochs else float("inf")
     return None if median == float("inf") else median
 
 

@@ -300,9 +300,9 @@ def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | N
         series.append(Series(f"{name}, test", costs, test, colour, "solid", marker))
         series.append(Series(f"{name}, train", costs, train, colour, "dash", is_minor=True))
         best = max(group, key=lambda row: row["test_accuracy"])
-        reached = 100 * best["test_accuracy"]
-        label = f"{name}: best test {reached:.1f} % at C {best['C']:.3g}"
-        remarks.append(Series(label, [best["C"]], [reached], colour, marker="star", is_remark=True))
+        accuracy = 100 * best["test_accuracy"]
+        label = f"{name}: best test {accuracy:.1f} % at C {best['C']:.3g}"
+        remarks.append(Series(label, [best["C"]], [accuracy], colour, marker="star", is_remark=True))
         if (value := (published or {}).get((kernel, degree))) is not None:
             remarks.append(published_line(value, costs[0], costs[-1], name, colour))
     summary = f"Test accuracy against C; {'; '.join(remark.name for remark in remarks)}"
@@ -381,8 +381,8 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
     published = [None if row.get("published") is None else (row["published"], None) for row in rows]
     if any(published):
         series.append(_means(name, labels, published, colour, marker))
-    reached = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
-    summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(reached)}"
+    results = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
+    summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(results)}"
     return Chart("", summary, Axis(varied, "rows"), Axis("test accuracy (%)", "percent"), tuple(series))
 
 

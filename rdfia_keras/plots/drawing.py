@@ -164,8 +164,8 @@ def comparison(rows: Rows, title: str) -> Figure:
     names = [row["experiment"] + (f" (figure {row['figure']})" if row["figure"] else "") for row in rows]
     keys = {"published": "published", "base": "base_best", "reference_best": "reference", "yours_best": "best"}
     values = {key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()}
-    shown = [row["reference"] if row["best"] is None else row["best"] for row in rows]
-    notes = ["" if value is None else f"{100 * value:.1f}" for value in shown]
+    accuracies = [row["reference"] if row["best"] is None else row["best"] for row in rows]
+    notes = ["" if value is None else f"{100 * value:.1f}" for value in accuracies]
     return _rows(charts.experiments_chart(names, values, title), title, notes, 0.34)
 
 

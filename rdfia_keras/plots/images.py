@@ -55,8 +55,8 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
     """
     originals, augmented = _pixels(originals), _pixels(augmented)
     rows, versions = augmented.shape[:2]
-    shown = rows * (versions + 1)
-    originals, augmented = _thumbnails(originals, shown), _thumbnails(augmented, shown)
+    count = rows * (versions + 1)
+    originals, augmented = _thumbnails(originals, count), _thumbnails(augmented, count)
     cell = min(1.1, WIDTH / (versions + 1))
     figure = new_figure(max(3.5, cell * (versions + 1)), cell * rows + 0.9, title)
     axes = _empty_axes(figure, rows, versions + 1)

@@ -75,10 +75,10 @@ class Sources:
 
     def statistics(self, experiment: Experiment) -> dict[str, Statistics | None]:
         """Return the statistics of your whole runs of an experiment, over its own epochs, by measure."""
-        measured = []
+        measures = []
         for run in self.own.of_experiment(experiment.config):
             record = run.result
             with self.reading(run.name):
                 if record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0):
-                    measured.append(Trial.of(run, experiment.config).measures())
-        return {measure: Statistics.of(values[measure] for values in measured) for measure in ("best", "final")}
+                    measures.append(Trial.of(run, experiment.config).measures())
+        return {measure: Statistics.of(values[measure] for values in measures) for measure in ("best", "final")}
