@@ -467,10 +467,9 @@ def test_comparison_draws_yours_beside_the_other_values():
     assert [text.get_text() for text in axes.texts] == ["71.0"]
 
 
-@pytest.mark.parametrize("draw", [plots.comparison, plots.sweep_points])
-def test_comparisons_refuse_nothing(draw):
+def test_a_sweep_without_rows_is_refused():
     with pytest.raises(ValueError, match="no row"):
-        draw([], "ladder")
+        plots.sweep_points([], "ladder")
 
 
 def test_a_sweep_shows_every_run_mean_and_deviation():

@@ -78,12 +78,7 @@ class PairedDifference:
 
 
 def paired_difference(before: Mapping[int, float], after: Mapping[int, float]) -> PairedDifference | None:
-    """Return the difference `after` - `before` over the seeds that both have; None when they share no seed.
-
-    Args:
-        before: Values by seed.
-        after: Values by seed.
-    """
+    """Return the difference of values by seed, `after` - `before`, over their common seeds; None without one."""
     from scipy.stats import t
 
     differences = Statistics.of(after[seed] - before[seed] for seed in before.keys() & after.keys())

@@ -340,12 +340,7 @@ def experiments_chart(labels: Sequence[str], values: Mapping[str, Sequence[Mean 
         values: A mean accuracy (a fraction) or None for each experiment, by a key of `EXPERIMENT_VALUES`. A key
             without any value is omitted.
         summary: The comparison in words.
-
-    Raises:
-        ValueError: If there are no experiments.
     """
-    if not labels:
-        raise ValueError("there is no row to draw")
     series = [
         _means(name, labels, values[key], colour, marker)
         for key, (name, colour, marker) in EXPERIMENT_VALUES.items()

@@ -157,9 +157,6 @@ def comparison(rows: Rows, title: str) -> Figure:
         rows: Rows from top to bottom, each with experiment and, or None: best (yours, a fraction), reference (the
             package's), figure (its number), published and base_best (the best without the change).
         title: Data set and setting.
-
-    Raises:
-        ValueError: If there are no rows.
     """
     names = [row["experiment"] + (f" (figure {row['figure']})" if row["figure"] else "") for row in rows]
     keys = {"published": "published", "base": "base_best", "reference_best": "reference", "yours_best": "best"}
@@ -246,13 +243,7 @@ def _best_rows(rows: Rows, limit: int, title: str) -> tuple[Rows, str]:
 
 
 def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks: bool = True) -> None:
-    """Draw charts into panels, which may share their axes.
-
-    Args:
-        panels: Axes, one for each chart.
-        described: The charts.
-        with_remarks: Whether to draw the remarks.
-    """
+    """Draw each chart into a panel, with or without its remarks; panels may share their axes."""
     for axes, chart in zip(panels, described, strict=True):
         _draw_chart(axes, chart, with_remarks)
     for axes, chart in zip(panels, described, strict=True):

@@ -61,14 +61,9 @@ def decision_animation(frames: Rows, classes: Sequence[str], title: str, *, smok
         classes: The names of class 0 and class 1.
         title: Data set and setting.
         smoke_test: Mark every frame, as `save` marks a figure.
-
-    Raises:
-        ValueError: If there are no frames.
     """
     from PIL import Image
 
-    if not frames:
-        raise ValueError("there is no frame to draw")
     figure, (axis,) = _map_axes(1, title)
     if smoke_test:
         mark_smoke_test(figure)

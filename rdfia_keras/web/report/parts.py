@@ -9,7 +9,7 @@ from rdfia_keras.analysis import figures, reference_tables, seeds, sweep_table, 
 from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.experiments import FIGURES, LADDER, SWEEPS, Experiment, ReportFigure, bonus_experiments, figures_of
-from rdfia_keras.plots.charts import cost_chart, experiments_chart, sweep_chart
+from rdfia_keras.plots.charts import Chart, cost_chart, experiments_chart, sweep_chart
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
@@ -63,7 +63,7 @@ def _experiment_row(sources: Sources, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _experiments_chart(rows: Sequence[dict[str, Any]], summary: str) -> Any:
+def _experiments_chart(rows: Sequence[dict[str, Any]], summary: str) -> Chart:
     def mean(value: Statistics | None) -> tuple[float, float | None] | None:
         return (value.mean, value.std) if value else None
 

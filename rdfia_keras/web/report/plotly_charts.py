@@ -29,7 +29,6 @@ def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
         title, alt, traces, layout, and table: its numbers as `{"columns": [...], "rows": [[...]]}` where they are not
         the traces' own, else None.
     """
-    has_rows = chart.x.kind == "rows"
     traces = [_series(series, chart.y, is_horizontal) for series in chart.series]
     layout: dict[str, Any] = {
         "xaxis": _axis(chart.x, chart),
@@ -39,13 +38,18 @@ def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
     if is_horizontal:
         layout |= {"xaxis": layout["yaxis"], "height": 90 + 24 * len(chart.row_names)}
         layout["yaxis"] = {"type": "category", "autorange": "reversed"}
-    table = _table(chart) if has_rows else None
+    table = _table(chart) if chart.x.kind == "rows" else None
     return {"title": chart.title, "alt": chart.summary, "traces": traces, "layout": layout, "table": table}
 
 
 def rounded(value: float | None, digits: int = 5) -> float | None:
     """Return a value with this many significant digits; None if it is None or not finite."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")
+
+
+def rounded_list(array: np.ndarray, digits: int = 5) -> Any:
+    """Return an array as nested lists of numbers with this many significant digits."""
+    return rounded(float(array), digits) if array.ndim == 0 else [rounded_list(row, digits) for row in array]
 
 
 def percent(fraction: float | None) -> float | None:
@@ -147,12 +151,12 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
     """
     decision, axis, points, labels = (panel[key] for key in ("decision", "grid_x", "points", "labels"))
     reach = float(np.quantile(np.abs(decision), 0.9)) or 1.0
-    places = [rounded(value, 4) for value in axis[::2]]
+    places = rounded_list(axis[::2], 4)
     ground = {
         "type": "contour",
         "x": places,
         "y": places,
-        "z": [[rounded(value, 3) for value in row] for row in decision[::2, ::2].tolist()],
+        "z": rounded_list(decision[::2, ::2], 3),
         "zmin": rounded(-reach),
         "zmax": rounded(reach),
         "colorscale": [[0, "var(--class-0-ground)"], [0.5, "var(--page)"], [1, "var(--class-1-ground)"]],
@@ -167,8 +171,8 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
             "type": "scatter",
             "mode": "markers",
             "name": f"class {value}",
-            "x": [rounded(x, 4) for x in points[labels == value, 0]],
-            "y": [rounded(y, 4) for y in points[labels == value, 1]],
+            "x": rounded_list(points[labels == value, 0], 4),
+            "y": rounded_list(points[labels == value, 1], 4),
             "marker": {"color": f"var(--class-{value})", "symbol": ("circle", "square")[value % 2], "size": 5},
         }
         for value in np.unique(labels).tolist()
