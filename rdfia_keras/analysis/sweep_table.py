@@ -62,7 +62,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
 
 
 def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
-    """Return the median number of epochs to a test accuracy of 90 %; None when half of the runs never get there."""
+    """Return the median number of epochs to a test accuracy of 90 %; None if half of the runs never get there."""
     epochs = [
         next((row["epoch"] for row in trial.rows if row["test_accuracy"] >= 0.9), float("inf")) for trial in trials
     ]
@@ -76,7 +76,11 @@ def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
     columns: dict[str, Column] = {"experiment": "{experiment}"}
     columns |= {name: functools.partial(text_of, name=name) for name in shown}
     columns |= {"n": "{n}"}
-    columns |= {f"{name} test": _percents(name) for name in MEASURES if any(row[name] for row in rows)}
+    columns |= {
+        f"{name} test": functools.partial(_percents, measure=name)
+        for name in MEASURES
+        if any(row[name] for row in rows)
+    }
     columns |= {"min to max, final": lambda row: cell(row, RANGE) if row["final"] else "-"}
     columns |= {"epochs to 90 %": "{epochs_to_90}"} if any(row["epochs_to_90"] for row in rows) else {}
     columns |= {"published": published_value} if any(row["published"] for row in rows) else {}
@@ -85,7 +89,7 @@ def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
 
 
 def _have_names(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bool:
-    """Return whether names tell the rows apart better than settings, as on a ladder, whose rungs differ in many."""
+    """Return whether names tell the rows apart better than settings, as on a ladder, whose steps differ in many."""
     return len(varied) > MAX_NAMED_BY_SETTINGS and len({row["experiment"] for row in rows}) == len(rows)
 
 
@@ -95,12 +99,9 @@ def text_of(row: Mapping[str, Any], name: str) -> str:
     return "-" if value is None else setting_text(value)
 
 
-def _percents(measure: str) -> Column:
-    def text(row: Mapping[str, Any]) -> str:
-        values = Statistics.of(row[measure]["values"] if row[measure] else ())
-        return values.percents() if values else "-"
-
-    return text
+def _percents(row: Mapping[str, Any], measure: str) -> str:
+    over_seeds = Statistics.of(row[measure]["values"] if row[measure] else ())
+    return over_seeds.percents() if over_seeds else "-"
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:
