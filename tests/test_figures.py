@@ -76,7 +76,7 @@ def test_the_final_accuracy_that_the_report_gives_stands_beside_ours_of_the_last
     best, last = (100 * milestone["test_accuracy"] for milestone in (run.record.best, run.record.final))
     assert best != last
     panel = figures.Panel("a", CIRCLES, run, is_reference=True)
-    title = figures.PICTURES["implementations"](FIGURES["1"], [panel]).get_suptitle()
+    title = figures.picture(FIGURES["1"], [panel]).get_suptitle()
     assert f"reference {last:.1f} % in the last epoch, published 94.0 %" in " ".join(title.split())
     table = tables.run_table(run.record)
     assert {row["published"] for row in table} == {"94.00% (last epoch)"}
@@ -87,7 +87,7 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
     panels = [
         figures.Panel(label, one, reference_run(one), True) for one, label in figures.experiments_of(FIGURES["3"])
     ]
-    drawn = figures.PICTURES["curves"](FIGURES["3"], panels)
+    drawn = figures.picture(FIGURES["3"], panels)
     titles = [" ".join(axes.get_title().split()) for axes in drawn.axes]
     assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)
 

@@ -241,7 +241,7 @@ def test_damaged_weights_are_told(tmp_path):
 
 
 def test_of_very_many_pictures_the_page_names_the_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("rdfia_keras.web.report.run_details.MAX_PICTURE_BYTES", 50)
+    monkeypatch.setattr("rdfia_keras.web.report.sources.MAX_PICTURE_BYTES", 50)
     folder = store(tmp_path, REGISTRY["baseline"])
     for name in ("attention-map.png", "confusion.png", "curves.png", "mistakes.png"):
         (folder / name).write_bytes(b"\x89PNG\r\n" + bytes(40))

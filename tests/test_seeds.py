@@ -125,7 +125,7 @@ def pretend(monkeypatch):
 def test_measures_are_of_the_first_epochs_only():
     measured = seeds.measures(rows(0.1, 0.9, 0.3, 0.4, 0.5, 0.6, 0.99), 6)
     assert measured == {"best": 0.9, "last": 0.6, "last_five": pytest.approx(0.54)}
-    assert seeds.mean_of_last(rows(0.1, 0.2, 0.3), 2) == pytest.approx(0.15)
+    assert seeds.measures(rows(0.1, 0.2, 0.3), 2)["last_five"] == pytest.approx(0.15)
 
 
 def test_the_standard_deviation_pools_the_sample_variances_of_what_has_several_seeds(pretend):

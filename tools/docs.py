@@ -8,7 +8,7 @@ it stands, with these values and functions:
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
     difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .direction
-    apart("momentum", "nesterov")       how far two experiments with one base are apart, in each measure
+    apart("momentum", "nesterov")       the distance of two experiments with the same base, in each measure
     paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
     deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
     swept("hidden", 4)                  the row of a named sweep in which the setting has this value
@@ -19,7 +19,7 @@ it stands, with these values and functions:
     theory, keras, kernels, ...             modules and constants of the code, for its formulas and defaults
     {% do claim(condition) %}           stops the rendering when a sentence is not true any more
 
-Accuracies are fractions. Filters make texts of them: `percent` (81.7 %), `points` (81.7), `signed` (+1.64),
+Accuracies are fractions. Filters turn them into text: `percent` (81.7 %), `points` (81.7), `signed` (+1.64),
 `plus_minus` (81.7 ± 0.2), `interval` (+1.10 to +2.18); `fixed(n)` writes n decimals, `power` 9e-16.
 """
 
@@ -34,6 +34,7 @@ from typing import Any
 
 import jinja2
 import keras
+import numpy as np
 import scipy.stats
 
 from rdfia_keras import plots
@@ -44,6 +45,8 @@ from rdfia_keras.analysis.tables import Row
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.models import augmentation, kernels, pytorch_defaults
 from rdfia_keras.runs.files import make_folder
+from rdfia_keras.runs.history import EpochRow, scores
+from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
 from rdfia_keras.training.schedules import SCHEDULES, IterationDecay
@@ -61,28 +64,28 @@ PRECISION_PAIRS = {
 }
 
 
-# --- what templates can use -------------------------------------------------------------------------------------------
+# --- the names of templates -------------------------------------------------------------------------------------------
 
 
 class ReferenceRun:
-    """Epochs of the reference run of an experiment with seed 0; of the first implementation where there are several.
+    """The epochs of an experiment's reference run with seed 0, for mlp those of the first implementation.
 
     Attributes:
         rows: The rows of history.csv.
         accuracies: Test accuracy by epoch.
         best: The highest test accuracy.
-        best_epoch: Its epoch.
+        best_epoch: The epoch of the highest test accuracy.
         last: Test accuracy of the last epoch.
+        last_five: The mean test accuracy of the last five epochs.
         end: The row of the last epoch.
     """
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]]):
-        self.rows = rows
+    def __init__(self, rows: Sequence[EpochRow]):
+        self.rows, self.end = rows, rows[-1]
         self.accuracies = [row["test_accuracy"] for row in rows]
-        self.best = max(self.accuracies)
+        measures = seeds.measures(rows, len(rows))
+        self.best, self.last, self.last_five = (measures[name] for name in ("best", "last", "last_five"))
         self.best_epoch = self.accuracies.index(self.best) + 1
-        self.last = self.accuracies[-1]
-        self.end = rows[-1]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -100,11 +103,6 @@ class ReferenceRun:
         return next(epoch for epoch, value in enumerate(self.accuracies, start=1) if value >= accuracy)
 
     @property
-    def last_five(self) -> float:
-        """The mean test accuracy of the last five epochs."""
-        return statistics.fmean(self.accuracies[-seeds.LAST :])
-
-    @property
     def roughness(self) -> float:
         """The mean change of the test accuracy from one epoch to the next, within the second half."""
         second_half = self.accuracies[len(self) // 2 - 1 :]
@@ -112,13 +110,17 @@ class ReferenceRun:
 
 
 def run(name: str) -> ReferenceRun:
-    """Return the reference run of an experiment, or of the folder `cnn/<name>` where no experiment has the name."""
-    if name in REGISTRY:
-        stored = reference_run(REGISTRY[name])
-    else:
-        stored = next(stored for stored in reference_store().runs("cnn") if stored.folder.name == name)
-    assert stored is not None, name
-    return ReferenceRun([row for row in stored.history() if row.get("implementation", "manual") == "manual"])
+    """Return the reference run of an experiment, or of the folder `cnn/<name>` if no experiment has the name."""
+    reference = find_reference(name) if name in REGISTRY else reference_store().named(f"cnn/{name}")
+    assert reference is not None, name
+    return ReferenceRun([row for row in reference.history() if row.get("implementation", "manual") == "manual"])
+
+
+def find_reference(name: str) -> Run:
+    """Return the reference run of an experiment, which must have one."""
+    reference = reference_run(REGISTRY[name])
+    assert reference is not None, f"{name} has no reference run"
+    return reference
 
 
 def table(name: str) -> str:
@@ -138,13 +140,14 @@ def _cell(column: str, text: str) -> str:
 
 
 def apart(name: str, other: str) -> list[float]:
-    """Return how far two experiments with the same base are apart, in each measure."""
-    first, second = (seeds.difference_to_base(REGISTRY[compared]) for compared in (name, other))
+    """Return the distance of two experiments with the same base, in each measure."""
+    first, second = (seeds.difference_to_base(REGISTRY[experiment]) for experiment in (name, other))
     assert first and second
     return [abs(first.means[measure] - second.means[measure]) for measure in seeds.MEASURES]
 
 
 def swept(name: str, value: Any) -> dict[str, Any]:
+    """Return the row of a sweep of one setting in which the setting has this value."""
     rows = json.loads((REFERENCE_FOLDER / "sweeps" / name / "sweep.json").read_text(encoding="utf-8"))["rows"]
     (row,) = [row for row in rows if list(row["settings"].values()) == [value]]
     return row
@@ -152,30 +155,22 @@ def swept(name: str, value: Any) -> dict[str, Any]:
 
 def machine(rows: str, kernel: str, C: float, degree: int | None = None) -> float:
     """Return the test accuracy of the SVM with this kernel and a C that is equal to 1 %."""
-    stored = reference_run(REGISTRY["kernels"])
-    assert stored is not None
-    machines = [row for row in stored.result.details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
-    (accuracy,) = [row["test_accuracy"] for row in machines if math.isclose(row["C"], C, rel_tol=0.01)]
+    details = find_reference("kernels").result.details
+    same_kernel = [row for row in details[rows] if (row["kernel"], row["degree"]) == (kernel, degree)]
+    (accuracy,) = [row["test_accuracy"] for row in same_kernel if math.isclose(row["C"], C, rel_tol=0.01)]
     return float(accuracy)
 
 
 def implementations_apart() -> float:
     """Return the largest difference between any numbers of the four implementations in an epoch."""
-    stored = reference_run(REGISTRY["circles"])
-    assert stored is not None
-    groups: dict[int, list[Mapping[str, Any]]] = {}
-    for row in stored.history():
-        groups.setdefault(row["epoch"], []).append(row)
-    columns = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    return max(
-        max(row[column] for row in rows) - min(row[column] for row in rows)
-        for rows in groups.values()
-        for column in columns
-    )
+    epochs: dict[int, list[list[float]]] = {}
+    for row in find_reference("circles").history():
+        epochs.setdefault(row["epoch"], []).append(scores(row))
+    return max(float(np.ptp(rows, axis=0).max()) for rows in epochs.values())
 
 
 def chance(n: int, epochs: int) -> float:
-    """Return how often the mean of `n` seeds passes the threshold by chance, where its base has three seeds."""
+    """Return the probability that the mean of `n` seeds passes the threshold by chance, if its base has three seeds."""
     return float(2 * scipy.stats.t.sf(2 / (1 / 3 + 1 / n) ** 0.5, seeds.degrees_of_freedom(epochs)))
 
 
@@ -188,16 +183,17 @@ def precision_pairs() -> dict[str, Any]:
 
 
 def claim(condition: object) -> None:
-    """Stop the rendering when a sentence of the document is not true any more.
+    """Stop the rendering if a sentence of the document is not true any more.
 
     Raises:
-        ValueError: When the condition is false.
+        ValueError: If the condition is false.
     """
     if not condition:
         raise ValueError("a claim of this document does not hold any more; see the line in the traceback")
 
 
 def plus_minus(value: seeds.Statistics | Mapping[str, float], digits: int = 1) -> str:
+    """Return mean and standard deviation of fractions in percent."""
     mean, std = (getattr(value, key) if isinstance(value, seeds.Statistics) else value[key] for key in ("mean", "std"))
     return f"{100 * mean:.{digits}f} ± {100 * std:.{digits}f}"
 
@@ -258,8 +254,8 @@ def render(name: str) -> str:
         name: Its file's name: README.md.
 
     Raises:
-        jinja2.TemplateError: When the template names something that there is not.
-        ValueError: When a claim does not hold.
+        jinja2.TemplateError: If the template uses an unknown name.
+        ValueError: If a claim does not hold.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -276,7 +272,7 @@ def render(name: str) -> str:
 
 
 def documents() -> dict[str, Path]:
-    """Return the documents that have a template, by name, and where they lie."""
+    """Return the paths of the documents that have a template, by name."""
     names = sorted(path.stem for path in TEMPLATES.glob("*.md.j2"))
     return {name: FOLDERS.get(name, ROOT / "docs") / name for name in names}
 
@@ -285,24 +281,22 @@ def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
     for figure in FIGURES.values():
         panels = [
-            figures.Panel(label, experiment, stored, is_reference=True)
+            figures.Panel(label, experiment, find_reference(experiment.name), is_reference=True)
             for experiment, label in figures.experiments_of(figure)
-            if (stored := reference_run(experiment))
         ]
-        assert len(panels) == len(figure.panels), f"{figure.title} shows an experiment without a reference run"
         figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")
-    rungs = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in LADDER]
+    rows = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in LADDER]
     title = "The ladder on CIFAR-10: reference and published"
-    plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rungs], title), folder / "ladder.png")
+    plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rows], title), folder / "ladder.png")
     store = reference_store()
-    compared = [
-        compare_with_published(experiment, stored, store) | {"best": None}
+    rows = [
+        compare_with_published(experiment, reference, store) | {"best": None}
         for experiment in bonus_experiments()
-        if (stored := reference_run(experiment))
+        if (reference := reference_run(experiment))
     ]
     title = "bonus: best test accuracy, reference and published"
-    plots.save(plots.comparison(compared, title), folder / "bonus.png")
+    plots.save(plots.comparison(rows, title), folder / "bonus.png")
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""What is computed from records and formulas: statistics over seeds, tables, explanations. Nothing here trains."""
+"""Statistics over seeds, tables and explanations, computed from records and formulas. Nothing here trains."""

@@ -1,5 +1,6 @@
-"""Where a trained network looks: Grad-CAM, which follows the gradient, and occlusion, which needs none."""
+"""Attribution, where a trained network looks: Grad-CAM follows the gradient, occlusion needs none."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ GREY = 128
 
 @dataclass(frozen=True)
 class Maps:
-    """A map for each image, and where it lies on it.
+    """One map for each image, and where the maps lie on the images.
 
     Attributes:
         values: Float32 (N, rows, columns).
@@ -34,12 +35,12 @@ def last_convolution(model: keras.Model) -> keras.layers.Layer | None:
 
     Of the homework's network that is the third ReLU: Grad-CAM looks at what a convolution passes on.
     """
-    names = [isinstance(layer, keras.layers.Conv2D) for layer in model.layers]
-    if not any(names):
+    is_convolution = [isinstance(layer, keras.layers.Conv2D) for layer in model.layers]
+    if not any(is_convolution):
         return None
-    after = model.layers[names.index(True) :]
-    maps = [layer for layer in after if len(layer.output.shape) == 4]
-    return [layer for layer in maps if not isinstance(layer, keras.layers.MaxPooling2D)][-1]
+    layers = model.layers[is_convolution.index(True) :]
+    with_maps = [layer for layer in layers if len(layer.output.shape) == 4]
+    return [layer for layer in with_maps if not isinstance(layer, keras.layers.MaxPooling2D)][-1]
 
 
 def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps:
@@ -50,7 +51,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
         alpha_k = mean over the places of ds / dA_k,    map = ReLU(sum_k alpha_k A_k).
 
     Args:
-        model: From uint8 images to logits, with a convolution.
+        model: A model from uint8 images to logits, with a convolution.
         images: Uint8 (N, H, W, C).
         labels: The class to explain for each image, int (N,).
 
@@ -58,7 +59,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
         Maps of the size of the layer's output, at least 0, in units of the logit times the number of places.
 
     Raises:
-        RdfiaError: When the network has no convolution, or the back end is neither TensorFlow nor JAX.
+        RdfiaError: If the network has no convolution, or the back end is neither TensorFlow nor JAX.
     """
     layer = last_convolution(model)
     if layer is None:
@@ -67,15 +68,15 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
     gradient = scores_gradient(model, layer, features, labels)
     alpha = gradient.mean(axis=(1, 2), keepdims=True)
     values = np.maximum((alpha * ops.convert_to_numpy(features)).sum(axis=-1), 0)
-    return Maps(values, _seen(model))
+    return Maps(values, _visible_extent(model))
 
 
 def scores_gradient(model: keras.Model, layer: keras.layers.Layer, features: Any, labels: np.ndarray) -> np.ndarray:
     """Compute the gradient of each image's logit of its class with respect to the outputs of a layer.
 
     Args:
-        model: From images to logits.
-        layer: One of its layers.
+        model: A model from images to logits.
+        layer: A layer of the model.
         features: That layer's outputs, float32 (N, rows, columns, channels).
         labels: Int (N,).
 
@@ -105,8 +106,8 @@ def _gradient(function: Callable[[Any], Any], x: Any) -> np.ndarray:
     raise RdfiaError(f"Grad-CAM takes gradients with TensorFlow or JAX, not {backend}; set KERAS_BACKEND")
 
 
-def _seen(model: keras.Model) -> tuple[float, float, float, float]:
-    """Return the edges of what the network sees of an image: the middle of it, where its augmentation crops."""
+def _visible_extent(model: keras.Model) -> tuple[float, float, float, float]:
+    """Return the edges of the part of an image that the network sees: its middle, if the augmentation crops."""
     height, width = model.input.shape[1:3]
     augmentation = augmentation_of(model)
     inner_height, inner_width = augmentation.output.shape[1:3] if augmentation else (height, width)
@@ -122,50 +123,45 @@ def occlusion(
     Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901, figure 7.
 
     Args:
-        predict: From images, uint8 (M, H, W, C), to probabilities (M, n_y).
+        predict: A function from images, uint8 (M, H, W, C), to probabilities (M, n_y).
         images: Uint8 (N, H, W, C).
         labels: The class to explain for each image, int (N,).
         side: Side of the square, pixels.
         stride: Pixels between two places of the square.
 
     Returns:
-        Maps of a value for each place: the probability of the whole image minus that of the covered one.
+        Maps with a value for each place: the probability of the whole image minus that of the covered one.
 
     Raises:
-        ValueError: When the square is larger than the images.
+        ValueError: If the square is larger than the images.
     """
     count, height, width, _ = images.shape
     if not (1 <= side <= min(height, width) and stride >= 1):
         raise ValueError(f"a square of {side} pixels every {stride} does not fit images of {height}x{width}")
     tops, lefts = np.arange(0, height - side + 1, stride), np.arange(0, width - side + 1, stride)
     covered = np.repeat(images[:, None], len(tops) * len(lefts), axis=1)
-    for place, (top, left) in enumerate((top, left) for top in tops for left in lefts):
+    for place, (top, left) in enumerate(itertools.product(tops, lefts)):
         covered[:, place, top : top + side, left : left + side] = GREY
     probabilities = predict(np.concatenate([images, covered.reshape(-1, *images.shape[1:])]))
     whole = probabilities[np.arange(count), labels]
     hidden = probabilities[count:].reshape(count, len(tops), len(lefts), -1)
     hidden = np.take_along_axis(hidden, labels[:, None, None, None], axis=-1)[..., 0]
     # A value belongs to the middle of its square.
-    begin, half = (side - 1) / 2, stride / 2
-    extent = (
-        begin - half,
-        begin + float(lefts[-1]) + half,
-        begin + float(tops[-1]) + half,
-        begin - half,
-    )
+    low, high = (side - 1 - stride) / 2, (side - 1 + stride) / 2
+    extent = low, float(lefts[-1]) + high, float(tops[-1]) + high, low
     return Maps((whole[:, None, None] - hidden).astype(np.float32), extent)
 
 
 def where_it_looks(
     network: keras.Model, images: np.ndarray, labels: np.ndarray
 ) -> tuple[str, list[tuple[np.ndarray, tuple[float, float, float, float]]]]:
-    """Return Grad-CAM, or occlusion where the network has no convolution, with the name of the method."""
+    """Return the method, Grad-CAM or without convolutions occlusion, and for each image its map and extent."""
     if last_convolution(network) is not None:
         method, maps = "Grad-CAM", grad_cam(network, images, labels)
     else:
-        hidden = occlude(network, images, labels)
-        # What only raises the probability when it is hidden did not make the network decide so.
-        method, maps = "occlusion", Maps(np.maximum(hidden.values, 0), hidden.extent)
+        maps = occlude(network, images, labels)
+        # A part that only raises the probability when it is hidden did not lead to the decision.
+        method, maps = "occlusion", Maps(np.maximum(maps.values, 0), maps.extent)
     return method, [(values, maps.extent) for values in maps.values]
 
 

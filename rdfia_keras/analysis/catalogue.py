@@ -1,4 +1,4 @@
-"""Every experiment, named sweep and explanation, with its figure, question and command."""
+"""The catalogue: every experiment, named sweep and explanation, with its figure, question and command."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ FIRST_QUESTION_OF_PART_5 = 19
 
 
 def list_experiments() -> list[dict[str, Any]]:
-    """Return a row for each, in the order of the report."""
+    """Return a row for each experiment, sweep and explanation, in the order of the report."""
     rows = [_experiment(experiment) for experiment in REGISTRY.values()]
     rows += [
         _row(name, "mlp", question=sweep.question, command=f"rdfia sweep {name}") for name, sweep in SWEEPS.items()
     ]
     rows += [
-        _row(topic, "explain", question=answer.question, shows=answer.shows, command=f"rdfia explain {topic}")
-        for topic, answer in EXPLANATIONS.items()
+        _row(topic, "explain", question=explanation.question, shows=explanation.shows, command=f"rdfia explain {topic}")
+        for topic, explanation in EXPLANATIONS.items()
     ]
     return rows
 
@@ -44,6 +44,6 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
     )
 
 
-def _row(name: str, section: str, **rest: Any) -> dict[str, Any]:
+def _row(name: str, section: str, **facts: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"figures": [], "question": "", "published": None, "published_at_end": False, "comment": ""}
-    return {"name": name, "section": section, **empty, "epochs": None, "dataset": "", "shows": "", **rest}
+    return {"name": name, "section": section, **empty, "epochs": None, "dataset": "", "shows": "", **facts}

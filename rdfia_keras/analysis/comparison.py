@@ -1,4 +1,4 @@
-"""Compare runs: the settings that differ, the results, and all curves in one plot."""
+"""Comparison of runs: the settings that differ, the results, and all curves in one plot."""
 
 import hashlib
 from collections import Counter
@@ -14,7 +14,7 @@ from rdfia_keras.runs.history import EpochRow
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import find_run
 
-# A plot has no more colours that can be told apart.
+# A plot has no more colours that can be distinguished.
 MAX_RUNS = 10
 # Bytes; file systems allow 255.
 MAX_FILE_NAME = 100
@@ -26,11 +26,11 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
     Args:
         names: Runs, as `find_run` takes them.
         out: The results folder.
-        plot: Where the plot goes; None for a file in `compare/` of the results folder.
+        plot: The plot's file; None for a file in `compare/` of the results folder.
 
     Raises:
-        ConfigError: On fewer than two runs, too many, or one that is named twice.
-        RdfiaError: When there is no such run, nothing of it can be read, or the plot cannot be written.
+        ConfigError: If there are fewer than two runs, too many, or the same one twice.
+        RdfiaError: If there is no such run, nothing of it can be read, or the plot cannot be written.
     """
     if not 2 <= len(names) <= MAX_RUNS:
         raise ConfigError(f"name 2 to {MAX_RUNS} runs to compare, not {len(names)}; see rdfia runs")
@@ -38,27 +38,27 @@ def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> R
     rows = [run.summary() for run in runs]
     changed = differing(rows, without=("epochs",))
     curves = {run.name: run.curve() for run in runs}
-    drawn = {run.name: curves[run.name] for run in runs if curves[run.name]}
+    with_curve = {name: curve for name, curve in curves.items() if curve}
     path = plot or out / "compare" / _file_name([run.name for run in runs])
-    if drawn:
-        _draw(drawn, rows, path)
+    if with_curve:
+        _draw(with_curve, rows, path)
     return Result(
         data={
             "runs": rows,
             "differing": changed,
             "equal_weights": equal_weights(rows),
-            "plot": path if drawn else None,
+            "plot": path if with_curve else None,
         },
         intro=tables.numbered(rows),
         table=tables.run_comparison(rows, changed),
         lines=[*_remarks(rows, changed), *(_why_no_curve(run) for run in runs if not curves[run.name])],
-        paths=[path] if drawn else [],
+        paths=[path] if with_curve else [],
         quick=any(run.quick for run in runs),
     )
 
 
 def _with_unique_names(runs: Sequence[Run]) -> list[Run]:
-    """Return the same runs, those of equal names in different folders with their whole paths as names."""
+    """Return the same runs; those of equal names in different folders get their whole paths as names."""
     folders = Counter(run.folder.resolve() for run in runs)
     for run in runs:
         run.check_readable()
@@ -78,7 +78,7 @@ def equal_weights(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def _remarks(rows: Sequence[Row], changed: Sequence[str]) -> list[str]:
-    """Return what the table does not say by itself."""
+    """Return remarks on equal settings, equal weights and different data."""
     of_one_section = len({run["section"] for run in rows}) == 1
     remarks = ["no setting differs"] if of_one_section and not changed else []
     remarks += [f"equal weights: {', '.join(names)}" for names in equal_weights(rows)]
@@ -86,7 +86,8 @@ def _remarks(rows: Sequence[Row], changed: Sequence[str]) -> list[str]:
     for run in rows:
         if run["data_digest"]:
             digests.setdefault(run["settings"]["dataset"], set()).add(run["data_digest"])
-    return remarks + [f"not the same {data} in all of these runs" for data, seen in digests.items() if len(seen) > 1]
+    different = [dataset for dataset, values in digests.items() if len(values) > 1]
+    return remarks + [f"not the same {dataset} in all of these runs" for dataset in different]
 
 
 def _why_no_curve(run: Run) -> str:
@@ -96,7 +97,7 @@ def _why_no_curve(run: Run) -> str:
 
 
 def _file_name(names: Sequence[str]) -> str:
-    """Return `cnn-baseline-vs-cnn-augment.png`; of long names the first, and a digest of all."""
+    """Return `cnn-baseline-vs-cnn-augment.png`; if the names are long, the first one and a digest of all."""
     file = "-vs-".join(names).replace("/", "-").replace("\\", "-")
     if len(file.encode()) > MAX_FILE_NAME:
         digest = hashlib.sha256(file.encode()).hexdigest()[:8]
@@ -108,15 +109,15 @@ def _file_name(names: Sequence[str]) -> str:
 def _draw(curves: dict[str, list[EpochRow]], rows: Sequence[Row], path: Path) -> None:
     from rdfia_keras import plots
 
-    drawn = [run for run in rows if run["run"] in curves]
-    data = " and ".join(dict.fromkeys(Path(run["settings"]["dataset"]).name for run in drawn))
-    title = f"{len(drawn)} run{'s' if len(drawn) > 1 else ''} on {data}"
+    rows = [run for run in rows if run["run"] in curves]
+    data = " and ".join(dict.fromkeys(Path(run["settings"]["dataset"]).name for run in rows))
+    title = f"{len(rows)} run{'s' if len(rows) > 1 else ''} on {data}"
     figure = plots.runs_side_by_side({_label(name, curve): curve for name, curve in curves.items()}, title)
     make_folder(path.parent)
-    plots.save(figure, path, smoke_test=any(run["quick"] for run in drawn))
+    plots.save(figure, path, smoke_test=any(run["quick"] for run in rows))
 
 
 def _label(name: str, curve: Sequence[EpochRow]) -> str:
-    """Return a run's name, of mlp with the implementation that is drawn."""
+    """Return a run's name; for mlp, with the implementation that is drawn."""
     implementation = curve[0].get("implementation")
     return f"{name} ({implementation})" if implementation else name

@@ -1,4 +1,4 @@
-"""Questions answered by computing: a function for each topic of `rdfia explain`.
+"""The topics of `rdfia explain`: a function for each computes the answer to a question.
 
 A parameter's `Setting` becomes an option of `rdfia explain`; `options` names those of `RunOptions` that it takes.
 `rdfia --help` imports this module: NumPy and Keras are imported inside the functions.
@@ -29,9 +29,9 @@ class Explanation:
     """One topic of `rdfia explain`.
 
     Attributes:
-        question: Which it answers.
-        shows: In a few words.
-        function: Gives the `Result`; its docstring is the help text.
+        question: The questions that it answers.
+        shows: The subject in a few words.
+        function: Returns the `Result`; its docstring is the help text.
         options: Names of the `RunOptions` that the function reads.
     """
 
@@ -55,12 +55,8 @@ def explanation(topic: str, *, question: str, shows: str, options: tuple[str, ..
     return register
 
 
-def _folder(options: RunOptions) -> Path:
-    return make_folder(options.out / "explain")
-
-
 def _images(dataset: str, options: RunOptions) -> "Dataset":
-    """The images, read before the seconds that a back end takes to load."""
+    """Read the images, before the seconds that a back end takes to load."""
     from rdfia_keras.data import load_images
 
     make_folder(options.out)
@@ -127,7 +123,7 @@ def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
     image = _images(dataset, options).test.x[0]
     size = len(image)
     rows = theory.receptive_fields(theory.CIFAR_STAGES, size)
-    path = _folder(options) / "receptive-fields.png"
+    path = make_folder(options.out / "explain") / "receptive-fields.png"
     plots.save(plots.receptive_fields(image, rows), path)
     columns = {
         "layer": "{layer}",
@@ -167,7 +163,7 @@ def dense_as_conv(
     if trained.input.shape[1:] != data.test.x.shape[1:] or trained.output.shape[-1] != len(data.classes):
         raise RdfiaError(f"{model} is a model of other images than {data.name} has; see --dataset")
     facts, mosaic, scores = class_map(trained, data)
-    path = _folder(options) / "dense-as-conv.png"
+    path = make_folder(options.out / "explain") / "dense-as-conv.png"
     title = f"Fully convolutional, on an image of {mosaic.shape[0]}x{mosaic.shape[1]}: probability of each class"
     plots.save(plots.score_maps(mosaic, scores, data.classes, title), path)
     intro = [
@@ -236,7 +232,7 @@ def whitening(
     images, axes = data.test.x[:6], principal_axes(data.train.x)
     versions = whitened(images, axes, epsilon, config.WHITENINGS)
     facts = whitened_variances(axes[1], epsilon)
-    path = _folder(options) / "whitened.png"
+    path = make_folder(options.out / "explain") / "whitened.png"
     title = f"Whitening with epsilon {epsilon:g}: original, ZCA, PCA"
     names = tuple(kind.upper() for kind in config.WHITENINGS)
     plots.save(plots.augmentation_grid(images, versions, title, names=names), path)
@@ -289,10 +285,9 @@ def backprop_cost(options: RunOptions) -> Result:
     from rdfia_keras import plots
     from rdfia_keras.analysis import theory
 
-    folder = _folder(options)
+    path = make_folder(options.out / "explain") / "backprop-cost.png"
     depths, times = ((1, 2, 4), 1) if options.quick else ((1, 2, 4, 8, 16, 32), 3)
     rows = theory.backprop_cost(depths, times=times)
-    path = folder / "backprop-cost.png"
     plots.save(plots.backprop_cost(rows), path, smoke_test=options.quick)
     columns: dict[str, Column] = {
         "layers": "{layers}",

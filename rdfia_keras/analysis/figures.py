@@ -1,10 +1,10 @@
-"""The report's figures from records: what each of them shows, and its PNG file.
+"""The report's figures from records: what each figure shows, and its PNG file.
 
 The report page draws the same charts.
 """
 
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
 from rdfia_keras.models.kernels import classifiers
-from rdfia_keras.plots.charts import Chart, cost_chart, run_curves, several_runs_curves
+from rdfia_keras.plots.charts import Chart, run_curves, several_runs_curves
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, test_accuracy
 from rdfia_keras.runs.run import Run
@@ -27,13 +27,13 @@ from rdfia_keras.runs.run import Run
 
 @dataclass(frozen=True)
 class Panel:
-    """What one panel of a figure is drawn from.
+    """One panel of a figure, and the run that it is drawn from.
 
     Attributes:
-        label: Above it.
-        experiment: The experiment that it shows.
-        run: The run that it is drawn from.
-        is_reference: Whether that came with the package.
+        label: Above the panel.
+        experiment: The experiment.
+        run: A run of it.
+        is_reference: Whether the run ships with the package.
     """
 
     label: str
@@ -53,19 +53,18 @@ def experiments_of(figure: ReportFigure) -> list[tuple[Experiment, str]]:
 
 
 def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
-    """Return what the report has, the reference, and your run where the panel is drawn from one."""
-    reference, record = panel.experiment.reference, panel.run.result
-    shipped = panel.run if panel.is_reference else reference_run(panel.experiment)
-    best = None if panel.is_reference else record.best
-    final = None if panel.is_reference else record.final
+    """Return the published value, the reference's, and your run's if the panel is drawn from one."""
+    published, record = panel.experiment.reference, panel.run.result
+    reference = panel.run if panel.is_reference else reference_run(panel.experiment)
+    best, final = (None, None) if panel.is_reference else (record.best, record.final)
     return {
         "figure": figure.title,
         "panel": panel.label,
         "experiment": panel.experiment.name,
-        "published": reference.published,
-        "published_at_end": reference.published_at_end,
-        "comment": reference.comment,
-        "reference": shipped and test_accuracy(shipped.result.best),
+        "published": published.published,
+        "published_at_end": published.published_at_end,
+        "comment": published.comment,
+        "reference": reference and test_accuracy(reference.result.best),
         "best": test_accuracy(best),
         "best_epoch": best and best.get("epoch"),
         "final": test_accuracy(final),
@@ -73,14 +72,14 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
     }
 
 
-# --- what a panel shows -----------------------------------------------------------------------------------------------
+# --- the content of a panel -------------------------------------------------------------------------------------------
 
 
 def histories(run: Run) -> dict[str, list[EpochRow]]:
     """Return the epochs of a run's networks, by implementation; of a convnet's only one by `""`.
 
     Raises:
-        RdfiaError: When the history cannot be read.
+        RdfiaError: If the history cannot be read.
     """
     by_name: dict[str, list[EpochRow]] = {}
     for epoch in run.history():
@@ -93,30 +92,30 @@ def first_history(run: Run) -> list[EpochRow]:
     return next(iter(histories(run).values()), [])
 
 
-def curve_charts(figure: ReportFigure, panel: Panel, shipped: Run | None = None) -> list[Chart]:
+def curve_charts(figure: ReportFigure, panel: Panel, reference: Run | None = None) -> list[Chart]:
     """Describe loss and accuracy of a panel's network, or of several implementations.
 
     Args:
         figure: The figure, of the kind `curves` or `implementations`.
         panel: The panel.
-        shipped: The package's run, where the panel shows another one.
+        reference: The package's run, if the panel shows another one.
 
     Raises:
-        ValueError: When the run has no epoch.
+        ValueError: If the run has no epoch.
     """
     label = panel.label if len(figure.panels) > 1 else ""
-    reference = first_history(shipped) if shipped else []
+    reference_rows = first_history(reference) if reference else []
     if figure.kind == "implementations":
         published = panel.experiment.reference.published
-        return several_runs_curves(histories(panel.run), label, published, reference)
-    return run_curves(first_history(panel.run), label, _published(figure, panel), reference)
+        return several_runs_curves(histories(panel.run), label, published, reference_rows)
+    return run_curves(first_history(panel.run), label, _published(figure, panel), reference_rows)
 
 
 def kernel_panels(run: Run) -> list[dict[str, Any]]:
     """Return the maps of a run's kernels, as `plots.svm_panels` takes them, each with its `score` as well.
 
     Raises:
-        RdfiaError: When the file of the maps cannot be read.
+        RdfiaError: If the file of the maps cannot be read.
     """
     path = run.folder / "panels.npz"
     try:
@@ -141,13 +140,8 @@ def kernel_panels(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def kernel_cost_chart(run: Run) -> Chart:
-    """Describe accuracy against C."""
-    return cost_chart(run.result.details["sweep"], PUBLISHED_KERNELS)
-
-
 def _published(figure: ReportFigure, panel: Panel) -> float | None:
-    """Return what the report gives for this very figure, or for an extra figure's experiment."""
+    """Return the value that the report gives for this very figure, or for an extra figure's experiment."""
     reference = panel.experiment.reference
     return reference.published if str(reference.figure) == figure.key or not figure.key.isdigit() else None
 
@@ -158,12 +152,28 @@ def _published(figure: ReportFigure, panel: Panel) -> float | None:
 def draw(figure: ReportFigure, panels: Sequence[Panel], out: Path, quick: bool = False) -> Path:
     """Draw a figure into `figures/` of the results folder; a smoke test never replaces the picture of a real run."""
     path = make_folder(out / "figures") / f"{figure.file}{'-quick' if quick else ''}.png"
-    plots.save(PICTURES[figure.kind](figure, panels), path, smoke_test=quick)
+    plots.save(picture(figure, panels), path, smoke_test=quick)
     return path
 
 
-def _curves(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
-    title, epochs = _caption(figure, panels), [first_history(panel.run) for panel in panels]
+def picture(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
+    """Return a figure as Matplotlib draws it."""
+    title, run = _caption(figure, panels), panels[0].run
+    match figure.kind:
+        case "curves":
+            return _curves(figure, panels, title)
+        case "implementations":
+            return plots.implementations(histories(run), title)
+        case "kernels":
+            # The report gives a number for two kernels (part 2.2).
+            title += "; published, at the best C: rbf 95 %, poly of degree 2 95.5 %"
+            return plots.svm_panels(kernel_panels(run), title=title)
+        case "sweep":
+            return plots.svm_sweep(run.result.details["sweep"], title, PUBLISHED_KERNELS)
+
+
+def _curves(figure: ReportFigure, panels: Sequence[Panel], title: str) -> Figure:
+    epochs = [first_history(panel.run) for panel in panels]
     if not all(epochs):
         return plots.notice(title, "The training diverged in its first epoch: there is no curve to draw.")
     if len(panels) == 1:
@@ -172,31 +182,8 @@ def _curves(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
     return plots.implementations(dict(zip(with_results, epochs, strict=True)), title)
 
 
-def _implementations(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
-    return plots.implementations(histories(panels[0].run), _caption(figure, panels))
-
-
-def _kernels(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
-    # The report gives a number for two kernels (part 2.2).
-    title = f"{_caption(figure, panels)}; published, at the best C: rbf 95 %, poly of degree 2 95.5 %"
-    return plots.svm_panels(kernel_panels(panels[0].run), title=title)
-
-
-def _sweep(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
-    sweep = panels[0].run.result.details["sweep"]
-    return plots.svm_sweep(sweep, _caption(figure, panels), PUBLISHED_KERNELS)
-
-
-PICTURES: dict[str, Callable[[ReportFigure, Sequence[Panel]], Figure]] = {
-    "curves": _curves,
-    "implementations": _implementations,
-    "kernels": _kernels,
-    "sweep": _sweep,
-}
-
-
 def _caption(figure: ReportFigure, panels: Sequence[Panel]) -> str:
-    """Return number, subject, and, for a single experiment, its result beside what was published."""
+    """Return number, subject, and, for a single experiment, its result beside the published one."""
     first = panels[0]
     words = [f"{figure.title}: {figure.caption}, {_distinct(panel.run.result.dataset['name'] for panel in panels)}"]
     if first.experiment.section == "svm":
@@ -210,7 +197,7 @@ def _caption(figure: ReportFigure, panels: Sequence[Panel]) -> str:
 
 
 def _distinct(values: Iterable[object]) -> str:
-    """Return each value once, in order."""
+    """Return each value once, in order, as text."""
     return " and ".join(map(str, dict.fromkeys(values)))
 
 
@@ -228,7 +215,7 @@ def _beside_published(panel: Panel) -> str:
 
 
 def _result(figure: ReportFigure, panel: Panel) -> str:
-    """Return the result and what the report gives for this very figure, short enough for a narrow panel."""
+    """Return the result and the value that the report gives for this very figure, short enough for a narrow panel."""
     best, reference = panel.run.result.best, panel.experiment.reference
     result = f"best test {100 * best['test_accuracy']:.1f} %" if best else "diverged"
     if reference.published is None or str(reference.figure) != figure.key:

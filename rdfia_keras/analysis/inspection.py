@@ -1,4 +1,4 @@
-"""What a trained network is good at, how sure it is, and what disturbs it: the numbers of `rdfia inspect`."""
+"""The numbers of `rdfia inspect`: what a network is good at, how sure it is, and what disturbs it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,6 @@ def measure(predict: Predict, probabilities: np.ndarray, data: Dataset) -> dict[
     """Return the numbers of an inspection; accuracies, recalls, precisions and confidences are fractions."""
     test = data.test
     bins, error = calibration(probabilities, test.y)
-    blurred, shifted, count = perturbations(predict, test)
     return {
         "test_images": len(test),
         "accuracy": float((probabilities.argmax(axis=1) == test.y).mean()),
@@ -28,22 +27,12 @@ def measure(predict: Predict, probabilities: np.ndarray, data: Dataset) -> dict[
         "mean_confidence": float(probabilities.max(axis=1).mean()),
         "classes": class_rows(probabilities, test.y, data.classes),
         "calibration": bins,
-        "disturbed_images": count,
-        "blur": [{"sigma": x, "accuracy": y} for x, y in blurred],
-        "shift": [{"pixels": x, "accuracy": y} for x, y in shifted],
+        **perturbations(predict, test),
     }
 
 
-def perturbations(predict: Predict, test: Split) -> tuple[list[tuple[float, float]], list[tuple[float, float]], int]:
-    """Return the accuracy on blurred and on shifted test images.
-
-    Args:
-        predict: From images to probabilities.
-        test: At most `MAX_PERTURBED_IMAGES` of it are used, at equal distances.
-
-    Returns:
-        Pairs of standard deviation and accuracy, pairs of pixels and accuracy, and the number of images.
-    """
+def perturbations(predict: Predict, test: Split) -> dict[str, Any]:
+    """Return the accuracy on blurred and on shifted test images, `MAX_PERTURBED_IMAGES` at equal distances at most."""
     count = min(len(test), MAX_PERTURBED_IMAGES)
     chosen = test.pick(np.unique(np.linspace(0, len(test) - 1, count).astype(int)))
 
@@ -51,11 +40,14 @@ def perturbations(predict: Predict, test: Split) -> tuple[list[tuple[float, floa
         return float((predict(images).argmax(axis=1) == chosen.y).mean())
 
     shifts = [pixels for pixels in SHIFTS if pixels < min(chosen.x.shape[1:3])]
-    return (
-        [(sigma, accuracy(blur(chosen.x, sigma))) for sigma in BLURS],
-        [(pixels, float(np.mean([accuracy(images) for images in shift(chosen.x, pixels)]))) for pixels in shifts],
-        len(chosen),
-    )
+    return {
+        "disturbed_images": len(chosen),
+        "blur": [{"sigma": sigma, "accuracy": accuracy(blur(chosen.x, sigma))} for sigma in BLURS],
+        "shift": [
+            {"pixels": pixels, "accuracy": float(np.mean([accuracy(images) for images in shift(chosen.x, pixels)]))}
+            for pixels in shifts
+        ],
+    }
 
 
 def blur(images: np.ndarray, sigma: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What real networks show of the report's questions: counted, made fully convolutional, or measured before training."""
+"""Answers to the report's questions from real networks: counted, made fully convolutional, measured before training."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,12 +28,12 @@ def baseline() -> CnnConfig:
 
 
 def layer_table() -> list[dict[str, Any]]:
-    """Return every layer of the real model with its weights, and those of the homework's formulas.
+    """Return every layer with its output and weights, of the real model and by the homework's formulas.
 
     Raises:
-        RdfiaError: When model and formulas differ, which would be a fault of this package.
+        RdfiaError: If model and formulas differ, which would be a bug of this package.
     """
-    blank = Dataset("blank", *(2 * (theory.blank_split(SHAPE),)), tuple("0123456789"))
+    blank = Dataset("blank", theory.blank_split(SHAPE), theory.blank_split(SHAPE), tuple("0123456789"))
     model = build_convnet(baseline(), blank)
     rows = theory.layer_counts(SHAPE, N_Y)
     for row in rows:
@@ -54,9 +54,9 @@ def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.nda
     scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64), axis=-1)
     small = data.test.x[:64]
     augmentation = augmentation_of(model)
-    seen = np.asarray(augmentation(small, training=False)) if augmentation else small
+    visible = np.asarray(augmentation(small, training=False)) if augmentation else small
     logits = np.asarray(model(small, training=False))
-    difference = np.abs(np.asarray(network(seen, training=False))[:, 0, 0] - logits).max()
+    difference = np.abs(np.asarray(network(visible, training=False))[:, 0, 0] - logits).max()
     average = scores.mean(axis=(0, 1))
     facts = {
         "image": list(mosaic.shape),
@@ -69,17 +69,17 @@ def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.nda
 
 
 def fully_convolutional(model: keras.Model) -> keras.Model:
-    """Write every fully-connected layer as a convolution with the same weights: questions 4 to 6.
+    """Rewrite every fully-connected layer as a convolution with the same weights: questions 4 to 6.
 
     The first one after flattening, from (h, w, c) values to n, is n filters of h * w * c; further ones have filters of
     1 * 1. On images of the trained size the result is (N, 1, 1, n_y) with the same logits; on larger ones there is a
     place for each window, as far apart as the poolings' strides multiply to.
 
     Args:
-        model: One that `rdfia cnn` trained, of the homework's network or LeNet-5.
+        model: A model of `rdfia cnn`: the homework's network or LeNet-5.
 
     Raises:
-        RdfiaError: When a layer needs a fixed size, as whitening does.
+        RdfiaError: If a layer needs a fixed size, as whitening does.
     """
     x = inputs = keras.Input((None, None, model.input.shape[-1]), dtype="uint8")
     flattened: tuple[int, ...] | None = None
@@ -136,7 +136,10 @@ def whitened(images: np.ndarray, axes: Axes, epsilon: float, kinds: tuple[str, .
     """Whiten images (N, H, W, C) by each kind, stretched to 0..255: (N, kinds, H, W, C).
 
     Args:
-        axes: Of the training set, as `principal_axes` gives them.
+        images: The images.
+        axes: The training set's `principal_axes`.
+        epsilon: Added to the variances.
+        kinds: The kinds of whitening.
     """
     pixels, versions = images.astype(np.float32) / 255, []
     for kind in kinds:

@@ -1,4 +1,4 @@
-"""Compare runs with what was published, with the package's reference, and with the experiment that they change."""
+"""Comparison of runs with the published values, with the package's reference, and with the experiment they change."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,8 +21,11 @@ def wanted_run(
     """Return the query for a run of an experiment that a figure or a table can show.
 
     Args:
+        experiment: The experiment.
+        seed: Its seed.
         epochs: The least number of epochs; None for the experiment's own number.
-        precision: None for any.
+        precision: The precision; None for any.
+        quick: Whether a smoke test is wanted.
     """
     config = experiment.config.with_seed(seed)
     config = config.with_epochs(epochs or config.epochs) if config.epochs else config
@@ -36,29 +39,27 @@ def wanted_run(
 
 def reference_run(experiment: Experiment) -> Run | None:
     """Return the run of an experiment that ships with the package, whatever its length."""
-    query = wanted_run(experiment, epochs=1)
-    if isinstance(query.config, MlpConfig):
-        query = replace(query, config=replace(query.config, implementation="manual"))
-    return reference_store().find_finished(query)
+    return reference_store().find_finished(wanted_run(experiment, epochs=1))
 
 
 def compare_with_published(experiment: Experiment, run: Run, store: RunStore) -> dict[str, Any]:
     """Return a run next to what was published and to the experiment that it changes, over no more epochs than its own.
 
     Args:
-        store: Where the run of that other experiment is looked for: from the same seed, in the same precision, on the
-            same data.
+        experiment: The experiment.
+        run: Its run.
+        store: The store with the run of the other experiment, of the same seed, precision and data.
     """
-    record, reference, shipped = run.result, experiment.reference, reference_run(experiment)
+    record, published, reference = run.result, experiment.reference, reference_run(experiment)
     return {
-        "figure": reference.figure,
-        "question": reference.question,
+        "figure": published.figure,
+        "question": published.question,
         "experiment": experiment.name,
         "base": experiment.base,
-        "published": reference.published,
-        "published_at_end": reference.published_at_end,
-        "comment": reference.comment,
-        "reference": shipped and _reference_best(shipped, experiment.config.epochs),
+        "published": published.published,
+        "published_at_end": published.published_at_end,
+        "comment": published.comment,
+        "reference": reference and _reference_best(reference, experiment.config.epochs),
         "best": test_accuracy(record.best),
         "best_epoch": record.best and record.best["epoch"],
         "final": test_accuracy(record.final),
@@ -73,14 +74,16 @@ def compare_with_published(experiment: Experiment, run: Run, store: RunStore) ->
     }
 
 
-def _reference_best(shipped: Run, epochs: int | None) -> float | None:
-    """Over no more epochs than the experiment has: the run may be longer."""
-    if not epochs or not shipped.result.epochs or shipped.result.epochs <= epochs:
-        return test_accuracy(shipped.result.best)
-    return max(row["test_accuracy"] for row in shipped.history()[:epochs])
+def _reference_best(reference: Run, epochs: int | None) -> float | None:
+    """Return the best test accuracy of a reference run, which may be longer, within the experiment's epochs."""
+    record = reference.result
+    if not epochs or not record.epochs or record.epochs <= epochs:
+        return test_accuracy(record.best)
+    return max(row["test_accuracy"] for row in reference.history()[:epochs])
 
 
 def _base_best(experiment: Experiment, run: Run, store: RunStore) -> float | None:
+    """Return the best test accuracy of the experiment that this one changes, over no more epochs than the run has."""
     base, record = REGISTRY.get(experiment.base or ""), run.result
     if not (base and base.config.dataset == experiment.config.dataset and record.epochs):
         return None
@@ -93,13 +96,13 @@ def _base_best(experiment: Experiment, run: Run, store: RunStore) -> float | Non
 
 def write(rows: Sequence[dict[str, Any]], folder: Path, name: str, quick: bool) -> list[Path]:
     """Write the rows as `name`.json, and draw them as `name`.png; as `name`-quick for smoke tests."""
-    drawn = [row for row in rows if row["best"] is not None]
-    data = " and ".join(sorted({row["dataset"] for row in drawn}))
+    with_result = [row for row in rows if row["best"] is not None]
+    data = " and ".join(sorted({row["dataset"] for row in with_result}))
     file = f"{name}-quick" if quick else name
     paths = [folder / f"{file}.json"]
     write_atomic(paths[0], to_json({"rows": list(rows)}).encode())
-    if drawn:
+    if with_result:
         paths.append(folder / f"{file}.png")
-        figure = plots.comparison(drawn, f"{name} on {data}: best test accuracy, yours and published")
+        figure = plots.comparison(with_result, f"{name} on {data}: best test accuracy, yours and published")
         plots.save(figure, paths[1], smoke_test=quick)
     return paths

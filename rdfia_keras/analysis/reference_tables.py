@@ -1,4 +1,4 @@
-"""The results that ship with the package as tables, for the documentation and the report page."""
+"""Tables of the results that ship with the package, for the documentation and the report page."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from rdfia_keras.runs.store import reference_store
 
 
 def ladder() -> list[Row]:
-    """Return the six rungs: published, and mean and standard deviation over the reference's seeds."""
+    """Return the six steps of the ladder: published, and mean and standard deviation over the reference's seeds."""
     rows = []
     for experiment in LADDER:
         final, best = (seeds.reference_statistics(experiment, measure) for measure in ("final", "best"))
@@ -28,7 +28,7 @@ def ladder() -> list[Row]:
 
 
 def gains(experiments: Sequence[Experiment]) -> list[Row]:
-    """Return what experiments add to those that they change, paired by seed."""
+    """Return the difference of each experiment to its base, paired by seed."""
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
         "over": "{experiment.base}",
@@ -53,7 +53,7 @@ def _interval(row: Data) -> str:
 
 
 def equal_epochs() -> list[Row]:
-    """Return the six rungs over equal epochs: as many as the shortest ones have, then as many as the longer ones."""
+    """Return the six steps of the ladder over equal epochs: those of the shortest runs, then those of the longer."""
     lengths = sorted({experiment.config.epochs or 0 for experiment in LADDER})
     return [
         {"epochs": str(epochs), "rung": experiment.name}
@@ -66,7 +66,7 @@ def equal_epochs() -> list[Row]:
 
 
 def bonus() -> list[Row]:
-    """Return what each experiment of the bonus changes, and whether that is above the threshold."""
+    """Return the difference of each bonus experiment to its base, and whether it is above the threshold."""
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
         "changes": "{experiment.base}",
@@ -92,7 +92,7 @@ def _verdict(row: Data) -> str:
 
 
 def standard_deviations() -> list[Row]:
-    """Return the standard deviations over seeds, in points, whose double is the threshold of the bonus."""
+    """Return the standard deviations over seeds, in points: the threshold of the bonus is twice their size."""
     compared = [row["compared"] for row in _compared(bonus_experiments())]
     return [
         {"epochs": str(epochs)}
@@ -102,7 +102,7 @@ def standard_deviations() -> list[Row]:
 
 
 def selection() -> list[Row]:
-    """Return the runs with a validation set: the epoch that it selects and the best one on the test set."""
+    """Return the runs with a validation set: the epoch selected on it, and the best epoch on the test set."""
     columns: dict[str, Column] = {
         "run": "{folder.name}",
         "trained on": "{record.dataset[counts][train]:,}",
@@ -111,20 +111,20 @@ def selection() -> list[Row]:
         "selected on the validation set": "{record.selected[test_accuracy]:.2%} (epoch {record.selected[epoch]})",
         "last": "{record.final[test_accuracy]:.2%}",
         seeds.MEASURES["last_five"]: "{last_five:.2%}",
-        "best minus selected, points": "{flattered:+.2f}",
+        "best minus selected, points": "{optimism:+.2f}",
     }
     return make_table((_selection(run) for run in reference_store().runs("cnn") if run.result.selected), columns)
 
 
 def _selection(run: Run) -> dict[str, Any]:
     best, selected = (test_accuracy(row) or 0 for row in (run.result.best, run.result.selected))
-    last_five = seeds.mean_of_last(run.history(), run.result.epochs)
-    facts = {"folder": run.folder, "record": run.result, "config": run.config}
-    return {**facts, "last_five": last_five, "flattered": 100 * (best - selected)}
+    last_five = seeds.measures(run.history(), run.result.epochs)["last_five"]
+    row = {"folder": run.folder, "record": run.result, "config": run.config}
+    return {**row, "last_five": last_five, "optimism": 100 * (best - selected)}
 
 
 def results() -> list[Row]:
-    """Return every registered experiment with a reference run."""
+    """Return a row for every registered experiment that has a reference run."""
     runs = ((experiment, reference_run(experiment)) for experiment in REGISTRY.values())
     return [row for experiment, run in runs if run for row in _results(experiment, run)]
 
@@ -156,8 +156,8 @@ def _kernels(experiment: Experiment, run: Run) -> list[Row]:
     """Return the cells of each published kernel at its best C."""
     rows = []
     for (kernel, degree), published in tables.PUBLISHED_KERNELS.items():
-        machines = [row for row in run.result.details["sweep"] if (row["kernel"], row["degree"]) == (kernel, degree)]
-        best = max(machines, key=lambda machine: machine["test_accuracy"])
+        sweep = [row for row in run.result.details["sweep"] if (row["kernel"], row["degree"]) == (kernel, degree)]
+        best = max(sweep, key=lambda row: row["test_accuracy"])
         name = f"polynomial of degree {degree}" if degree else kernel.upper()
         label = f"{experiment.name}: {name}, best C {best['C']:.2g}"
         accuracy = percent(best["test_accuracy"])

@@ -1,4 +1,4 @@
-"""The runs below a results folder as a list: filtered, sorted, with the settings that differ among them."""
+"""The list of the runs in a results folder: filtered, sorted, with the settings that differ among them."""
 
 import csv
 import io
@@ -14,33 +14,33 @@ from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.result import Result
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import RunStore, reference_store
+from rdfia_keras.runs.store import REFERENCE_FOLDER, RunStore
 
 Row = dict[str, Any]
-# What a list can be sorted by beside any setting, and whether the highest value comes first.
+# The sort keys beside the settings, and whether the highest value comes first.
 SORT_KEYS = {
     **{"best": True, "selected": True, "final": True, "epochs": True},
     **{"loss": False, "seconds": False, "parameters": False, "seed": False, "experiment": False, "status": False},
 }
-# What `Run.summary` returns besides the settings.
+# The fields of `Run.summary` besides the settings.
 CSV_COLUMNS = (
     *("run", "section", "seed", "folder", "status", "experiment", "quick", "epochs", "epochs_asked", "best"),
     *("best_epoch", "final", "selected", "selected_epoch", "loss", "seconds", "parameters", "weights_digest"),
     "data_digest",
 )
-# These have columns of their own.
-_NOT_SETTINGS = ("seed", "epochs")
+# Settings that have columns of their own.
+_OWN_COLUMNS = ("seed", "epochs")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which runs to list; None for all.
+    """A choice of runs; None for all.
 
     Attributes:
         section: Only runs of this section.
         experiment: Only runs of this experiment.
         status: Only runs with this status.
-        settings: `FIELD=VALUE`; a field that is named several times may have any of its values.
+        settings: `FIELD=VALUE`; a field that is repeated may have any of its values.
     """
 
     section: str | None = None
@@ -71,25 +71,25 @@ def list_runs(
 
     Args:
         store: The results folder.
-        chosen: Which runs to list.
+        chosen: The filter.
         sort: One of `SORT_KEYS` or a setting; None for the order of the names. Runs without a value come last.
         reverse: Reverse the order.
         limit: The number of runs to show.
         as_csv: Make CSV as well.
 
     Raises:
-        ConfigError: When there is no such setting, value, sort key or experiment.
-        RdfiaError: When there is no such folder.
+        ConfigError: If there is no such setting, value, sort key or experiment.
+        RdfiaError: If there is no such folder.
     """
-    wanted, key = parse_filter(chosen), parse_sort_key(sort) if sort else None
+    matches, key = parse_filter(chosen), parse_sort_key(sort) if sort else None
     if not store.root.is_dir():
         raise RdfiaError(
             f"there is no folder {store.root}: train something, name another --out, or list the package's own "
             "results with --reference"
         )
-    every = read_runs(store)
-    _check_experiment(chosen.experiment, every)
-    rows = [run.summary() for run in every if wanted(run)]
+    runs = read_runs(store)
+    _check_experiment(chosen.experiment, runs)
+    rows = [run.summary() for run in runs if matches(run)]
     if key:
         rows = sort_rows(rows, key, SORT_KEYS.get(key, False) != reverse)
     elif reverse:
@@ -99,20 +99,22 @@ def list_runs(
     return Result(
         data={"runs": shown, "differing": names},
         table=tables.runs(shown, names, key),
-        lines=_remarks(len(shown), len(every), len(names), store),
+        lines=_remarks(len(shown), len(runs), len(names), store),
         csv=to_csv(shown, names) if as_csv else "",
     )
 
 
-def _remarks(shown: int, every: int, differing: int, store: RunStore) -> list[str]:
+def _remarks(shown: int, total: int, differing: int, store: RunStore) -> list[str]:
     """Return how many runs these are, and how to read their settings."""
-    where = "the results of this package" if store.root == reference_store().root else store.root
-    count = f"{shown} of {every}" if shown < every else str(every)
-    lines = ["settings: those that differ among these runs, where they are not the default"]
-    return [*lines[: differing > MAX_SETTINGS], f"{count} run{'' if every == 1 else 's'} in {where}"]
+    where = "the results of this package" if store.root == REFERENCE_FOLDER else store.root
+    count = f"{shown} of {total}" if shown < total else str(total)
+    lines = [f"{count} run{'' if total == 1 else 's'} in {where}"]
+    if differing > MAX_SETTINGS:
+        lines.insert(0, "settings: those that differ among these runs, where they are not the default")
+    return lines
 
 
-def differing(rows: Sequence[Row], without: Sequence[str] = _NOT_SETTINGS) -> list[str]:
+def differing(rows: Sequence[Row], without: Sequence[str] = _OWN_COLUMNS) -> list[str]:
     """Return the settings, but for those in `without`, that differ among the runs that have them."""
     names = dict.fromkeys(name for row in rows for name in row["settings"] if name not in without)
     values = {name: {str(row["settings"][name]) for row in rows if name in row["settings"]} for name in names}
@@ -131,10 +133,10 @@ def sort_rows(rows: Iterable[Row], key: str, highest_first: bool) -> list[Row]:
 
 
 def parse_sort_key(text: str) -> str:
-    """Return the key that a text names: one of `SORT_KEYS`, or a setting by any of its names.
+    """Return the sort key that a text names: one of `SORT_KEYS`, or a setting by any of its names.
 
     Raises:
-        ConfigError: With the closest when there is none.
+        ConfigError: If there is none; the message names the closest.
     """
     if text in SORT_KEYS:
         return text
@@ -148,14 +150,14 @@ def parse_sort_key(text: str) -> str:
 
 
 def parse_filter(chosen: Filter) -> Callable[[Run], bool]:
-    """Return a function that tells whether a run is wanted.
+    """Return a function that says whether a run matches the filter.
 
     Raises:
-        ConfigError: When no section has these settings, or none takes these values.
+        ConfigError: If no section has these settings, or none takes these values.
     """
     wanted = _parse_settings(chosen.settings, (chosen.section,) if chosen.section else tuple(CONFIGS))
 
-    def fits(run: Run) -> bool:
+    def matches(run: Run) -> bool:
         if any(getattr(chosen, name) not in (None, getattr(run, name)) for name in ("section", "experiment", "status")):
             return False
         if not chosen.settings:
@@ -165,11 +167,11 @@ def parse_filter(chosen: Filter) -> Callable[[Run], bool]:
         config = run.config.resolve()
         return all(getattr(config, name) in values for name, values in wanted[run.section].items())
 
-    return fits
+    return matches
 
 
 def _parse_settings(texts: Sequence[str], sections: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
-    """Return the wanted values by section and field, without the sections that cannot have them."""
+    """Return the accepted values by section and field, without the sections that cannot have them."""
     if len(sections) > 1:
         sections = _sections_with([text.partition("=")[0].strip() for text in texts], sections)
     wanted: dict[str, dict[str, list[Any]]] = {}
@@ -192,14 +194,14 @@ def _sections_with(names: Sequence[str], sections: Sequence[str]) -> list[str]:
     """Return the sections that have all of these settings.
 
     Raises:
-        ConfigError: When there is none.
+        ConfigError: If there is none.
     """
-    having = {name: [section for section in sections if _has_setting(section, name)] for name in names}
+    sections_of = {name: [section for section in sections if _has_setting(section, name)] for name in names}
     for name in names:
-        if not having[name]:
+        if not sections_of[name]:
             fields = dict.fromkeys(field for section in sections for field in settings(CONFIGS[section]))
             raise ConfigError(f"--set: no section has a setting {name!r}: {did_you_mean(name, fields)}", (name,))
-    common = [section for section in sections if all(section in having[name] for name in names)]
+    common = [section for section in sections if all(section in sections_of[name] for name in names)]
     if not common:
         raise ConfigError(f"--set: no section has all of these settings: {', '.join(names)}", tuple(names))
     return common
@@ -220,12 +222,12 @@ def _check_experiment(name: str | None, runs: Iterable[Run]) -> None:
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
-    """Return the rows with the settings `names`; accuracies are fractions."""
+    """Return the rows with the settings `names` as CSV; accuracies are fractions."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*CSV_COLUMNS, *names])
     for row in rows:
-        own = row["settings"]
+        chosen = row["settings"]
         values = [setting_text(row[key]) if key == "quick" else row[key] for key in CSV_COLUMNS]
-        writer.writerow([*values, *(setting_text(own[name]) if name in own else None for name in names)])
+        writer.writerow([*values, *(setting_text(chosen[name]) if name in chosen else None for name in names)])
     return text.getvalue()

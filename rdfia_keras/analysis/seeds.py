@@ -10,9 +10,8 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from rdfia_keras.config import MlpConfig
+from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
 from rdfia_keras.runs.history import EpochRow, summary_rows, test_accuracy
 from rdfia_keras.runs.run import Run
@@ -20,7 +19,7 @@ from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
-# What is compared over equal epochs, and how tables call it.
+# The measures that are compared over equal epochs, with their headings in tables.
 MEASURES = {"best": "best", "last": "last", "last_five": f"mean of the last {LAST}"}
 # The only data set on which several seeds of several experiments were trained.
 DATASET = LADDER[0].config.dataset
@@ -28,12 +27,12 @@ DATASET = LADDER[0].config.dataset
 
 @dataclass(frozen=True)
 class Statistics:
-    """A number over several runs.
+    """Statistics of a number over several runs.
 
     Attributes:
         n: Number of runs.
-        mean: Their mean.
-        std: Their sample standard deviation (n - 1 in the denominator); None for a single run.
+        mean: The mean.
+        std: The sample standard deviation (n - 1 in the denominator); None for a single run.
         min: The lowest value.
         max: The highest value.
     """
@@ -79,12 +78,7 @@ class PairedDifference:
 
 
 def paired_difference(before: Mapping[int, float], after: Mapping[int, float]) -> PairedDifference | None:
-    """Return the difference `after` - `before` over the seeds that both have; None when they share no seed.
-
-    Args:
-        before: Values by seed.
-        after: Values by seed.
-    """
+    """Return the difference of values by seed, `after` - `before`, over their common seeds; None without one."""
     from scipy.stats import t
 
     differences = Statistics.of(after[seed] - before[seed] for seed in before.keys() & after.keys())
@@ -105,15 +99,16 @@ class Trial:
     """A finished training with one seed.
 
     Attributes:
-        run: It may be longer than the configuration asks for.
-        rows: Its epochs, as many as the configuration asks for.
+        run: The run, which may be longer than the configuration asks for.
+        rows: The epochs that the configuration asks for.
     """
 
     run: Run
     rows: tuple[EpochRow, ...]
 
     @classmethod
-    def of(cls, run: Run, config: Any) -> "Trial":
+    def of(cls, run: Run, config: Config) -> "Trial":
+        """Return a run as a trial of a configuration."""
         rows = run.history()
         if isinstance(config, MlpConfig):
             rows = [row for row in rows if row.get("implementation") == config.implementations[0]]
@@ -121,6 +116,7 @@ class Trial:
 
     @property
     def ok(self) -> bool:
+        """Whether the training ended well."""
         return self.run.result.status == "ok"
 
     def measures(self) -> dict[str, float | None]:
@@ -164,15 +160,10 @@ def _swept(experiment: Experiment, measure: str) -> list[float]:
 # --- experiments over equal epochs ------------------------------------------------------------------------------------
 
 
-def mean_of_last(rows: Sequence[EpochRow], epochs: int) -> float:
-    """Return the mean test accuracy of the last `LAST` of the first `epochs` epochs."""
-    return statistics.fmean(row["test_accuracy"] for row in rows[max(0, epochs - LAST) : epochs])
-
-
 def measures(rows: Sequence[EpochRow], epochs: int) -> dict[str, float]:
     """Return the test accuracies of the first `epochs` epochs, by the names of `MEASURES`."""
     accuracies = [row["test_accuracy"] for row in rows[:epochs]]
-    return {"best": max(accuracies), "last": accuracies[-1], "last_five": mean_of_last(rows, epochs)}
+    return {"best": max(accuracies), "last": accuracies[-1], "last_five": statistics.fmean(accuracies[-LAST:])}
 
 
 def measures_by_seed(experiment: Experiment, epochs: int) -> dict[int, dict[str, float]]:
@@ -193,8 +184,8 @@ def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] 
 def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
     """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
     on_data = (experiment for experiment in REGISTRY.values() if experiment.config.dataset == DATASET)
-    measured = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
-    return [values for values in measured if values["last"].n > 1]
+    statistics_of_each = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
+    return [values for values in statistics_of_each if values["last"].n > 1]
 
 
 def degrees_of_freedom(epochs: int) -> int:
@@ -209,11 +200,11 @@ def standard_deviations(epochs: int) -> dict[str, float]:
         By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
         reference has several seeds and enough epochs.
     """
-    measured, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
-    if not measured:
+    several, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
+    if not several:
         return {}
     variances = {
-        name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in measured) / freedom
+        name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in several) / freedom
         for name in MEASURES
     }
     return {name: math.sqrt(variance) for name, variance in variances.items()}
@@ -224,10 +215,10 @@ class DifferenceToBase:
     """An experiment compared with the one that it changes, over equal epochs.
 
     Attributes:
-        epochs: Those of the shorter one.
+        epochs: The epochs of the shorter experiment.
         seeds: Numbers of seeds of the experiment and of its base.
         means: Mean of each measure over the experiment's seeds.
-        differences: From the means over the base's seeds.
+        differences: The means minus the means over the base's seeds.
         threshold: Twice the standard deviation over seeds, by measure; empty for other data than the ladder's.
         paired: The difference in the mean of the last epochs, paired by seed.
     """
@@ -275,7 +266,7 @@ def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
 def paired_difference_over(base: Experiment, experiment: Experiment, epochs: int) -> PairedDifference | None:
     """Return the difference in the mean of the last epochs, paired by seed."""
     before, after = (
-        {seed: values["last_five"] for seed, values in measures_by_seed(compared, epochs).items()}
-        for compared in (base, experiment)
+        {seed: values["last_five"] for seed, values in measures_by_seed(either, epochs).items()}
+        for either in (base, experiment)
     )
     return paired_difference(before, after)

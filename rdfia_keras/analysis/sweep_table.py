@@ -1,4 +1,4 @@
-"""The results of a sweep: a row for each configuration, as JSON, CSV, table and pictures. Nothing is trained here."""
+"""The results of a sweep as JSON, CSV, table and pictures, a row for each configuration. Nothing is trained here."""
 
 import csv
 import functools
@@ -23,7 +23,10 @@ from rdfia_keras.runs.history import duration, scores
 
 # Measures of a run, in the order of tables.
 MEASURES = ("final", "best", "selected")
+RANGE = "{final[min]:.2%} to {final[max]:.2%}"
 STATISTICS = ("mean", "std", "min", "max")
+# Of more settings than these a row shows its experiment's name instead.
+MAX_NAMED_BY_SETTINGS = 3
 
 
 def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
@@ -34,9 +37,9 @@ def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
 
 
 def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
-    """Return a configuration's row. What failed is counted, and is in no mean."""
+    """Return a configuration's row. Failed trials are counted, and are in no mean."""
     ok = [trial for trial in trials if trial.ok]
-    measured = [trial.measures() for trial in ok]
+    measures_of_each = [trial.measures() for trial in ok]
     row: dict[str, Any] = {
         "experiment": experiment.name,
         "settings": {name: value for name in varied if (value := getattr(experiment.config, name, None)) is not None},
@@ -48,9 +51,9 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
         "seeds": [trial.run.config.seed for trial in ok],
     }
     for name in MEASURES:
-        values = [measures[name] for measures in measured]
-        statistics_of_seeds = Statistics.of(values)
-        row[name] = statistics_of_seeds and {**asdict(statistics_of_seeds), "values": values}
+        values = [measures[name] for measures in measures_of_each]
+        over_seeds = Statistics.of(values)
+        row[name] = over_seeds and {**asdict(over_seeds), "values": values}
     seconds = Statistics.of(duration(trial.rows) for trial in ok)
     row["seconds"] = seconds and seconds.mean
     row["epochs_to_90"] = _epochs_to_90(ok)
@@ -59,58 +62,50 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
 
 
 def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
-    """Return the median number of epochs to a test accuracy of 90 %; None when half of the runs never get there."""
-    reached = [
+    """Return the median number of epochs to a test accuracy of 90 %; None if half of the runs never get there."""
+    epochs = [
         next((row["epoch"] for row in trial.rows if row["test_accuracy"] >= 0.9), float("inf")) for trial in trials
     ]
-    median = statistics.median(reached) if reached else float("inf")
+    median = statistics.median(epochs) if epochs else float("inf")
     return None if median == float("inf") else median
 
 
 def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
-    """Return the rows as text: only the settings that differ, unless the experiment's name stands for them."""
-    shown = [] if _have_names(rows) and not _is_grid(varied) else varied
+    """Return the rows as text, with the settings that differ unless the experiments' names stand for them."""
+    shown = [] if _have_names(rows, varied) else varied
     columns: dict[str, Column] = {"experiment": "{experiment}"}
     columns |= {name: functools.partial(text_of, name=name) for name in shown}
     columns |= {"n": "{n}"}
-    columns |= {f"{name} test": _percents(name) for name in MEASURES if any(row[name] for row in rows)}
-    columns |= {"min to max, final": _range}
+    columns |= {
+        f"{name} test": functools.partial(_percents, measure=name)
+        for name in MEASURES
+        if any(row[name] for row in rows)
+    }
+    columns |= {"min to max, final": lambda row: cell(row, RANGE) if row["final"] else "-"}
     columns |= {"epochs to 90 %": "{epochs_to_90}"} if any(row["epochs_to_90"] for row in rows) else {}
     columns |= {"published": published_value} if any(row["published"] for row in rows) else {}
     columns |= {"failed": "{failed}"} if any(row["failed"] for row in rows) else {}
     return make_table(rows, columns)
 
 
-def _have_names(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether each row has an experiment of its own."""
-    return len({row["experiment"] for row in rows}) == len(rows)
-
-
-def _is_grid(varied: Sequence[str]) -> bool:
-    """Whether few settings vary: those of a ladder all do, and its rungs have names."""
-    return len(varied) <= 3
+def _have_names(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bool:
+    """Return whether names tell the rows apart better than settings, as on a ladder, whose steps differ in many."""
+    return len(varied) > MAX_NAMED_BY_SETTINGS and len({row["experiment"] for row in rows}) == len(rows)
 
 
 def text_of(row: Mapping[str, Any], name: str) -> str:
-    """Return a setting of a row as people type it; a dash where the section has no such setting."""
+    """Return a setting of a row as it is typed; a dash if the section has no such setting."""
     value = row["settings"].get(name)
     return "-" if value is None else setting_text(value)
 
 
-def _percents(measure: str) -> Column:
-    def text(row: Mapping[str, Any]) -> str:
-        values = Statistics.of(row[measure]["values"] if row[measure] else ())
-        return values.percents() if values else "-"
-
-    return text
-
-
-def _range(row: Mapping[str, Any]) -> str:
-    return cell(row, "{final[min]:.2%} to {final[max]:.2%}") if row["final"] else "-"
+def _percents(row: Mapping[str, Any], measure: str) -> str:
+    over_seeds = Statistics.of(row[measure]["values"] if row[measure] else ())
+    return over_seeds.percents() if over_seeds else "-"
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:
-    """Return a line for each configuration."""
+    """Return CSV with a line for each configuration."""
     columns = ["experiment", *varied, "n", "failed"]
     columns += [f"{name}_{statistic}" for name in MEASURES for statistic in STATISTICS] + ["seconds", "runs"]
     text = io.StringIO()
@@ -154,8 +149,8 @@ def write(
     write_atomic(folder / "sweep.json", to_json(content).encode())
     write_atomic(folder / "sweep.csv", to_csv(rows, varied))
     drawn = [
-        {**row, "label": label(row, varied, rows, bool(sweep.label)), "curves": _curves(of_row)}
-        for row, of_row in zip(rows, trials, strict=True)
+        {**row, "label": label(row, varied, rows, bool(sweep.label)), "curves": _curves(row_trials)}
+        for row, row_trials in zip(rows, trials, strict=True)
         if row["n"]
     ]
     if drawn:
@@ -166,12 +161,15 @@ def write(
 
 
 def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[str, Any]], is_titled: bool) -> str:
-    """Return what tells a configuration from the others, in few words.
+    """Return a short label that tells a configuration from the others.
 
     Args:
-        is_titled: Whether the picture's title says already what is varied.
+        row: The configuration's row.
+        varied: The settings that differ.
+        rows: The rows of all configurations.
+        is_titled: Whether the picture's title already says what is varied.
     """
-    if _have_names(rows) and not _is_grid(varied):
+    if _have_names(rows, varied):
         return str(row["experiment"])
     values = {name: text_of(row, name) for name in varied}
     if len(values) == 1 and is_titled:
@@ -180,10 +178,7 @@ def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[
 
 
 def _curves(trials: Sequence[Trial]) -> np.ndarray:
-    """Return the curves of the trials that did not fail: (trials, epochs, 4), NaN where a run is shorter.
-
-    The four are train loss, train accuracy, test loss and test accuracy.
-    """
+    """Return the `scores` of the trials that did not fail by epoch: (trials, epochs, 4), NaN if a run is shorter."""
     trials = [trial for trial in trials if trial.ok]
     curves = np.full((len(trials), max(len(trial.rows) for trial in trials), 4), np.nan)
     for curve, trial in zip(curves, trials, strict=True):

@@ -1,4 +1,4 @@
-"""Tables of text from records: rows of column to text. Imports nothing heavy."""
+"""Tables of text from records: each row maps headings to text. Imports nothing heavy."""
 
 import shlex
 import string
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 Data = Mapping[str, Any]
 Row = dict[str, str]
-# A format string with names of the data, or a function.
+# A format string that names fields of the data, or a function.
 Column = str | Callable[[Data], str]
 # More settings than this share one column: terminals are not as wide.
 MAX_SETTINGS = 5
 # Names of runs that are longer together are replaced by numbers in headings.
 MAX_HEADING = 90
-# What the report reached with the two kernels that can draw a circle (part 2.2), over all C.
+# The published accuracies of the two kernels that can draw a circle (part 2.2), at the best C.
 PUBLISHED_KERNELS = {("rbf", None): 0.95, ("poly", 2): 0.955}
 
 
 class _DashFormatter(string.Formatter):
-    """`str.format` with a dash for what is None, empty, or a part of None."""
+    """`str.format` with a dash for a value that is None, empty, or a part of None."""
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Data) -> Any:
         try:
@@ -53,7 +53,7 @@ def percent(accuracy: float | None) -> str:
 
 
 def published(reference: Data) -> str:
-    """Return the published value, or what the report says in its place.
+    """Return the published value, or the comment that stands in its place.
 
     Args:
         reference: The fields of a `Reference`, or a row that has them.
@@ -63,8 +63,7 @@ def published(reference: Data) -> str:
 
 def published_value(reference: Data) -> str:
     """Return the published value, marked where it is not the best one; a dash where there is none."""
-    # Records of earlier versions do not have the field.
-    at_end = " (last epoch)" if reference.get("published_at_end") else ""
+    at_end = " (last epoch)" if reference["published_at_end"] else ""
     return percent(reference["published"]) + at_end
 
 
@@ -72,7 +71,7 @@ def published_value(reference: Data) -> str:
 
 
 def run_result(run: "Run") -> Result:
-    """Return what a command that trains one run answers with."""
+    """Return the answer of a command that trains one run."""
     record, resume = run.result, f"rdfia resume {shlex.quote(str(run.folder))}"
     model = record.details.get("best_model")
     return Result(
@@ -108,7 +107,7 @@ def run_table(record: "Record") -> Table:
 
 
 def summary(record: "Record") -> Row:
-    """Return a run as one row, to stand below other sections' rows."""
+    """Return a run as one row of a table of all sections."""
     columns: dict[str, Column] = {
         "section": "{section}",
         "experiment": "{experiment}",
@@ -122,7 +121,7 @@ def summary(record: "Record") -> Row:
 
 
 def _svm(record: "Record") -> list[Row]:
-    """Return every machine, then the best C of each kernel in the sweep."""
+    """Return a row for every machine, then one for the best C of each kernel in the sweep."""
     rows = [{**row, "of": None, "published": None} for row in record.details["scores"]]
     groups: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
     for row in record.details["sweep"]:
@@ -180,7 +179,7 @@ def catalogue(rows: Sequence[Data]) -> list[Row]:
 
 
 def figure_rows(rows: Sequence[Data]) -> list[Row]:
-    """Return the rows of `report.figures.row` as text."""
+    """Return the rows of `figures.row` as text."""
     columns: dict[str, Column] = {
         "figure": "{figure}",
         "panel": "{panel}",
@@ -209,7 +208,7 @@ def _at_epoch(name: str) -> Column:
     return lambda row: percent(row[name]) if row[f"{name}_epoch"] is None else cell(row, with_epoch)
 
 
-# What came of a run; a smoke test is marked.
+# The result of a run; a smoke test is marked.
 _OUTCOME: dict[str, Column] = {
     "status": lambda row: f"{row['status']} (quick)" if row["quick"] else row["status"],
     "epochs": _epochs,
@@ -223,16 +222,16 @@ _OUTCOME: dict[str, Column] = {
 
 
 def runs(rows: Sequence[Data], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
-    """Return the rows of `run_list.row` as text, with the settings that differ and what they are sorted by."""
-    left_out = {"final test loss", "parameters", *_without_values(rows)}
-    left_out -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
+    """Return the rows of `Run.summary` as text, with the settings that differ and the sort key."""
+    hidden = {"final test loss", "parameters", *_without_values(rows)}
+    hidden -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
     columns: dict[str, Column] = {"run": "{run}", "experiment": "{experiment}", "seed": "{seed}"}
-    columns |= {name: column for name, column in _OUTCOME.items() if name not in left_out}
+    columns |= {name: column for name, column in _OUTCOME.items() if name not in hidden}
     return make_table(rows, columns | _setting_columns(differing))
 
 
 def run_comparison(rows: Sequence[Data], differing: Sequence[str]) -> list[Row]:
-    """Return a column for each of `run_list.row`: the settings that differ, then what came of the runs."""
+    """Return rows of `Run.summary` side by side, a column for each: the settings that differ, then the results."""
     headings = [str(number) for number in range(1, len(rows) + 1)] if numbered(rows) else [row["run"] for row in rows]
     lines = {name: _setting(name) for name in differing}
     lines |= {name: line for name, line in _OUTCOME.items() if name not in _without_values(rows)}
@@ -251,7 +250,7 @@ def numbered(rows: Sequence[Data]) -> list[str]:
 
 
 def _without_values(rows: Sequence[Data]) -> set[str]:
-    """Return what is only shown where a run has it: the epoch chosen on held-out images."""
+    """Return the columns without any value: the epoch selected on a validation set, if no run has one."""
     return {"selected"} if all(row["selected"] is None for row in rows) else set()
 
 
@@ -260,14 +259,14 @@ def _setting(name: str) -> Column:
 
 
 def _setting_columns(names: Sequence[str]) -> dict[str, Column]:
-    """Return a column for each setting; of many one for all."""
+    """Return a column for each setting, or one column for all if there are too many."""
     if len(names) <= MAX_SETTINGS:
         return {name: _setting(name) for name in names}
 
     def changed(row: Data) -> str:
-        own = row["settings"]
-        defaults = CONFIGS[row["section"]]().resolve().to_dict() if own else {}
-        texts = [f"{name}={setting_text(own[name])}" for name in names if name in own and own[name] != defaults[name]]
-        return " ".join(texts) or "-"
+        values = row["settings"]
+        defaults = CONFIGS[row["section"]]().resolve().to_dict() if values else {}
+        names_changed = [name for name in names if name in values and values[name] != defaults[name]]
+        return " ".join(f"{name}={setting_text(values[name])}" for name in names_changed) or "-"
 
     return {"settings": changed}

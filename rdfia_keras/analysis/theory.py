@@ -1,7 +1,7 @@
-"""What the report's questions ask to work out, computed: nothing here is trained.
+"""The formulas behind the answers to the report's questions: nothing here is trained.
 
 Each function answers one question with plain data, and is checked in the tests against the real Keras layer or an
-independent computation. Numbers of weights include biases only where that is said.
+independent computation. Numbers of weights exclude biases unless the docstring says otherwise.
 """
 
 import math
@@ -23,10 +23,10 @@ Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """Return ⌊(size - kernel + 2 padding) / stride⌋ + 1, the places that a filter can take.
+    """Return ⌊(size - kernel + 2 padding) / stride⌋ + 1, the number of places that a filter can take.
 
     Raises:
-        RdfiaError: When the filter does not fit even once.
+        RdfiaError: If the filter does not fit even once.
     """
     if size + 2 * padding < kernel:
         raise RdfiaError(f"a filter of {kernel} does not fit into {size} pixels with a padding of {padding}")
@@ -59,7 +59,7 @@ def conv_against_dense(shape: tuple[int, int, int], kernel: int, stride: int, pa
 
 @dataclass(frozen=True)
 class Stage:
-    """A convolution or a pooling: how far it looks, how far apart its outputs are, and the zeros around its input."""
+    """A convolution or a pooling: side of its window, distance of its outputs, and zeros around its input."""
 
     name: str
     kernel: int
@@ -67,7 +67,7 @@ class Stage:
     padding: int = 0
 
 
-# The homework's network as far as it keeps a place for everything it sees.
+# The homework's network up to its fully-connected layers.
 CIFAR_STAGES = (
     Stage("conv1", 5, 1, 2),
     Stage("pool1", 2, 2),
@@ -79,11 +79,12 @@ CIFAR_STAGES = (
 
 
 def receptive_fields(stages: tuple[Stage, ...], size: int = 32) -> list[dict[str, Any]]:
-    """Return what a neuron of each stage depends on: question 7.
+    """Return the receptive field of a neuron of each stage: question 7.
 
     A kernel of k looks at k outputs of the stage before, which are `apart` pixels from each other.
 
     Args:
+        stages: The stages, from the image on.
         size: Height and width of the image.
 
     Returns:
@@ -167,7 +168,7 @@ def squared_error_of(y: np.ndarray, y_hat: np.ndarray) -> np.ndarray:
     return ((y - y_hat) ** 2).sum(axis=-1)
 
 
-def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> list[dict[str, Any]]:
+def losses_as_likelihoods() -> list[dict[str, Any]]:
     """Compare each loss with the negative log-likelihood that it is, and give its gradient at the truth and elsewhere.
 
     Returns:
@@ -177,13 +178,13 @@ def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> l
     """
     from scipy import stats
 
-    rng = np.random.default_rng(seed)
+    rng, examples, n_y = np.random.default_rng(0), 100, 3
     y_hat, y = rng.dirichlet(np.ones(n_y), examples), np.eye(n_y)[rng.integers(0, n_y, examples)]
-    draw = [stats.multinomial.logpmf(truth, 1, probabilities) for truth, probabilities in zip(y, y_hat, strict=True)]
+    draws = [stats.multinomial.logpmf(truth, 1, probabilities) for truth, probabilities in zip(y, y_hat, strict=True)]
     coins = stats.bernoulli.logpmf(y, y_hat).sum(axis=1)
     gaussian = stats.norm.logpdf(y, y_hat, math.sqrt(0.5)).sum(axis=1) + n_y * math.log(math.pi) / 2
     kinds: list[tuple[str, str, Loss, np.ndarray]] = [
-        ("cross-entropy", "one draw among the classes", cross_entropy_of, np.array(draw)),
+        ("cross-entropy", "one draw among the classes", cross_entropy_of, np.array(draws)),
         ("cross-entropy of each output (the report's)", "a coin for each class", binary_cross_entropies_of, coins),
         ("squared error", "a Gaussian around each output", squared_error_of, gaussian),
     ]
@@ -198,9 +199,10 @@ def losses_as_likelihoods(examples: int = 100, n_y: int = 3, seed: int = 0) -> l
     ]
 
 
-def _derivatives(loss: Loss, delta: float = 1e-6) -> dict[str, Any]:
+def _derivatives(loss: Loss) -> dict[str, Any]:
     """Return ∂ℓ/∂ŷ_i by central differences: at the true class, and at the two others."""
-    y, y_hat, steps = np.array([1.0, 0, 0]), np.array([0.7, 0.2, 0.1]), delta * np.eye(3)
+    y, y_hat, delta = np.array([1.0, 0, 0]), np.array([0.7, 0.2, 0.1]), 1e-6
+    steps = delta * np.eye(3)
     at_truth, *elsewhere = (loss(y, y_hat + steps) - loss(y, y_hat - steps)) / (2 * delta)
     return {"at_truth": float(at_truth), "elsewhere": [float(slope) for slope in elsewhere]}
 
@@ -222,11 +224,9 @@ def simplified_cross_entropy(y_tilde: np.ndarray, y: np.ndarray) -> np.ndarray:
     return log_sum - (y * y_tilde).sum(axis=1)
 
 
-def compare_losses(
-    scales: tuple[float, ...] = (1, 10, 100, 1000), n_y: int = 10, seed: int = 0
-) -> list[dict[str, Any]]:
+def compare_losses(scales: tuple[float, ...] = (1, 10, 100, 1000)) -> list[dict[str, Any]]:
     """Compare the two losses on float64 logits of growing size, averaged over 100 examples."""
-    rng = np.random.default_rng(seed)
+    rng, n_y = np.random.default_rng(0), 10
     logits, y = rng.normal(size=(100, n_y)), np.eye(n_y)[rng.integers(0, n_y, 100)]
     rows = []
     for scale in scales:
@@ -252,9 +252,11 @@ def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float
 
     Args:
         variances: λ of each direction, (d,).
+        epsilon: Added to each λ.
+        reach: The thresholds to count.
 
     Returns:
-        `directions` d, `mean` of the variances that come out, and `at_least`: how many of them reach each of `reach`.
+        `directions` d, `mean` of the variances that come out, and `at_least`: how many of them reach each threshold.
     """
     after = np.maximum(variances, 0) / (np.maximum(variances, 0) + epsilon)
     return {
@@ -267,14 +269,14 @@ def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float
 # --- question 33 ------------------------------------------------------------------------------------------------------
 
 
-def dropout_scaling(rates: tuple[float, ...], units: int = 100_000, seed: int = 0) -> list[dict[str, Any]]:
-    """Apply dropout to ones: what is dropped, what the others become, and the mean, in training and in test."""
+def dropout_scaling(rates: tuple[float, ...]) -> list[dict[str, Any]]:
+    """Apply dropout to ones; return the share dropped, the value of the others, and the means in training and test."""
     import keras
 
     rows = []
     for rate in rates:
-        layer = keras.layers.Dropout(rate, seed=seed)
-        ones = np.ones((1, units), np.float32)
+        layer = keras.layers.Dropout(rate, seed=0)
+        ones = np.ones((1, 100_000), np.float32)
         training, test = (keras.ops.convert_to_numpy(layer(ones, training=on)) for on in (True, False))
         rows.append(
             {
@@ -300,29 +302,31 @@ class DeepNet:
 
     @classmethod
     def draw(cls, depth: int, width: int, seed: int = 0) -> "DeepNet":
+        """Draw the weights from a normal distribution that keeps the size of the signal."""
         rng = np.random.default_rng(seed)
         return cls([rng.normal(0, 1 / math.sqrt(width), (width, width)) for _ in range(depth)])
 
     def loss(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Return ½ Σ (h - y)², with h the last layer's output."""
         for w in self.weights:
             x = np.tanh(x @ w)
         return 0.5 * float(((x - y) ** 2).sum())
 
     def backprop(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-        """One pass forward, one back: as many products for each layer, so time grows with the depth."""
+        """Return all gradients from one pass forward and one back: time grows with the depth."""
         h = [x]
         for w in self.weights:
             h.append(np.tanh(h[-1] @ w))
         grad, grads = h[-1] - y, []
-        for w, below, above in zip(self.weights[::-1], h[-2::-1], h[::-1], strict=False):
+        for w, below, above in zip(self.weights[::-1], h[-2::-1], h[:0:-1], strict=True):
             grad = grad * (1 - above**2)
             grads.append(below.T @ grad)
             grad = grad @ w.T
         return grads[::-1]
 
-    def naive(self, x: np.ndarray, y: np.ndarray, delta: float = 1e-6) -> list[np.ndarray]:
-        """Each weight moved by itself, and the whole net computed twice for it: time grows with the depth squared."""
-        grads = []
+    def naive(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """Return all gradients by moving each weight and computing the net twice: time grows with the depth squared."""
+        grads, delta = [], 1e-6
         for w in self.weights:
             grad = np.zeros_like(w)
             for entry in np.ndindex(w.shape):
@@ -336,9 +340,9 @@ class DeepNet:
         return grads
 
 
-def backprop_cost(depths: tuple[int, ...], width: int = 8, examples: int = 10, times: int = 5) -> list[dict[str, Any]]:
-    """Time both ways to all gradients as layers are added, medians in seconds, and compare the results."""
-    rng = np.random.default_rng(1)
+def backprop_cost(depths: tuple[int, ...], times: int = 5) -> list[dict[str, Any]]:
+    """Time both ways to compute all gradients as layers are added, medians in seconds, and compare the results."""
+    rng, examples, width = np.random.default_rng(1), 10, 8
     x, y = rng.normal(size=(examples, width)), rng.normal(size=(examples, width))
     rows = []
     for depth in depths:

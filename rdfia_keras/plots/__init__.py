@@ -25,12 +25,10 @@ from rdfia_keras.plots.images import (
     score_maps,
 )
 from rdfia_keras.plots.maps import decision_animation, decision_map, map_axis, svm_panels
-from rdfia_keras.plots.saving import MAX_BYTES, SMOKE_TEST_MARK, mark_smoke_test, save
+from rdfia_keras.plots.saving import save
 from rdfia_keras.plots.scores import class_bars, class_scores, confusion_matrix, reliability, robustness
 
 __all__ = [
-    "MAX_BYTES",
-    "SMOKE_TEST_MARK",
     "attribution_grid",
     "augmentation_grid",
     "backprop_cost",
@@ -45,7 +43,6 @@ __all__ = [
     "implementations",
     "learning_curves",
     "map_axis",
-    "mark_smoke_test",
     "notice",
     "prediction_rows",
     "receptive_fields",

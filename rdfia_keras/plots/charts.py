@@ -1,4 +1,4 @@
-"""Charts as plain data: what a figure shows, described once for the PNG files and for the report page.
+"""Charts as plain data: the content of a figure, described once for the PNG files and for the report page.
 
 Nothing here draws: `plots.drawing` and `web.report.plotly_charts` do. Accuracies come as fractions and are charted in
 percent; a value that is missing or not finite is None. Colours are names, which `plots.style.COLOURS` and the style
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-# Rows of a record: a history, a sweep, a table, or the panels of a figure.
+# Rows of data: a history, a sweep, a table, or the panels of a figure.
 Rows = Sequence[Mapping[str, Any]]
 # A mean and its standard deviation, which a single run does not have.
 Mean = tuple[float, float | None]
@@ -21,7 +21,7 @@ QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
 MAX_MARKED = 30  # epochs; with more, markers would hide their own line
 KERNEL_COLOURS = {"rbf": 0, "poly": 1, "sigmoid": 2, "linear": 3, "linearsvc": 4}
 DEGREE_MARKERS = {1: "triangle-down", 2: "circle", 3: "square", 4: "triangle-up", 5: "diamond"}
-# What is known of an experiment, from back to front: its name in the legend, its colour and its marker.
+# The values of an experiment, from back to front: name in the legend, colour and marker.
 EXPERIMENT_VALUES = {
     "base": ("without the change", "quiet", "bar"),
     "reference_best": ("reference, best epoch", "series-0", "circle"),
@@ -30,7 +30,7 @@ EXPERIMENT_VALUES = {
     "yours_final": ("yours, last epoch", "series-2", "square-open"),
     "published": ("published", "series-1", "diamond-open"),
 }
-# The measures of a sweep: their name, colour and marker, and the side of the row on which a PNG file has them.
+# The measures of a sweep: name, colour and marker, and the side of the row where a PNG file has them.
 SWEEP_MEASURES = {
     "final": ("last epoch", "series-0", "circle", 1),
     "best": ("best epoch", "quiet", "square", -1),
@@ -56,7 +56,7 @@ class Series:
     """Values that belong together.
 
     Attributes:
-        name: In the legend.
+        name: The name in the legend.
         x: Numbers, or the names of rows.
         y: Numbers; None where there is none.
         colour: A name: `test`, `series-0`; `shade` where the series have an order.
@@ -66,7 +66,7 @@ class Series:
         errors: A standard deviation for each value: a band along a line, a bar at a point.
         is_minor: Thin in a PNG file, hidden at first on the page.
         is_pale: Single values behind their mean.
-        side: Of its row in a PNG file, 1 below and -1 above, so that two series do not hide each other.
+        side: Side of the row in a PNG file, 1 below and -1 above, so that two series do not hide each other.
         is_remark: A line or a star that explains the others: no numbers of its own, and left out of small panels.
     """
 
@@ -88,11 +88,11 @@ class Chart:
     """One pair of axes.
 
     Attributes:
-        title: Above it, where it stands alone.
-        summary: What it shows, for readers who do not see it.
+        title: The title, for a chart that stands alone.
+        summary: The content in words, for readers who do not see the chart.
         x: The horizontal axis; a PNG file has rows below each other instead.
         y: The vertical axis.
-        series: From back to front.
+        series: The series from back to front.
     """
 
     title: str
@@ -100,6 +100,11 @@ class Chart:
     x: Axis
     y: Axis
     series: tuple[Series, ...]
+
+    @property
+    def row_names(self) -> list[str]:
+        """The names of the rows, from first to last, of a chart whose x axis is of the kind `rows`."""
+        return [str(name) for name in dict.fromkeys(name for series in self.series for name in series.x)]
 
 
 def number(value: Any, scale: float = 1) -> float | None:
@@ -116,16 +121,16 @@ def run_curves(rows: Rows, label: str = "", published: float | None = None, refe
     Args:
         rows: Epochs: epoch, train_loss, test_loss (nats), train_accuracy, test_accuracy (fractions); with a validation
             set its two columns as well.
-        label: What was trained, for the titles.
+        label: Name of the training, for the titles.
         published: The report's test accuracy, a fraction.
-        reference: Epochs of the package's own run, if `rows` are those of another one.
+        reference: Epochs of the package's run, if `rows` are those of another run.
 
     Returns:
         Two charts. Stars mark the best test accuracy and the one that the validation set selects; a line the first
         loss that is not finite.
 
     Raises:
-        ValueError: On an empty history, or one without these columns.
+        ValueError: If the history is empty or lacks one of these columns.
     """
     splits = [split for split in SPLITS if split != "validation" or any("validation_accuracy" in row for row in rows)]
     charts = []
@@ -146,7 +151,7 @@ def run_curves(rows: Rows, label: str = "", published: float | None = None, refe
 def several_runs_curves(
     histories: Mapping[str, Rows], label: str = "", published: float | None = None, reference: Rows = ()
 ) -> list[Chart]:
-    """Describe loss and accuracy of several trainings, a colour each; arguments and errors are `run_curves`'s."""
+    """Describe loss and accuracy of several trainings, a colour each; see `run_curves`."""
     charts = []
     for quantity in QUANTITIES:
         series = []
@@ -193,7 +198,7 @@ def published_line(value: float, first: float, last: float, name: str = "", colo
 
 
 def _is_pressed_flat(lines: Iterable[Series]) -> bool:
-    """Return whether a few values would leave no height for all others on an axis that is not logarithmic."""
+    """Return whether a few values would leave no height for all others on a linear axis."""
     values = [value for series in lines for value in series.y if value is not None]
     return bool(values) and min(values) > 0 and max(values) > 50 * statistics.median(values)
 
@@ -219,16 +224,16 @@ def _star(rows: Rows, by: str, name: str, colour: str) -> list[Series]:
 
 def _divergence(rows: Rows, losses: Iterable[Series]) -> list[Series]:
     """Mark the first epoch whose loss is not finite, if there is one."""
-    lost = [row["epoch"] for row in rows if number(row["train_loss"]) is None or number(row["test_loss"]) is None]
-    if not lost:
+    diverged = [row["epoch"] for row in rows if number(row["train_loss"]) is None or number(row["test_loss"]) is None]
+    if not diverged:
         return []
     values = [y for series in losses for y in series.y if y is not None] or [0.0]
-    label = f"first not finite: epoch {lost[0]}"
-    return [Series(label, [lost[0]] * 2, [min(values), max(values)], "quiet", "longdash", is_remark=True)]
+    label = f"first not finite: epoch {diverged[0]}"
+    return [Series(label, [diverged[0]] * 2, [min(values), max(values)], "quiet", "longdash", is_remark=True)]
 
 
 def _summary(rows: Rows, quantity: str, published: float | None = None) -> str:
-    """Return in words where the test curve begins, what it reaches and where it ends."""
+    """Return in words where the test curve begins, its best value and where it ends."""
     values = _column(rows, f"test_{quantity}")
     finite = [value for value in values if value is not None]
     if not finite:
@@ -275,11 +280,11 @@ def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | N
     """Describe accuracy against C: red is poly and blue is rbf, as in the homework's figure 5.
 
     Args:
-        rows: As `models.svm.sweep` gives them: kernel, C, degree, train_accuracy, test_accuracy (fractions).
+        rows: As `models.kernels.sweep` gives them: kernel, C, degree, train_accuracy, test_accuracy (fractions).
         published: The report's test accuracy by kernel and degree, fractions.
 
     Raises:
-        ValueError: On no rows, or a C that is not positive.
+        ValueError: If there are no rows, or a C is not positive.
     """
     if not rows or min(row["C"] for row in rows) <= 0:
         raise ValueError("expected at least one row, each with a positive C")
@@ -295,9 +300,9 @@ def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | N
         series.append(Series(f"{name}, test", costs, test, colour, "solid", marker))
         series.append(Series(f"{name}, train", costs, train, colour, "dash", is_minor=True))
         best = max(group, key=lambda row: row["test_accuracy"])
-        reached = 100 * best["test_accuracy"]
-        label = f"{name}: best test {reached:.1f} % at C {best['C']:.3g}"
-        remarks.append(Series(label, [best["C"]], [reached], colour, marker="star", is_remark=True))
+        accuracy = 100 * best["test_accuracy"]
+        label = f"{name}: best test {accuracy:.1f} % at C {best['C']:.3g}"
+        remarks.append(Series(label, [best["C"]], [accuracy], colour, marker="star", is_remark=True))
         if (value := (published or {}).get((kernel, degree))) is not None:
             remarks.append(published_line(value, costs[0], costs[-1], name, colour))
     summary = f"Test accuracy against C; {'; '.join(remark.name for remark in remarks)}"
@@ -328,19 +333,14 @@ def backprop_chart(rows: Rows) -> Chart:
 
 
 def experiments_chart(labels: Sequence[str], values: Mapping[str, Sequence[Mean | None]], summary: str) -> Chart:
-    """Describe what is known of each experiment of a list.
+    """Describe the published, reference and own accuracies of each experiment of a list.
 
     Args:
         labels: The experiments.
-        values: By a key of `EXPERIMENT_VALUES`, a mean accuracy (a fraction) for each experiment, or None. What no
-            experiment has is left out.
-        summary: What is compared.
-
-    Raises:
-        ValueError: On no experiments.
+        values: A mean accuracy (a fraction) or None for each experiment, by a key of `EXPERIMENT_VALUES`. A key
+            without any value is omitted.
+        summary: The comparison in words.
     """
-    if not labels:
-        raise ValueError("there is no row to draw")
     series = [
         _means(name, labels, values[key], colour, marker)
         for key, (name, colour, marker) in EXPERIMENT_VALUES.items()
@@ -355,10 +355,10 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
     Args:
         rows: Each with label, published (a fraction, or None) and by measure (final, best, selected) None or a mapping
             of mean, std (None of one run) and values, fractions.
-        varied: What is varied.
+        varied: The varied setting.
 
     Raises:
-        ValueError: On no rows.
+        ValueError: If there are no rows.
     """
     if not rows:
         raise ValueError("there is no row to draw")
@@ -367,19 +367,17 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
     for measure, (name, colour, marker, side) in SWEEP_MEASURES.items():
         if not all(row.get(measure) for row in rows):
             continue
-        pairs = [(label, value) for label, row in zip(labels, rows, strict=True) for value in row[measure]["values"]]
-        x, y = [label for label, _ in pairs], [number(value, 100) for _, value in pairs]
+        x = [label for label, row in zip(labels, rows, strict=True) for _ in row[measure]["values"]]
+        y = [number(value, 100) for row in rows for value in row[measure]["values"]]
         singles = Series(f"single runs, {name}", x, y, colour, marker=marker, is_pale=True)
         means = _means(name, labels, [(row[measure]["mean"], row[measure]["std"]) for row in rows], colour, marker)
-        is_minor = measure != "final"
-        series.append(replace(singles, is_minor=is_minor, side=side))
-        series.append(replace(means, is_minor=is_minor, side=side))
+        series += [replace(points, is_minor=measure != "final", side=side) for points in (singles, means)]
     name, colour, marker = EXPERIMENT_VALUES["published"]
     published = [None if row.get("published") is None else (row["published"], None) for row in rows]
     if any(published):
         series.append(_means(name, labels, published, colour, marker))
-    reached = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
-    summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(reached)}"
+    results = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
+    summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(results)}"
     return Chart("", summary, Axis(varied, "rows"), Axis("test accuracy (%)", "percent"), tuple(series))
 
 

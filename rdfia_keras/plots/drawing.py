@@ -1,4 +1,4 @@
-"""Draws the charts of `plots.charts` with Matplotlib, and lays them out as figures."""
+"""Figures of the charts of `plots.charts`, drawn with Matplotlib."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +20,7 @@ from rdfia_keras.plots.style import (
     TEXT,
     TITLE,
     WIDTH,
+    legend_below,
     new_figure,
     plain_log_ticks,
     shades,
@@ -31,7 +32,7 @@ from rdfia_keras.plots.style import (
 LINES: dict[str, Any] = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (6, 3))}
 MARKERS = {"": "", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"}
 MARKERS |= {"star": "*", "bar": "|"}
-# More than these cannot be told apart in one picture of a sweep: the best ones are drawn.
+# The most configurations that one picture of a sweep can show: of more, the best are drawn.
 MAX_ROWS, MAX_CURVES = 60, 12
 
 
@@ -42,7 +43,7 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
     """Draw loss beside accuracy of one training (figures 6 to 23).
 
     Args:
-        history: Epochs, as `charts.run_curves` takes them.
+        history: Epochs, see `charts.run_curves`.
         title: Data set and setting.
         published: The report's test accuracy, as a fraction.
     """
@@ -66,14 +67,14 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
     """Draw for each training its loss above its accuracy (figures 1 and 3).
 
     Args:
-        histories: One to four names, such as `manual`, each with its epochs, as `charts.run_curves` takes them.
+        histories: One to four names, such as `manual`, each with its epochs, see `charts.run_curves`.
         title: Data set and setting.
 
     Returns:
         A row of loss panels above a row of accuracy panels, without remarks, for which there is no room.
 
     Raises:
-        ValueError: On no or more than four histories.
+        ValueError: If there is no history, or more than four.
     """
     if not 1 <= len(histories) <= 4:
         raise ValueError(f"expected 1 to 4 histories, got {len(histories)}")
@@ -87,7 +88,7 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
     for axes in figure.axes:
         axes.label_outer()
     handles, labels = panels[1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(handles), fontsize=TEXT, frameon=False)
+    legend_below(figure, len(handles), TEXT, handles=handles, labels=labels)
     return figure
 
 
@@ -95,12 +96,11 @@ def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
     """Draw the curves of several runs in one panel of accuracies and one of losses, a colour a run.
 
     Args:
-        histories: By the runs' names, at most as many as there are colours in `NAMED`, their epochs, as
-            `charts.run_curves` takes them.
-        title: What they are runs of.
+        histories: Epochs by the runs' names, see `charts.run_curves`: at most as many as there are colours in `NAMED`.
+        title: Number of runs and data set.
 
     Raises:
-        ValueError: On no or too many histories.
+        ValueError: If there is no history, or too many.
     """
     if not 1 <= len(histories) <= len(NAMED):
         raise ValueError(f"expected 1 to {len(NAMED)} histories, got {len(histories)}")
@@ -112,7 +112,7 @@ def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
     loss, accuracy = charts.several_runs_curves(histories)
     panels = figure.subplots(1, 2, sharex=True)
     draw_charts(panels, [accuracy, loss])
-    legend_below(figure, panels[0], accuracy, columns, WIDTH / columns - 0.6)
+    _chart_legend(figure, panels[0], accuracy, columns, WIDTH / columns - 0.6)
     return figure
 
 
@@ -120,8 +120,8 @@ def sweep_curves(rows: Rows, title: str) -> Figure:
     """Draw the mean curves of a sweep's configurations.
 
     Args:
-        rows: Those of `charts.mean_curves`, each with final (with mean) as well; of too many the best are drawn.
-        title: What is varied.
+        rows: The rows of `charts.mean_curves`, each with final (with mean) as well; of too many the best are drawn.
+        title: Name of the sweep.
     """
     chosen, title = _best_rows(rows, MAX_CURVES, title)
     figure = new_figure(WIDTH, 4.4 + 0.18 * len(chosen) / 3, title)
@@ -131,12 +131,12 @@ def sweep_curves(rows: Rows, title: str) -> Figure:
     # A run that overshoots would flatten all others.
     tops = [_values(series.y) + (_values(series.errors) if len(series.errors) else 0) for series in loss.series]
     panels[0].set_ylim(0, min(1.05 * float(np.nanquantile(np.concatenate(tops), 0.98)), 3.0))
-    legend_below(figure, panels[1], accuracy, 9 if max(len(series.name) for series in accuracy.series) < 8 else 3)
+    _chart_legend(figure, panels[1], accuracy, 9 if max(len(series.name) for series in accuracy.series) < 8 else 3)
     return figure
 
 
 def svm_sweep(rows: Rows, title: str, published: Mapping[tuple[str, int | None], float] | None = None) -> Figure:
-    """Draw accuracy against C (figure 5); arguments and errors are those of `charts.cost_chart`, but for the title."""
+    """Draw accuracy against C (figure 5); see `charts.cost_chart`."""
     chart = charts.cost_chart(rows, published)
     return _single(chart, title, 6.5, 4.0 + 0.1 * len(chart.series), columns=2)
 
@@ -154,18 +154,15 @@ def comparison(rows: Rows, title: str) -> Figure:
     """Draw, for each experiment of a list, its best test accuracy beside the published value.
 
     Args:
-        rows: From top to bottom, each with experiment and, or None: best (yours, a fraction), reference (that of the
-            package's results), figure (its number), published and base_best (the best without the change).
+        rows: Rows from top to bottom, each with experiment and, or None: best (yours, a fraction), reference (the
+            package's), figure (its number), published and base_best (the best without the change).
         title: Data set and setting.
-
-    Raises:
-        ValueError: On no rows.
     """
     names = [row["experiment"] + (f" (figure {row['figure']})" if row["figure"] else "") for row in rows]
     keys = {"published": "published", "base": "base_best", "reference_best": "reference", "yours_best": "best"}
     values = {key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()}
-    shown = [row["reference"] if row["best"] is None else row["best"] for row in rows]
-    notes = ["" if value is None else f"{100 * value:.1f}" for value in shown]
+    accuracies = [row["reference"] if row["best"] is None else row["best"] for row in rows]
+    notes = ["" if value is None else f"{100 * value:.1f}" for value in accuracies]
     return _rows(charts.experiments_chart(names, values, title), title, notes, 0.34)
 
 
@@ -173,8 +170,8 @@ def sweep_points(rows: Rows, title: str) -> Figure:
     """Draw every run of a sweep as a point, with mean and sample standard deviation of each configuration.
 
     Args:
-        rows: Those of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
-        title: What is varied.
+        rows: The rows of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
+        title: Name of the sweep.
     """
     chosen, title = _best_rows(rows, MAX_ROWS, title)
     notes = [f"{100 * row['final']['mean']:.1f}  (n = {row['n']})" for row in chosen]
@@ -182,7 +179,7 @@ def sweep_points(rows: Rows, title: str) -> Figure:
 
 
 def notice(title: str, text: str) -> Figure:
-    """Draw a text, one line, in place of curves, where there is nothing to draw."""
+    """Draw a line of text in place of curves, where there is nothing to draw."""
     figure = new_figure(WIDTH, 2.0, title)
     figure.text(0.5, 0.4, text, ha="center", fontsize=TITLE)
     return figure
@@ -196,13 +193,13 @@ def _single(chart: Chart, title: str, width: float, height: float, columns: int)
     figure = new_figure(width, height, title)
     axes = figure.subplots()
     draw_charts([axes], [chart])
-    legend_below(figure, axes, chart, columns)
+    _chart_legend(figure, axes, chart, columns)
     return figure
 
 
 def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> Figure:
     """Draw a chart of rows from top to bottom, with a note at the end of each."""
-    names = [str(name) for name in dict.fromkeys(name for series in chart.series for name in series.x)]
+    names = chart.row_names
     figure = new_figure(WIDTH, 1.7 + row_height * len(names), title)
     axes = figure.subplots()
     heights = {name: height for height, name in enumerate(names)}
@@ -218,13 +215,12 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
     meaning = ": each run, mean and standard deviation" if has_errors else ""
     axes.set_xlabel(f"{chart.y.label}{meaning}", fontsize=TEXT)
     style_axes(axes)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    legend_below(figure, columns=4)
     return figure
 
 
-def legend_below(figure: Figure, axes: Axes, chart: Chart, columns: int, width: float = WIDTH) -> None:
-    """Put one legend for all panels below them: in colour what is drawn thick, once in grey what is drawn thin."""
+def _chart_legend(figure: Figure, axes: Axes, chart: Chart, columns: int, width: float = WIDTH) -> None:
+    """Put one legend for all panels below them: the thick lines in their colours, the thin ones once in grey."""
     # Not `get_legend_handles_labels`, which leaves out a run whose name begins with an underscore.
     named = {series.name for series in chart.series}
     handles = [line for line in axes.get_lines() if line.get_label() in named]
@@ -232,14 +228,11 @@ def legend_below(figure: Figure, axes: Axes, chart: Chart, columns: int, width: 
     if minor := [series for series in chart.series if series.is_minor]:
         handles.append(Line2D([], [], color=GREY, linewidth=1.0, linestyle=LINES[minor[0].line]))
         names.append(minor[0].name.rpartition(", ")[2])
-    wrapped = [wrap(name, width, SMALL) for name in names]
-    legend = figure.legend(handles, wrapped, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend_below(figure, columns, handles=handles, labels=[wrap(name, width, SMALL) for name in names])
 
 
 def _best_rows(rows: Rows, limit: int, title: str) -> tuple[Rows, str]:
-    """Return the rows, or the best ones of too many in the same order, which the title then says."""
+    """Return the rows and the title; of too many rows the best, in the same order, which the title then says."""
     if len(rows) <= limit:
         return rows, title
     best = {id(row) for row in sorted(rows, key=lambda row: row["final"]["mean"], reverse=True)[:limit]}
@@ -250,17 +243,11 @@ def _best_rows(rows: Rows, limit: int, title: str) -> tuple[Rows, str]:
 
 
 def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks: bool = True) -> None:
-    """Draw charts into panels, which may share their axes.
-
-    Args:
-        panels: Axes, one for each chart.
-        described: The charts.
-        with_remarks: Whether to draw the remarks.
-    """
+    """Draw each chart into a panel, with or without its remarks; panels may share their axes."""
     for axes, chart in zip(panels, described, strict=True):
         _draw_chart(axes, chart, with_remarks)
     for axes, chart in zip(panels, described, strict=True):
-        # Only now: panels share a range, and a limit set earlier would cut the curves drawn later.
+        # In a second loop: panels share a range, and a limit set earlier would cut the curves drawn later.
         if chart.y.kind == "percent":
             bottom, top = axes.get_ylim()
             axes.set_ylim(max(bottom, -1), min(top, 101))
@@ -297,7 +284,7 @@ def _draw_series(axes: Axes, series: Series, shade: np.ndarray) -> None:
 
 
 def _look(series: Series) -> dict[str, Any]:
-    """Return colour, marker, sizes and the name in the legend; what is thin or pale has none."""
+    """Return colour, marker, sizes and the name in the legend; thin and pale series have no name."""
     look: dict[str, Any] = {
         "color": COLOURS.get(series.colour, GREY),
         "marker": MARKERS[series.marker.removesuffix("-open")],

@@ -1,4 +1,4 @@
-"""Images in rows: mistakes, augmentation, receptive fields, maps of scores, predictions and where a network looks."""
+"""Images in rows: mistakes, augmentation, receptive fields, maps of scores, predictions and attribution."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,14 +20,13 @@ Map = tuple[np.ndarray, tuple[float, float, float, float]]
 def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title: str) -> Figure:
     """Draw images in rows, each under its caption: the worst mistakes, for example, as `cat → dog 99 %`.
 
+    Large images are averaged down to `MAX_PIXELS` pixels in all.
+
     Args:
         images: uint8, or floats of [0, 255] (clipped), of shape (N, height, width, 1 or 3).
-        captions: N of them; long ones are wrapped.
+        captions: A caption for each image; long ones are wrapped.
         columns: Images in a row.
         title: Data set and setting.
-
-    Returns:
-        The figure; large images are averaged down to `MAX_PIXELS` pixels in all.
     """
     images = _pixels(images)
     columns = min(columns, len(images))
@@ -46,26 +45,23 @@ def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title:
 
 
 def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, *, names: Sequence[str] = ()) -> Figure:
-    """Draw in each row an image at the left, then versions of it as training sees them (figure 12's subject).
+    """Draw in each row an image at the left, then versions of it as in training (figure 12's subject).
 
     Args:
         originals: uint8, or floats of [0, 255], of shape (N, height, width, 1 or 3).
         augmented: (N, K, height, width, channels), where a crop may be smaller than its original.
         title: Data set and the transformations.
-        names: Of the K versions, where each is of another kind.
-
-    Returns:
-        The figure of N rows and K + 1 columns.
+        names: Names of the K versions, if each is of another kind.
     """
     originals, augmented = _pixels(originals), _pixels(augmented)
     rows, versions = augmented.shape[:2]
-    shown = rows * (versions + 1)
-    originals, augmented = _thumbnails(originals, shown), _thumbnails(augmented, shown)
+    count = rows * (versions + 1)
+    originals, augmented = _thumbnails(originals, count), _thumbnails(augmented, count)
     cell = min(1.1, WIDTH / (versions + 1))
     figure = new_figure(max(3.5, cell * (versions + 1)), cell * rows + 0.9, title)
     axes = _empty_axes(figure, rows, versions + 1)
-    for row, original, others in zip(axes, originals, augmented, strict=True):
-        for axis, image in zip(row, [original, *others], strict=True):
+    for row, original, versions_of_it in zip(axes, originals, augmented, strict=True):
+        for axis, image in zip(row, [original, *versions_of_it], strict=True):
             _draw_image(axis, image)
     axes[0, 0].set_title("original", fontsize=SMALL, fontweight="bold", pad=4)
     for number, axis in enumerate(axes[0, 1:]):
@@ -74,14 +70,11 @@ def augmentation_grid(originals: np.ndarray, augmented: np.ndarray, title: str, 
 
 
 def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
-    """Draw the pixels that the middle neuron of each layer depends on, on an image (question 7's subject).
+    """Draw a square on an image for each layer: the pixels that its middle neuron depends on (question 7's subject).
 
     Args:
         image: uint8 (height, width, 1 or 3).
-        rows: From the first layer to the last, each with layer, side (pixels) and begin (the first of them).
-
-    Returns:
-        The figure: a square for each layer.
+        rows: The layers from first to last, each with layer, side (pixels) and begin (the first of them).
     """
     title = f"Seen by each layer's middle neuron, {image.shape[0]}x{image.shape[1]} and padding"
     figure = new_figure(6.2, 5.2, title)
@@ -102,16 +95,13 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
 
 
 def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """Draw an image larger than those learnt from, and a map of each class's probability (question 6's subject).
+    """Draw an image larger than the training images, and a map of each class's probability (question 6's subject).
 
     Args:
         image: uint8 (H, W, 1 or 3).
         scores: Probabilities (rows, columns, n_y).
         classes: n_y names.
         title: Data set and setting.
-
-    Returns:
-        The figure; each class's title has its average probability in percent.
     """
     rows = -(-(len(classes) + 1) // 4)
     figure = new_figure(WIDTH, 2.1 * rows + 0.6, title)
@@ -138,13 +128,10 @@ def prediction_rows(
 
     Args:
         images: Uint8 (N, H, W, 1 or 3).
-        captions: N of them, above the images.
-        tops: For each image its classes with their probabilities, the most probable first.
-        maps: Where the network looked, N of them.
+        captions: A caption above each image.
+        tops: The classes of each image with their probabilities, the most probable first.
+        maps: An attribution map for each image.
         title: Model and kind of map.
-
-    Returns:
-        The figure, a row for each image.
     """
     images = _pixels(images)
     figure = new_figure(WIDTH * 0.78, 1.25 * len(images) + 0.5, title)
@@ -172,6 +159,7 @@ def _draw_overlay(axes: Axes, image: np.ndarray, heat: Map, signed: bool = False
 
 
 def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
+    """Draw a bar for each class and its probability."""
     places = range(len(top))
     values = [100 * value for _, value in top]
     axes.barh(places, values, color=[BLUE, *[GREY] * (len(top) - 1)], height=0.7)
@@ -190,8 +178,8 @@ def attribution_grid(
 
     Args:
         images: Uint8 (N, H, W, 1 or 3).
-        captions: N of them.
-        columns: By the heading: N maps. A heading with "occlusion" has maps of both signs.
+        captions: A caption for each image.
+        columns: N maps by heading. A heading with "occlusion" has maps of both signs.
         title: Model and data.
     """
     images = _pixels(images)

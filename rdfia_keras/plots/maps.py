@@ -1,4 +1,4 @@
-"""Maps of the plane: what a classifier of two classes says of every point, and the test points."""
+"""Maps of the plane: the output of a classifier of two classes at every point, and the test points."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from rdfia_keras.plots.charts import Rows
 from rdfia_keras.plots.saving import mark_smoke_test
-from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, new_figure
+from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, legend_below, new_figure
 
 # Pale at both ends, so that points in full colour stay visible on top.
 CLASS_MAP = LinearSegmentedColormap.from_list("classes", ["#7FBBDD", "#FFFFFF", "#F0A898"])
@@ -32,16 +32,13 @@ def map_axis(points: ArrayLike) -> np.ndarray:
 
 
 def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Figure:
-    """Draw the perceptron's map of the plane beside figure 1: the probability of class 1, and the test points.
+    """Draw the perceptron's map of the plane: the probability of class 1, the boundary at 0.5, and the test points.
 
     Args:
         panels: One to four, each with title, grid_x (n,), grid_y (m,), probability (m, n) of class 1 in [0, 1], points
             (N, 2) and labels (N,) of 0 and 1.
         classes: The names of class 0 and class 1.
-        title: Of the whole figure: data set and setting.
-
-    Returns:
-        The figure, with the boundary at probability 0.5.
+        title: Data set and setting.
     """
     figure, axes = _map_axes(len(panels), title)
     for axis, panel in zip(axes, panels, strict=True):
@@ -57,24 +54,16 @@ def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Fi
 
 
 def decision_animation(frames: Rows, classes: Sequence[str], title: str, *, smoke_test: bool = False) -> bytes:
-    """Draw the decision map epoch by epoch, as a GIF that stands still at its end.
+    """Draw the decision map epoch by epoch as a GIF, with a long last frame.
 
     Args:
         frames: As `decision_map`'s panels, all of one grid and one set of points; each with `title` for its epoch.
         classes: The names of class 0 and class 1.
-        title: Of the whole figure: data set and setting.
+        title: Data set and setting.
         smoke_test: Mark every frame, as `save` marks a figure.
-
-    Returns:
-        The bytes of the GIF, `ANIMATION_MS` milliseconds a frame.
-
-    Raises:
-        ValueError: On no frames.
     """
     from PIL import Image
 
-    if not frames:
-        raise ValueError("there is no frame to draw")
     figure, (axis,) = _map_axes(1, title)
     if smoke_test:
         mark_smoke_test(figure)
@@ -110,15 +99,12 @@ def svm_panels(panels: Rows, *, classes: Sequence[str] = ("0", "1"), title: str 
         panels: Each with title (kernel and C), accuracy (test, a fraction), grid_x (n,), grid_y (m,), decision (m, n),
             points (N, 2) and labels (N,) of 0 and 1.
         classes: The names of class 0 (negative) and class 1 (positive).
-        title: Of the whole figure: data set and setting.
-
-    Returns:
-        The figure, with the boundary at decision value 0.
+        title: Data set and setting.
     """
     figure, axes = _map_axes(len(panels), title)
     for axis, panel in zip(axes, panels, strict=True):
         mappable = _draw_map(axis, panel, _scale_signs(panel["decision"]), low=-1, high=1)
-        # Of the values as they are: two scales would bend the line between the grid's points.
+        # From the unscaled values: two scales would bend the line between the grid's points.
         _draw_boundary(axis, panel, panel["decision"], 0)
         _draw_points(axis, panel, classes)
         axis.set_title(f"{panel['title']}: test {100 * panel['accuracy']:.1f} %", fontsize=TITLE, parse_math=False)
@@ -130,7 +116,7 @@ def svm_panels(panels: Rows, *, classes: Sequence[str] = ("0", "1"), title: str 
 
 
 def _scale_signs(decision: np.ndarray) -> np.ndarray:
-    """Bring decision values to [-1, 1], zero staying where it is."""
+    """Scale decision values to [-1, 1], with zero unchanged."""
     decision = np.asarray(decision, dtype=float)
     scaled = np.zeros_like(decision)
     for side in (decision > 0, decision < 0):
@@ -174,10 +160,8 @@ def _draw_points(axes: Axes, panel: Mapping[str, Any], classes: Sequence[str]) -
     """Draw the test points, each class in a colour and a marker of its own."""
     points, labels = np.asarray(panel["points"]), np.asarray(panel["labels"])
     for label, name in enumerate(classes):
-        x, y = points[labels == label].T
         axes.plot(
-            x,
-            y,
+            *points[labels == label].T,
             CLASS_MARKERS[label],
             color=CLASS_COLOURS[label],
             markeredgecolor="white",
@@ -191,14 +175,4 @@ def _map_legend(figure: Figure, axes: Sequence[Axes], boundary: str) -> None:
     """Put the legend of points and boundary under all maps."""
     handles, labels = axes[0].get_legend_handles_labels()
     (line,) = axes[0].plot([], [], "-", color="black", linewidth=1.5)
-    columns = 3 if len(axes) > 1 else 1
-    legend = figure.legend(
-        [*handles, line],
-        [*labels, boundary],
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=TEXT,
-        frameon=False,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    legend_below(figure, 3 if len(axes) > 1 else 1, TEXT, handles=[*handles, line], labels=[*labels, boundary])

@@ -1,4 +1,4 @@
-"""Figures as PNG files: small, reproducible, and marked where they come from a smoke test."""
+"""Figures as PNG files: small, reproducible, and marked if they come from a smoke test."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
         smoke_test: Mark the figure by `mark_smoke_test` first. The figure stays marked.
 
     Raises:
-        RdfiaError: When the file cannot be written; what was there before is then intact.
+        RdfiaError: If the file cannot be written; an earlier file is then intact.
     """
     from rdfia_keras.runs.files import write_atomic
 
@@ -31,7 +31,7 @@ def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Render as finely as fits in `MAX_BYTES`: photographs need a palette, and many of them fewer pixels as well."""
+    """Render as finely as `MAX_BYTES` allows: photographs need a palette, and many of them fewer pixels as well."""
     for dpi in DPIS:
         full = _png(figure, dpi)
         if len(full) < MAX_BYTES:
@@ -44,7 +44,7 @@ def png(figure: Figure) -> bytes:
 def mark_smoke_test(figure: Figure) -> None:
     """Put `SMOKE_TEST_MARK` as a line on top of the title and turn the title red.
 
-    A figure without a title gets the mark as its title. A figure that is marked already stays as it is.
+    A figure without a title gets the mark as its title. A marked figure stays as it is.
     """
     title = figure.get_suptitle()
     if title.startswith(SMOKE_TEST_MARK):
@@ -62,7 +62,7 @@ def _png(figure: Figure, dpi: int) -> bytes:
 
 
 def _with_palette(png: bytes, colours: int) -> bytes:
-    """Reduce a PNG to a palette of so many colours."""
+    """Reduce a PNG to a palette of this many colours."""
     from PIL import Image
 
     data = io.BytesIO()

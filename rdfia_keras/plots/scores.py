@@ -1,4 +1,4 @@
-"""How well a network or a class did: confusion, recall and precision, calibration, robustness, exercises."""
+"""Scores of a network or of students: confusion, recall and precision, calibration, robustness, exercises."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +20,7 @@ from rdfia_keras.plots.style import (
     SMALL,
     TEXT,
     WIDTH,
+    legend_below,
     new_figure,
     style_axes,
 )
@@ -29,17 +30,13 @@ MAX_LABELLED = 42  # classes; with more, only every second, third, ... name is p
 MAX_NAME = 20  # characters of a class name
 
 
-def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str, *, counts: bool = False) -> Figure:
-    """Draw what the examples of each class were taken for; every row sums to 100 %.
+def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str) -> Figure:
+    """Draw the predicted classes of the examples of each class; every row sums to 100 %.
 
     Args:
         matrix: Counts, (n, n): row is the true class, column the predicted one.
         classes: n names.
         title: Data set and setting.
-        counts: Print counts in the cells (of at most 12 classes) instead of percents of the row.
-
-    Returns:
-        The figure, coloured by the percent of the true class.
     """
     matrix, n = np.asarray(matrix), len(classes)
     # A class without examples is a row of zeros, not 0/0.
@@ -52,7 +49,7 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str, *, c
     image = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     _class_ticks(axes, names)
     if n <= MAX_ANNOTATED:
-        _annotate_cells(axes, matrix if counts else percent, percent)
+        _annotate_cells(axes, percent)
     bar = figure.colorbar(image, ax=axes, shrink=0.8)
     bar.set_label("percent of the true class", fontsize=TEXT)
     bar.ax.tick_params(labelsize=SMALL)
@@ -72,10 +69,10 @@ def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
     axes.set_ylabel("true class", fontsize=TEXT)
 
 
-def _annotate_cells(axes: Axes, shown: np.ndarray, percent: np.ndarray) -> None:
+def _annotate_cells(axes: Axes, percent: np.ndarray) -> None:
     """Print each value (n, n) that is not zero in its cell, white where the cell is dark."""
-    for (row, column), value in np.ndenumerate(shown):
-        colour = "white" if percent[row, column] > 55 else "black"
+    for (row, column), value in np.ndenumerate(percent):
+        colour = "white" if value > 55 else "black"
         text = f"{value:.0f}" if value else ""
         axes.text(column, row, text, ha="center", va="center", fontsize=SMALL, color=colour)
 
@@ -98,7 +95,7 @@ def class_scores(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     axes.invert_yaxis()
     style_axes(axes)
     axes.set_xlabel("%; recall is the accuracy on the images of the class", fontsize=TEXT)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
+    legend_below(figure, columns=2)
     return figure
 
 
@@ -123,7 +120,7 @@ def reliability(bins: Sequence[Mapping[str, float]], error: float, title: str) -
     upper.bar(0, 0, color="none", edgecolor=RED, hatch="///", label="from accuracy to confidence")
     upper.set_ylabel("accuracy (%)", fontsize=TEXT)
     upper.set_ylim(0, 102)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    legend_below(figure, columns=3)
     widths = [100 * (row["high"] - row["low"]) for row in bins]
     lefts, counts = [100 * row["low"] for row in bins], [row["count"] for row in bins]
     lower.bar(lefts, counts, widths, align="edge", color=GREY, edgecolor="white")
@@ -138,7 +135,7 @@ def robustness(curves: Mapping[str, Sequence[tuple[float, float]]], title: str) 
     """Draw accuracy against the strength of a disturbance, a panel for each kind.
 
     Args:
-        curves: By the axis label: pairs of strength and accuracy (a fraction).
+        curves: Pairs of strength and accuracy (a fraction), by axis label.
         title: Model, data and number of images.
     """
     figure = new_figure(WIDTH * 0.85, 3.4, title)
@@ -156,13 +153,13 @@ def class_bars(rows: Sequence[tuple[str, int, int, int]]) -> Figure:
     """Draw for each exercise how many students have it right, wrong and not written.
 
     Args:
-        rows: From top to bottom, each a name with the three numbers.
+        rows: Rows from top to bottom, each a name with the three numbers.
     """
     figure = new_figure(WIDTH, 1.6 + 0.24 * len(rows), f"The class, exercise by exercise (n = {sum(rows[0][1:])})")
     axes = figure.subplots()
     begin = [0] * len(rows)
-    for part, (label, colour) in enumerate((("right", BLUE), ("wrong", RED), ("not written yet", PALE_GREY)), 1):
-        counts = [int(row[part]) for row in rows]
+    for column, (label, colour) in enumerate((("right", BLUE), ("wrong", RED), ("not written yet", PALE_GREY)), 1):
+        counts = [int(row[column]) for row in rows]
         axes.barh(range(len(rows)), counts, left=begin, color=colour, label=label, height=0.75)
         begin = [sum(pair) for pair in zip(begin, counts, strict=True)]
     axes.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=SMALL)
@@ -171,7 +168,7 @@ def class_bars(rows: Sequence[tuple[str, int, int, int]]) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style_axes(axes)
     axes.grid(False, axis="y")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    legend_below(figure, columns=3)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Fonts, colours and helpers that all figures share; nothing here is specific to one kind of figure."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -18,7 +19,7 @@ CHARACTER = 0.62  # the width of one, in font sizes
 # Paul Tol's "vibrant" scheme, which colour-blind readers can tell apart.
 BLUE, RED, ORANGE, TEAL, MAGENTA, GREY = "#0077BB", "#CC3311", "#EE7733", "#009988", "#EE3377", "#555555"
 PALE_GREY = "#DDDDDD"
-# For lines that stand for names: those of that scheme, then three of Tol's "muted" one, and black.
+# Colours by which names are told apart: that scheme, then three of Tol's "muted" one, and black.
 NAMED = (BLUE, RED, TEAL, ORANGE, MAGENTA, "#33BBEE", "#882255", "#999933", "#332288", "#000000")
 
 # By the names that `plots.charts` uses; the style sheet of the report page defines them too.
@@ -34,7 +35,7 @@ COLOURS = {
 
 
 def shades(count: int) -> np.ndarray:
-    """Return colours of lines that have an order, (count, 4): dark to light, short of a yellow that white swallows."""
+    """Return colours of lines that have an order, (count, 4): dark to light, without the yellow that white swallows."""
     return colormaps["viridis"](np.linspace(0, 0.85, count))
 
 
@@ -45,11 +46,9 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
         width: Inches.
         height: Inches.
         title: Wrapped to the width; an empty one takes no room.
-
-    Returns:
-        The figure, on an Agg canvas, so that no window system and no pyplot is needed.
     """
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    # An Agg canvas needs no window system and no pyplot.
     FigureCanvasAgg(figure)
     if title:
         figure.suptitle(wrap(title, width, TITLE), fontsize=TITLE, fontweight="bold", color="black", parse_math=False)
@@ -63,15 +62,12 @@ def wrap(text: str, width: float, size: float) -> str:
         text: One paragraph.
         width: Inches that a line may take.
         size: Font size in points.
-
-    Returns:
-        The lines, separated by newlines.
     """
     return textwrap.fill(str(text).replace(" %", "\xa0%"), max(8, int(width * 72 / (CHARACTER * size))))
 
 
 def wrap_lines(text: str, width: float, size: float) -> str:
-    """Wrap a text of several lines line by line; arguments and result are those of `wrap`."""
+    """Wrap each line of a text; see `wrap`."""
     return "\n".join(wrap(line, width, size) for line in text.splitlines())
 
 
@@ -81,6 +77,20 @@ def style_axes(axes: Axes) -> None:
     axes.grid(color=PALE_GREY, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def legend_below(figure: Figure, columns: int, size: float = SMALL, **content: Any) -> None:
+    """Put a legend below all axes, by default of all of their lines; its names are text, not formulas.
+
+    Args:
+        figure: The figure.
+        columns: Names beside each other.
+        size: Font size in points.
+        **content: `handles` and `labels`, as `Figure.legend` takes them.
+    """
+    legend = figure.legend(loc="outside lower center", ncols=columns, fontsize=size, frameon=False, **content)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def plain_log_ticks(axis: Axis) -> None:

@@ -1,1 +1,1 @@
-"""The pages: the playground and the report, each one HTML file, built from what lies in its folder."""
+"""The pages: the playground and the report, each one HTML file, built from the files in its folder."""

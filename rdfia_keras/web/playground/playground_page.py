@@ -1,4 +1,4 @@
-"""The playground: one HTML page that trains the perceptron of part 2.1 by itself."""
+"""The playground: an HTML page that trains the perceptron of part 2.1 in the browser."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,9 @@ from rdfia_keras.web.shared.document import render_page, script_json
 
 STYLES = ("shared/style.css", "playground/page.css")
 MODULES = ("playground/main.mjs",)
-# What the page trains at most, so that it stays quick and small.
+# The most that the page trains, so that it stays quick and small.
 LIMITS = {"hidden_units": 200, "epochs": 1000, "points": 2000, "classes": 6}
-# The settings that the page has, as it names them.
+# The settings of the page, with their labels.
 LABELS = {
     "lr": "eta (learning rate)",
     "batch_size": "batch size",
@@ -33,10 +33,10 @@ def playground_page(
     """Return the whole page.
 
     Args:
-        config: With every default filled in: where the page begins.
+        config: The settings at first, with every default filled in.
         data: Points of a plane.
-        initial: The weights to begin from; drawn in the page where there are none.
-        data_dir: For the command that the page shows, if the data come from there.
+        initial: The initial weights; None to draw them in the page.
+        data_dir: The folder of the data, for the command that the page shows.
     """
     values = body_values(config, data, initial, data_dir)
     return render_page("playground/page.html", STYLES, MODULES, root="main", **values)
@@ -45,7 +45,7 @@ def playground_page(
 def body_values(
     config: MlpConfig, data: Dataset, initial: Mapping[str, np.ndarray] | None = None, data_dir: str | None = None
 ) -> dict[str, Any]:
-    """Return what `body.html` shows, wherever it stands, beside `root`: the name of its outermost element."""
+    """Return the values of `body.html`, except `root`, the name of its outermost element."""
     from markupsafe import Markup
 
     return {
@@ -59,7 +59,7 @@ def body_values(
 def facts(
     config: MlpConfig, data: Dataset, initial: Mapping[str, np.ndarray] | None, data_dir: str | None
 ) -> dict[str, Any]:
-    """Return the data in the page, which `App` of `app.mjs` reads."""
+    """Return the data of the page, which `App` of `app.mjs` reads."""
     splits = {"train": data.train, "test": data.test}
     points = {
         name: [[*x, label] for x, label in zip(split.x.tolist(), split.y.tolist(), strict=True)]
@@ -86,19 +86,19 @@ def facts(
 def presets() -> list[dict[str, Any]]:
     """Return titles and settings: the perceptrons of the report's figures, and weights that never learn."""
     words = {"lr": "eta = {:g}", "batch_size": "batch size {}"}
-    usual = page_settings(MlpConfig())
+    defaults = page_settings(MlpConfig())
     rows = []
     for experiment in REGISTRY.values():
         if isinstance(experiment.config, MlpConfig):
-            own = page_settings(experiment.config)
-            changed = [words[name].format(value) for name, value in own.items() if value != usual[name]]
+            values = page_settings(experiment.config)
+            changed = [words[name].format(value) for name, value in values.items() if value != defaults[name]]
             title = f"figure {experiment.reference.figure}: {', '.join(changed) or 'the circles'}"
-            rows.append({"title": title, "settings": own})
-    return [*rows, {"title": "all weights zero", "settings": {**usual, "init_std": 0.0}}]
+            rows.append({"title": title, "settings": values})
+    return [*rows, {"title": "all weights zero", "settings": {**defaults, "init_std": 0.0}}]
 
 
 def mistakes() -> list[dict[str, str]]:
-    """Return the mistakes that `mistakes.mjs` makes, with the sentences of `rdfia learn check`."""
+    """Return the mistakes that `mistakes.mjs` can make, with the sentences of `rdfia learn check`."""
     return [
         {"exercise": exercise.name, "name": mistake.name, "sentence": mistake.sentence}
         for exercise in of_part("mlp")
@@ -108,6 +108,6 @@ def mistakes() -> list[dict[str, str]]:
 
 
 def page_settings(config: MlpConfig) -> dict[str, Any]:
-    """Return the settings that the page has, with the defaults filled in."""
+    """Return the settings of the page, with the defaults filled in."""
     config = config.resolve()
     return {name: getattr(config, name) for name in LABELS}

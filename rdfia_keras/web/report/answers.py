@@ -17,7 +17,7 @@ class Answer:
     Attributes:
         question: The number: `15`, `T4`, `2.1`.
         html: Paragraphs and lists.
-        figures: The figures that it names.
+        figures: Keys of the figures that it names.
     """
 
     question: str
@@ -39,14 +39,14 @@ def answers() -> dict[str, Answer]:
 
 
 def answers_to(figure: str, questions: tuple[str, ...]) -> list[Answer]:
-    """Return the answers for a figure: those of `questions`, then every other one that names it."""
+    """Return the answers for a figure: those to `questions`, then all others that name it."""
     by_number = answers()
     naming = (number for number, answer in by_number.items() if figure in answer.figures)
     return [by_number[number] for number in dict.fromkeys([*questions, *naming]) if number in by_number]
 
 
 def to_html(text: str) -> str:
-    """Return the HTML of that file's Markdown: paragraphs, lists, bold, code; of links the words (it is offline)."""
+    """Return the HTML of that file's Markdown: paragraphs, lists, bold, code; links keep only their words."""
     blocks = re.split(r"\n\s*\n", text.strip())
     return "".join(_block(block) for block in blocks)
 

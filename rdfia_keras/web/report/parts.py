@@ -1,8 +1,7 @@
 """The parts of the report page from records: the ladder, the bonus, the figures and the sweeps."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,19 @@ from rdfia_keras.analysis import figures, reference_tables, seeds, sweep_table, 
 from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.experiments import FIGURES, LADDER, SWEEPS, Experiment, ReportFigure, bonus_experiments, figures_of
-from rdfia_keras.plots.charts import experiments_chart, sweep_chart
+from rdfia_keras.plots.charts import Chart, cost_chart, experiments_chart, sweep_chart
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.web.report.answers import answers, answers_to
 from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, percent, share_ranges, to_plotly
-from rdfia_keras.web.report.sources import Sources, name_of
+from rdfia_keras.web.report.sources import Sources
 
 # --- the ladder and the bonus -----------------------------------------------------------------------------------------
 
 
 def ladder(sources: Sources) -> dict[str, Any]:
-    """Return the six rungs: a row for each, a chart, and what the reader guesses."""
+    """Return the ladder: a row for each of its six steps, a chart, and the values that the reader guesses."""
     rows = [_experiment_row(sources, experiment) for experiment in LADDER]
     guesses = [
         {
@@ -39,7 +38,7 @@ def ladder(sources: Sources) -> dict[str, Any]:
 
 
 def bonus(sources: Sources) -> dict[str, Any]:
-    """Return what each further experiment changes, and which differences are significant."""
+    """Return the bonus: a row for each experiment, its difference to its base, and a chart."""
     rows = [_experiment_row(sources, experiment) for experiment in bonus_experiments()]
     shown = [row for row in rows if row["reference_best"] or row["yours_best"]]
     chart = _experiments_chart(shown, "The bonus: published, reference and yours, test accuracy")
@@ -60,11 +59,11 @@ def _experiment_row(sources: Sources, experiment: Experiment) -> dict[str, Any]:
         "yours_best": yours["best"],
         "yours_final": yours["final"],
         "epochs": experiment.config.epochs,
-        "run": name_of(panel) if panel else None,
+        "run": panel.run.name if panel else None,
     }
 
 
-def _experiments_chart(rows: Sequence[dict[str, Any]], summary: str) -> Any:
+def _experiments_chart(rows: Sequence[dict[str, Any]], summary: str) -> Chart:
     def mean(value: Statistics | None) -> tuple[float, float | None] | None:
         return (value.mean, value.std) if value else None
 
@@ -77,39 +76,25 @@ def _experiments_chart(rows: Sequence[dict[str, Any]], summary: str) -> Any:
 # --- the figures ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class FigurePanel:
-    """A panel of a figure as the page has it.
-
-    Attributes:
-        panel: The run that it is drawn from.
-        facts: Its row above the charts.
-        charts: Its charts.
-    """
-
-    panel: Panel
-    facts: dict[str, Any]
-    charts: list[PlotlyChart]
-
-
 def report_figures(sources: Sources) -> list[dict[str, Any]]:
     """Return every figure in the report's order."""
     seen: set[str] = set()
     rows = [_figure(sources, figure) for figure in FIGURES.values()]
     for row in rows:
-        # An answer is open where it comes first.
-        numbers = [answer.question for answer in row["answers"]]
+        # An answer is open at its first figure only.
         row["answers"] = [(answer, answer.question not in seen) for answer in row["answers"]]
-        seen.update(numbers)
+        seen.update(answer.question for answer, _ in row["answers"])
     return rows
 
 
 def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
+    """Return a figure: its charts, a row of facts for each panel, decision maps and answers."""
     experiments = figures.experiments_of(figure)
-    panels = [
-        panel for experiment, label in experiments if (panel := _figure_panel(sources, figure, experiment, label))
-    ]
-    charts = [chart for panel in panels for chart in panel.charts]
+    panels, charts = [], []
+    for experiment, label in experiments:
+        if panel_and_charts := _panel(sources, figure, experiment, label):
+            panels.append(panel_and_charts[0])
+            charts += panel_and_charts[1]
     if len(panels) > 1:
         share_ranges(charts)
     questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments))
@@ -119,62 +104,49 @@ def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
         "caption": figure.caption,
         "charts": charts,
         "is_map": figure.kind == "kernels",
-        "panels": [panel.facts for panel in panels],
+        "panels": [_facts(panel) for panel in panels],
         # The decision map of each panel whose run keeps its weights by epoch.
-        "maps": [
-            {"run": panel.facts["run"], "label": panel.panel.label}
-            for panel in panels
-            if sources.keeps_map(panel.facts["run"], panel.panel.run.folder)
-        ],
+        "maps": [{"run": panel.run.name, "label": panel.label} for panel in panels if sources.keeps_map(panel.run)],
         "answers": answers_to(figure.key, questions),
         "command": f"rdfia figure {figure.key} --train",
     }
 
 
-def _figure_panel(sources: Sources, figure: ReportFigure, experiment: Experiment, label: str) -> FigurePanel | None:
-    """Return a panel from the first of its runs that can be drawn: yours, else the package's; None without one."""
+def _panel(
+    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str
+) -> tuple[Panel, list[PlotlyChart]] | None:
+    """Return a panel and its charts, from the first run that can be drawn: yours, else the package's."""
     candidates = list(sources.panels(experiment, label))
-    shipped = next((panel.run for panel in candidates if panel.is_reference), None)
+    reference = next((panel.run for panel in candidates if panel.is_reference), None)
     for panel in candidates:
-        with sources.reading(name_of(panel)):
-            charts = CHARTS[figure.kind](figure, panel, None if panel.is_reference else shipped)
-            return FigurePanel(panel, _facts(panel), charts)
+        with sources.reading(panel.run.name):
+            return panel, _charts(figure, panel, None if panel.is_reference else reference)
     return None
 
 
+def _charts(figure: ReportFigure, panel: Panel, reference: Run | None) -> list[PlotlyChart]:
+    """Return the charts of a panel, with the package's run beside the panel's own where both fit."""
+    match figure.kind:
+        case "curves" | "implementations":
+            return [to_plotly(chart) for chart in figures.curve_charts(figure, panel, reference)]
+        case "kernels":
+            return [kernel_map(kernel) for kernel in figures.kernel_panels(panel.run)]
+        case "sweep":
+            return [to_plotly(cost_chart(panel.run.result.details["sweep"], tables.PUBLISHED_KERNELS))]
+
+
 def _facts(panel: Panel) -> dict[str, Any]:
-    """Return what the report has, and what the run has."""
-    reference, record = panel.experiment.reference, panel.run.result
+    """Return the published value and the run's results."""
+    published, record = panel.experiment.reference, panel.run.result
     return {
         "label": panel.label,
-        "run": name_of(panel),
+        "run": panel.run.name,
         "source": panel.source,
-        "published": tables.published(vars(reference)),
+        "published": tables.published(vars(published)),
         "best": tables.percent(test_accuracy(record.best)),
         "best_epoch": record.best and record.best.get("epoch"),
         "final": tables.percent(test_accuracy(record.final)),
     }
-
-
-def _curves(figure: ReportFigure, panel: Panel, shipped: Run | None) -> list[PlotlyChart]:
-    return [to_plotly(chart) for chart in figures.curve_charts(figure, panel, shipped)]
-
-
-def _kernels(figure: ReportFigure, panel: Panel, shipped: Run | None) -> list[PlotlyChart]:
-    return [kernel_map(kernel) for kernel in figures.kernel_panels(panel.run)]
-
-
-def _sweep(figure: ReportFigure, panel: Panel, shipped: Run | None) -> list[PlotlyChart]:
-    return [to_plotly(figures.kernel_cost_chart(panel.run))]
-
-
-# By the kind of the figure. A panel may show the package's run beside its own.
-CHARTS: dict[str, Callable[[ReportFigure, Panel, Run | None], list[PlotlyChart]]] = {
-    "curves": _curves,
-    "implementations": _curves,
-    "kernels": _kernels,
-    "sweep": _sweep,
-}
 
 
 # --- the sweeps -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Draws the charts of `plots.charts` with Plotly: plain dictionaries of traces and a layout, which `charts.mjs` shows.
+"""The charts of `plots.charts` for Plotly: plain dictionaries of traces and a layout, which `charts.mjs` shows.
 
 A colour is the name of a CSS variable, `var(--test)`, so that charts follow light and dark.
 """
@@ -19,17 +19,16 @@ MAX_POINTS = 400
 
 
 def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
-    """Return a chart as Plotly draws it.
+    """Return a chart as a Plotly dictionary.
 
     Args:
         chart: The chart.
-        is_horizontal: Whether its rows stand below each other, which leaves room for many.
+        is_horizontal: Whether the rows stand below each other, which leaves room for many.
 
     Returns:
         title, alt, traces, layout, and table: its numbers as `{"columns": [...], "rows": [[...]]}` where they are not
         the traces' own, else None.
     """
-    has_rows = chart.x.kind == "rows"
     traces = [_series(series, chart.y, is_horizontal) for series in chart.series]
     layout: dict[str, Any] = {
         "xaxis": _axis(chart.x, chart),
@@ -37,19 +36,24 @@ def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
         "hovermode": "x unified" if chart.x.kind == "whole" else "closest",
     }
     if is_horizontal:
-        layout |= {"xaxis": layout["yaxis"], "height": 90 + 24 * len(_row_names(chart))}
+        layout |= {"xaxis": layout["yaxis"], "height": 90 + 24 * len(chart.row_names)}
         layout["yaxis"] = {"type": "category", "autorange": "reversed"}
-    table = _table(chart) if has_rows else None
+    table = _table(chart) if chart.x.kind == "rows" else None
     return {"title": chart.title, "alt": chart.summary, "traces": traces, "layout": layout, "table": table}
 
 
 def rounded(value: float | None, digits: int = 5) -> float | None:
-    """Return a value with so many significant digits; None for what is no number."""
+    """Return a value with this many significant digits; None if it is None or not finite."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}")
 
 
+def rounded_list(array: np.ndarray, digits: int = 5) -> Any:
+    """Return an array as nested lists of numbers with this many significant digits."""
+    return rounded(float(array), digits) if array.ndim == 0 else [rounded_list(row, digits) for row in array]
+
+
 def percent(fraction: float | None) -> float | None:
-    """Return a fraction in percent, to a hundredth; None for what is no number."""
+    """Return a fraction in percent, to a hundredth; None if it is None or not finite."""
     return None if fraction is None or not math.isfinite(fraction) else round(100 * fraction, 2)
 
 
@@ -124,14 +128,10 @@ def _value(value: float | None, axis: Axis) -> float | None:
     return None if value is None else round(value, 2) if axis.kind == "percent" else rounded(value)
 
 
-def _row_names(chart: Chart) -> list[str]:
-    return [str(name) for name in dict.fromkeys(name for series in chart.series for name in series.x)]
-
-
 def _table(chart: Chart) -> dict[str, Any]:
     """Return the means of a chart of rows, with their standard deviations, as text."""
     shown = [series for series in chart.series if not series.is_pale]
-    cells: dict[str, list[str]] = {name: [] for name in _row_names(chart)}
+    cells: dict[str, list[str]] = {name: [] for name in chart.row_names}
     for series in shown:
         errors = series.errors or [None] * len(series.x)
         for name, mean, std in zip(series.x, series.y, errors, strict=True):
@@ -147,16 +147,16 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
     """Return a kernel's decision over the plane, its boundary and the test points.
 
     Args:
-        panel: As `analysis.figures.kernel_panels` gives it.
+        panel: A panel of `analysis.figures.kernel_panels`.
     """
     decision, axis, points, labels = (panel[key] for key in ("decision", "grid_x", "points", "labels"))
     reach = float(np.quantile(np.abs(decision), 0.9)) or 1.0
-    places = [rounded(value, 4) for value in axis[::2]]
+    places = rounded_list(axis[::2], 4)
     ground = {
         "type": "contour",
         "x": places,
         "y": places,
-        "z": [[rounded(value, 3) for value in row] for row in decision[::2, ::2].tolist()],
+        "z": rounded_list(decision[::2, ::2], 3),
         "zmin": rounded(-reach),
         "zmax": rounded(reach),
         "colorscale": [[0, "var(--class-0-ground)"], [0.5, "var(--page)"], [1, "var(--class-1-ground)"]],
@@ -171,8 +171,8 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
             "type": "scatter",
             "mode": "markers",
             "name": f"class {value}",
-            "x": [rounded(x, 4) for x in points[labels == value, 0]],
-            "y": [rounded(y, 4) for y in points[labels == value, 1]],
+            "x": rounded_list(points[labels == value, 0], 4),
+            "y": rounded_list(points[labels == value, 1], 4),
             "marker": {"color": f"var(--class-{value})", "symbol": ("circle", "square")[value % 2], "size": 5},
         }
         for value in np.unique(labels).tolist()

@@ -1,4 +1,4 @@
-"""The report page: everything that `parts` and `run_details` gather, in one file."""
+"""The report page: everything that `parts` and `run_details` return, in one file."""
 
 import re
 from datetime import datetime
@@ -11,7 +11,7 @@ from rdfia_keras.data import Dataset
 from rdfia_keras.runs.files import finite
 from rdfia_keras.web.playground import playground_page
 from rdfia_keras.web.report import parts
-from rdfia_keras.web.report.run_details import runs
+from rdfia_keras.web.report.run_details import run_details
 from rdfia_keras.web.report.sources import Sources
 from rdfia_keras.web.shared.document import render_page, script_json
 
@@ -25,35 +25,35 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
     Args:
         sources: Your runs and the package's.
         points: Points of a plane, for the playground.
-        data_dir: For the command that the playground shows, if the points come from there.
+        data_dir: The folder of the points, for the command that the playground shows.
     """
-    # Here and not above: only this page needs them.
+    # Imported here because only this page needs them.
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
     library = get_plotlyjs()
     ladder, bonus, figures = parts.ladder(sources), parts.bonus(sources), parts.report_figures(sources)
-    sweeps, listed = parts.sweeps(sources), runs(sources)
-    shipped = sum(run["run"].startswith("reference/") for run in listed["runs"])
+    sweeps, details = parts.sweeps(sources), run_details(sources)
+    reference = sum(run["run"].startswith("reference/") for run in details["runs"])
     charts = {"ladder-chart": ladder["chart"], "bonus-chart": bonus["chart"]}
     charts |= {f"{figure['id']}-{n}": chart for figure in figures for n, chart in enumerate(figure["charts"])}
     charts |= {f"{sweep['id']}-chart": sweep["chart"] for sweep in sweeps}
     for name, chart in charts.items():
         chart["id"] = name
-    data = {"charts": charts, "maps": sources.maps, "ladder": ladder["guesses"], **listed}
+    data = {"charts": charts, "maps": sources.maps, "ladder": ladder["guesses"], **details}
     return render_page(
         "report/page.html",
         STYLES,
         MODULES,
         library,
-        # Plotly adds styles of maps, which the page has none of, unless there is an element of their id.
+        # Plotly adds styles for maps, which the page does not have, unless there is an element of their id.
         without_styles=re.findall(r'getElementById\("([0-9a-f]{64})"\)', library),
         data=Markup(script_json(finite(data))),
         version=__version__,
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
         out=sources.out,
-        own=len(listed["runs"]) - shipped,
-        shipped=shipped,
+        own=len(details["runs"]) - reference,
+        shipped=reference,
         ladder=ladder,
         bonus=bonus,
         figures=figures,

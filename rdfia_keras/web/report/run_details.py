@@ -1,4 +1,4 @@
-"""Every run, for the table and one by one: settings, provenance, curves, pictures; and what is damaged."""
+"""The runs of the page: the table, and for each run settings, provenance, curves, pictures and damage."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from rdfia_keras.analysis.run_list import differing, read_runs
 from rdfia_keras.analysis.tables import percent
-from rdfia_keras.config import CONFIGS, Config, setting_text
+from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.experiments import REGISTRY, figures_of
 from rdfia_keras.plots.charts import run_curves
 from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
@@ -17,7 +17,7 @@ from rdfia_keras.runs.store import reference_store
 from rdfia_keras.web.report.plotly_charts import PlotlyChart, rounded, to_plotly
 from rdfia_keras.web.report.sources import Sources
 
-# What a run's folder may have, first; its other pictures follow under their names.
+# The pictures of a run's folder that come first; others follow under their names.
 PICTURES = {
     "confusion.png": "Confusion matrix on the test set",
     "mistakes.png": "Worst mistakes on the test set: true class, predicted class, probability",
@@ -29,50 +29,35 @@ PICTURES = {
     "inspect-mistakes.png": "Worst mistakes: Grad-CAM for the predicted and the true class, and occlusion",
     "inspect-robustness.png": "Test accuracy under blur and shift of growing strength",
 }
-# Pictures of what the page draws itself.
+# Pictures of charts that the page draws itself.
 DRAWN_HERE = ("curves.png",)
-# Of all pictures in the page; the runs that come first have theirs, of the others the page names the files.
-MAX_PICTURE_BYTES = 3_000_000
-# Of all decision maps by epoch, in the same way.
+# The number of decision maps by epoch: those of the runs that come first.
 MAX_MAPS = 12
 # Columns of the table; the settings come after them.
 COLUMNS = (
-    "run",
-    "experiment",
-    "seed",
-    "status",
-    "epochs",
-    "best",
-    "best_epoch",
-    "final",
-    "loss",
-    "seconds",
+    *("run", "experiment", "seed", "status", "epochs", "best", "best_epoch", "final", "loss", "seconds"),
     "parameters",
 )
 
 
-def runs(sources: Sources) -> dict[str, Any]:
-    """Return the table of the runs, yours first, then the package's, and the details of each."""
-    listed = [*sources.listed, *read_runs(reference_store())]
-    rows = [run.summary() for run in listed]
-    budget = _Budget()
+def run_details(sources: Sources) -> dict[str, Any]:
+    """Return the table of the runs, yours first, then the package's, and the details of each run."""
+    runs = [*sources.runs, *read_runs(reference_store())]
+    rows = [run.summary() for run in runs]
     names = differing(rows)
+    defaults = {section: config().resolve().to_dict() for section, config in CONFIGS.items()}
     return {
         "columns": COLUMNS,
         "settings": names,
-        "defaults": {section: _texts(config().resolve(), names) for section, config in CONFIGS.items()},
-        "runs": [_run(run, values, budget, sources) for run, values in zip(listed, rows, strict=True)],
+        "defaults": {
+            section: {name: setting_text(values[name]) for name in names if name in values}
+            for section, values in defaults.items()
+        },
+        "runs": [_run(run, values, sources) for run, values in zip(runs, rows, strict=True)],
     }
 
 
-class _Budget:
-    """How many bytes of pictures may still be put into the page."""
-
-    def __init__(self) -> None:
-        self.bytes = MAX_PICTURE_BYTES
-
-
-def _run(run: Run, values: dict[str, Any], budget: _Budget, sources: Sources) -> dict[str, Any]:
+def _run(run: Run, values: dict[str, Any], sources: Sources) -> dict[str, Any]:
     if run.status == "unreadable":
         sources.troubles.setdefault(run.name, "its config.json or metrics.json is damaged or cut off")
     has_room = run.name in sources.maps or len(sources.maps) < MAX_MAPS
@@ -90,30 +75,24 @@ def _run(run: Run, values: dict[str, Any], budget: _Budget, sources: Sources) ->
         "provenance": _provenance(run, sources),
         "charts": _curves(run, sources),
         "inspection": _inspection(run, sources),
-        "pictures": list(_pictures(run, budget)),
-        "map": has_room and sources.keeps_map(run.name, run.folder),
+        "pictures": list(_pictures(run, sources)),
+        "map": has_room and sources.keeps_map(run),
     }
 
 
-def _texts(config: Config, names: list[str]) -> dict[str, str]:
-    return {name: setting_text(getattr(config, name)) for name in names if hasattr(config, name)}
-
-
 def _changed(run: Run) -> tuple[str, list[list[str]]]:
-    """Return what a run's settings are compared with, and each that differs: name, value, value there."""
+    """Return the name of the base that settings are compared with, and those that differ: name, value, base value."""
     if run.status == "unreadable":
         return "", []
     experiment = REGISTRY.get(run.experiment)
     base = REGISTRY.get(experiment.base or "") if experiment else None
-    same_section = base is not None and base.section == run.section
-    usual = base.config if base and same_section else CONFIGS[run.section]().resolve()
-    own, there = run.config.resolve().to_dict(), usual.to_dict()
-    different = [
-        [name, setting_text(value), setting_text(there.get(name))]
-        for name, value in own.items()
-        if value != there.get(name)
-    ]
-    return base.name if base and same_section else f"the defaults of rdfia {run.section}", different
+    if base and base.section == run.section:
+        base_name, base_values = base.name, base.config.to_dict()
+    else:
+        base_name, base_values = f"the defaults of rdfia {run.section}", CONFIGS[run.section]().resolve().to_dict()
+    values = run.config.resolve().to_dict()
+    different = [name for name, value in values.items() if value != base_values.get(name)]
+    return base_name, [[name, setting_text(values[name]), setting_text(base_values.get(name))] for name in different]
 
 
 def _provenance(run: Run, sources: Sources) -> list[list[str]]:
@@ -141,13 +120,13 @@ def _provenance(run: Run, sources: Sources) -> list[list[str]]:
 
 
 def _resumed(change: Mapping[str, Any]) -> str:
-    """Return what changed when a run was resumed."""
+    """Return the environment changes of a resume as text."""
     changed = ", ".join(f"{name} {value}" for name, value in change.items() if name != "after_epoch")
     return f"after epoch {change['after_epoch']} with {changed}"
 
 
 def _curves(run: Run, sources: Sources) -> list[PlotlyChart]:
-    """Return loss and accuracy, where the history can be read."""
+    """Return the charts of loss and accuracy, if the history can be read."""
     rows = run.curve()
     if not rows:
         if run.epochs:
@@ -159,7 +138,7 @@ def _curves(run: Run, sources: Sources) -> list[PlotlyChart]:
 
 
 def _inspection(run: Run, sources: Sources) -> list[list[str]]:
-    """Return the results of `rdfia inspect`, as name and text; nothing where the run was not inspected."""
+    """Return the results of `rdfia inspect` as name and text; an empty list if the run was not inspected."""
     path = run.folder / "inspection.json"
     if not path.is_file():
         return []
@@ -177,16 +156,17 @@ def _inspection(run: Run, sources: Sources) -> list[list[str]]:
     return []
 
 
-def _pictures(run: Run, budget: _Budget) -> Iterator[dict[str, Any]]:
-    """Yield the pictures of a run's folder: as a data URI, or without one where they would make the page too large."""
+def _pictures(run: Run, sources: Sources) -> Iterator[dict[str, Any]]:
+    """Yield the pictures of a run's folder, with data URIs as long as there is room in the page."""
     others = (path.name for path in sorted(run.folder.glob("*.png")) if path.name not in (*PICTURES, *DRAWN_HERE))
     for name in (*PICTURES, *others):
         with suppress(*UNREADABLE_ERRORS):
             content = (run.folder / name).read_bytes()
             if not content.startswith(b"\x89PNG\r\n"):
                 continue
-            fits = len(content) <= budget.bytes
-            budget.bytes -= len(content) if fits else 0
-            uri = f"data:image/png;base64,{base64.b64encode(content).decode()}" if fits else None
+            uri = None
+            if len(content) <= sources.picture_bytes:
+                sources.picture_bytes -= len(content)
+                uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
             alt = PICTURES.get(name, Path(name).stem.replace("-", " "))
             yield {"file": str(run.folder / name), "alt": alt, "uri": uri}

@@ -9,22 +9,22 @@ import numpy as np
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs.run import UNREADABLE_ERRORS
-from rdfia_keras.web.report.plotly_charts import rounded
+from rdfia_keras.web.report.plotly_charts import rounded_list
 
 FILE = "weights.npz"
 PARAMETERS = ("W_h", "b_h", "W_y", "b_y")
 
 
 def read_weights(folder: Path) -> dict[str, Any] | None:
-    """Read the weights of a run's folder; return None where it keeps none.
+    """Read the weights of a run's folder; return None if there are none.
 
     Returns:
-        epochs: Those whose weights are kept, 0 for the initial ones.
-        weights: By parameter, an array for each epoch.
+        epochs: The epochs with weights; 0 for the initial ones.
+        weights: An array for each epoch, by parameter.
         points: Test points, each as x1, x2 and class.
 
     Raises:
-        RdfiaError: When they are damaged.
+        RdfiaError: If the file is damaged.
     """
     path = folder / FILE
     if not path.exists():
@@ -35,11 +35,11 @@ def read_weights(folder: Path) -> dict[str, Any] | None:
         _check(arrays)
     except (*UNREADABLE_ERRORS, EOFError, zipfile.BadZipFile) as error:
         raise RdfiaError(f"{FILE}: {error}") from error
-    points = zip(arrays["points"], arrays["labels"].tolist(), strict=True)
+    points = zip(rounded_list(arrays["points"]), arrays["labels"].tolist(), strict=True)
     return {
         "epochs": arrays["epochs"].tolist(),
-        "weights": {name: _rounded(arrays[name]) for name in PARAMETERS},
-        "points": [[rounded(x), rounded(y), label] for (x, y), label in points],
+        "weights": {name: rounded_list(arrays[name]) for name in PARAMETERS},
+        "points": [[*point, label] for point, label in points],
     }
 
 
@@ -51,8 +51,3 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
     wrong = [name for name, shape in shapes.items() if arrays[name].shape != shape or not arrays[name].size]
     if wrong or not set(arrays["labels"].tolist()) <= {0, 1}:
         raise ValueError(f"{wrong[0] if wrong else 'labels'} has another shape or other values than a map needs")
-
-
-def _rounded(array: np.ndarray) -> Any:
-    """Return nested lists of numbers of five digits."""
-    return rounded(float(array)) if array.ndim == 0 else [_rounded(row) for row in array]

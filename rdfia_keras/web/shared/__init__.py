@@ -1,1 +1,1 @@
-"""What both pages are made of: the one file, the colours, elements, the map of the plane and the perceptron."""
+"""The parts of both pages: the HTML file, colours, elements, the map of the plane and the perceptron."""

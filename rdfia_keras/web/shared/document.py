@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing besides: a template with its style and script, and the policy that allows them.
+"""A page as one HTML file: a template with its style and script, and the policy that allows them.
 
 The file makes no request: its Content-Security-Policy names its own scripts and styles by their hashes.
 """
@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 FOLDER = files("rdfia_keras") / "web"
-# Of what ends a script or begins a comment in HTML, and of what ends a line in JavaScript but not in JSON.
+# The characters that end a script or begin a comment in HTML, or end a line in JavaScript but not in JSON.
 _ESCAPES = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"}
 _IMPORT = re.compile(r'^import .* from "(.*)";\n', re.MULTILINE)
 
@@ -26,11 +26,11 @@ def render_page(
     Args:
         template: The template, a file below `web/`. Values are escaped; a value that is missing is an error.
         styles: The style sheets, in order.
-        modules: The JavaScript modules that bring the page to life; what they import comes with them.
-        library: JavaScript of others that the policy must allow as well.
-        **values: What the template shows besides `style`, `style_hash`, `script`, `script_hashes` and `library`.
+        modules: The page's JavaScript modules; the modules that they import come with them.
+        library: A JavaScript library, which the policy allows as well.
+        **values: The template's values besides `style`, `style_hash`, `script`, `script_hashes` and `library`.
     """
-    # Here and not above: only pages need them.
+    # Imported here because only pages need them.
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -58,7 +58,7 @@ def read_text(name: str) -> str:
 
 
 def bundle(modules: Sequence[str]) -> str:
-    """Return JavaScript modules and all that they import as one script, each after what it uses.
+    """Return JavaScript modules and all that they import as one script, each after the modules it uses.
 
     The modules lose their imports and exports, so no two of them may define the same name.
     """
@@ -67,8 +67,8 @@ def bundle(modules: Sequence[str]) -> str:
     def add(name: str) -> None:
         if name not in texts:
             text = read_text(name)
-            for other in _IMPORT.findall(text):
-                add(posixpath.normpath(posixpath.join(posixpath.dirname(name), other)))
+            for path in _IMPORT.findall(text):
+                add(posixpath.normpath(posixpath.join(posixpath.dirname(name), path)))
             texts[name] = re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE)
 
     for name in modules:
@@ -77,15 +77,15 @@ def bundle(modules: Sequence[str]) -> str:
 
 
 def script_json(value: Any) -> str:
-    """Return JSON that may stand inside `<script>`: nothing in it ends the element or begins a comment.
+    """Return JSON that is safe inside `<script>`: nothing in it ends the element or begins a comment.
 
     Raises:
-        ValueError: On NaN or an infinity, which JSON has not; `runs.files.finite` replaces them.
+        ValueError: If a number is NaN or infinite, which JSON has not; `runs.files.finite` replaces them.
     """
     dumped = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return dumped.translate(_ESCAPES)
 
 
 def csp_hash(content: str) -> str:
-    """Return what allows a script or a style of this content in a Content-Security-Policy."""
+    """Return the hash by which a Content-Security-Policy allows a script or a style of this content."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
