@@ -215,7 +215,8 @@ def perceptron(implementation: str) -> Work:
     """Time one implementation as `rdfia mlp` runs it: every epoch with train and test loss and accuracy."""
     set_up()
     from rdfia_keras.data import load_vectors
-    from rdfia_keras.training.perceptron_epochs import Trainer, init
+    from rdfia_keras.data.initial_weights import init
+    from rdfia_keras.training.perceptron_epochs import Trainer
 
     data, config = load_vectors("circles"), REGISTRY["circles"].config
     trainer = Trainer(implementation, config, data, init(config, data))

@@ -232,7 +232,7 @@ class LoadedRun:
         )
         picture = ""
         if self.record.epochs:
-            from rdfia_keras.plots.saving import png
+            from rdfia_keras.plots.png import png
 
             data = base64.b64encode(png(self.plot())).decode()
             picture = f'<img alt="Loss and accuracy by epoch" src="data:image/png;base64,{data}">'

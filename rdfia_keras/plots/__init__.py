@@ -25,7 +25,7 @@ from rdfia_keras.plots.images import (
     score_maps,
 )
 from rdfia_keras.plots.maps import decision_animation, decision_map, map_axis, svm_panels
-from rdfia_keras.plots.saving import save
+from rdfia_keras.plots.png import save
 from rdfia_keras.plots.scores import class_bars, class_scores, confusion_matrix, reliability, robustness
 
 __all__ = [

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from rdfia_keras.plots.charts import Rows
-from rdfia_keras.plots.saving import mark_smoke_test
+from rdfia_keras.plots.png import mark_smoke_test
 from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, legend_below, new_figure
 
 # Pale at both ends, so that points in full colour stay visible on top.

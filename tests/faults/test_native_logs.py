@@ -51,7 +51,7 @@ main()
     return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("module", ["keras", "rdfia_keras.training.perceptron"])
+@pytest.mark.parametrize("module", ["keras", "rdfia_keras.training.perceptron_epochs"])
 def test_a_crash_shows_where_it_happened(tmp_path, module):
     """While TensorFlow is imported, and after."""
     done = fails_where(tmp_path, module, "os.abort()")
