@@ -72,10 +72,11 @@ def data_of(data: Dataset) -> dict:
 
 def python_curve(config: MlpConfig, data: Dataset) -> tuple[np.ndarray, dict]:
     """The scores after each epoch by the `manual` implementation, and the last weights."""
-    from rdfia_keras.training.perceptron_epochs import State, init, train
+    from rdfia_keras.data.initial_weights import init
+    from rdfia_keras.training.perceptron_epochs import CompiledEpochs, State, fit
 
     state = State(init(config, data))
-    train("manual", config, data, state, False, lambda row: None)
+    list(fit("manual", config, data, state, False, CompiledEpochs()))
     return np.array([[row[name] for name in SCORES] for row in state.history]), state.weights
 
 
@@ -198,9 +199,9 @@ def test_gradients_of_a_step_are_those_by_hand():
     import tensorflow as tf
 
     from rdfia_keras.data import one_hot
+    from rdfia_keras.data.initial_weights import init
     from rdfia_keras.models.perceptron import backward, forward
     from rdfia_keras.training.callbacks import epoch_order
-    from rdfia_keras.training.perceptron_epochs import init
 
     data, config = load_vectors("circles"), MlpConfig(seed=3, epochs=1).resolve()
     (answer,) = node("curves.mjs", {"data": data_of(data), "settings": [settings_of(config)]})

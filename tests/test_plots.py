@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from rdfia_keras import plots
-from rdfia_keras.plots import charts, saving
+from rdfia_keras.plots import charts, png
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 GRID = np.linspace(-2, 2, 41)
@@ -243,14 +243,14 @@ def test_a_figure_is_small_the_same_again_and_legible(name, tmp_path):
     figure = FIGURES[name]()
     plots.save(figure, tmp_path / "first.png")
     first, title = (tmp_path / "first.png").read_bytes(), figure.get_suptitle()
-    assert first.startswith(b"\x89PNG") and 3_000 < len(first) < saving.MAX_BYTES
+    assert first.startswith(b"\x89PNG") and 3_000 < len(first) < png.MAX_BYTES
     assert not any(chunk in first for chunk in (b"tIME", b"tEXt", b"iTXt", b"zTXt"))
-    assert [path.name for path in tmp_path.iterdir()] == ["first.png"] and saving.SMOKE_TEST_MARK not in words(figure)
+    assert [path.name for path in tmp_path.iterdir()] == ["first.png"] and png.SMOKE_TEST_MARK not in words(figure)
     if name in {other.split("-")[0]: other for other in FIGURES}.values():
         plots.save(FIGURES[name](), tmp_path / "second.png")
         assert (tmp_path / "second.png").read_bytes() == first
-    saving.mark_smoke_test(figure)
-    assert figure.get_suptitle() == f"{saving.SMOKE_TEST_MARK}\n{title}".rstrip("\n")
+    png.mark_smoke_test(figure)
+    assert figure.get_suptitle() == f"{png.SMOKE_TEST_MARK}\n{title}".rstrip("\n")
     red = to_rgb(figure._suptitle.get_color())
     assert red[0] > 2 * max(red[1:])
     figure.canvas.draw()
@@ -270,10 +270,10 @@ def test_saved_files_of_a_smoke_test(name, tmp_path):
     plots.save(figure, tmp_path / "first.png", smoke_test=True)
     title = figure.get_suptitle()
     plots.save(figure, tmp_path / "second.png", smoke_test=True)
-    assert figure.get_suptitle() == title and title.count(saving.SMOKE_TEST_MARK) == 1
+    assert figure.get_suptitle() == title and title.count(png.SMOKE_TEST_MARK) == 1
     first = (tmp_path / "first.png").read_bytes()
-    assert first != (tmp_path / "unmarked.png").read_bytes() and 3_000 < len(first) < saving.MAX_BYTES
-    assert (tmp_path / "second.png").stat().st_size < saving.MAX_BYTES
+    assert first != (tmp_path / "unmarked.png").read_bytes() and 3_000 < len(first) < png.MAX_BYTES
+    assert (tmp_path / "second.png").stat().st_size < png.MAX_BYTES
 
 
 def test_an_animation_of_a_smoke_test_is_marked_in_every_frame():
@@ -292,7 +292,7 @@ def test_an_animation_of_a_smoke_test_is_marked_in_every_frame():
 def test_photographs_of_noise_still_fit(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (9, 224, 224, 3), dtype=np.uint8)
     plots.save(plots.image_grid(noise, ["cat → dog 93 %"] * 9, 3, "noise"), tmp_path / "noise.png")
-    assert (tmp_path / "noise.png").stat().st_size < saving.MAX_BYTES
+    assert (tmp_path / "noise.png").stat().st_size < png.MAX_BYTES
 
 
 def test_a_figure_that_cannot_be_rendered_leaves_the_old_file(tmp_path):
@@ -311,7 +311,7 @@ def test_needs_neither_pyplot_nor_tensorflow():
     code = (
         "import sys, rdfia_keras.plots as p;"
         "rows = [dict(epoch=1, train_loss=1, test_loss=1, train_accuracy=1, test_accuracy=1)];"
-        "p.saving._png(p.learning_curves(rows, 't'), 50);"
+        "p.png._png(p.learning_curves(rows, 't'), 50);"
         "sys.exit(any(m in sys.modules for m in ('matplotlib.pyplot', 'tensorflow', 'keras')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
