@@ -182,6 +182,11 @@ def test_a_dry_run_lists_and_trains_nothing(rdfia_here, tmp_path):
     assert "results/mlp/elsewhere" in done.stdout and sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_dry_run_needs_no_data(rdfia_here, tmp_path):
+    done = rdfia_here("sweep", "baseline", "normalize", "--seeds", "2", "--dry-run", "--data-dir", str(tmp_path))
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "4 trials: 4 missing"
+
+
 def test_a_stop_between_two_trials_keeps_what_is_finished(options, monkeypatch):
     train_trial = trials.train_trial
 

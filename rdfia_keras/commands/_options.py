@@ -1,6 +1,7 @@
 """Options made from settings, and the decorator that makes a command of a function."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
@@ -54,9 +55,11 @@ class Command:
         def run(ctx: typer.Context, json: bool, debug: bool, **values: Any) -> None:
             show(self.call(values), json)
 
-        run.__name__, run.__doc__ = self.function.__name__, self.function.__doc__
+        # The help would keep the line breaks within a paragraph.
+        text = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(self.function) or "")
+        run.__name__ = self.function.__name__
         run.__signature__ = inspect.Signature(self._signature())  # type: ignore[attr-defined]
-        app.command(self.name, epilog=epilog)(plain_errors(run))
+        app.command(self.name, help=text, epilog=epilog)(plain_errors(run))
 
     def call(self, values: dict[str, Any]) -> Result:
         """Call the function with the values of all parameters."""

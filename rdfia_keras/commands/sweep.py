@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -148,7 +149,10 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     if options.quick:
         sweep = replace(sweep, seeds=min(sweep.seeds, QUICK_SEEDS))
     snapshot = Snapshot(options.out)
-    trials = [replace(trial, query=with_data(trial.query, snapshot, resources)) for trial in plan(sweep, options.quick)]
+    trials = plan(sweep, options.quick)
+    # A list can do without the data, which may not be on this machine yet.
+    with suppress(RdfiaError) if dry_run else nullcontext():
+        trials = [replace(trial, query=with_data(trial.query, snapshot, resources)) for trial in trials]
     finished = {trial: run for trial in trials if (run := snapshot.find_finished(trial.query))}
     missing = [trial for trial in trials if trial not in finished]
     if dry_run:
