@@ -98,6 +98,9 @@ def workspace(tmp_path_factory):
             assert done.exit_code == 0, done.output
         for part in PARTS:
             (folder / "homework" / f"{part}.py").write_text(solved(part))
+        cell = {"cell_type": "code", "source": solved("mlp"), "metadata": {}, "outputs": []}
+        notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (folder / "homework" / "mlp.ipynb").write_text(json.dumps(notebook))
         yield folder
 
 
