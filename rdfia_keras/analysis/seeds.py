@@ -95,7 +95,7 @@ def paired_difference(before: Mapping[int, float], after: Mapping[int, float]) -
 
 
 @dataclass(frozen=True)
-class Trial:
+class Outcome:
     """A finished training with one seed.
 
     Attributes:
@@ -107,8 +107,8 @@ class Trial:
     rows: tuple[EpochRow, ...]
 
     @classmethod
-    def of(cls, run: Run, config: Config) -> "Trial":
-        """Return a run as a trial of a configuration."""
+    def of(cls, run: Run, config: Config) -> "Outcome":
+        """Return a run as the outcome of a configuration."""
         rows = run.history()
         if isinstance(config, MlpConfig):
             rows = [row for row in rows if row.get("implementation") == config.implementations[0]]
@@ -124,7 +124,7 @@ class Trial:
         return {name: test_accuracy(row) for name, row in summary_rows(self.rows).items()}
 
 
-def reference_trials(experiment: Experiment) -> dict[int, Trial]:
+def reference_trials(experiment: Experiment) -> dict[int, Outcome]:
     """Return the whole runs of an experiment that ship with the package, by seed, over the experiment's own epochs.
 
     Of two runs with one seed the longer one counts, as in `RunStore.find_finished`.
@@ -132,14 +132,14 @@ def reference_trials(experiment: Experiment) -> dict[int, Trial]:
     epochs = experiment.config.epochs or 0
     runs = sorted(reference_snapshot().of_experiment(experiment.config), key=lambda run: run.result.epochs)
     return {
-        run.config.seed: Trial.of(run, experiment.config)
+        run.config.seed: Outcome.of(run, experiment.config)
         for run in runs
         if run.result.epochs >= epochs and run.result.status == "ok"
     }
 
 
 def reference_statistics(experiment: Experiment, measure: str) -> Statistics | None:
-    """Return the statistics of a measure of `Trial.measures` over the reference's seeds.
+    """Return the statistics of a measure of `Outcome.measures` over the reference's seeds.
 
     The perceptron's many runs are only in the reference's sweeps.
     """

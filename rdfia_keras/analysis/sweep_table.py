@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras import plots
-from rdfia_keras.analysis.seeds import Statistics, Trial
+from rdfia_keras.analysis.seeds import Outcome, Statistics
 from rdfia_keras.analysis.tables import Column, cell, make_table, published_value
 from rdfia_keras.config import setting_text, settings
 from rdfia_keras.experiments import Experiment, Sweep
@@ -36,7 +36,7 @@ def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
     return [name for name in names if len({getattr(config, name, None) for config in configs}) > 1]
 
 
-def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[str]) -> dict[str, Any]:
+def summarize(experiment: Experiment, trials: Sequence[Outcome], varied: Sequence[str]) -> dict[str, Any]:
     """Return a configuration's row. Failed trials are counted, and are in no mean."""
     ok = [trial for trial in trials if trial.ok]
     measures_of_each = [trial.measures() for trial in ok]
@@ -61,7 +61,7 @@ def summarize(experiment: Experiment, trials: Sequence[Trial], varied: Sequence[
     return row
 
 
-def _epochs_to_90(trials: Sequence[Trial]) -> float | None:
+def _epochs_to_90(trials: Sequence[Outcome]) -> float | None:
     """Return the median number of epochs to a test accuracy of 90 %; None if half of the runs never get there."""
     epochs = [
         next((row["epoch"] for row in trial.rows if row["test_accuracy"] >= 0.9), float("inf")) for trial in trials
@@ -119,7 +119,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:
 
 
 def write(
-    sweep: Sweep, configurations: Sequence[Experiment], trials: Sequence[Sequence[Trial]], folder: Path, quick: bool
+    sweep: Sweep, configurations: Sequence[Experiment], trials: Sequence[Sequence[Outcome]], folder: Path, quick: bool
 ) -> dict[str, Any]:
     """Write sweep.json, sweep.csv, sweep.png and curves.png.
 
@@ -177,7 +177,7 @@ def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[
     return ", ".join(f"{name} {value}" for name, value in values.items()) or str(row["experiment"])
 
 
-def _curves(trials: Sequence[Trial]) -> np.ndarray:
+def _curves(trials: Sequence[Outcome]) -> np.ndarray:
     """Return the `scores` of the trials that did not fail by epoch: (trials, epochs, 4), NaN if a run is shorter."""
     trials = [trial for trial in trials if trial.ok]
     curves = np.full((len(trials), max(len(trial.rows) for trial in trials), 4), np.nan)

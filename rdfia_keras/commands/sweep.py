@@ -210,10 +210,10 @@ def conclude(
     """Write and show whatever is finished."""
     from rdfia_keras.analysis import seeds, sweep_table
 
-    groups: list[list[seeds.Trial]] = [[] for _ in sweep.configurations()]
+    groups: list[list[seeds.Outcome]] = [[] for _ in sweep.configurations()]
     for trial in trials:
         if trial in finished:
-            groups[trial.configuration].append(seeds.Trial.of(finished[trial], trial.experiment.config))
+            groups[trial.configuration].append(seeds.Outcome.of(finished[trial], trial.experiment.config))
     content = sweep_table.write(sweep, sweep.configurations(), groups, folder, options.quick)
     missing = len(trials) - len(finished)
     failed = sum(row["failed"] for row in content["rows"])

@@ -9,7 +9,7 @@ from typing import Any
 from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.published import wanted_run
 from rdfia_keras.analysis.run_list import read_runs
-from rdfia_keras.analysis.seeds import Statistics, Trial
+from rdfia_keras.analysis.seeds import Outcome, Statistics
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.runs.run import UNREADABLE_ERRORS, Run
 from rdfia_keras.runs.store import RunStore, Snapshot, reference_snapshot
@@ -80,5 +80,5 @@ class Sources:
             record = run.result
             with self.reading(run.name):
                 if record.status == "ok" and not record.quick and record.epochs >= (experiment.config.epochs or 0):
-                    measures.append(Trial.of(run, experiment.config).measures())
+                    measures.append(Outcome.of(run, experiment.config).measures())
         return {measure: Statistics.of(values[measure] for values in measures) for measure in ("best", "final")}
