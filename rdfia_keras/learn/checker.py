@@ -184,7 +184,7 @@ class Checker:
             A verdict for each target; and why files could not be imported, or what in them failed.
 
         Raises:
-            RdfiaError: When a worker does not start.
+            RdfiaError: If a worker does not start.
         """
         verdicts: dict[int, Verdict] = {}
         problems: list[str] = []

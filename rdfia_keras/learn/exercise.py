@@ -167,7 +167,7 @@ class Exercise:
         """Return the text of the solution with these mistakes made at once.
 
         Raises:
-            ValueError: When they concern the same place, so that they cannot be made together.
+            ValueError: If they concern the same place, so that they cannot be made together.
         """
         body = self._texts[1]
         spans = sorted(

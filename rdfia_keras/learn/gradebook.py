@@ -46,7 +46,7 @@ def grade_submission(submission: Submission, checker: Checker) -> GradedSubmissi
     """Grade all exercises of a submission.
 
     Raises:
-        RdfiaError: When its functions cannot be run.
+        RdfiaError: If its functions cannot be run.
     """
     with checker.judging:
         files = modules(submission)
@@ -92,7 +92,7 @@ def grade_class(
         report: Called after each submission that was run, with its number and how many are to be run.
 
     Raises:
-        RdfiaError: When isolation is asked for and does not work here, or the folder cannot be written.
+        RdfiaError: If isolation is asked for and does not work here, or the folder cannot be written.
     """
     limits = limits or Limits()
     try:

@@ -78,7 +78,7 @@ def read_json(text: bytes) -> dict[str, Any]:
     """Return the JSON of an answer.
 
     Raises:
-        BadAnswer: When it is none.
+        BadAnswer: If it is none.
     """
     try:
         answer = json.loads(text)
@@ -97,7 +97,7 @@ def read_value(tree: Any, blob: bytes) -> Any:
         blob: The bytes of its arrays.
 
     Raises:
-        BadAnswer: When it is none.
+        BadAnswer: If it is none.
     """
     try:
         return _Decoder(blob).decode(tree)

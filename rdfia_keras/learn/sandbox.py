@@ -47,7 +47,7 @@ class Workers:
         hidden: Whether they get a folder and an environment of their own, and nobody sees what they print.
 
     Raises:
-        RdfiaError: When isolation is asked for and does not work here.
+        RdfiaError: If isolation is asked for and does not work here.
     """
 
     def __init__(self, isolated: bool = False, hidden: bool = False):
@@ -123,7 +123,7 @@ class Worker:
         """Wait for the libraries' import.
 
         Raises:
-            RdfiaError: When it does not start.
+            RdfiaError: If it does not start.
         """
         if self._ready:
             return
@@ -140,7 +140,7 @@ class Worker:
             The answer's JSON, and what its arrays are in.
 
         Raises:
-            Died: When the worker ended, or takes too long, or sends something else.
+            Died: If the worker ended, or takes too long, or sends something else.
         """
         return self._exchange(protocol.message(**job), seconds + GRACE)
 
@@ -230,7 +230,7 @@ def check_isolation() -> None:
     """Start Python in the sandbox once.
 
     Raises:
-        RdfiaError: When bubblewrap is missing, or does not work here.
+        RdfiaError: If bubblewrap is missing, or does not work here.
     """
     if sys.platform != "linux" or shutil.which("bwrap") is None:
         raise _unavailable("bwrap is missing: install the package bubblewrap, 0.8 or newer, on Linux")

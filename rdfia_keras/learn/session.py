@@ -68,7 +68,7 @@ class Session:
         """Return why a function cannot be called, in a sentence, or nothing.
 
         Raises:
-            Died: When the worker ended.
+            Died: If the worker ended.
         """
         wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
         job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
@@ -96,7 +96,7 @@ class Session:
             function, arguments, parameters, observe: See `worker.call`.
 
         Raises:
-            Died: When the worker ended, or sends what is no result.
+            Died: If the worker ended, or sends what is no result.
         """
         job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
         answer, blob = self._request({**job, "observe": observe})
@@ -133,7 +133,7 @@ class Session:
         """Import the files; when an assignment ends the process, without assignments.
 
         Raises:
-            Died: When they cannot be imported.
+            Died: If they cannot be imported.
         """
         allowed = self._allowed
         self.begin(self._limits.exercise)

@@ -63,7 +63,7 @@ def read_points(path: Path | None) -> dict[str, float]:
         path: A CSV file with the columns exercise and points.
 
     Raises:
-        RdfiaError: When it cannot be read, names no exercise, or one twice.
+        RdfiaError: If it cannot be read, names no exercise, or one twice.
     """
     points = dict.fromkeys(EXERCISES, 1.0)
     listed: set[str] = set()
@@ -86,7 +86,7 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
         class_: The students.
 
     Raises:
-        RdfiaError: When one cannot be read, names no student or exercise, or marks something twice.
+        RdfiaError: If one cannot be read, names no student or exercise, or marks something twice.
     """
     remarks: dict[tuple[str, str], list[Remark]] = {}
     columns = (*EXERCISES, *HAND_GRADED_QUESTIONS)
@@ -169,7 +169,7 @@ def sheet(
         before: The sheet of an earlier call: marks that somebody entered for the questions stay.
 
     Raises:
-        RdfiaError: When `before` cannot be read, or has such marks for somebody who is not in the class.
+        RdfiaError: If `before` cannot be read, or has such marks for somebody who is not in the class.
     """
     entered = _entered_marks(before, class_)
     file, totals = io.StringIO(), []
@@ -270,7 +270,7 @@ def write_feedback(
     """Write a text file for each student.
 
     Raises:
-        RdfiaError: When the folder cannot be written.
+        RdfiaError: If the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

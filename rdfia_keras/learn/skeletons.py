@@ -58,7 +58,7 @@ def start(part: str, folder: Path, as_notebook: bool) -> tuple[Path, bool]:
         Its path, and whether it is new.
 
     Raises:
-        RdfiaError: When the folder cannot be written.
+        RdfiaError: If the folder cannot be written.
     """
     path = folder / (f"{part}.ipynb" if as_notebook else f"{part}.py")
     text = to_json(notebook(part)) if as_notebook else skeleton(part)

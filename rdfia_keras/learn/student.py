@@ -32,7 +32,7 @@ def student_files(where: Path | None) -> list[Path]:
         where: A file or a folder; None looks here and then in homework/.
 
     Raises:
-        RdfiaError: When there is none.
+        RdfiaError: If there is none.
     """
     if where is not None and where.is_file():
         return [where]
@@ -52,7 +52,7 @@ def perceptron_file(where: Path | None) -> Path:
         where: See `student_files`.
 
     Raises:
-        RdfiaError: When there is none.
+        RdfiaError: If there is none.
     """
     files = student_files(where)
     for file in files:
@@ -116,7 +116,7 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
         What came of each file that has any of them, and what in the files failed while they were imported.
 
     Raises:
-        RdfiaError: When a name of `only` is no exercise, or in none of the files.
+        RdfiaError: If a name of `only` is no exercise, or in none of the files.
     """
     for name in only:
         find(name)
@@ -154,7 +154,7 @@ def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:
         seed: Decides the inputs.
 
     Raises:
-        RdfiaError: When there is no such exercise, or none of the cells defines it.
+        RdfiaError: If there is no such exercise, or none of the cells defines it.
     """
     exercise, module = find(name), Module("notebook", "this notebook.ipynb")
     for number, text in enumerate(cells):
@@ -186,7 +186,7 @@ def train_file(file: Path, problem: Problem) -> StudentTraining:
     """Train with the functions of a file, and with our solutions of those that are not written yet.
 
     Raises:
-        RdfiaError: When the file cannot be imported, or one of its functions cannot be used.
+        RdfiaError: If the file cannot be imported, or one of its functions cannot be used.
     """
     modules = read_files([file])
     module = next(module for module in modules if module.file == file.name)
@@ -207,7 +207,7 @@ def remember(checked: CheckedFile) -> None:
     """Keep the verdicts on a file beside it, each with the code that it is about.
 
     Raises:
-        RdfiaError: When the folder cannot be written.
+        RdfiaError: If the folder cannot be written.
     """
     path = checked.file.parent / PROGRESS
     progress = _read_progress(path)

@@ -71,7 +71,7 @@ def read_class(where: Path) -> list[Submission]:
     A submission is a folder, a file or an archive in it; Moodle's names of folders and files are understood.
 
     Raises:
-        RdfiaError: When there is none, or it cannot be read.
+        RdfiaError: If there is none, or it cannot be read.
     """
     if not where.exists():
         raise RdfiaError(f"there is no {where}: give the folder or the archive of submissions")
@@ -370,7 +370,7 @@ def read_files(paths: Sequence[Path]) -> list[Module]:
     """Return a student's files, and the files beside and below them that they import, as modules.
 
     Raises:
-        RdfiaError: When one cannot be read.
+        RdfiaError: If one cannot be read.
     """
     files: dict[str, bytes] = {}
     todo = [(path, path.name) for path in paths]

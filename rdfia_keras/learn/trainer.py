@@ -187,7 +187,7 @@ def train(functions: Functions, problem: Problem, students: Functions | None = N
         students: Functions in place of them whose results are looked at.
 
     Raises:
-        RdfiaError: When one of `students` returns something of another form than it should.
+        RdfiaError: If one of `students` returns something of another form than it should.
     """
     return _train(problem, lambda function, *arguments: function(functions, students or {}, *arguments))
 
@@ -206,7 +206,7 @@ def train_in_worker(
         limits: The time for a function is that for an epoch.
 
     Raises:
-        RdfiaError: When one of the functions cannot be used.
+        RdfiaError: If one of the functions cannot be used.
     """
     students = {name: StudentFunction(module, name) for name in names}
 

@@ -171,9 +171,9 @@ def choose_svm(x, y, x_val, y_val, kernels, Cs, fit):
 
 
 def machines(hits):
-    """A `fit` whose machines get as many validation examples right as a table says.
+    """Return a `fit` that makes classifiers with as many validation examples right as a table says.
 
-    The first coordinate of an example is its class, so that a machine knows what it should answer, and gets wrong.
+    The first coordinate of an example is its class, so a classifier knows what is right, and what is wrong.
 
     Args:
         hits: For (kernel, C) the right answers after training on 6, 10 and 4 examples, and on the training set itself.
