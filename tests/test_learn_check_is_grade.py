@@ -14,7 +14,7 @@ from rdfia_keras.learn import gradebook, sheet, student
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.sandbox import Workers
-from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.session import LIMITS, Limits
 from rdfia_keras.learn.submissions import Submission, modules
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
@@ -28,11 +28,8 @@ def both(files, exercises):
     targets = [(exercise, file) for file in files for exercise in exercises if exercise.name in file.functions]
     verdicts = []
     for settings in ({}, {"isolated": True}):
-        workers = Workers(**settings)
-        try:
+        with Workers(**settings) as workers:
             verdicts.append(Checker(workers, 3, LONG).check(files, targets)[0])
-        finally:
-            workers.close()
     checked, graded = verdicts
     assert checked == graded
     assert [sheet.share(verdict) == 1 for verdict in graded] == [verdict.status == RIGHT for verdict in checked]
@@ -184,8 +181,8 @@ def test_the_commands_own_ways_to_read_files_agree(tmp_path):
         },
         "star": {"mlp.py": "from helpers import *\n", "helpers.py": NP + SOFTMAX},
     }
-    workers = Workers(isolated=True)
-    try:
+    with Workers(isolated=True) as workers:
+        checker = Checker(workers, 3, LIMITS)
         for name, files in texts.items():
             folder = tmp_path / name
             folder.mkdir()
@@ -194,8 +191,6 @@ def test_the_commands_own_ways_to_read_files_agree(tmp_path):
                 (folder / file).write_text(text)
             ((checked,), _) = student.check_files([folder / "mlp.py"], seed=3)
             submission = Submission(name, "", tuple((file, text.encode()) for file, text in files.items()))
-            graded = {one.name: one for one in gradebook.grade_submission(submission, Checker(workers, 3)).verdicts}
+            graded = {verdict.name: verdict for verdict in gradebook.grade_submission(submission, checker).verdicts}
             assert [graded[verdict.name] for verdict in checked.verdicts] == list(checked.verdicts), name
             assert (checked.verdicts[0].status == RIGHT) == (name != "helper"), checked.verdicts[0]
-    finally:
-        workers.close()

@@ -618,12 +618,9 @@ def test_where_bubblewrap_is_missing_the_sentence_names_the_ways(tmp_path, monke
 
 
 def grade_one(text, **settings):
-    workers = sandbox.Workers(hidden=True, **settings)
-    try:
-        submission = Submission("x", "", (("mlp.py", text.encode()),))
+    submission = Submission("x", "", (("mlp.py", text.encode()),))
+    with sandbox.Workers(hidden=True, **settings) as workers:
         graded = gradebook.grade_submission(submission, Checker(workers, 0, LIMITS))
-    finally:
-        workers.close()
     return {verdict.name: verdict for verdict in graded.verdicts}
 
 

@@ -19,6 +19,7 @@ class NamedResults(tuple):
 
     @classmethod
     def of(cls, values: Sequence[Any], names: tuple[str, ...]) -> "NamedResults":
+        """Return results with these names."""
         results = cls(values)
         results.names = names
         return results
@@ -40,10 +41,8 @@ def difference(expected: Any, actual: Any, name: str = "the result", values: boo
     if isinstance(expected, NamedResults):
         return _tuple_difference(expected, actual, values)
     if isinstance(expected, str):
-        same = isinstance(actual, str) and actual == expected
-        return (
-            "" if same else f"{name}: {actual if isinstance(actual, str) else describe(actual)}; expected: {expected}"
-        )
+        text = actual if isinstance(actual, str) else describe(actual)
+        return "" if text == expected else f"{name}: {text}; expected: {expected}"
     return _array_difference(np.asarray(expected), actual, name, values)
 
 

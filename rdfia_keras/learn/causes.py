@@ -74,7 +74,6 @@ class Reference:
     Attributes:
         exercise: The exercise.
         cases: Its inputs.
-        expected: What our solution gives, several results with their names.
     """
 
     def __init__(self, exercise: Exercise, seed: int):
@@ -84,6 +83,7 @@ class Reference:
 
     @property
     def expected(self) -> list[Any]:
+        """What our solution gives, several results with their names."""
         if not self._expected:
             outcomes = [call_here(self.exercise.solution, case, self.exercise) for case in self.cases]
             assert not any(outcome.failure for outcome in outcomes), outcomes

@@ -41,6 +41,7 @@ class Pickler(pickle.Pickler):
     """Sends functions as their code and the values that it uses: a worker has no module of ours to find them in."""
 
     def persistent_id(self, value: Any) -> Any:
+        """Return what `worker.Unpickler` makes the value of, or None for what is pickled as usual."""
         if isinstance(value, Exercise):
             value = value.solution
         if isinstance(value, StudentFunction):

@@ -58,6 +58,12 @@ class Workers:
         if isolated:
             check_isolation()
 
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def start(self, keras: bool) -> "Worker":
         """Start a worker; its first answer comes when it has imported its libraries.
 

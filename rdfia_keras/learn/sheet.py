@@ -14,7 +14,7 @@ from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.gradebook import GradedSubmission
 from rdfia_keras.learn.submissions import Submission
-from rdfia_keras.runs.files import write_atomic
+from rdfia_keras.runs.files import make_folder, write_atomic
 
 # Of an exercise's points, the part for ordinary inputs; special cases count once those are all right.
 CORE_SHARE = 0.7
@@ -66,8 +66,10 @@ def read_points(path: Path | None) -> dict[str, float]:
         RdfiaError: If it cannot be read, names no exercise, or one twice.
     """
     points = dict.fromkeys(EXERCISES, 1.0)
+    if path is None:
+        return points
     listed: set[str] = set()
-    for line, row in _rows(path, ("exercise", "points")) if path else []:
+    for line, row in _rows(path, ("exercise", "points")):
         name = row["exercise"]
         if name not in points:
             raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
@@ -147,7 +149,7 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _points(path: Path | None, line: int, text: str, least: float = float("-inf")) -> float:
+def _points(path: Path, line: int, text: str, least: float = float("-inf")) -> float:
     value = _number(text)
     if value is None or value < least:
         raise RdfiaError(f"{path}, line {line}: {text or 'nothing'} is no number of points")
@@ -272,9 +274,6 @@ def write_feedback(
     Raises:
         RdfiaError: If the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RdfiaError(f"cannot make {folder}: {error.strerror}; choose another --out") from error
+    make_folder(folder)
     for name, graded in zip(file_names(class_), class_, strict=True):
         write_atomic(folder / f"{name}.txt", feedback(graded, points, remarks).encode())

@@ -1,25 +1,23 @@
 """A student's folder: find the files, check them, train with them, and remember what was right."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checker import UNWRITTEN, Checker, Target, Verdict
+from rdfia_keras.learn.checker import UNWRITTEN, Checker, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import EXERCISES, PARTS, find, of_part
 from rdfia_keras.learn.sandbox import Workers
-from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.session import LIMITS
 from rdfia_keras.learn.submissions import Module, read_files
 from rdfia_keras.learn.trainer import PART, Problem, TrainingResult, train_in_worker
 from rdfia_keras.runs.files import to_json, write_atomic
 
 FOLDER = Path("homework")
 PROGRESS = ".rdfia-learn.json"
-LIMITS = Limits()
 
 
 # --- find -------------------------------------------------------------------------------------------------------------
@@ -56,7 +54,7 @@ def perceptron_file(where: Path | None) -> Path:
     """
     files = student_files(where)
     for file in files:
-        if file.stem == PART or any(exercise.name in _module(file).functions for exercise in of_part(PART)):
+        if file.stem == PART or any(exercise.name in _read(file).functions for exercise in of_part(PART)):
             return file
     raise RdfiaError(
         f"{files[0]} has none of the perceptron's functions: name mlp.py, which rdfia learn start mlp writes"
@@ -70,9 +68,13 @@ def folder_of(where: Path | None) -> Path:
     return Path() if any(Path(f"{part}.py").is_file() for part in PARTS) else FOLDER
 
 
-def _module(file: Path) -> Module:
-    """Return a file as a module, without those beside it."""
-    return next(module for module in read_files([file]) if module.file == file.name)
+def _read(file: Path) -> Module:
+    """Return a file as a module, without those that it imports."""
+    return _module_of(file, read_files([file]))
+
+
+def _module_of(file: Path, modules: Sequence[Module]) -> Module:
+    return next(module for module in modules if module.file == file.name)
 
 
 # --- check ------------------------------------------------------------------------------------------------------------
@@ -95,15 +97,6 @@ class CheckedFile:
     functions: dict[str, str]
 
 
-@contextmanager
-def _checker(seed: int, workers: Workers | None = None) -> Iterator[Checker]:
-    workers = workers or Workers()
-    try:
-        yield Checker(workers, seed, LIMITS)
-    finally:
-        workers.close()
-
-
 def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) -> tuple[list[CheckedFile], list[str]]:
     """Check the exercises in files: those of the part that a file is called after, and all others that it defines.
 
@@ -121,21 +114,20 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
     for name in only:
         find(name)
     modules = read_files(files)
-    by_file = {file: next(module for module in modules if module.file == file.name) for file in files}
-    targets: list[Target] = []
-    for module in by_file.values():
-        for exercise in EXERCISES.values():
-            is_there = exercise.name in module.functions
-            if (is_there or (exercise.part == module.name and not module.problems)) and exercise.name in (
-                only or EXERCISES
-            ):
-                targets.append((exercise, module))
+    by_file = {file: _module_of(file, modules) for file in files}
+    targets = [
+        (EXERCISES[name], module)
+        for module in by_file.values()
+        for name in EXERCISES
+        if name in (only or EXERCISES)
+        and (name in module.functions or (EXERCISES[name].part == module.name and not module.problems))
+    ]
     broken = [module for module in by_file.values() if module.problems]
     missing = [name for name in only if name not in {exercise.name for exercise, _ in targets}]
     if missing and not broken:
         raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
-    with _checker(seed) as checker:
-        verdicts, notes = checker.check(modules, targets)
+    with Workers() as workers:
+        verdicts, notes = Checker(workers, seed, LIMITS).check(modules, targets)
     checked = []
     for file, module in by_file.items():
         own = tuple(verdict for verdict, (_, place) in zip(verdicts, targets, strict=True) if place is module)
@@ -161,8 +153,8 @@ def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:
         module.add(f"cell {number}", text)
     if name not in module.functions:
         raise RdfiaError(f"no cell that ran defines {name}: run its cell first")
-    with _checker(seed) as checker:
-        (verdict,), _ = checker.check([module], [(exercise, module)])
+    with Workers() as workers:
+        (verdict,), _ = Checker(workers, seed, LIMITS).check([module], [(exercise, module)])
     return verdict
 
 
@@ -189,14 +181,13 @@ def train_file(file: Path, problem: Problem) -> StudentTraining:
         RdfiaError: If the file cannot be imported, or one of its functions cannot be used.
     """
     modules = read_files([file])
-    module = next(module for module in modules if module.file == file.name)
+    module = _module_of(file, modules)
     if module.problems:
         raise RdfiaError(module.problems[0])
     names = [exercise.name for exercise in of_part(PART) if module.has(exercise.name)]
-    workers = Workers()
-    with _checker(0, workers) as checker:
+    with Workers() as workers:
         result = train_in_worker(workers, modules, module.name, names, problem, LIMITS)
-        verdicts, _ = checker.check(modules, [(find(name), module) for name in names])
+        verdicts, _ = Checker(workers, 0, LIMITS).check(modules, [(find(name), module) for name in names])
     return StudentTraining(result, tuple(verdicts))
 
 
@@ -229,7 +220,7 @@ def _read_progress(path: Path) -> dict[str, Any]:
 def statuses(folder: Path) -> dict[str, str]:
     """Return for each exercise what is known of it in a folder, without running anything."""
     progress = _read_progress(folder / PROGRESS)
-    modules = {part: _module(file) for part in PARTS if (file := folder / f"{part}.py").is_file()}
+    modules = {part: _read(file) for part in PARTS if (file := folder / f"{part}.py").is_file()}
     return {
         exercise.name: _status(exercise, modules.get(exercise.part), progress.get(exercise.name))
         for exercise in EXERCISES.values()

@@ -38,12 +38,9 @@ def made_class():
 
 
 def grade_all(**settings):
-    workers = Workers(**settings)
-    checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
-    try:
+    with Workers(**settings) as workers:
+        checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
         return {submission.student: grade_submission(submission, checker) for submission in made_class()}
-    finally:
-        workers.close()
 
 
 @pytest.fixture(scope="module")

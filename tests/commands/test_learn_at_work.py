@@ -43,17 +43,17 @@ def test_right_functions_train_as_rdfia_mlp_does(run, tmp_path):
     """The same weights and order; another program adds up in another order."""
     from rdfia_keras.config import MlpConfig
     from rdfia_keras.data import load_vectors
-    from rdfia_keras.training import perceptron
+    from rdfia_keras.data.initial_weights import init
+    from rdfia_keras.training.perceptron_epochs import CompiledEpochs, State, fit
 
     done = run(solved(), "--epochs", "30", "--seed", "1", "--json")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert (data["written"], data["wrong"], len(data["history"])) == (NAMES, [], 30)
-    config, circles = MlpConfig(epochs=30, seed=1), load_vectors("circles")
-    state = perceptron.State(perceptron.init(config, circles))
-    perceptron.train("manual", config, circles, state, False, lambda row: None)
+    config, circles = MlpConfig(epochs=30, seed=1).resolve(), load_vectors("circles")
+    rows = list(fit("manual", config, circles, State(init(config, circles)), False, CompiledEpochs()))
     for name in learn_run.SCORES:
-        expected = [row[name] for row in state.history]
+        expected = [row[name] for row in rows]
         np.testing.assert_allclose([row[name] for row in data["history"]], expected, rtol=0, atol=1e-12)
     for name in ("curves.png", "decision-map.png"):
         assert (tmp_path / "results" / "learn" / name).read_bytes().startswith(b"\x89PNG")
