@@ -47,11 +47,12 @@ def test_every_right_solution_is_right_and_every_mistake_wrong_in_both():
     names = [name for name in vars(right_solutions) if "__" in name.strip("_")]
     files = []
     for number in range(3):
-        ways = [[name for name in names if name.partition("__")[0] == one.name][number] for one in NUMPY]
+        ways = [[name for name in names if name.partition("__")[0] == exercise.name][number] for exercise in NUMPY]
         aliases = "".join(f"{way.partition('__')[0]} = {way}\n" for way in ways)
         files.append(module(f"way_{number}.py", text + aliases))
-    for number in range(max(len(one.mistakes) for one in NUMPY)):
-        wrong = [one.wrong_source(one.mistakes[number]) for one in NUMPY if number < len(one.mistakes)]
+    for number in range(max(len(exercise.mistakes) for exercise in NUMPY)):
+        with_mistake = [exercise for exercise in NUMPY if number < len(exercise.mistakes)]
+        wrong = [exercise.wrong_source(exercise.mistakes[number]) for exercise in with_mistake]
         files.append(module(f"mistake_{number}.py", "\n\n".join(["import numpy as np", *wrong])))
     verdicts = both(files, NUMPY)
     assert len(verdicts) >= 200
@@ -159,10 +160,10 @@ def test_files_in_odd_styles_get_the_same_verdict_in_both():
     notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in CELLS]}
     files.append(("notebook.ipynb", json.dumps(notebook).encode()))
     verdicts = both(modules(Submission("", "", tuple(files))), [EXERCISES["softmax"], EXERCISES["forward"]])
-    found = {file.name: verdict for (_, file), verdict in verdicts}
-    assert len(found) >= 30 and found["notebook"].status == RIGHT
+    by_file = {file.name: verdict for (_, file), verdict in verdicts}
+    assert len(by_file) >= 30 and by_file["notebook"].status == RIGHT
     for number, (style, (_, expected)) in enumerate(ODD.items()):
-        verdict = found[f"odd_{number}"]
+        verdict = by_file[f"odd_{number}"]
         if expected in (RIGHT, UNWRITTEN):
             assert verdict.status == expected, (style, verdict.lines)
         else:

@@ -65,7 +65,7 @@ def run(
             "written": [verdict.name for verdict in training.verdicts],
             "wrong": [asdict(verdict) for verdict in training.verdicts if verdict.status != RIGHT],
             "history": student.history,
-            "ours": reference.history,
+            "reference_history": reference.history,
             "diverged": student.diverged,
         },
         table=_table({"yours": student, "ours": reference}),

@@ -100,7 +100,7 @@ class Worker:
 
     def __init__(self, keras: bool, isolated: bool, hidden: bool):
         self.keras, self._isolated = keras, isolated
-        self.gone = self._expired = self._ready = False
+        self.gone = self._expired = False
         self._folder = Path(tempfile.mkdtemp(prefix="rdfia-grade-")) if hidden and not isolated else None
         settings = {
             "imports": ["keras", "tensorflow"] if keras else [],
@@ -131,13 +131,10 @@ class Worker:
         Raises:
             RdfiaError: If it does not start.
         """
-        if self._ready:
-            return
         try:
             self._exchange(b"", START_SECONDS)
         except Died as death:
             raise RdfiaError(f"the process that runs the functions does not start: {death}") from death
-        self._ready = True
 
     def request(self, job: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send a job and wait for its answer.

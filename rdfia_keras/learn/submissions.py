@@ -8,6 +8,7 @@ import copy
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import tokenize
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -90,13 +91,17 @@ def read_class(where: Path) -> list[Submission]:
     submissions: dict[tuple[str, str], Submission] = {}
     for key, contents in sorted(by_student.items()):
         submission = _submission(*key, contents)
-        student, count = submission.student, 1
         # Only characters that are not shown may tell two students apart.
-        while (student, submission.number) in submissions:
-            count += 1
-            student = f"{submission.student} ({count})"
+        names = [student for student, number in submissions if number == submission.number]
+        student = unique(submission.student, names, "{} ({})")
         submissions[student, submission.number] = replace(submission, student=student)
     return list(submissions.values())
+
+
+def unique(name: str, taken: Collection[str], numbered: str) -> str:
+    """Return a name, or where it is taken, the first of `numbered`, made of name and number, that is not."""
+    others = (numbered.format(name, number) for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([name], others) if candidate not in taken)
 
 
 def _in_folder(folder: Path) -> Iterator[Entry]:
@@ -245,10 +250,12 @@ class FunctionText:
     Attributes:
         digest: Of its code; comments and layout do not count.
         filled_in: Whether it is more than the skeleton.
+        definition: Its `def`, where it has one.
     """
 
     digest: str
     filled_in: bool
+    definition: ast.FunctionDef | None
 
 
 @dataclass
@@ -261,7 +268,6 @@ class Module:
         pieces: Names and texts.
         problems: What of it is not Python, a sentence each.
         functions: What the text says of each function.
-        nodes: Definitions by name.
         imports: Names of modules that it imports, anywhere.
         stars: Names of modules from which it imports everything.
     """
@@ -271,7 +277,6 @@ class Module:
     pieces: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     functions: dict[str, FunctionText] = field(default_factory=dict)
-    nodes: dict[str, ast.FunctionDef] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
     stars: set[str] = field(default_factory=set)
 
@@ -295,7 +300,6 @@ class Module:
             return
         self.pieces.append((name, text))
         self.functions |= functions
-        self.nodes |= {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         self.imports |= modules
         self.stars |= stars
 
@@ -317,7 +321,8 @@ def _functions(tree: ast.Module) -> dict[str, FunctionText]:
             names = [alias.asname or alias.name for alias in node.names]
         if names:
             digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
-            functions |= {name: FunctionText(digest, not _raises_not_implemented(body)) for name in names}
+            definition = node if isinstance(node, ast.FunctionDef) else None
+            functions |= {name: FunctionText(digest, not _raises_not_implemented(body), definition) for name in names}
     return functions
 
 
@@ -346,11 +351,7 @@ def modules(submission: Submission) -> list[Module]:
     rest = MOST_CODE
     for path, data in sorted(submission.files, key=lambda file: file[0].count("/")):
         stem = re.sub(r"\W", "_", PurePosixPath(path).stem)
-        name, count = stem, 1
-        while name in {module.name for module in files}:
-            count += 1
-            name = f"{stem}_{count}"
-        module = Module(name, path)
+        module = Module(unique(stem, [module.name for module in files], "{}_{}"), path)
         for piece, text in _pieces(module, data):
             rest -= len(text)
             if rest < 0:
@@ -436,10 +437,11 @@ def _without_magic(text: str) -> str:
 
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
     """Return the file with an exercise's function: the one called after its part, or the last with it filled in."""
-    having = [file for file in files if exercise.name in file.functions]
-    filled = [file for file in having if file.has(exercise.name)]
-    named = [file for file in filled if file.name == exercise.part]
-    return (named or filled or having or [None])[-1]  # type: ignore[list-item]
+    with_function = [file for file in files if exercise.name in file.functions]
+    filled_in = [file for file in with_function if file.has(exercise.name)]
+    of_part = [file for file in filled_in if file.name == exercise.part]
+    candidates = of_part or filled_in or with_function
+    return candidates[-1] if candidates else None
 
 
 def is_copy(exercise: Exercise, module: Module) -> bool:
@@ -447,12 +449,12 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
 
     Solutions of a single short statement are not looked at: many students write those alike.
     """
-    node = module.nodes.get(exercise.name)
+    definition = module.functions[exercise.name].definition
     solution = ast.parse(exercise.source).body[0]
     assert isinstance(solution, ast.FunctionDef)
     try:
         is_long = sum(1 for _ in ast.walk(solution)) >= 90
-        return node is not None and is_long and _normal(node) == _normal(solution)
+        return definition is not None and is_long and _normal(definition) == _normal(solution)
     except RecursionError:  # The solution is not nested so deeply.
         return False
 
