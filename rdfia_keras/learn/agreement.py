@@ -26,7 +26,7 @@ class NamedResults(tuple):
 
 
 def difference(expected: Any, actual: Any, name: str = "the result", values: bool = True) -> str:
-    """Return the first difference of two results as a clause, or nothing where they agree.
+    """Return the first difference of two results as a clause, an empty text where they agree.
 
     Args:
         expected: Arrays, numbers, texts; a dict or `NamedResults` of them.

@@ -60,7 +60,7 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
     """Return the verdict on outcomes; nothing of the student's is called.
 
     Args:
-        reference: Of the exercise.
+        reference: The exercise's reference.
         outcomes: One for each input; fewer where the function is not written yet, or uses a forbidden library.
         numeric: See `custom_loss_lines`.
     """
@@ -94,7 +94,7 @@ def _passed(cases: Sequence[Case], clauses: Sequence[str], edge: bool) -> tuple[
 
 
 def _what_is_wrong(expected: Any, outcome: Outcome) -> str:
-    """Return what is wrong with an outcome, as a clause, or nothing."""
+    """Return what is wrong with an outcome, as a clause, an empty text if it is right."""
     if outcome.failure:
         return f"{outcome.failure.kind}: {outcome.failure.text}".removesuffix(": ")
     if clause := difference(expected, outcome.value):

@@ -69,7 +69,7 @@ class Mistake:
     Attributes:
         sentence: What a student reads: what is wrong, and why.
         edits: What is replaced in the body of the solution: each key occurs there once.
-        name: Of the switch in the playground, for those that have one; see `web/playground/mistakes.mjs`.
+        name: Name of its switch in the playground, if it has one; see `web/playground/mistakes.mjs`.
     """
 
     sentence: str
@@ -202,7 +202,7 @@ class CustomLossCase:
 
     Attributes:
         needs: Which function of the student's is differentiated.
-        gradient: Of that function and the case's arguments; the structure is the exercise's result.
+        gradient: Takes that function and the case's arguments, and returns a gradient like the exercise's result.
     """
 
     needs: str

@@ -25,7 +25,7 @@ RESULTS = ".rdfia-grades"
 
 @dataclass(frozen=True)
 class GradedSubmission:
-    """What came of a submission.
+    """The grading of a submission.
 
     Attributes:
         student, number, digest: See `Submission`.

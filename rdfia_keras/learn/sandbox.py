@@ -186,10 +186,10 @@ class Worker:
             return "it still runs after its time: is there an endless loop?"
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(5)
-            if code < 0 or (self._isolated and code > 128):  # Bubblewrap adds 128 to a signal, as shells do.
-                return (
-                    f"the process was ended by signal {-code if code < 0 else code - 128}: a crash, or too much memory?"
-                )
+            if self._isolated and code > 128:  # Bubblewrap adds 128 to a signal, as shells do.
+                code = 128 - code
+            if code < 0:
+                return f"the process was ended by signal {-code}: a crash, or too much memory?"
             if code == 4:  # See `worker.main`.
                 return "the process cannot answer any more: does it change Python's own modules, or close files?"
             return f"the process ended with exit code {code}: does it call exit?"

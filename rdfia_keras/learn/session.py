@@ -37,7 +37,7 @@ class Session:
 
     Attributes:
         keras: Whether it is for functions that use Keras.
-        seconds_left: Of the time that all of it may take.
+        seconds_left: What is left of the time for all of it.
         problems: What kept the files from being imported, a sentence each.
         failures: Statements of the files that failed.
 
@@ -69,7 +69,7 @@ class Session:
         self._allowed = min(seconds, self.seconds_left)
 
     def look(self, function: StudentFunction, exercise: Exercise) -> str:
-        """Return why a function cannot be called, in a sentence, or nothing.
+        """Return why a function cannot be called, in a sentence; an empty text if it can be.
 
         Raises:
             Died: If the worker ended.

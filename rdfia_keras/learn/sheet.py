@@ -44,7 +44,7 @@ class Remark:
     Attributes:
         column: An exercise or a question; nothing is the submission as a whole.
         points: In place of the computed ones, or None.
-        comment: For the feedback, or nothing.
+        comment: For the feedback, or an empty text.
     """
 
     column: str
@@ -166,7 +166,7 @@ def sheet(
 
     Args:
         class_: In the order of the rows.
-        points: Of each exercise.
+        points: Points by exercise.
         remarks: Marks of the teacher's, which win.
         before: The sheet of an earlier call: marks that somebody entered for the questions stay.
 

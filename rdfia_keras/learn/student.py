@@ -82,12 +82,12 @@ def _module_of(file: Path, modules: Sequence[Module]) -> Module:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What came of a file.
+    """The check of a file.
 
     Attributes:
         file: The file.
         verdicts: On its exercises, in order.
-        problem: Why it cannot be checked, or nothing.
+        problem: Why it cannot be checked, or an empty text.
         functions: Digests of its functions, by name.
     """
 
@@ -106,7 +106,7 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
         seed: Decides the inputs.
 
     Returns:
-        What came of each file that has any of them, and what in the files failed while they were imported.
+        The check of each file that has any of them, and the statements that failed while the files were imported.
 
     Raises:
         RdfiaError: If a name of `only` is no exercise, or in none of the files.
@@ -166,7 +166,7 @@ class StudentTraining:
     """A training with the student's functions.
 
     Attributes:
-        result: What came of it.
+        result: Its history and weights.
         verdicts: On the functions that are the student's.
     """
 

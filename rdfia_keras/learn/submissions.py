@@ -28,6 +28,7 @@ from rdfia_keras.learn.protocol import plain
 
 # Of a file, and of a submission: bytes of all its files, the files, and characters of code without notebooks' outputs.
 MOST_BYTES, MOST_IN_ALL, MOST_FILES, MOST_CODE = 4 << 20, 32 << 20, 200, 512 << 10
+_TOO_LARGE = f"it has more than {MOST_BYTES >> 20} MB"
 # Others are ways to hide code, or take very long to decode.
 _ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso-8859-15", "cp1252"})
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -40,7 +41,7 @@ class Submission:
 
     Attributes:
         student: The name.
-        number: Moodle's number of the participant, or nothing.
+        number: Moodle's number of the participant, or an empty text.
         files: Paths within the submission with contents, in order of path.
         problems: Why something of it could not be read.
     """
@@ -52,7 +53,7 @@ class Submission:
 
     @property
     def digest(self) -> str:
-        """Of everything in it."""
+        """A hash of everything in it."""
         digest = hashlib.sha256(repr((self.student, self.number, self.problems)).encode())
         for path, data in self.files:
             digest.update(f"{path}\0{len(data)}\0".encode(errors="replace") + data)
@@ -131,7 +132,7 @@ def _in_folder(folder: Path) -> Iterator[Entry]:
 
 def _content(path: Path) -> bytes | str:
     try:
-        return path.read_bytes() if path.stat().st_size <= MOST_BYTES else _too_large()
+        return path.read_bytes() if path.stat().st_size <= MOST_BYTES else _TOO_LARGE
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
 
@@ -158,7 +159,7 @@ def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
                     yield path, None
                 elif _matters(path):
                     large = entry.file_size > MOST_BYTES
-                    yield path, _too_large() if large else archive.open(entry).read(MOST_BYTES)
+                    yield path, _TOO_LARGE if large else archive.open(entry).read(MOST_BYTES)
     else:
         # Nothing else than gzip: 2 kB of bzip2 can be 3 GB.
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz" if _is_gzip(data) else "r:") as tar:
@@ -168,16 +169,12 @@ def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
                     yield path, None
                 elif member.isfile() and _matters(path):
                     file = tar.extractfile(member)
-                    large = member.size > MOST_BYTES or file is None
-                    yield path, _too_large() if large or file is None else file.read(MOST_BYTES)
+                    assert file is not None  # Only what is no file has none.
+                    yield path, _TOO_LARGE if member.size > MOST_BYTES else file.read(MOST_BYTES)
 
 
 def _is_gzip(data: bytes) -> bool:
     return data.startswith(b"\x1f\x8b")
-
-
-def _too_large() -> str:
-    return f"it has more than {MOST_BYTES >> 20} MB"
 
 
 def _matters(path: PurePosixPath) -> bool:
@@ -248,7 +245,7 @@ class FunctionText:
     """What a file says of a function, without running it.
 
     Attributes:
-        digest: Of its code; comments and layout do not count.
+        digest: A hash of its code; comments and layout do not count.
         filled_in: Whether it is more than the skeleton.
         definition: Its `def`, where it has one.
     """

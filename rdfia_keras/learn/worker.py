@@ -534,7 +534,7 @@ def limit_resources(memory: int, seconds: int) -> None:
 
     Args:
         memory: Bytes of address space beyond what is in use.
-        seconds: Of CPU time.
+        seconds: Seconds of CPU time.
     """
     if sys.platform == "win32":
         return
