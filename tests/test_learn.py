@@ -16,22 +16,22 @@ from rdfia_keras.learn.exercise import Mistake
 from rdfia_keras.learn.exercises import EXERCISES, PARTS, of_part
 from rdfia_keras.learn.skeletons import skeleton
 
-NUMPY = [one for one in EXERCISES.values() if not one.uses_keras]
-ALL_MISTAKES = [(one, mistake) for one in EXERCISES.values() for mistake in one.mistakes]
-MISTAKES = [(one, mistake) for one, mistake in ALL_MISTAKES if not one.uses_keras]
+NUMPY = [exercise for exercise in EXERCISES.values() if not exercise.uses_keras]
+ALL_MISTAKES = [(exercise, mistake) for exercise in EXERCISES.values() for mistake in exercise.mistakes]
+MISTAKES = [(exercise, mistake) for exercise, mistake in ALL_MISTAKES if not exercise.uses_keras]
 by_name = {"ids": lambda value: getattr(value, "name", "")}
 
 
 def test_there_are_enough():
     assert len(EXERCISES) >= 24
     assert len(ALL_MISTAKES) >= 90
-    assert all(len(one.mistakes) >= 4 for one in EXERCISES.values())
+    assert all(len(exercise.mistakes) >= 4 for exercise in EXERCISES.values())
 
 
 def test_no_sentence_is_used_twice_in_an_exercise():
-    for one in EXERCISES.values():
-        sentences = [mistake.sentence for mistake in one.mistakes]
-        assert len(set(sentences)) == len(sentences), one.name
+    for exercise in EXERCISES.values():
+        sentences = [mistake.sentence for mistake in exercise.mistakes]
+        assert len(set(sentences)) == len(sentences), exercise.name
 
 
 @pytest.mark.parametrize("exercise", NUMPY, **by_name)
@@ -100,14 +100,10 @@ def prompt_examples():
 def test_the_example_of_the_prompt(exercise, code, result):
     names = dict(exercise.solution.__globals__)
     exec("\n".join(code[:-1]), names)
-    found = eval(code[-1], names)
-    for ours, told in zip(found if isinstance(found, tuple) else [found], _parts(found, result), strict=True):
-        np.testing.assert_allclose(ours, told, atol=1e-8)
-
-
-def _parts(found, result):
-    told = ast.literal_eval(result)
-    return told if isinstance(found, tuple) else [told]
+    actual, expected = eval(code[-1], names), ast.literal_eval(result)
+    pairs = zip(actual, expected, strict=True) if isinstance(actual, tuple) else [(actual, expected)]
+    for value, shown in pairs:
+        np.testing.assert_allclose(value, shown, atol=1e-8)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), **by_name)
@@ -119,17 +115,17 @@ def test_the_prompt_has_all_it_needs(exercise):
     assert all(f"{name}" in text for name in exercise.parameters)
 
 
-# --- what is told -----------------------------------------------------------------------------------------------------
+# --- what a verdict says ----------------------------------------------------------------------------------------------
 
 
-def told(name, function, seed=0, functions=None):
+def lines_of(name, function, seed=0, functions=None):
     verdict = check(EXERCISES[name], function, seed, functions)
     assert verdict.status == WRONG
     return "\n".join(verdict.lines)
 
 
 def test_a_wrong_shape():
-    assert "the result has shape (3, 4); expected (4, 3)" in told("softmax", lambda y_tilde: np.ones((3, 4)))
+    assert "the result has shape (3, 4); expected (4, 3)" in lines_of("softmax", lambda y_tilde: np.ones((3, 4)))
 
 
 def test_the_first_entry_that_differs_with_both_values():
@@ -138,34 +134,34 @@ def test_the_first_entry_that_differs_with_both_values():
         grad[1, 2] = 7
         return grad
 
-    text = told("grad_y_tilde", function)
+    text = lines_of("grad_y_tilde", function)
     assert re.search(r'Input "5 examples of 3 classes": result\[1, 2\] is 7; expected -?0\.\d+\.', text)
 
 
 def test_integers_where_fractions_are_needed():
-    text = told("normalize", lambda *images: [one.astype(int) for one in EXERCISES["normalize"](*images)])
+    text = lines_of("normalize", lambda *images: [image.astype(int) for image in EXERCISES["normalize"](*images)])
     assert "dtype int64, which keeps no fractions" in text
 
 
 def test_half_precision():
-    assert "float16" in told("softmax", lambda y: EXERCISES["softmax"](y).astype(np.float16))
+    assert "float16" in lines_of("softmax", lambda y: EXERCISES["softmax"](y).astype(np.float16))
 
 
 def test_one_of_several_results_by_its_name():
     solution = EXERCISES["grads_output"].solution
-    assert "grad_b_y has shape (4,); expected (3,)" in told("grads_output", lambda g, h: (solution(g, h)[0], h[0]))
-    assert "expected 2 values: grad_W_y, grad_b_y" in told("grads_output", lambda g, h: solution(g, h)[0])
+    assert "grad_b_y has shape (4,); expected (3,)" in lines_of("grads_output", lambda g, h: (solution(g, h)[0], h[0]))
+    assert "expected 2 values: grad_W_y, grad_b_y" in lines_of("grads_output", lambda g, h: solution(g, h)[0])
 
 
 def test_none_and_nan_and_text():
-    assert "None (is a return missing?)" in told("softmax", lambda y_tilde: None)
-    assert "is NaN" in told("softmax", lambda y_tilde: y_tilde * np.nan)
-    assert "'probabilities'; expected numbers" in told("softmax", lambda y_tilde: "probabilities")
-    assert "a dict" in told("softmax", lambda y_tilde: {})
+    assert "None (is a return missing?)" in lines_of("softmax", lambda y_tilde: None)
+    assert "is NaN" in lines_of("softmax", lambda y_tilde: y_tilde * np.nan)
+    assert "'probabilities'; expected numbers" in lines_of("softmax", lambda y_tilde: "probabilities")
+    assert "a dict" in lines_of("softmax", lambda y_tilde: {})
 
 
 def test_ragged_lists():
-    assert "a list; expected an array" in told("softmax", lambda y_tilde: [[1, 2], [3]])
+    assert "a list; expected an array" in lines_of("softmax", lambda y_tilde: [[1, 2], [3]])
 
 
 def test_the_line_of_the_traceback_with_shapes(tmp_path):
@@ -173,7 +169,7 @@ def test_the_line_of_the_traceback_with_shapes(tmp_path):
     file.write_text("def softmax(y_tilde):\n    e = y_tilde[:, :2]\n    return e @ y_tilde\n")
     names = {}
     exec(compile(file.read_text(), str(file), "exec"), names)
-    text = told("softmax", names["softmax"])
+    text = lines_of("softmax", names["softmax"])
     assert "mine.py, line 3: return e @ y_tilde -> ValueError: matmul" in text
     assert "; shapes: y_tilde (4, 3), e (4, 2)" in text
 
@@ -183,7 +179,7 @@ def test_an_argument_that_is_changed():
         y_hat -= y
         return y_hat / len(y)
 
-    text = told("grad_y_tilde", function)
+    text = lines_of("grad_y_tilde", function)
     assert "changes its argument y_hat; work on a copy" in text
 
 
@@ -192,11 +188,11 @@ def test_other_names_of_parameters_are_fine():
 
 
 def test_exit_is_an_error_like_others():
-    assert "SystemExit" in told("softmax", lambda y_tilde: sys.exit(0))
+    assert "SystemExit" in lines_of("softmax", lambda y_tilde: sys.exit(0))
 
 
 def test_only_a_special_case_fails():
-    text = told("softmax", EXERCISES["softmax"].wrong(EXERCISES["softmax"].mistakes[2]))
+    text = lines_of("softmax", EXERCISES["softmax"].wrong(EXERCISES["softmax"].mistakes[2]))
     assert 'Input "entries of 1000"' in text and "All ordinary inputs pass" in text
 
 
@@ -220,12 +216,12 @@ def test_two_mistakes_at_once_are_both_named(exercise):
 
 def test_two_mistakes_of_two_lines():
     exercise = EXERCISES["grads_output"]
-    one, other = exercise.mistakes[1:3]
-    verdict = check(exercise, exercise.wrong(one, other))
-    assert verdict.causes == (one.sentence, other.sentence)
+    first, second = exercise.mistakes[1:3]
+    verdict = check(exercise, exercise.wrong(first, second))
+    assert verdict.causes == (first.sentence, second.sentence)
     assert [line for line in verdict.lines if "cause" in line] == [
-        f"Likely cause (there are two): {one.sentence}",
-        f"Likely cause (there are two): {other.sentence}",
+        f"Likely cause (there are two): {first.sentence}",
+        f"Likely cause (there are two): {second.sentence}",
     ]
 
 
@@ -243,27 +239,28 @@ def test_two_mistakes_that_cannot_be_told_apart_are_both_named(monkeypatch):
 def test_a_right_gradient_of_a_wrong_loss():
     loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
     summed, whole = loss.wrong(loss.mistakes[0]), gradient.wrong(gradient.mistakes[0])
-    text = told("grad_y_tilde", whole, functions={"cross_entropy": summed})
+    text = lines_of("grad_y_tilde", whole, functions={"cross_entropy": summed})
     assert "Your gradient is right for your cross_entropy, but your cross_entropy is wrong" in text
 
 
 def test_a_wrong_gradient_of_a_right_loss():
     loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
     whole = gradient.wrong(gradient.mistakes[0])
-    text = told("grad_y_tilde", whole, functions={"cross_entropy": loss.solution})
+    text = lines_of("grad_y_tilde", whole, functions={"cross_entropy": loss.solution})
     assert "the gradient is wrong, not cross_entropy" in text
 
 
-OWN = [one for one in NUMPY if one.custom_loss]
+WITH_CUSTOM_LOSS = [exercise for exercise in NUMPY if exercise.custom_loss]
 
 
-@pytest.mark.parametrize("exercise", OWN, **by_name)
+@pytest.mark.parametrize("exercise", WITH_CUSTOM_LOSS, **by_name)
 def test_finite_differences_agree_with_every_gradient(exercise):
     case = [case for case in exercise.draw(0) if not case.edge][-1]
     numeric = exercise.custom_loss.gradient(EXERCISES[exercise.custom_loss.needs].solution, *case.arguments)
     exact = exercise.solution(*case.arguments)
-    for one, other in zip(*((numeric, exact) if isinstance(exact, tuple) else ((numeric,), (exact,))), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-7)
+    pairs = zip(numeric, exact, strict=True) if isinstance(exact, tuple) else [(numeric, exact)]
+    for pair in pairs:
+        np.testing.assert_allclose(*pair, atol=1e-7)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -272,7 +269,9 @@ def test_finite_differences_agree_with_every_gradient(exercise):
 @pytest.mark.parametrize("part", PARTS)
 def test_a_skeleton_is_a_file_that_imports_what_it_needs(part):
     tree = ast.parse(skeleton(part))
-    assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == [one.name for one in of_part(part)]
+    assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == [
+        exercise.name for exercise in of_part(part)
+    ]
     imports = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     assert imports == ({"keras", "numpy", "tensorflow"} if part.endswith("_keras") else {"numpy"})
 
@@ -280,7 +279,7 @@ def test_a_skeleton_is_a_file_that_imports_what_it_needs(part):
 def test_the_numpy_exercises_import_no_heavy_library():
     code = (
         "import sys; from rdfia_keras.learn.exercises import EXERCISES; from rdfia_keras.learn.causes import Reference;"
-        "assert all(Reference(one, 0).expected for one in EXERCISES.values() if not one.uses_keras);"
+        "assert all(Reference(e, 0).expected for e in EXERCISES.values() if not e.uses_keras);"
         "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -291,8 +290,8 @@ def test_exceptions_are_the_same_when_they_say_the_same():
     def failed(kind, text):
         return Outcome(failure=Failure(kind, text))
 
-    one = failed("ValueError", "shapes (4,3) and (2,) do not fit")
-    assert same(one, failed("ValueError", "shapes (4,3) and (5,) do not fit"))
-    assert not same(one, failed("ValueError", "I give up"))
-    assert not same(one, failed("TypeError", "shapes (4,3) and (2,) do not fit"))
-    assert not same(one, Outcome(1.0))
+    failure = failed("ValueError", "shapes (4,3) and (2,) do not fit")
+    assert same(failure, failed("ValueError", "shapes (4,3) and (5,) do not fit"))
+    assert not same(failure, failed("ValueError", "I give up"))
+    assert not same(failure, failed("TypeError", "shapes (4,3) and (2,) do not fit"))
+    assert not same(failure, Outcome(1.0))

@@ -14,7 +14,7 @@ from rdfia_keras.learn import gradebook, sheet, student
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.sandbox import Workers
-from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.session import LIMITS, Limits
 from rdfia_keras.learn.submissions import Submission, modules
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
@@ -28,11 +28,8 @@ def both(files, exercises):
     targets = [(exercise, file) for file in files for exercise in exercises if exercise.name in file.functions]
     verdicts = []
     for settings in ({}, {"isolated": True}):
-        workers = Workers(**settings)
-        try:
+        with Workers(**settings) as workers:
             verdicts.append(Checker(workers, 3, LONG).check(files, targets)[0])
-        finally:
-            workers.close()
     checked, graded = verdicts
     assert checked == graded
     assert [sheet.share(verdict) == 1 for verdict in graded] == [verdict.status == RIGHT for verdict in checked]
@@ -50,11 +47,12 @@ def test_every_right_solution_is_right_and_every_mistake_wrong_in_both():
     names = [name for name in vars(right_solutions) if "__" in name.strip("_")]
     files = []
     for number in range(3):
-        ways = [[name for name in names if name.partition("__")[0] == one.name][number] for one in NUMPY]
+        ways = [[name for name in names if name.partition("__")[0] == exercise.name][number] for exercise in NUMPY]
         aliases = "".join(f"{way.partition('__')[0]} = {way}\n" for way in ways)
         files.append(module(f"way_{number}.py", text + aliases))
-    for number in range(max(len(one.mistakes) for one in NUMPY)):
-        wrong = [one.wrong_source(one.mistakes[number]) for one in NUMPY if number < len(one.mistakes)]
+    for number in range(max(len(exercise.mistakes) for exercise in NUMPY)):
+        with_mistake = [exercise for exercise in NUMPY if number < len(exercise.mistakes)]
+        wrong = [exercise.wrong_source(exercise.mistakes[number]) for exercise in with_mistake]
         files.append(module(f"mistake_{number}.py", "\n\n".join(["import numpy as np", *wrong])))
     verdicts = both(files, NUMPY)
     assert len(verdicts) >= 200
@@ -162,10 +160,10 @@ def test_files_in_odd_styles_get_the_same_verdict_in_both():
     notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in CELLS]}
     files.append(("notebook.ipynb", json.dumps(notebook).encode()))
     verdicts = both(modules(Submission("", "", tuple(files))), [EXERCISES["softmax"], EXERCISES["forward"]])
-    found = {file.name: verdict for (_, file), verdict in verdicts}
-    assert len(found) >= 30 and found["notebook"].status == RIGHT
+    by_file = {file.name: verdict for (_, file), verdict in verdicts}
+    assert len(by_file) >= 30 and by_file["notebook"].status == RIGHT
     for number, (style, (_, expected)) in enumerate(ODD.items()):
-        verdict = found[f"odd_{number}"]
+        verdict = by_file[f"odd_{number}"]
         if expected in (RIGHT, UNWRITTEN):
             assert verdict.status == expected, (style, verdict.lines)
         else:
@@ -184,8 +182,8 @@ def test_the_commands_own_ways_to_read_files_agree(tmp_path):
         },
         "star": {"mlp.py": "from helpers import *\n", "helpers.py": NP + SOFTMAX},
     }
-    workers = Workers(isolated=True)
-    try:
+    with Workers(isolated=True) as workers:
+        checker = Checker(workers, 3, LIMITS)
         for name, files in texts.items():
             folder = tmp_path / name
             folder.mkdir()
@@ -194,8 +192,6 @@ def test_the_commands_own_ways_to_read_files_agree(tmp_path):
                 (folder / file).write_text(text)
             ((checked,), _) = student.check_files([folder / "mlp.py"], seed=3)
             submission = Submission(name, "", tuple((file, text.encode()) for file, text in files.items()))
-            graded = {one.name: one for one in gradebook.grade_submission(submission, Checker(workers, 3)).verdicts}
+            graded = {verdict.name: verdict for verdict in gradebook.grade_submission(submission, checker).verdicts}
             assert [graded[verdict.name] for verdict in checked.verdicts] == list(checked.verdicts), name
             assert (checked.verdicts[0].status == RIGHT) == (name != "helper"), checked.verdicts[0]
-    finally:
-        workers.close()

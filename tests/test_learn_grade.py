@@ -78,7 +78,6 @@ def class_of(outside, port):
     yield "only softmax", "mlp.py", HEAD + SOFTMAX, 1, 0, "accuracy           not written yet"
     yield "skeleton", "mlp.py", skeleton("mlp"), 0, 0, "softmax            not written yet"
     yield "other file name", "homework.py", right, 1, 1, "right"
-    yield "helper", "mlp.py", right.replace("np.exp(", "power(") + "def power(x):\n    return np.e**x\n", 1, 1, "right"
     yield "notebook", "mlp.ipynb", notebook("!pip install x\nimport numpy as np", SOFTMAX, ACCURACY), 1, 1, "right"
     yield "magic", "all.ipynb", notebook("%matplotlib inline\n" + HEAD + SOFTMAX, "%%bash\nls", ACCURACY), 1, 1, "right"
     yield "broken cell", "mlp.ipynb", notebook(HEAD + SOFTMAX, "def accuracy(:"), 1, 0, "cell 2, line 1: SyntaxError"
@@ -106,7 +105,6 @@ def class_of(outside, port):
     loops = "".join(f"def {name}(*given):\n    while True: pass\n" for name in list(EXERCISES)[:6])
     yield "time used up", "mlp.py", loops, 0, 0, "It was not run, because the submission used its 4 s up before"
     yield "exit at import", "mlp.py", right + "import os\nx = os._exit(0)\n", 1, 1, "While the files were imported"
-    yield "sys.exit", "mlp.py", softmax("import sys\n    sys.exit()"), 0, 1, "SystemExit"
     yield "crash", "mlp.py", softmax("import ctypes\n    return ctypes.string_at(0)"), 0, 1, "ended by signal 11"
     yield "passed", "mlp.py", softmax('print("passed")'), 0, 1, "the result is None"
     forged = 'import os\n    for f in range(3, 20):\n        try:\n            os.write(f, b"passed" * 99)\n'
@@ -143,10 +141,6 @@ def class_of(outside, port):
     yield "write to the system", "mlp.py", softmax(place), 0, 1, "Read-only file system"
     connect = f"import socket\n    socket.create_connection(('127.0.0.1', {port}))"
     yield "connection", "mlp.py", softmax(connect), 0, 1, "ConnectionRefusedError"
-    signature = right.replace("softmax(y_tilde)", "softmax(x, axis)").replace("y_tilde", "x")
-    yield "signature", "mlp.py", signature, 0, 1, "The signature is softmax(x, axis)"
-    yield "not a function", "mlp.py", HEAD + "softmax = 3\n" + ACCURACY, 0, 1, "the number 3, not a function"
-    yield "scipy", "mlp.py", "from scipy.special import softmax\n" + HEAD + ACCURACY, 0, 1, "uses scipy"
     yield "=formula()", "mlp.py", right, 1, 1, "right"
     number = 'import os\n    text = b\'{"value": {"v": 1\' + b"0" * 400 + b\'}, "changed": []}\'\n'
     number += forged[len("import os\n") :].replace('b"passed" * 99', "len(text).to_bytes(4, 'big') + bytes(4) + text")
@@ -214,12 +208,12 @@ def own_worker(monkeypatch, tmp_path):
 
 def processes():
     """Processes that run submissions of this test."""
-    found = []
+    ids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             if str(sandbox.SCRIPT) in path.read_text():
-                found.append(path.parent.name)
-    return found
+                ids.append(path.parent.name)
+    return ids
 
 
 def rows_of(text):
@@ -231,7 +225,7 @@ def test_every_student_of_the_class_gets_the_grade_expected(made):
     assert len(graded) >= 40
     points = dict.fromkeys(EXERCISES, 1.0)
     rows = rows_of(sheet.sheet(graded, points, {})[0])
-    by_name = {one.student: one for one in graded}
+    by_name = {submission.student: submission for submission in graded}
     wrong = []
     for name, _, _, softmax_points, accuracy_points, words in students:
         row = rows[f"'{name}" if name.startswith("=") else name]
@@ -250,15 +244,15 @@ def test_a_rerun_runs_only_what_changed_and_gives_the_same(made):
     ran = []
 
     def grade():
-        def report(one, *_):
-            ran.append(one.student)
+        def report(submission, *_):
+            ran.append(submission.student)
 
         return gradebook.grade_class(read_class(folder / "in"), folder / "kept", seed=5, limits=LIMITS, report=report)
 
     assert (grade(), ran) == (graded, [])
-    kept = {json.loads(file.read_text())["student"]: file for file in (folder / "kept").iterdir()}
-    kept["right"].unlink()
-    kept["naive"].write_text("{ half a fi")
+    results = {json.loads(file.read_text())["student"]: file for file in (folder / "kept").iterdir()}
+    results["right"].unlink()
+    results["naive"].write_text("{ half a fi")
     assert (grade(), sorted(ran)) == (graded, ["naive", "right"])
 
 
@@ -284,8 +278,8 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_h
     assert not processes()
     for out in ("killed", "whole"):
         assert rdfia_here("learn", "grade", "in", "--out", f"{out}/grades.csv").returncode == 0
-    one, other = ((tmp_path / out / "grades.csv").read_bytes() for out in ("killed", "whole"))
-    assert one == other and one.count(b"\n") == 5
+    killed, whole = ((tmp_path / out / "grades.csv").read_bytes() for out in ("killed", "whole"))
+    assert killed == whole and killed.count(b"\n") == 5
 
 
 def test_an_interruption_waits_for_nobody_and_keeps_nothing_half_done(tmp_path, monkeypatch):
@@ -315,16 +309,17 @@ def test_a_submission_on_which_the_judge_fails_costs_nobody_else_anything(tmp_pa
 
     monkeypatch.setattr(gradebook, "grade_submission", grade)
     graded = gradebook.grade_class([Submission(name, "", ()) for name in "abc"], tmp_path, seed=0)
-    assert [one.student for one in graded] == ["a", "b", "c"] and len(list(tmp_path.iterdir())) == 2
+    assert [submission.student for submission in graded] == ["a", "b", "c"] and len(list(tmp_path.iterdir())) == 2
     assert "could not be judged (OverflowError: too large)" in graded[1].problems[0]
-    assert {one.status for one in graded[1].verdicts} == {"wrong"} and len(graded[1].verdicts) == len(EXERCISES)
+    assert {verdict.status for verdict in graded[1].verdicts} == {"wrong"} and len(graded[1].verdicts) == len(EXERCISES)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def found(where):
-    return [(one.student, one.number, [path for path, _ in one.files]) for one in read_class(where)]
+def contents(where):
+    class_ = read_class(where)
+    return [(student.student, student.number, [path for path, _ in student.files]) for student in class_]
 
 
 def test_moodle_downloads_are_understood_as_folder_and_as_archive(tmp_path):
@@ -333,14 +328,14 @@ def test_moodle_downloads_are_understood_as_folder_and_as_archive(tmp_path):
     for name in names:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_text("{}")
-    assert found(tmp_path / "in") == expected
+    assert contents(tmp_path / "in") == expected
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for name in names:
             archive.writestr(name, "{}")
         archive.writestr("__MACOSX/x.py", "")
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
         tar.add(tmp_path / "in", "class")
-    assert found(tmp_path / "all.zip") == found(tmp_path / "all.tar.gz") == expected
+    assert contents(tmp_path / "all.zip") == contents(tmp_path / "all.tar.gz") == expected
 
 
 def test_files_and_archives_of_students(tmp_path):
@@ -352,7 +347,7 @@ def test_files_and_archives_of_students(tmp_path):
     (tmp_path / "dora" / "work.zip").rename(tmp_path / "dora" / "WORK.ZIP")
     (tmp_path / "erik.zip").write_bytes(b"no archive")
     (tmp_path / "fay").mkdir()
-    assert found(tmp_path) == [
+    assert contents(tmp_path) == [
         ("carl", "", ["carl.py"]),
         ("dora", "", ["deep/mlp.py"]),
         ("erik", "", []),
@@ -380,8 +375,8 @@ def test_archives_that_are_damaged_or_meant_to_do_harm(tmp_path):
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     words = ("cannot be read", "cannot be read", "more than 200 files or 32 MB", "x.py: it has more than 4 MB")
-    for one, expected in zip(read_class(tmp_path), words, strict=True):
-        assert expected in one.problems[0] and sum(len(data) for _, data in one.files) <= 32 << 20
+    for submission, expected in zip(read_class(tmp_path), words, strict=True):
+        assert expected in submission.problems[0] and sum(len(data) for _, data in submission.files) <= 32 << 20
     with pytest.raises(RdfiaError, match="no folder"):
         read_class(tmp_path / "a.zip")
 
@@ -391,7 +386,7 @@ def test_names_are_told_without_control_characters_and_stay_apart(tmp_path):
         (tmp_path / os.fsdecode(name)).mkdir()
     (tmp_path / " b " / "x\ny.py").write_text("def")
     class_ = read_class(tmp_path)
-    assert [one.student for one in class_] == ["b", "a", "a (2)", "?"]
+    assert [submission.student for submission in class_] == ["b", "a", "a (2)", "?"]
     assert modules(class_[0])[0].problems == ["x y.py, line 1: SyntaxError: invalid syntax."]
 
 
@@ -406,17 +401,17 @@ def test_what_is_less_deep_is_read_first_however_deep_the_rest_is(tmp_path, monk
         Path("d").mkdir()
         os.chdir("d")
     os.chdir(tmp_path)
-    one, other = read_class(tmp_path / "in")
+    ada, bo = read_class(tmp_path / "in")
     subprocess.run(["rm", "-rf", "in/bo"], check=True)  # pytest's own way is recursive.
-    assert len(one.files) == 200 and "mlp.py" in dict(one.files) and not other.files
-    assert one.problems == ("It has more than 200 files or 32 MB: the rest is not read.",)
+    assert len(ada.files) == 200 and "mlp.py" in dict(ada.files) and not bo.files
+    assert ada.problems == ("It has more than 200 files or 32 MB: the rest is not read.",)
 
 
 def test_files_with_one_name_stay_apart_and_the_one_filled_in_counts():
     filled, empty = notebook(HEAD + SOFTMAX).encode(), skeleton("mlp").encode()
     for files in ((("mlp.ipynb", filled), ("mlp.py", empty)), (("mlp.py", empty), ("old/mlp.ipynb", filled))):
         made = modules(Submission("x", "", files))
-        assert {one.name for one in made} == {"mlp", "mlp_2"}
+        assert {module.name for module in made} == {"mlp", "mlp_2"}
         assert home_of(EXERCISES["softmax"], made).file.endswith(".ipynb")
 
 
@@ -428,8 +423,8 @@ def test_a_cell_with_magic_keeps_its_lines_however_many():
 
 def test_more_code_than_a_homework_has_is_not_read():
     files = tuple((f"{name}.py", b"x = 1\n" + b"#" * 300_000) for name in "ab")
-    one, other = sorted(modules(Submission("x", "", files)), key=lambda module: module.file)
-    assert one.pieces and not other.pieces and "more than 512 kB of code" in other.problems[0]
+    first, second = sorted(modules(Submission("x", "", files)), key=lambda module: module.file)
+    assert first.pieces and not second.pieces and "more than 512 kB of code" in second.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -463,7 +458,7 @@ def test_a_copy_of_our_solution_is_marked_whatever_its_names():
 @pytest.fixture
 def two(made):
     _, _, graded = made
-    return [one for one in graded if one.student in ("right", "naive")]
+    return [submission for submission in graded if submission.student in ("right", "naive")]
 
 
 def test_points_overrides_and_comments(two, tmp_path):
@@ -478,8 +473,8 @@ def test_points_overrides_and_comments(two, tmp_path):
     assert (rows["naive"]["softmax"], rows["naive"]["total"], rows["right"]["softmax"]) == ("4", "5", "4.5")
     assert (rows["right"]["T3"], rows["right"]["total"], rows["right"]["of"]) == ("2", "7.5", "37.5")
     assert totals == [5, 7.5]
-    told = sheet.feedback(two[0], points, remarks)
-    assert "4 of 4.5" in told and "Nearly." in told and "See me." in told
+    text = sheet.feedback(two[0], points, remarks)
+    assert "4 of 4.5" in text and "Nearly." in text and "See me." in text
     assert "Nearly" not in sheet.feedback(two[1], points, remarks)
 
 
@@ -495,7 +490,9 @@ def test_marks_entered_for_questions_are_kept(two, tmp_path):
     again = rows_of(sheet.sheet(two, points, {}, tmp_path / "grades.csv")[0])
     assert (again["right"]["T2"], again["right"]["total"], again["naive"]["T2"]) == ("3", "5", "")
     with pytest.raises(RdfiaError, match="has marks for right, who is not among the submissions"):
-        sheet.sheet([one for one in two if one.student != "right"], points, {}, tmp_path / "grades.csv")
+        sheet.sheet(
+            [submission for submission in two if submission.student != "right"], points, {}, tmp_path / "grades.csv"
+        )
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(RdfiaError, match="is no sheet of this command"):
         sheet.sheet(two, points, {}, tmp_path / "other.csv")
@@ -618,12 +615,9 @@ def test_where_bubblewrap_is_missing_the_sentence_names_the_ways(tmp_path, monke
 
 
 def grade_one(text, **settings):
-    workers = sandbox.Workers(hidden=True, **settings)
-    try:
-        submission = Submission("x", "", (("mlp.py", text.encode()),))
+    submission = Submission("x", "", (("mlp.py", text.encode()),))
+    with sandbox.Workers(hidden=True, **settings) as workers:
         graded = gradebook.grade_submission(submission, Checker(workers, 0, LIMITS))
-    finally:
-        workers.close()
     return {verdict.name: verdict for verdict in graded.verdicts}
 
 

@@ -12,7 +12,7 @@ from rdfia_keras.learn.causes import call_here, same
 from rdfia_keras.learn.checker import RIGHT, WRONG
 from rdfia_keras.learn.exercises import EXERCISES
 
-KERAS = [one for one in EXERCISES.values() if one.uses_keras]
+KERAS = [exercise for exercise in EXERCISES.values() if exercise.uses_keras]
 by_name = {"ids": lambda value: getattr(value, "name", "")}
 
 
@@ -36,9 +36,7 @@ def test_mistakes_differ_from_the_solution_and_from_each_other(exercise):
     functions = [exercise.solution, *(exercise.wrong(mistake) for mistake in exercise.mistakes)]
     outcomes = [[call_here(function, case, exercise) for case in cases] for function in functions]
     alike = [
-        (one, other)
-        for one, other in itertools.combinations(range(len(functions)), 2)
-        if all(map(same, outcomes[one], outcomes[other]))
+        (i, j) for i, j in itertools.combinations(range(len(functions)), 2) if all(map(same, outcomes[i], outcomes[j]))
     ]
     assert alike == []
 

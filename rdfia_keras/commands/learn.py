@@ -1,8 +1,10 @@
 """`rdfia learn`: the exercises of the homework, with start, check, hint and solution; run, play and grade are apart."""
 
+import itertools
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -129,35 +131,28 @@ def _check(files: list[Path], only: list[str], seed: int) -> Result:
     right = sum(verdict.status == "right" for verdict in verdicts)
     everything = right == len(verdicts) and not any(file.problem for file in checked)
     return Result(
-        data={"files": [_data(file) for file in checked], "left_out": notes, "seed": seed},
-        lines=[*_lines(checked), *_left_out(notes), f"{right} of {len(verdicts)} right", *_next(checked)],
+        data={
+            "files": [
+                {"file": file.file, "problem": file.problem, "verdicts": list(map(asdict, file.verdicts))}
+                for file in checked
+            ],
+            "left_out": notes,
+            "seed": seed,
+        },
+        lines=[
+            *itertools.chain.from_iterable(map(_lines, checked)),
+            *(f"Left out, because it fails: {note}" for note in notes),
+            f"{right} of {len(verdicts)} right",
+            *_next(checked),
+        ],
         hint=hint,
         exit_code=0 if everything else 1,
     )
 
 
-def _data(checked: "CheckedFile") -> dict[str, Any]:
-    return {
-        "file": checked.file,
-        "problem": checked.problem,
-        "verdicts": [verdict.as_dict() for verdict in checked.verdicts],
-    }
-
-
-def _lines(checked: "list[CheckedFile]") -> list[str]:
-    lines = []
-    for file in checked:
-        lines.append(f"{file.file}")
-        if file.problem:
-            lines.append(f"    It cannot be checked: {file.problem}")
-        for verdict in file.verdicts:
-            lines += [f"  {line}" for line in verdict.text()]
-    return lines
-
-
-def _left_out(notes: list[str]) -> list[str]:
-    """Return the statements at the top level of the files that failed."""
-    return [f"Left out, because it fails: {note}" for note in notes]
+def _lines(file: "CheckedFile") -> list[str]:
+    problem = [f"    It cannot be checked: {file.problem}"] if file.problem else []
+    return [str(file.file), *problem, *(f"  {line}" for verdict in file.verdicts for line in verdict.text())]
 
 
 def _next(checked: "list[CheckedFile]") -> list[str]:

@@ -1,6 +1,6 @@
 """`rdfia learn run`: the perceptron trained on the circles with the functions that a student wrote in mlp.py."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,9 +63,9 @@ def run(
     return Result(
         data={
             "written": [verdict.name for verdict in training.verdicts],
-            "wrong": [verdict.as_dict() for verdict in training.verdicts if verdict.status != RIGHT],
+            "wrong": [asdict(verdict) for verdict in training.verdicts if verdict.status != RIGHT],
             "history": student.history,
-            "ours": reference.history,
+            "reference_history": reference.history,
             "diverged": student.diverged,
         },
         table=_table({"yours": student, "ours": reference}),

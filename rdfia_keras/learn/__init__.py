@@ -21,7 +21,7 @@ def check(function: Callable[..., Any], seed: int = 0) -> None:
         seed: Decides the inputs.
 
     Raises:
-        RdfiaError: When no exercise has that name.
+        RdfiaError: If no exercise has that name.
     """
     from rdfia_keras.learn.exercises import find
     from rdfia_keras.learn.student import check_cells

@@ -19,13 +19,14 @@ class NamedResults(tuple):
 
     @classmethod
     def of(cls, values: Sequence[Any], names: tuple[str, ...]) -> "NamedResults":
+        """Return results with these names."""
         results = cls(values)
         results.names = names
         return results
 
 
 def difference(expected: Any, actual: Any, name: str = "the result", values: bool = True) -> str:
-    """Return the first difference of two results as a clause, or nothing where they agree.
+    """Return the first difference of two results as a clause, an empty text where they agree.
 
     Args:
         expected: Arrays, numbers, texts; a dict or `NamedResults` of them.
@@ -40,10 +41,8 @@ def difference(expected: Any, actual: Any, name: str = "the result", values: boo
     if isinstance(expected, NamedResults):
         return _tuple_difference(expected, actual, values)
     if isinstance(expected, str):
-        same = isinstance(actual, str) and actual == expected
-        return (
-            "" if same else f"{name}: {actual if isinstance(actual, str) else describe(actual)}; expected: {expected}"
-        )
+        text = actual if isinstance(actual, str) else describe(actual)
+        return "" if text == expected else f"{name}: {text}; expected: {expected}"
     return _array_difference(np.asarray(expected), actual, name, values)
 
 

@@ -1,4 +1,4 @@
-"""What came of calls, and which mistakes explain it: compare the student's outcomes with those of the references."""
+"""Outcomes of calls, and the mistakes that explain them: the student's are compared with those of the references."""
 
 import copy
 import itertools
@@ -19,9 +19,9 @@ class Failure:
     Attributes:
         kind: Its class.
         text: Its message.
-        where: File and line of the innermost frame of the student's, or nothing.
+        where: File and line of the innermost frame in the student's files, or an empty text.
         code: That line.
-        shapes: Of the arrays that the line names.
+        shapes: The shapes of the arrays that the line names.
         function: The student's function that ran.
     """
 
@@ -45,7 +45,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one call.
+    """The outcome of one call.
 
     Attributes:
         value: The result, as the exercise observes it.
@@ -74,7 +74,6 @@ class Reference:
     Attributes:
         exercise: The exercise.
         cases: Its inputs.
-        expected: What our solution gives, several results with their names.
     """
 
     def __init__(self, exercise: Exercise, seed: int):
@@ -84,6 +83,7 @@ class Reference:
 
     @property
     def expected(self) -> list[Any]:
+        """What our solution gives, several results with their names."""
         if not self._expected:
             outcomes = [call_here(self.exercise.solution, case, self.exercise) for case in self.cases]
             assert not any(outcome.failure for outcome in outcomes), outcomes
@@ -139,7 +139,7 @@ def custom_loss_lines(reference: Reference, outcomes: Sequence[Outcome], numeric
     """Return how a wrong gradient compares with finite differences of the student's own function.
 
     Args:
-        reference: Of the exercise.
+        reference: The exercise's reference.
         outcomes: The student's.
         numeric: The finite differences for the input `reference.gradient_at`; None where there are none.
     """

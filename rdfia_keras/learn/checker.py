@@ -7,9 +7,9 @@ import copy
 import itertools
 import textwrap
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,6 @@ class Verdict:
     core: tuple[int, int] = (0, 0)
     edge: tuple[int, int] = (0, 0)
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Verdict":
-        tuples: dict[str, Any] = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **tuples})
-
     def text(self) -> list[str]:
         """Return the lines to print."""
         lines = (textwrap.wrap(line, 110, initial_indent="    ", subsequent_indent="    ") for line in self.lines)
@@ -68,7 +60,7 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
     """Return the verdict on outcomes; nothing of the student's is called.
 
     Args:
-        reference: Of the exercise.
+        reference: The exercise's reference.
         outcomes: One for each input; fewer where the function is not written yet, or uses a forbidden library.
         numeric: See `custom_loss_lines`.
     """
@@ -102,7 +94,7 @@ def _passed(cases: Sequence[Case], clauses: Sequence[str], edge: bool) -> tuple[
 
 
 def _what_is_wrong(expected: Any, outcome: Outcome) -> str:
-    """Return what is wrong with an outcome, as a clause, or nothing."""
+    """Return what is wrong with an outcome, as a clause, an empty text if it is right."""
     if outcome.failure:
         return f"{outcome.failure.kind}: {outcome.failure.text}".removesuffix(": ")
     if clause := difference(expected, outcome.value):
@@ -146,8 +138,8 @@ def _entries(array: np.ndarray) -> str:
 # --- check ------------------------------------------------------------------------------------------------------------
 
 
-# An exercise, and the file with the function; or a verdict on it where none can be run.
-Target = tuple[Exercise, Module | Verdict]
+# An exercise, and the file with its function or skeleton.
+Target = tuple[Exercise, Module]
 
 
 class Checker:
@@ -163,15 +155,16 @@ class Checker:
         limits: How long functions may take.
     """
 
-    def __init__(self, workers: Workers, seed: int = 0, limits: Limits | None = None):
-        self._workers, self._seed, self.limits = workers, seed, limits or Limits()
+    def __init__(self, workers: Workers, seed: int, limits: Limits):
+        self._workers, self._seed, self._limits = workers, seed, limits
         self.judging = threading.RLock()
         self._references: dict[str, Reference] = {}
 
     def _reference(self, exercise: Exercise) -> Reference:
-        if exercise.name not in self._references:
-            self._references[exercise.name] = Reference(exercise, self._seed)
-        return self._references[exercise.name]
+        with self.judging:
+            if exercise.name not in self._references:
+                self._references[exercise.name] = Reference(exercise, self._seed)
+            return self._references[exercise.name]
 
     def check(self, modules: Sequence[Module], targets: Sequence[Target]) -> tuple[list[Verdict], list[str]]:
         """Check functions of one student.
@@ -184,41 +177,33 @@ class Checker:
             A verdict for each target; and why files could not be imported, or what in them failed.
 
         Raises:
-            RdfiaError: When a worker does not start.
+            RdfiaError: If a worker does not start.
         """
-        verdicts: dict[int, Verdict] = {}
+        verdicts = [Verdict(exercise.name, UNWRITTEN) for exercise, _ in targets]
         problems: list[str] = []
-        runs: dict[bool, list[int]] = {}
-        for i, (exercise, module) in enumerate(targets):
-            if isinstance(module, Verdict):
-                verdicts[i] = module
-            elif not module.has(exercise.name):
-                verdicts[i] = Verdict(exercise.name, UNWRITTEN)
-            else:
-                runs.setdefault(exercise.uses_keras, []).append(i)
         with ExitStack() as stack:
+            uses_keras = {exercise.uses_keras for exercise, module in targets if module.has(exercise.name)}
             # Keras is imported in one worker while the other runs.
-            sessions = {
-                keras: stack.enter_context(Session(self._workers, modules, keras, self.limits)) for keras in runs
-            }
-            for keras, session in sorted(sessions.items()):
-                for i in runs[keras]:
-                    exercise, module = targets[i]
-                    assert isinstance(module, Module)
-                    verdicts[i] = self._verdict(exercise, module, modules, session)
-                problems += [problem for problem in session.problems if problem not in problems]
+            sessions = [
+                stack.enter_context(Session(self._workers, modules, keras, self._limits))
+                for keras in sorted(uses_keras)
+            ]
+            for session in sessions:
+                for i, (exercise, module) in enumerate(targets):
+                    if exercise.uses_keras == session.keras and module.has(exercise.name):
+                        verdicts[i] = self._verdict(exercise, module, modules, session)
+                problems += session.problems
                 problems += [f"{failure}." for failure in session.failures if failure.kind != "LibraryNotAllowed"]
-        return [verdicts[i] for i in range(len(targets))], list(dict.fromkeys(problems))
+        return verdicts, list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:
         if session.seconds_left <= 0:
-            line = f"It was not run, because the submission used its {self.limits.submission:g} s up before."
+            line = f"It was not run, because the submission used its {self._limits.submission:g} s up before."
             return Verdict(exercise.name, WRONG, (line,))
-        limit = self.limits.keras_exercise if exercise.uses_keras else self.limits.exercise
+        limit = self._limits.keras_exercise if exercise.uses_keras else self._limits.exercise
         session.begin(limit)
         function = StudentFunction(module.name, exercise.name)
-        with self.judging:
-            reference = self._reference(exercise)
+        reference = self._reference(exercise)
         outcomes: list[Outcome] = []
         try:
             if refusal := session.look(function, exercise):
@@ -237,22 +222,11 @@ class Checker:
         with self.judging:
             verdict = judge(reference, outcomes)
         if exercise.custom_loss and verdict.status == WRONG and any(verdict.core):
-            numeric = self._numeric_gradient(
-                exercise.custom_loss, reference.cases[reference.gradient_at], [module, *modules], session
-            )
+            case = reference.cases[reference.gradient_at]
+            numeric = _numeric_gradient(exercise.custom_loss, case, [module, *modules], session)
             with self.judging:
                 verdict = judge(reference, outcomes, numeric)
         return verdict
-
-    @staticmethod
-    def _numeric_gradient(loss: CustomLossCase, case: Case, modules: Sequence[Module], session: Session) -> Any:
-        """Return finite differences of the student's function, or None where that fails."""
-        homes = [module for module in modules if module.has(loss.needs)]
-        try:
-            student = StudentFunction(homes[0].name, loss.needs)
-            return session.call(loss.gradient, (student, *case.arguments)).value
-        except (IndexError, Died):
-            return None
 
     def _outcome(self, exercise: Exercise, case: Case, function: StudentFunction, session: Session) -> Outcome:
         """Call once. What is observed of models is observed in the worker, since models cannot be sent."""
@@ -267,3 +241,14 @@ class Checker:
                 return replace(outcome, value=observe(outcome.value, *copy.deepcopy(case.arguments)))
         except Exception as error:
             return replace(outcome, failure=Failure(type(error).__name__, f"the result cannot be used: {error}"))
+
+
+def _numeric_gradient(loss: CustomLossCase, case: Case, modules: Sequence[Module], session: Session) -> Any:
+    """Return finite differences of the student's function; None where it is not written, or they fail."""
+    home = next((module for module in modules if module.has(loss.needs)), None)
+    if home is None:
+        return None
+    try:
+        return session.call(loss.gradient, (StudentFunction(home.name, loss.needs), *case.arguments)).value
+    except Died:
+        return None

@@ -69,7 +69,7 @@ class Mistake:
     Attributes:
         sentence: What a student reads: what is wrong, and why.
         edits: What is replaced in the body of the solution: each key occurs there once.
-        name: Of the switch in the playground, for those that have one; see `web/playground/mistakes.mjs`.
+        name: Name of its switch in the playground, if it has one; see `web/playground/mistakes.mjs`.
     """
 
     sentence: str
@@ -102,10 +102,12 @@ class Exercise:
     custom_loss: "CustomLossCase | None" = None
 
     def __call__(self, *arguments: Any) -> Any:
+        """Return what the solution gives."""
         return self.solution(*arguments)
 
     @property
     def name(self) -> str:
+        """The function's name."""
         return self.solution.__name__
 
     @property
@@ -115,10 +117,12 @@ class Exercise:
 
     @property
     def uses_keras(self) -> bool:
+        """Whether its worker needs Keras."""
         return self.part.endswith("_keras")
 
     @property
     def parameters(self) -> tuple[str, ...]:
+        """The names of the function's parameters."""
         return tuple(inspect.signature(self.solution).parameters)
 
     @cached_property
@@ -143,8 +147,7 @@ class Exercise:
     @property
     def source(self) -> str:
         """The solution without its docstring."""
-        head = self.prompt.partition('"""')[0].rstrip()
-        return f"{head}\n{self._texts[1]}\n"
+        return self.wrong_source()
 
     def mistake(self, sentence: str, edits: Edits, name: str = "") -> None:
         """Declare a common mistake; the arguments are those of `Mistake`."""
@@ -167,7 +170,7 @@ class Exercise:
         """Return the text of the solution with these mistakes made at once.
 
         Raises:
-            ValueError: When they concern the same place, so that they cannot be made together.
+            ValueError: If they concern the same place, so that they cannot be made together.
         """
         body = self._texts[1]
         spans = sorted(
@@ -179,8 +182,8 @@ class Exercise:
             raise ValueError("these mistakes overlap")
         for begin, end, new in reversed(spans):
             body = body[:begin] + new + body[end:]
-        head = self.source.partition("\n" + self._texts[1])[0]
-        return f"{head}\n{body}\n"
+        signature = self.prompt.partition('"""')[0].rstrip()
+        return f"{signature}\n{body}\n"
 
     def wrong(self, *mistakes: Mistake) -> Callable[..., Any]:
         """Return the function that `wrong_source` defines.
@@ -199,7 +202,7 @@ class CustomLossCase:
 
     Attributes:
         needs: Which function of the student's is differentiated.
-        gradient: Of that function and the case's arguments; the structure is the exercise's result.
+        gradient: Takes that function and the case's arguments, and returns a gradient like the exercise's result.
     """
 
     needs: str
@@ -210,7 +213,8 @@ def exercise(question: str, *, hints: tuple[str, str], returns: str = "") -> Cal
     """Make a solved function an exercise, registered under its name.
 
     Args:
-        question, hints: See `Exercise`.
+        question: See `Exercise`.
+        hints: See `Exercise`.
         returns: Names of the results, separated by commas, where there are several.
     """
 

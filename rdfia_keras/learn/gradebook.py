@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Target, Verdict
+from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.protocol import plain
 from rdfia_keras.learn.sandbox import Workers
-from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.session import LIMITS, Limits
 from rdfia_keras.learn.submissions import Module, Submission, home_of, is_copy, modules
-from rdfia_keras.runs.files import write_atomic
+from rdfia_keras.runs.files import make_folder, write_atomic
 
 RESULTS = ".rdfia-grades"
 
 
 @dataclass(frozen=True)
 class GradedSubmission:
-    """What came of a submission.
+    """The grading of a submission.
 
     Attributes:
         student, number, digest: See `Submission`.
@@ -46,28 +46,29 @@ def grade_submission(submission: Submission, checker: Checker) -> GradedSubmissi
     """Grade all exercises of a submission.
 
     Raises:
-        RdfiaError: When its functions cannot be run.
+        RdfiaError: If its functions cannot be run.
     """
     with checker.judging:
         files = modules(submission)
         homes = [(exercise, home_of(exercise, files)) for exercise in EXERCISES.values()]
-        copies = [exercise.name for exercise, home in homes if home and is_copy(exercise, home)]
+        targets = [(exercise, home) for exercise, home in homes if home]
+        copies = [exercise.name for exercise, home in targets if is_copy(exercise, home)]
     problems = [*submission.problems, *(problem for file in files for problem in file.problems)]
     if not files:
         problems.append("There is no .py or .ipynb file in it.")
-    verdicts, more = checker.check(files, [_target(exercise, home, files) for exercise, home in homes])
-    problems += [problem for problem in more if problem.startswith("While")]
+    checked, import_problems = checker.check(files, targets)
+    problems += [problem for problem in import_problems if problem.startswith("While")]
+    by_name = {verdict.name: verdict for verdict in checked}
+    verdicts = tuple(by_name.get(name) or _without_file(exercise, files) for name, exercise in EXERCISES.items())
     return GradedSubmission(
-        submission.student, submission.number, submission.digest, tuple(verdicts), tuple(problems), tuple(copies)
+        submission.student, submission.number, submission.digest, verdicts, tuple(problems), tuple(copies)
     )
 
 
-def _target(exercise: Exercise, home: Module | None, files: Sequence[Module]) -> Target:
-    """Return an exercise with its file; without one it is not written, or in a file that is no Python."""
-    if home:
-        return exercise, home
+def _without_file(exercise: Exercise, files: Sequence[Module]) -> Verdict:
+    """Return the verdict where no file has the function: it is not written, or in a file that is no Python."""
     broken = [problem for file in files if file.name == exercise.part or not file.pieces for problem in file.problems]
-    return exercise, Verdict(exercise.name, WRONG if broken else UNWRITTEN, tuple(broken))
+    return Verdict(exercise.name, WRONG if broken else UNWRITTEN, tuple(broken))
 
 
 def grade_class(
@@ -76,7 +77,7 @@ def grade_class(
     *,
     seed: int,
     isolated: bool = True,
-    limits: Limits | None = None,
+    limits: Limits = LIMITS,
     report: Callable[[GradedSubmission, int, int], None] = lambda graded, number, of: None,
 ) -> list[GradedSubmission]:
     """Grade submissions, a few at a time.
@@ -92,13 +93,9 @@ def grade_class(
         report: Called after each submission that was run, with its number and how many are to be run.
 
     Raises:
-        RdfiaError: When isolation is asked for and does not work here, or the folder cannot be written.
+        RdfiaError: If isolation is asked for and does not work here, or the folder cannot be written.
     """
-    limits = limits or Limits()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RdfiaError(f"cannot make {folder}: {error.strerror}; choose another --out") from error
+    make_folder(folder)
     files = [folder / f"{_key(submission, seed, isolated, limits)}.json" for submission in submissions]
     results = [_read(file) for file in files]
     todo = [i for i, graded in enumerate(results) if graded is None]
@@ -148,12 +145,16 @@ def _key(submission: Submission, seed: int, isolated: bool, limits: Limits) -> s
 def _read(file: Path) -> GradedSubmission | None:
     """Return what is kept of a submission; nothing where it cannot be read."""
     try:
-        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        values["verdicts"] = [Verdict.from_dict(verdict) for verdict in values["verdicts"]]
-        fields: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        return GradedSubmission(**fields)
+        values = json.loads(file.read_text(encoding="utf-8"))
+        verdicts = [Verdict(**_with_tuples(verdict)) for verdict in values["verdicts"]]
+        return GradedSubmission(**_with_tuples({**values, "verdicts": verdicts}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values of JSON with tuples for its lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 # --- overview ---------------------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class Pickler(pickle.Pickler):
     """Sends functions as their code and the values that it uses: a worker has no module of ours to find them in."""
 
     def persistent_id(self, value: Any) -> Any:
+        """Return what `worker.Unpickler` makes the value of, or None for what is pickled as usual."""
         if isinstance(value, Exercise):
             value = value.solution
         if isinstance(value, StudentFunction):
@@ -78,7 +79,7 @@ def read_json(text: bytes) -> dict[str, Any]:
     """Return the JSON of an answer.
 
     Raises:
-        BadAnswer: When it is none.
+        BadAnswer: If it is none.
     """
     try:
         answer = json.loads(text)
@@ -97,7 +98,7 @@ def read_value(tree: Any, blob: bytes) -> Any:
         blob: The bytes of its arrays.
 
     Raises:
-        BadAnswer: When it is none.
+        BadAnswer: If it is none.
     """
     try:
         return _Decoder(blob).decode(tree)

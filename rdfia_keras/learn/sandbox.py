@@ -47,7 +47,7 @@ class Workers:
         hidden: Whether they get a folder and an environment of their own, and nobody sees what they print.
 
     Raises:
-        RdfiaError: When isolation is asked for and does not work here.
+        RdfiaError: If isolation is asked for and does not work here.
     """
 
     def __init__(self, isolated: bool = False, hidden: bool = False):
@@ -57,6 +57,12 @@ class Workers:
         self._running: set[Worker] = set()
         if isolated:
             check_isolation()
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def start(self, keras: bool) -> "Worker":
         """Start a worker; its first answer comes when it has imported its libraries.
@@ -94,7 +100,7 @@ class Worker:
 
     def __init__(self, keras: bool, isolated: bool, hidden: bool):
         self.keras, self._isolated = keras, isolated
-        self.gone = self._expired = self._ready = False
+        self.gone = self._expired = False
         self._folder = Path(tempfile.mkdtemp(prefix="rdfia-grade-")) if hidden and not isolated else None
         settings = {
             "imports": ["keras", "tensorflow"] if keras else [],
@@ -123,15 +129,12 @@ class Worker:
         """Wait for the libraries' import.
 
         Raises:
-            RdfiaError: When it does not start.
+            RdfiaError: If it does not start.
         """
-        if self._ready:
-            return
         try:
             self._exchange(b"", START_SECONDS)
         except Died as death:
             raise RdfiaError(f"the process that runs the functions does not start: {death}") from death
-        self._ready = True
 
     def request(self, job: dict[str, Any], seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send a job and wait for its answer.
@@ -140,7 +143,7 @@ class Worker:
             The answer's JSON, and what its arrays are in.
 
         Raises:
-            Died: When the worker ended, or takes too long, or sends something else.
+            Died: If the worker ended, or takes too long, or sends something else.
         """
         return self._exchange(protocol.message(**job), seconds + GRACE)
 
@@ -183,10 +186,10 @@ class Worker:
             return "it still runs after its time: is there an endless loop?"
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(5)
-            if code < 0 or (self._isolated and code > 128):  # Bubblewrap adds 128 to a signal, as shells do.
-                return (
-                    f"the process was ended by signal {-code if code < 0 else code - 128}: a crash, or too much memory?"
-                )
+            if self._isolated and code > 128:  # Bubblewrap adds 128 to a signal, as shells do.
+                code = 128 - code
+            if code < 0:
+                return f"the process was ended by signal {-code}: a crash, or too much memory?"
             if code == 4:  # See `worker.main`.
                 return "the process cannot answer any more: does it change Python's own modules, or close files?"
             return f"the process ended with exit code {code}: does it call exit?"
@@ -230,7 +233,7 @@ def check_isolation() -> None:
     """Start Python in the sandbox once.
 
     Raises:
-        RdfiaError: When bubblewrap is missing, or does not work here.
+        RdfiaError: If bubblewrap is missing, or does not work here.
     """
     if sys.platform != "linux" or shutil.which("bwrap") is None:
         raise _unavailable("bwrap is missing: install the package bubblewrap, 0.8 or newer, on Linux")

@@ -29,23 +29,27 @@ class Limits:
     keras_exercise: float = 20.0
 
 
+LIMITS = Limits()
+
+
 class Session:
     """A student's files in a worker; after its death they go on in a new one.
 
     Attributes:
-        seconds_left: Of the time that all of it may take.
+        keras: Whether it is for functions that use Keras.
+        seconds_left: What is left of the time for all of it.
         problems: What kept the files from being imported, a sentence each.
         failures: Statements of the files that failed.
 
     Args:
         workers: Start the worker.
         modules: The files.
-        keras: Whether it is for functions that use Keras.
+        keras: See the attribute.
         limits: How long things may take.
     """
 
     def __init__(self, workers: Workers, modules: Sequence[Module], keras: bool, limits: Limits):
-        self._workers, self._keras, self._limits = workers, keras, limits
+        self._workers, self.keras, self._limits = workers, keras, limits
         self.seconds_left = self._allowed = limits.submission
         self._files = {module.name: module.pieces for module in modules}
         self._folders = sorted({folder for module in modules for folder in module.file.split("/")[:-1]})
@@ -65,10 +69,10 @@ class Session:
         self._allowed = min(seconds, self.seconds_left)
 
     def look(self, function: StudentFunction, exercise: Exercise) -> str:
-        """Return why a function cannot be called, in a sentence, or nothing.
+        """Return why a function cannot be called, in a sentence; an empty text if it can be.
 
         Raises:
-            Died: When the worker ended.
+            Died: If the worker ended.
         """
         wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
         job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
@@ -93,10 +97,13 @@ class Session:
         """Call a function of the student's, or send one of ours that takes some of them.
 
         Args:
-            function, arguments, parameters, observe: See `worker.call`.
+            function: See `worker.call`, as for the others.
+            arguments: What it is called with.
+            parameters: Names of the arguments.
+            observe: Turns result and arguments into what is sent back.
 
         Raises:
-            Died: When the worker ended, or sends what is no result.
+            Died: If the worker ended, or sends what is no result.
         """
         job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
         answer, blob = self._request({**job, "observe": observe})
@@ -112,13 +119,19 @@ class Session:
             raise Died(str(BadAnswer())) from error
 
     def _request(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Send a job to a worker that has the files, and count the time that it takes."""
+        """Send a job to a worker that has the files."""
         if self._worker.gone:
-            self._workers.end(self._worker)
-            self._worker, self._loaded = self._workers.start(self._keras), False
-        if not self._loaded and job["do"] != "load":
-            self._worker.wait_until_ready()
+            self._start_again()
+        if not self._loaded:
             self._load()
+        return self._send(job)
+
+    def _start_again(self) -> None:
+        self._workers.end(self._worker)
+        self._worker, self._loaded = self._workers.start(self.keras), False
+
+    def _send(self, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Send a job, and count the time that it takes."""
         begin = time.monotonic()
         # A little in any case, so that a limit is reported as such.
         seconds = max(self._allowed, 0.05)
@@ -133,28 +146,21 @@ class Session:
         """Import the files; when an assignment ends the process, without assignments.
 
         Raises:
-            Died: When they cannot be imported.
+            Died: If they cannot be imported.
         """
         allowed = self._allowed
+        self._worker.wait_until_ready()
         self.begin(self._limits.exercise)
+        job = {"do": "load", "files": self._files, "folders": self._folders}
         try:
-            answer, _ = self._request(
-                {
-                    "do": "load",
-                    "files": self._files,
-                    "folders": self._folders,
-                    "definitions_only": self._definitions_only,
-                }
-            )
+            answer, _ = self._send({**job, "definitions_only": self._definitions_only})
         except Died as death:
             problem = sentence(f"While the files were imported, {death}")
             self.problems += [] if problem in self.problems else [problem]
             if self._definitions_only:
                 raise
             self._definitions_only = True
-            self._workers.end(self._worker)
-            self._worker = self._workers.start(self._keras)
-            self._worker.wait_until_ready()
+            self._start_again()
             self._load()
         else:
             if not self.failures and isinstance(answer.get("failures"), list):

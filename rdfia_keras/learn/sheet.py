@@ -14,7 +14,7 @@ from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.gradebook import GradedSubmission
 from rdfia_keras.learn.submissions import Submission
-from rdfia_keras.runs.files import write_atomic
+from rdfia_keras.runs.files import make_folder, write_atomic
 
 # Of an exercise's points, the part for ordinary inputs; special cases count once those are all right.
 CORE_SHARE = 0.7
@@ -44,7 +44,7 @@ class Remark:
     Attributes:
         column: An exercise or a question; nothing is the submission as a whole.
         points: In place of the computed ones, or None.
-        comment: For the feedback, or nothing.
+        comment: For the feedback, or an empty text.
     """
 
     column: str
@@ -63,11 +63,13 @@ def read_points(path: Path | None) -> dict[str, float]:
         path: A CSV file with the columns exercise and points.
 
     Raises:
-        RdfiaError: When it cannot be read, names no exercise, or one twice.
+        RdfiaError: If it cannot be read, names no exercise, or one twice.
     """
     points = dict.fromkeys(EXERCISES, 1.0)
+    if path is None:
+        return points
     listed: set[str] = set()
-    for line, row in _rows(path, ("exercise", "points")) if path else []:
+    for line, row in _rows(path, ("exercise", "points")):
         name = row["exercise"]
         if name not in points:
             raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
@@ -86,7 +88,7 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
         class_: The students.
 
     Raises:
-        RdfiaError: When one cannot be read, names no student or exercise, or marks something twice.
+        RdfiaError: If one cannot be read, names no student or exercise, or marks something twice.
     """
     remarks: dict[tuple[str, str], list[Remark]] = {}
     columns = (*EXERCISES, *HAND_GRADED_QUESTIONS)
@@ -147,7 +149,7 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _points(path: Path | None, line: int, text: str, least: float = float("-inf")) -> float:
+def _points(path: Path, line: int, text: str, least: float = float("-inf")) -> float:
     value = _number(text)
     if value is None or value < least:
         raise RdfiaError(f"{path}, line {line}: {text or 'nothing'} is no number of points")
@@ -164,12 +166,12 @@ def sheet(
 
     Args:
         class_: In the order of the rows.
-        points: Of each exercise.
+        points: Points by exercise.
         remarks: Marks of the teacher's, which win.
         before: The sheet of an earlier call: marks that somebody entered for the questions stay.
 
     Raises:
-        RdfiaError: When `before` cannot be read, or has such marks for somebody who is not in the class.
+        RdfiaError: If `before` cannot be read, or has such marks for somebody who is not in the class.
     """
     entered = _entered_marks(before, class_)
     file, totals = io.StringIO(), []
@@ -270,11 +272,8 @@ def write_feedback(
     """Write a text file for each student.
 
     Raises:
-        RdfiaError: When the folder cannot be written.
+        RdfiaError: If the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RdfiaError(f"cannot make {folder}: {error.strerror}; choose another --out") from error
+    make_folder(folder)
     for name, graded in zip(file_names(class_), class_, strict=True):
         write_atomic(folder / f"{name}.txt", feedback(graded, points, remarks).encode())

@@ -7,29 +7,21 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.exercises import PARTS, of_part
 from rdfia_keras.runs.files import to_json
 
-_NUMPY = "import numpy as np\n"
-_KERAS = "import keras\nimport numpy as np\nimport tensorflow as tf\n"
-
 
 def skeleton(part: str) -> str:
     """Return a part's file with the functions to fill in."""
-    exercises = of_part(part)
-    imports = _KERAS if exercises[0].uses_keras else _NUMPY
-    introduction = (PARTS[part].__doc__ or "").strip()
     task = "Replace each `raise NotImplementedError` with your code, then run rdfia learn check."
-    head = f'"""{introduction}\n\n{task}\n"""\n'
-    return "\n\n".join([f"{head}\n{imports}", *(exercise.skeleton for exercise in exercises)])
+    head = f'"""{_introduction(part)}\n\n{task}\n"""\n\n{_imports(part)}'
+    return "\n\n".join([head, *(exercise.skeleton for exercise in of_part(part))])
 
 
 def notebook(part: str) -> dict[str, Any]:
     """Return a part's notebook: a cell for each function, followed by a cell that checks it."""
-    exercises = of_part(part)
-    imports = _KERAS if exercises[0].uses_keras else _NUMPY
     cells = [
-        _cell("markdown", (PARTS[part].__doc__ or "").strip()),
-        _cell("code", f"{imports}\nfrom rdfia_keras.learn import check"),
+        _cell("markdown", _introduction(part)),
+        _cell("code", f"{_imports(part)}\nfrom rdfia_keras.learn import check"),
     ]
-    for exercise in exercises:
+    for exercise in of_part(part):
         cells += [
             _cell("markdown", f"## {exercise.name}"),
             _cell("code", exercise.skeleton.rstrip()),
@@ -46,6 +38,15 @@ def notebook(part: str) -> dict[str, Any]:
     }
 
 
+def _introduction(part: str) -> str:
+    return (PARTS[part].__doc__ or "").strip()
+
+
+def _imports(part: str) -> str:
+    uses_keras = of_part(part)[0].uses_keras
+    return "import keras\nimport numpy as np\nimport tensorflow as tf\n" if uses_keras else "import numpy as np\n"
+
+
 def _cell(kind: str, text: str) -> dict[str, Any]:
     cell: dict[str, Any] = {"cell_type": kind, "metadata": {}, "source": text.splitlines(keepends=True)}
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
@@ -58,7 +59,7 @@ def start(part: str, folder: Path, as_notebook: bool) -> tuple[Path, bool]:
         Its path, and whether it is new.
 
     Raises:
-        RdfiaError: When the folder cannot be written.
+        RdfiaError: If the folder cannot be written.
     """
     path = folder / (f"{part}.ipynb" if as_notebook else f"{part}.py")
     text = to_json(notebook(part)) if as_notebook else skeleton(part)

@@ -1,25 +1,23 @@
 """A student's folder: find the files, check them, train with them, and remember what was right."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checker import UNWRITTEN, Checker, Target, Verdict
+from rdfia_keras.learn.checker import UNWRITTEN, Checker, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import EXERCISES, PARTS, find, of_part
 from rdfia_keras.learn.sandbox import Workers
-from rdfia_keras.learn.session import Limits
+from rdfia_keras.learn.session import LIMITS
 from rdfia_keras.learn.submissions import Module, read_files
 from rdfia_keras.learn.trainer import PART, Problem, TrainingResult, train_in_worker
 from rdfia_keras.runs.files import to_json, write_atomic
 
 FOLDER = Path("homework")
 PROGRESS = ".rdfia-learn.json"
-LIMITS = Limits()
 
 
 # --- find -------------------------------------------------------------------------------------------------------------
@@ -32,7 +30,7 @@ def student_files(where: Path | None) -> list[Path]:
         where: A file or a folder; None looks here and then in homework/.
 
     Raises:
-        RdfiaError: When there is none.
+        RdfiaError: If there is none.
     """
     if where is not None and where.is_file():
         return [where]
@@ -52,11 +50,11 @@ def perceptron_file(where: Path | None) -> Path:
         where: See `student_files`.
 
     Raises:
-        RdfiaError: When there is none.
+        RdfiaError: If there is none.
     """
     files = student_files(where)
     for file in files:
-        if file.stem == PART or any(exercise.name in _module(file).functions for exercise in of_part(PART)):
+        if file.stem == PART or any(exercise.name in _read(file).functions for exercise in of_part(PART)):
             return file
     raise RdfiaError(
         f"{files[0]} has none of the perceptron's functions: name mlp.py, which rdfia learn start mlp writes"
@@ -70,9 +68,13 @@ def folder_of(where: Path | None) -> Path:
     return Path() if any(Path(f"{part}.py").is_file() for part in PARTS) else FOLDER
 
 
-def _module(file: Path) -> Module:
-    """Return a file as a module, without those beside it."""
-    return next(module for module in read_files([file]) if module.file == file.name)
+def _read(file: Path) -> Module:
+    """Return a file as a module, without those that it imports."""
+    return _module_of(file, read_files([file]))
+
+
+def _module_of(file: Path, modules: Sequence[Module]) -> Module:
+    return next(module for module in modules if module.file == file.name)
 
 
 # --- check ------------------------------------------------------------------------------------------------------------
@@ -80,12 +82,12 @@ def _module(file: Path) -> Module:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What came of a file.
+    """The check of a file.
 
     Attributes:
         file: The file.
         verdicts: On its exercises, in order.
-        problem: Why it cannot be checked, or nothing.
+        problem: Why it cannot be checked, or an empty text.
         functions: Digests of its functions, by name.
     """
 
@@ -93,15 +95,6 @@ class CheckedFile:
     verdicts: tuple[Verdict, ...]
     problem: str
     functions: dict[str, str]
-
-
-@contextmanager
-def _checker(seed: int, workers: Workers | None = None) -> Iterator[Checker]:
-    workers = workers or Workers()
-    try:
-        yield Checker(workers, seed, LIMITS)
-    finally:
-        workers.close()
 
 
 def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) -> tuple[list[CheckedFile], list[str]]:
@@ -113,29 +106,28 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
         seed: Decides the inputs.
 
     Returns:
-        What came of each file that has any of them, and what in the files failed while they were imported.
+        The check of each file that has any of them, and the statements that failed while the files were imported.
 
     Raises:
-        RdfiaError: When a name of `only` is no exercise, or in none of the files.
+        RdfiaError: If a name of `only` is no exercise, or in none of the files.
     """
     for name in only:
         find(name)
     modules = read_files(files)
-    by_file = {file: next(module for module in modules if module.file == file.name) for file in files}
-    targets: list[Target] = []
-    for module in by_file.values():
-        for exercise in EXERCISES.values():
-            is_there = exercise.name in module.functions
-            if (is_there or (exercise.part == module.name and not module.problems)) and exercise.name in (
-                only or EXERCISES
-            ):
-                targets.append((exercise, module))
+    by_file = {file: _module_of(file, modules) for file in files}
+    targets = [
+        (EXERCISES[name], module)
+        for module in by_file.values()
+        for name in EXERCISES
+        if name in (only or EXERCISES)
+        and (name in module.functions or (EXERCISES[name].part == module.name and not module.problems))
+    ]
     broken = [module for module in by_file.values() if module.problems]
     missing = [name for name in only if name not in {exercise.name for exercise, _ in targets}]
     if missing and not broken:
         raise RdfiaError(f"{missing[0]} belongs in {find(missing[0]).part}.py, which is not among the files checked")
-    with _checker(seed) as checker:
-        verdicts, notes = checker.check(modules, targets)
+    with Workers() as workers:
+        verdicts, notes = Checker(workers, seed, LIMITS).check(modules, targets)
     checked = []
     for file, module in by_file.items():
         own = tuple(verdict for verdict, (_, place) in zip(verdicts, targets, strict=True) if place is module)
@@ -154,15 +146,15 @@ def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:
         seed: Decides the inputs.
 
     Raises:
-        RdfiaError: When there is no such exercise, or none of the cells defines it.
+        RdfiaError: If there is no such exercise, or none of the cells defines it.
     """
     exercise, module = find(name), Module("notebook", "this notebook.ipynb")
     for number, text in enumerate(cells):
         module.add(f"cell {number}", text)
     if name not in module.functions:
         raise RdfiaError(f"no cell that ran defines {name}: run its cell first")
-    with _checker(seed) as checker:
-        (verdict,), _ = checker.check([module], [(exercise, module)])
+    with Workers() as workers:
+        (verdict,), _ = Checker(workers, seed, LIMITS).check([module], [(exercise, module)])
     return verdict
 
 
@@ -174,7 +166,7 @@ class StudentTraining:
     """A training with the student's functions.
 
     Attributes:
-        result: What came of it.
+        result: Its history and weights.
         verdicts: On the functions that are the student's.
     """
 
@@ -186,17 +178,16 @@ def train_file(file: Path, problem: Problem) -> StudentTraining:
     """Train with the functions of a file, and with our solutions of those that are not written yet.
 
     Raises:
-        RdfiaError: When the file cannot be imported, or one of its functions cannot be used.
+        RdfiaError: If the file cannot be imported, or one of its functions cannot be used.
     """
     modules = read_files([file])
-    module = next(module for module in modules if module.file == file.name)
+    module = _module_of(file, modules)
     if module.problems:
         raise RdfiaError(module.problems[0])
     names = [exercise.name for exercise in of_part(PART) if module.has(exercise.name)]
-    workers = Workers()
-    with _checker(0, workers) as checker:
+    with Workers() as workers:
         result = train_in_worker(workers, modules, module.name, names, problem, LIMITS)
-        verdicts, _ = checker.check(modules, [(find(name), module) for name in names])
+        verdicts, _ = Checker(workers, 0, LIMITS).check(modules, [(find(name), module) for name in names])
     return StudentTraining(result, tuple(verdicts))
 
 
@@ -207,7 +198,7 @@ def remember(checked: CheckedFile) -> None:
     """Keep the verdicts on a file beside it, each with the code that it is about.
 
     Raises:
-        RdfiaError: When the folder cannot be written.
+        RdfiaError: If the folder cannot be written.
     """
     path = checked.file.parent / PROGRESS
     progress = _read_progress(path)
@@ -229,7 +220,7 @@ def _read_progress(path: Path) -> dict[str, Any]:
 def statuses(folder: Path) -> dict[str, str]:
     """Return for each exercise what is known of it in a folder, without running anything."""
     progress = _read_progress(folder / PROGRESS)
-    modules = {part: _module(file) for part in PARTS if (file := folder / f"{part}.py").is_file()}
+    modules = {part: _read(file) for part in PARTS if (file := folder / f"{part}.py").is_file()}
     return {
         exercise.name: _status(exercise, modules.get(exercise.part), progress.get(exercise.name))
         for exercise in EXERCISES.values()

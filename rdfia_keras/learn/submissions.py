@@ -8,6 +8,7 @@ import copy
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import tokenize
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +28,7 @@ from rdfia_keras.learn.protocol import plain
 
 # Of a file, and of a submission: bytes of all its files, the files, and characters of code without notebooks' outputs.
 MOST_BYTES, MOST_IN_ALL, MOST_FILES, MOST_CODE = 4 << 20, 32 << 20, 200, 512 << 10
+_TOO_LARGE = f"it has more than {MOST_BYTES >> 20} MB"
 # Others are ways to hide code, or take very long to decode.
 _ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso-8859-15", "cp1252"})
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -39,7 +41,7 @@ class Submission:
 
     Attributes:
         student: The name.
-        number: Moodle's number of the participant, or nothing.
+        number: Moodle's number of the participant, or an empty text.
         files: Paths within the submission with contents, in order of path.
         problems: Why something of it could not be read.
     """
@@ -51,7 +53,7 @@ class Submission:
 
     @property
     def digest(self) -> str:
-        """Of everything in it."""
+        """A hash of everything in it."""
         digest = hashlib.sha256(repr((self.student, self.number, self.problems)).encode())
         for path, data in self.files:
             digest.update(f"{path}\0{len(data)}\0".encode(errors="replace") + data)
@@ -71,7 +73,7 @@ def read_class(where: Path) -> list[Submission]:
     A submission is a folder, a file or an archive in it; Moodle's names of folders and files are understood.
 
     Raises:
-        RdfiaError: When there is none, or it cannot be read.
+        RdfiaError: If there is none, or it cannot be read.
     """
     if not where.exists():
         raise RdfiaError(f"there is no {where}: give the folder or the archive of submissions")
@@ -90,13 +92,17 @@ def read_class(where: Path) -> list[Submission]:
     submissions: dict[tuple[str, str], Submission] = {}
     for key, contents in sorted(by_student.items()):
         submission = _submission(*key, contents)
-        student, count = submission.student, 1
         # Only characters that are not shown may tell two students apart.
-        while (student, submission.number) in submissions:
-            count += 1
-            student = f"{submission.student} ({count})"
+        names = [student for student, number in submissions if number == submission.number]
+        student = unique(submission.student, names, "{} ({})")
         submissions[student, submission.number] = replace(submission, student=student)
     return list(submissions.values())
+
+
+def unique(name: str, taken: Collection[str], numbered: str) -> str:
+    """Return a name, or where it is taken, the first of `numbered`, made of name and number, that is not."""
+    others = (numbered.format(name, number) for number in itertools.count(2))
+    return next(candidate for candidate in itertools.chain([name], others) if candidate not in taken)
 
 
 def _in_folder(folder: Path) -> Iterator[Entry]:
@@ -126,7 +132,7 @@ def _in_folder(folder: Path) -> Iterator[Entry]:
 
 def _content(path: Path) -> bytes | str:
     try:
-        return path.read_bytes() if path.stat().st_size <= MOST_BYTES else _too_large()
+        return path.read_bytes() if path.stat().st_size <= MOST_BYTES else _TOO_LARGE
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
 
@@ -153,7 +159,7 @@ def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
                     yield path, None
                 elif _matters(path):
                     large = entry.file_size > MOST_BYTES
-                    yield path, _too_large() if large else archive.open(entry).read(MOST_BYTES)
+                    yield path, _TOO_LARGE if large else archive.open(entry).read(MOST_BYTES)
     else:
         # Nothing else than gzip: 2 kB of bzip2 can be 3 GB.
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz" if _is_gzip(data) else "r:") as tar:
@@ -163,16 +169,12 @@ def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
                     yield path, None
                 elif member.isfile() and _matters(path):
                     file = tar.extractfile(member)
-                    large = member.size > MOST_BYTES or file is None
-                    yield path, _too_large() if large or file is None else file.read(MOST_BYTES)
+                    assert file is not None  # Only what is no file has none.
+                    yield path, _TOO_LARGE if member.size > MOST_BYTES else file.read(MOST_BYTES)
 
 
 def _is_gzip(data: bytes) -> bool:
     return data.startswith(b"\x1f\x8b")
-
-
-def _too_large() -> str:
-    return f"it has more than {MOST_BYTES >> 20} MB"
 
 
 def _matters(path: PurePosixPath) -> bool:
@@ -243,12 +245,14 @@ class FunctionText:
     """What a file says of a function, without running it.
 
     Attributes:
-        digest: Of its code; comments and layout do not count.
+        digest: A hash of its code; comments and layout do not count.
         filled_in: Whether it is more than the skeleton.
+        definition: Its `def`, where it has one.
     """
 
     digest: str
     filled_in: bool
+    definition: ast.FunctionDef | None
 
 
 @dataclass
@@ -261,7 +265,6 @@ class Module:
         pieces: Names and texts.
         problems: What of it is not Python, a sentence each.
         functions: What the text says of each function.
-        nodes: Definitions by name.
         imports: Names of modules that it imports, anywhere.
         stars: Names of modules from which it imports everything.
     """
@@ -271,7 +274,6 @@ class Module:
     pieces: list[tuple[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     functions: dict[str, FunctionText] = field(default_factory=dict)
-    nodes: dict[str, ast.FunctionDef] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
     stars: set[str] = field(default_factory=set)
 
@@ -295,7 +297,6 @@ class Module:
             return
         self.pieces.append((name, text))
         self.functions |= functions
-        self.nodes |= {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         self.imports |= modules
         self.stars |= stars
 
@@ -317,7 +318,8 @@ def _functions(tree: ast.Module) -> dict[str, FunctionText]:
             names = [alias.asname or alias.name for alias in node.names]
         if names:
             digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
-            functions |= {name: FunctionText(digest, not _raises_not_implemented(body)) for name in names}
+            definition = node if isinstance(node, ast.FunctionDef) else None
+            functions |= {name: FunctionText(digest, not _raises_not_implemented(body), definition) for name in names}
     return functions
 
 
@@ -346,11 +348,7 @@ def modules(submission: Submission) -> list[Module]:
     rest = MOST_CODE
     for path, data in sorted(submission.files, key=lambda file: file[0].count("/")):
         stem = re.sub(r"\W", "_", PurePosixPath(path).stem)
-        name, count = stem, 1
-        while name in {module.name for module in files}:
-            count += 1
-            name = f"{stem}_{count}"
-        module = Module(name, path)
+        module = Module(unique(stem, [module.name for module in files], "{}_{}"), path)
         for piece, text in _pieces(module, data):
             rest -= len(text)
             if rest < 0:
@@ -370,7 +368,7 @@ def read_files(paths: Sequence[Path]) -> list[Module]:
     """Return a student's files, and the files beside and below them that they import, as modules.
 
     Raises:
-        RdfiaError: When one cannot be read.
+        RdfiaError: If one cannot be read.
     """
     files: dict[str, bytes] = {}
     todo = [(path, path.name) for path in paths]
@@ -436,10 +434,11 @@ def _without_magic(text: str) -> str:
 
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
     """Return the file with an exercise's function: the one called after its part, or the last with it filled in."""
-    having = [file for file in files if exercise.name in file.functions]
-    filled = [file for file in having if file.has(exercise.name)]
-    named = [file for file in filled if file.name == exercise.part]
-    return (named or filled or having or [None])[-1]  # type: ignore[list-item]
+    with_function = [file for file in files if exercise.name in file.functions]
+    filled_in = [file for file in with_function if file.has(exercise.name)]
+    of_part = [file for file in filled_in if file.name == exercise.part]
+    candidates = of_part or filled_in or with_function
+    return candidates[-1] if candidates else None
 
 
 def is_copy(exercise: Exercise, module: Module) -> bool:
@@ -447,12 +446,12 @@ def is_copy(exercise: Exercise, module: Module) -> bool:
 
     Solutions of a single short statement are not looked at: many students write those alike.
     """
-    node = module.nodes.get(exercise.name)
+    definition = module.functions[exercise.name].definition
     solution = ast.parse(exercise.source).body[0]
     assert isinstance(solution, ast.FunctionDef)
     try:
         is_long = sum(1 for _ in ast.walk(solution)) >= 90
-        return node is not None and is_long and _normal(node) == _normal(solution)
+        return definition is not None and is_long and _normal(definition) == _normal(solution)
     except RecursionError:  # The solution is not nested so deeply.
         return False
 

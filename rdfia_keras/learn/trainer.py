@@ -65,7 +65,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of a training.
+    """The outcome of a training.
 
     Attributes:
         history: For each epoch `epoch`, `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy`.
@@ -91,13 +91,13 @@ def solutions() -> dict[str, Callable[..., Any]]:
 
 
 def run_epoch(
-    functions: Functions, students: Functions, weights: Weights, problem: Mapping[str, Any], order: np.ndarray
+    functions: Functions, student_functions: Functions, weights: Weights, problem: Mapping[str, Any], order: np.ndarray
 ) -> dict[str, Any]:
     """Train for one epoch.
 
     Args:
         functions: By name, all that mlp.py asks for.
-        students: Those that are the student's, in place of them.
+        student_functions: Those that the student has written, in place of them.
         weights: To begin from.
         problem: The attributes of a `Problem`.
         order: The order of the training examples.
@@ -107,7 +107,8 @@ def run_epoch(
         should, the expected result and its own.
     """
     misfits: list[Any] = []
-    functions = {**functions, **{name: _guarded(name, students[name], functions[name], misfits) for name in students}}
+    guarded = {name: _guarded(name, function, functions[name], misfits) for name, function in student_functions.items()}
+    functions = {**functions, **guarded}
 
     def gradients(params: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
         return gradients_of(functions, params, x, y)
@@ -127,9 +128,11 @@ def run_epoch(
     return {"weights": weights, "scores": scores}
 
 
-def map_plane(functions: Functions, students: Functions, weights: Weights, plane: np.ndarray) -> dict[str, Any]:
+def map_plane(
+    functions: Functions, student_functions: Functions, weights: Weights, plane: np.ndarray
+) -> dict[str, Any]:
     """Return the outputs and probabilities of points; the arguments are those of `run_epoch`."""
-    functions = {**functions, **students}
+    functions = {**functions, **student_functions}
     *_, outputs, probabilities = functions["forward"](weights, plane, functions["softmax"])
     return {"outputs": np.asarray(outputs), "probabilities": np.asarray(probabilities)}
 
@@ -178,18 +181,18 @@ def _has_form(expected: Any, actual: Any) -> bool:
 # --- a training -------------------------------------------------------------------------------------------------------
 
 
-def train(functions: Functions, problem: Problem, students: Functions | None = None) -> TrainingResult:
+def train(functions: Functions, problem: Problem, student_functions: Functions | None = None) -> TrainingResult:
     """Train in this process, to the end or until the loss is out of bounds.
 
     Args:
         functions: By name, all that mlp.py asks for.
         problem: What is trained.
-        students: Functions in place of them whose results are looked at.
+        student_functions: Functions in place of them. The form of their results is checked.
 
     Raises:
-        RdfiaError: When one of `students` returns something of another form than it should.
+        RdfiaError: If one of `student_functions` returns something of another form than it should.
     """
-    return _train(problem, lambda function, *arguments: function(functions, students or {}, *arguments))
+    return _train(problem, lambda function, *arguments: function(functions, student_functions or {}, *arguments))
 
 
 def train_in_worker(
@@ -200,19 +203,19 @@ def train_in_worker(
     Args:
         workers: Start the process that runs them.
         modules: The student's files.
-        module: The one with the functions.
-        names: Of the functions to take.
+        module: Name of the file with the functions.
+        names: Names of the functions to take.
         problem: What is trained.
         limits: The time for a function is that for an epoch.
 
     Raises:
-        RdfiaError: When one of the functions cannot be used.
+        RdfiaError: If one of the functions cannot be used.
     """
-    students = {name: StudentFunction(module, name) for name in names}
+    student_functions = {name: StudentFunction(module, name) for name in names}
 
     def run(function: Callable[..., Any], *arguments: Any) -> Any:
         session.begin(limits.exercise)
-        outcome = session.call(function, (solutions(), students, *arguments))
+        outcome = session.call(function, (solutions(), student_functions, *arguments))
         failure = outcome.failure
         if outcome.library:
             name = failure.function if failure and failure.function in names else names[0]
@@ -227,7 +230,7 @@ def train_in_worker(
         with Session(workers, modules, False, replace(limits, submission=math.inf)) as session:
             session.begin(limits.exercise)
             for name in names:
-                if refusal := session.look(students[name], find(name)):
+                if refusal := session.look(student_functions[name], find(name)):
                     raise RdfiaError(refusal)
             return _train(problem, run)
     except Died as death:

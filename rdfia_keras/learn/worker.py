@@ -261,21 +261,27 @@ class LibraryRules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.allowed = None if keras else {*sys.stdlib_module_names, "numpy"}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Return a stand-in for a forbidden library, or None for what other finders may look for.
+
+        Raises:
+            LibraryNotAllowed: If the library is of no use here.
+            ModuleNotFoundError: If it may not be imported.
+        """
         root = name.partition(".")[0]
         if root in self._forbidden:
             return importlib.util.spec_from_loader(name, self, is_package=True)
-        allowed = self.allowed is None or root in self.allowed or root in sys.modules
         if root in UNAVAILABLE:
             raise LibraryNotAllowed(f"{root} is not available here: the docstrings say what is allowed")
-        if not allowed:
+        if self.allowed is not None and root not in self.allowed and root not in sys.modules:
             raise ModuleNotFoundError(f"{root} is not available here: the docstrings say what is allowed")
         return None
 
     def create_module(self, spec: Any) -> types.ModuleType:
+        """Return the stand-in."""
         return LibraryModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        pass
+        """Leave the stand-in as it is."""
 
 
 # --- the student's files ----------------------------------------------------------------------------------------------
@@ -330,15 +336,17 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 self.exec_module(module)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Return how one of the files, or a folder of them, is imported; None for other names."""
         stem = name.rpartition(".")[2]
         if stem in self._files:
             return importlib.util.spec_from_loader(name, self)
         return importlib.util.spec_from_loader(name, self, is_package=True) if stem in self._folders else None
 
     def create_module(self, spec: Any) -> None:
-        return None
+        """Leave it to Python."""
 
     def exec_module(self, module: types.ModuleType) -> None:
+        """Run what makes functions."""
         name = module.__name__.rpartition(".")[2]
         self._modules.setdefault(name, module)
         flags = 0
@@ -404,6 +412,11 @@ class Encoder:
         self._size = self._nodes = self._characters = 0
 
     def encode(self, value: Any) -> Any:
+        """Return the JSON of a result, and add its arrays to `blobs`.
+
+        Raises:
+            ResultTooLarge: If it has more than is ever asked for.
+        """
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise ResultTooLarge(f"the result has more than {MOST_NODES} entries in lists; use arrays")
@@ -450,6 +463,7 @@ class Unpickler(pickle.Unpickler):
         self._students = students
 
     def persistent_load(self, pid: Any) -> Any:
+        """Return what `protocol.Pickler.persistent_id` stands for."""
         kind, *rest = pid
         if kind == "student":
             return self._students.function(*rest)  # type: ignore[union-attr]
@@ -476,6 +490,7 @@ class Server:
         self._students: StudentFiles | None = None
 
     def serve(self, rules: LibraryRules) -> None:
+        """Answer jobs until there are no more."""
         self._send({"ready": True}, Encoder())
         while size := self._jobs.read(4):
             data = io.BytesIO(self._jobs.read(int.from_bytes(size, "big")))
@@ -519,7 +534,7 @@ def limit_resources(memory: int, seconds: int) -> None:
 
     Args:
         memory: Bytes of address space beyond what is in use.
-        seconds: Of CPU time.
+        seconds: Seconds of CPU time.
     """
     if sys.platform == "win32":
         return
@@ -536,6 +551,7 @@ def limit_resources(memory: int, seconds: int) -> None:
 
 
 def main() -> None:
+    """Import the libraries, set the limits, and answer the parent's jobs."""
     settings = json.loads(sys.argv[1])
     # The student's code has an empty standard input, and prints to standard error; native libraries do not.
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")

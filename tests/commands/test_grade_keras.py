@@ -14,7 +14,7 @@ from rdfia_keras.learn.submissions import Submission
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
-KERAS = [one for one in EXERCISES.values() if one.uses_keras]
+KERAS = [exercise for exercise in EXERCISES.values() if exercise.uses_keras]
 LOOP = "while True:\n        pass"
 
 
@@ -38,12 +38,9 @@ def made_class():
 
 
 def grade_all(**settings):
-    workers = Workers(**settings)
-    checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
-    try:
+    with Workers(**settings) as workers:
+        checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
         return {submission.student: grade_submission(submission, checker) for submission in made_class()}
-    finally:
-        workers.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +51,7 @@ def graded():
 @pytest.fixture(scope="module")
 def verdicts(graded):
     assert len(graded["looping"].problems) == 1
-    return {name: {one.name: one for one in submission.verdicts} for name, submission in graded.items()}
+    return {name: {verdict.name: verdict for verdict in submission.verdicts} for name, submission in graded.items()}
 
 
 def test_the_sandbox_makes_no_difference(graded):
@@ -62,16 +59,16 @@ def test_the_sandbox_makes_no_difference(graded):
 
 
 def test_our_solutions_are_right(verdicts):
-    assert {verdicts["right"][one.name].status for one in KERAS} == {"right"}
+    assert {verdicts["right"][exercise.name].status for exercise in KERAS} == {"right"}
 
 
 def test_a_mistake_is_named(verdicts):
-    found = verdicts["mistaken"]["build_convnet"]
-    assert (found.status, found.causes) == ("wrong", (EXERCISES["build_convnet"].mistakes[0].sentence,))
+    verdict = verdicts["mistaken"]["build_convnet"]
+    assert (verdict.status, verdict.causes) == ("wrong", (EXERCISES["build_convnet"].mistakes[0].sentence,))
     assert "uses rdfia_keras, which is not allowed" in verdicts["mistaken"]["keras_perceptron"].lines[0]
 
 
 def test_an_endless_loop_costs_its_own_function(verdicts):
-    found = verdicts["looping"]
-    assert found["keras_step"].status == "wrong" and "endless loop" in found["keras_step"].lines[0]
-    assert {found[one.name].status for one in KERAS if one.name != "keras_step"} == {"right"}
+    looping = verdicts["looping"]
+    assert looping["keras_step"].status == "wrong" and "endless loop" in looping["keras_step"].lines[0]
+    assert {looping[exercise.name].status for exercise in KERAS if exercise.name != "keras_step"} == {"right"}

@@ -34,7 +34,9 @@ def conv_cost(x, y, z, k, s, p, F):
     (The homework's report counts two weights for each pair, z outputs at each place instead of F, and no biases.)
 
     Args:
-        x, y, z: Width, height and channels of the input.
+        x: Width of the input.
+        y: Height of the input.
+        z: Channels of the input.
         k: Height and width of the filters.
         s: Stride.
         p: Padding: the number of zeros on each of the four sides.
@@ -610,7 +612,9 @@ def dense_as_conv(W, b, h, w, c):
         W: (n, h · w · c), the weights of a unit in each row. The map is flattened as NumPy and Keras do it, by
             x.reshape(-1): the channel changes fastest, then the column, then the row.
         b: (n,), the biases of the units.
-        h, w, c: Rows, columns and channels of the map.
+        h: Rows of the map.
+        w: Columns of the map.
+        c: Channels of the map.
 
     Returns:
         kernel (h, w, c, n), a filter for each unit, and bias (n,).

@@ -630,7 +630,7 @@ def _hidden_layer(forward, grad_h_tilde, x):
 
 
 def _through_tanh(forward, grad_y_tilde, W_y, h):
-    """The gradient of Σ grad_y_tilde · y_tilde with respect to h_tilde, which is x where W_h is the identity."""
+    """Return the gradient of Σ grad_y_tilde · y_tilde with respect to h_tilde, which is x where W_h is the identity."""
     n_h = h.shape[1]
     params = {"W_h": np.eye(n_h), "b_h": np.zeros(n_h), "W_y": W_y, "b_y": np.zeros(len(W_y))}
     return differences(lambda h_tilde: (grad_y_tilde * forward(params, h_tilde, softmax)[2]).sum(), np.arctanh(h))

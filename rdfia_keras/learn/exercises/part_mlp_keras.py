@@ -48,7 +48,7 @@ def gradients_tape(loss, params, x, y):
 
 
 def perceptron_loss(params, x, y):
-    """The loss of the perceptron, averaged over the batch."""
+    """Return the loss of the perceptron, averaged over the batch."""
     h = tf.tanh(tf.matmul(x, params["W_h"], transpose_b=True) + params["b_h"])
     y_tilde = tf.matmul(h, params["W_y"], transpose_b=True) + params["b_y"]
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=y_tilde))

@@ -170,10 +170,10 @@ def choose_svm(x, y, x_val, y_val, kernels, Cs, fit):
     return best
 
 
-def machines(hits):
-    """A `fit` whose machines get as many validation examples right as a table says.
+def classifiers(hits):
+    """Return a `fit` that makes classifiers with as many validation examples right as a table says.
 
-    The first coordinate of an example is its class, so that a machine knows what it should answer, and gets wrong.
+    The first coordinate of an example is its class, so a classifier knows what is right, and what is wrong.
 
     Args:
         hits: For (kernel, C) the right answers after training on 6, 10 and 4 examples, and on the training set itself.
@@ -183,10 +183,10 @@ def machines(hits):
         trained_on_6, trained_on_10, trained_on_4, on_training_set = hits[kernel, C]
 
         def predict(points):
-            known = {6: trained_on_6, 10: trained_on_10, 4: trained_on_4}[len(x)]
-            known = on_training_set if len(points) == 6 else known
+            count = {6: trained_on_6, 10: trained_on_10, 4: trained_on_4}[len(x)]
+            count = on_training_set if len(points) == 6 else count
             classes = points[:, 0].astype(int)
-            return np.where(np.arange(len(points)) < known, classes, 1 - classes)
+            return np.where(np.arange(len(points)) < count, classes, 1 - classes)
 
         return predict
 
@@ -200,11 +200,11 @@ def _(rng):
         classes = rng.integers(0, 2, count)
         sets += [np.column_stack([classes, rng.normal(size=count)]), classes]
     yield core(
-        "one best machine, which is not the best on the training set",
+        "one best SVM, which is not the best on the training set",
         *sets,
         ["linear", "rbf"],
         [1.0, 10.0],
-        machines(
+        classifiers(
             {
                 ("linear", 1.0): (1, 2, 2, 6),
                 ("linear", 10.0): (2, 4, 3, 5),
@@ -214,11 +214,11 @@ def _(rng):
         ),
     )
     yield edge(
-        "equal machines, and C in no order",
+        "equally good SVMs, and C in no order",
         *sets,
         ["poly", "rbf"],
         [10.0, 0.1, 1.0],
-        machines(
+        classifiers(
             {
                 ("poly", 0.1): (1, 2, 1, 3),
                 ("poly", 1.0): (3, 3, 2, 2),

@@ -266,7 +266,7 @@ def _(result, images, size, rng):
 
 
 def _crops(images, size, tops, lefts, mirrored, upside_down):
-    """The crops at given places; a place that lies outside is moved inside."""
+    """Return the crops at given places; a place that lies outside is moved inside."""
     places = np.arange(size)
     rows = np.minimum(tops[:, None] + places, images.shape[1] - 1)
     columns = np.minimum(lefts[:, None] + places, images.shape[2] - 1)
@@ -280,7 +280,7 @@ def _yes(fact):
 
 
 def _share(share):
-    """A fraction of draws in words that do not depend on the draws."""
+    """Return a fraction of draws in words that do not depend on the draws."""
     if share in (0, 1):
         return "all or none of the batch"
     return "about half of the batch" if 0.3 < share < 0.7 else f"{share:.0%} of the batch"
@@ -568,7 +568,8 @@ def adam_step(w, m, s, grad, t, eta, beta1, beta2, eps):
         grad: The gradient g.
         t: The number of this step, 1 for the first.
         eta: The learning rate η.
-        beta1, beta2: The factors by which the old m and the old s are multiplied.
+        beta1: The factor by which the old m is multiplied.
+        beta2: The factor by which the old s is multiplied.
         eps: A small number, added to the root.
 
     Returns:
@@ -680,7 +681,7 @@ def _(rng):
 
 @dropout.observed
 def _(result, x, p, training, rng):
-    """What happened to the entries, read off the factors between result and x."""
+    """Return what happened to the entries, from the factors between result and x."""
     result = np.asarray(result)
     facts = {"the shape": np.array(result.shape)}
     if result.shape != x.shape:
@@ -741,8 +742,10 @@ def batch_norm(x, gamma, beta, mean, var, momentum, training, eps):
 
     Args:
         x: (N, d), an example in each row.
-        gamma, beta: (d,), scale and shift, which the network learns.
-        mean, var: (d,), the running mean and variance.
+        gamma: (d,), the scale, which the network learns.
+        beta: (d,), the shift, which the network learns.
+        mean: (d,), the running mean.
+        var: (d,), the running variance.
         momentum: The factor by which the old running values are multiplied, such as 0.99.
         training: True in training, False in test.
         eps: A small number, added to the variance.
