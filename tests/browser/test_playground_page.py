@@ -11,7 +11,7 @@ from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, one_hot
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.training.callbacks import epoch_order
-from rdfia_keras.training.perceptron_epochs import State, init, train
+from rdfia_keras.training.perceptron_epochs import CompiledEpochs, State, fit, init
 
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -52,8 +52,8 @@ def test_trained_by_clicks_it_follows_python_from_five_seeds(path, open_page):
         shown = numbers(page)
         config = MlpConfig(seed=seed).resolve()
         state = State(init(config, data))
-        train("manual", config, data, state, False, lambda row: None)
-        expected = [[row[name] for name in SCORES] for row in state.history]
+        history = list(fit("manual", config, data, state, False, CompiledEpochs()))
+        expected = [[row[name] for name in SCORES] for row in history]
         np.testing.assert_allclose(shown[1:], expected, rtol=0, atol=1e-12)
     assert part(page, "bar", "note").text_content() == ""
     assert part(page, "controls", "command").text_content() == "rdfia mlp --seed 4"
@@ -236,8 +236,8 @@ def test_saved_points_and_weights_give_python_the_same_curve(path, open_page, tm
     config = MlpConfig(dataset=str(tmp_path / "points.csv"), init=str(tmp_path / "weights.json")).resolve()
     data = load_vectors(config.dataset)
     state = State(init(config, data))
-    train("manual", config, data, state, False, lambda row: None)
-    expected = [[row[name] for name in SCORES] for row in state.history]
+    history = list(fit("manual", config, data, state, False, CompiledEpochs()))
+    expected = [[row[name] for name in SCORES] for row in history]
     np.testing.assert_allclose(numbers(page)[1:], expected, rtol=0, atol=1e-12)
     (tmp_path / "weights.json").write_text(json.dumps({"W_h": []}))
     part(page, "controls", "load-weights").set_input_files(tmp_path / "weights.json")
