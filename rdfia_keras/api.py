@@ -148,7 +148,7 @@ class LoadedRun:
         record = self.record
         return {
             "status": record.status,
-            "published": record.reference.get("published"),
+            "published": record.report.get("published"),
             "best": test_accuracy(record.best),
             "selected": test_accuracy(record.selected),
             "final": test_accuracy(record.final),
@@ -184,7 +184,7 @@ class LoadedRun:
             return plots.implementations(
                 {name: [row for row in rows if row["implementation"] == name] for name in names}, self.name
             )
-        return plots.learning_curves(rows, self.name, published=self.record.reference.get("published"))
+        return plots.learning_curves(rows, self.name, published=self.record.report.get("published"))
 
     def model(self, best: bool = False) -> "keras.Model":
         """Return the trained network, from uint8 images (N, H, W, C) to logits (N, n_y).

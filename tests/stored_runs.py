@@ -75,7 +75,7 @@ def store(
         section=experiment.section,
         experiment=experiment.name,
         config=config,
-        reference=asdict(experiment.reference),
+        report=asdict(experiment.report),
         quick=quick,
         dataset={"name": config.dataset, "digest": digest},
         best=chosen["best"],

@@ -157,7 +157,7 @@ def test_every_option_of_choices_exists():
 
 
 def claims_a_figure(experiment: Experiment) -> bool:
-    return experiment.reference.figure is not None
+    return experiment.report.figure is not None
 
 
 @pytest.mark.parametrize("experiment", list(filter(claims_a_figure, REGISTRY.values())), ids=lambda e: e.name)
@@ -185,10 +185,10 @@ def test_every_reference_run_is_of_a_registered_experiment():
 def test_reference_runs_say_of_the_report_what_the_registry_says():
     for run in reference_store().runs():
         if run.record.selected:  # The report has no validation set.
-            assert run.record.reference["published"] is None
+            assert run.record.report["published"] is None
             continue
-        claims, reference = run.record.reference, REGISTRY[run.record.experiment].reference
-        assert (claims["published"], claims["comment"]) == (reference.published, reference.comment), run.folder
+        stored, claim = run.record.report, REGISTRY[run.record.experiment].report
+        assert (stored["published"], stored["comment"]) == (claim.published, claim.comment), run.folder
 
 
 def test_a_pause_of_the_machine_counts_in_no_duration():

@@ -18,7 +18,7 @@ from rdfia_keras.experiments import (
     REGISTRY,
     SWEEPS,
     Experiment,
-    Reference,
+    ReportClaim,
     bonus_experiments,
     declare,
     declare_sweep,
@@ -78,7 +78,7 @@ def test_every_figure_of_the_report_has_experiments():
         assert figure.panels and all(name in REGISTRY for name, _ in figure.panels)
         assert all(key in figures_of(name) for name, _ in figure.panels)
         if key.isdigit() and figure.kind != "sweep" and len(figure.panels) == 1:
-            assert REGISTRY[figure.panels[0][0]].reference.figure == int(key)
+            assert REGISTRY[figure.panels[0][0]].report.figure == int(key)
 
 
 def test_every_question_that_asks_for_an_experiment_has_one():
@@ -89,7 +89,7 @@ def test_every_question_that_asks_for_an_experiment_has_one():
 
 
 def test_published_values_are_the_reports():
-    published = {name: experiment.reference.published for name, experiment in REGISTRY.items()}
+    published = {name: experiment.report.published for name, experiment in REGISTRY.items()}
     assert {name: value for name, value in published.items() if value} == {
         "circles": 0.94,
         "kernels": 0.955,
@@ -109,7 +109,7 @@ def test_published_values_are_the_reports():
 
 
 def test_the_ladder_is_the_reports():
-    assert [(e.reference.figure, e.reference.question, e.reference.published) for e in LADDER] == [
+    assert [(e.report.figure, e.report.question, e.report.published) for e in LADDER] == [
         (7, "15", 0.70),
         (11, "19", 0.758),
         (12, "22", 0.80),
@@ -117,14 +117,14 @@ def test_the_ladder_is_the_reports():
         (22, "29", 0.82),
         (23, "34", 0.85),
     ]
-    assert (CIRCLES.reference.figure, MNIST_LENET.reference.figure) == (1, 6)
+    assert (CIRCLES.report.figure, MNIST_LENET.report.figure) == (1, 6)
     assert (BASELINE.config.lr, AUGMENT.config.normalize) == (0.1, True)
 
 
 def test_the_last_two_rungs_have_variants_with_kerass_defaults():
     for rung, variant in ((DROPOUT_PYTORCH, DROPOUT), (BATCH_NORM_PYTORCH, BATCH_NORM)):
         assert variant.config == replace(rung.config, framework_defaults="keras") and variant.base == rung.name
-        assert replace(variant.reference, figure=rung.reference.figure) == rung.reference
+        assert replace(variant.report, figure=rung.report.figure) == rung.report
 
 
 def test_a_name_or_settings_cannot_be_declared_twice():
@@ -176,7 +176,7 @@ def test_settings_that_repeat_a_declaration_take_its_name_figure_and_length(expe
     assert match == replace(experiment, config=replace(experiment.config, seed=3))
     if experiment.config.epochs:
         assert match_registered(replace(asked, epochs=7)).config.epochs == 7
-        assert match_registered(replace(asked, epochs=7)).reference == experiment.reference
+        assert match_registered(replace(asked, epochs=7)).report == experiment.report
 
 
 @pytest.mark.parametrize("experiment", REGISTRY.values(), ids=lambda e: e.name)
@@ -198,9 +198,9 @@ def test_settings_of_their_own_get_a_name_of_their_own():
     asked = CnnConfig(normalize=True, augmentations=("crop", "flip", "hue"), lr=0.05, epochs=7)
     match = match_registered(asked)
     assert match == Experiment(name="crop-flip-hue-lr-0.05", config=asked.resolve())
-    assert (match.reference, match.base) == (Reference(), None)
+    assert (match.report, match.base) == (ReportClaim(), None)
     assert match_registered(replace(asked, augmentations=("crop", "flip"))).name == "augment-lr-0.05"
-    assert match_registered(replace(ZCA.config, whitening_epsilon=0.1)).reference.published is None
+    assert match_registered(replace(ZCA.config, whitening_epsilon=0.1)).report.published is None
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_no_name_is_that_of_another_declaration(rung):
 def test_on_other_data_nothing_published_stands_beside_an_experiment():
     assert on_dataset(AUGMENT, "cifar10") is AUGMENT
     other = on_dataset(AUGMENT, "digits")
-    assert (other.name, other.reference, other.config.dataset) == ("digits-augment", Reference(), "digits")
+    assert (other.name, other.report, other.config.dataset) == ("digits-augment", ReportClaim(), "digits")
     assert replace(other.config, dataset="cifar10") == AUGMENT.config
 
 

@@ -25,7 +25,7 @@ def all_stored(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     for experiment in REGISTRY.values():
         if experiment is not SVM_KERNELS:
-            store(out, experiment, best=experiment.reference.published or 0.6)
+            store(out, experiment, best=experiment.report.published or 0.6)
     Resources(RunOptions(out=out)).train(SVM_KERNELS, RunOptions(out=out))
     return out
 

@@ -35,7 +35,7 @@ def a_record(config=None, **changes) -> Record:
         "section": config.section,
         "experiment": "x",
         "config": config,
-        "reference": {"figure": 12, "question": "22", "published": 0.8, "comment": ""},
+        "report": {"figure": 12, "question": "22", "published": 0.8, "comment": ""},
         "quick": False,
         "dataset": {"name": config.dataset, "counts": {"train": 3, "test": 2}, "digest": "0123"},
         "best": {"epoch": 4, "test_accuracy": 0.7, "test_loss": 1.0},
@@ -333,7 +333,7 @@ def test_every_record_that_ships_with_the_package_is_read():
         if record.section != "svm":
             assert len(run.history()) >= record.epochs > 0
         if experiment := REGISTRY.get(record.experiment):
-            assert record.reference == asdict(experiment.reference)
+            assert record.report == asdict(experiment.report)
 
 
 def test_a_run_is_finished_only_with_all_the_epochs_that_are_asked_for(tmp_path):

@@ -48,7 +48,7 @@ def finish(out: Path, name: str, config: Config = CNN, status: str = "ok", quick
                 section=config.section,
                 experiment=name,
                 config=config,
-                reference={},
+                report={},
                 quick=quick,
                 **values,
             )

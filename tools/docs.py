@@ -219,7 +219,7 @@ NAMES = {
     "rate": lambda schedule, epoch: SCHEDULES[schedule](1.0).rate(epoch),
     "ladder": [experiment.name for experiment in LADDER],
     "bonus": {
-        question: [experiment.name for experiment in bonus_experiments() if experiment.reference.question == question]
+        question: [experiment.name for experiment in bonus_experiments() if experiment.report.question == question]
         for question in ("21", "25", "28")
     },
     "theory": theory,

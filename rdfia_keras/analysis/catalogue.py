@@ -23,10 +23,10 @@ def list_experiments() -> list[dict[str, Any]]:
 
 
 def _experiment(experiment: Experiment) -> dict[str, Any]:
-    figures, reference = figures_of(experiment.name), experiment.reference
+    figures, claim = figures_of(experiment.name), experiment.report
     section, command = experiment.section, f"rdfia improve {experiment.name}"
     if section == "cnn":
-        in_part_5 = reference.question.isdigit() and int(reference.question) >= FIRST_QUESTION_OF_PART_5
+        in_part_5 = claim.question.isdigit() and int(claim.question) >= FIRST_QUESTION_OF_PART_5
         section = "improve" if experiment in LADDER[1:] or in_part_5 else "cnn"
     else:
         command = f"rdfia figure {figures[0]}" if figures else f"rdfia {section}"
@@ -34,10 +34,10 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
         experiment.name,
         section,
         figures=figures,
-        question=reference.question,
-        published=reference.published,
-        published_at_end=reference.published_at_end,
-        comment=reference.comment,
+        question=claim.question,
+        published=claim.published,
+        published_at_end=claim.published_at_end,
+        comment=claim.comment,
         epochs=experiment.config.epochs,
         dataset=experiment.config.dataset,
         command=command,

@@ -54,16 +54,16 @@ def experiments_of(figure: ReportFigure) -> list[tuple[Experiment, str]]:
 
 def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
     """Return the published value, the reference's, and your run's if the panel is drawn from one."""
-    published, record = panel.experiment.reference, panel.run.result
+    claim, record = panel.experiment.report, panel.run.result
     reference = panel.run if panel.is_reference else reference_run(panel.experiment)
     best, final = (None, None) if panel.is_reference else (record.best, record.final)
     return {
         "figure": figure.title,
         "panel": panel.label,
         "experiment": panel.experiment.name,
-        "published": published.published,
-        "published_at_end": published.published_at_end,
-        "comment": published.comment,
+        "published": claim.published,
+        "published_at_end": claim.published_at_end,
+        "comment": claim.comment,
         "reference": reference and test_accuracy(reference.result.best),
         "best": test_accuracy(best),
         "best_epoch": best and best.get("epoch"),
@@ -106,7 +106,7 @@ def curve_charts(figure: ReportFigure, panel: Panel, reference: Run | None = Non
     label = panel.label if len(figure.panels) > 1 else ""
     reference_rows = first_history(reference) if reference else []
     if figure.kind == "implementations":
-        published = panel.experiment.reference.published
+        published = panel.experiment.report.published
         return several_runs_curves(histories(panel.run), label, published, reference_rows)
     return run_curves(first_history(panel.run), label, _published(figure, panel), reference_rows)
 
@@ -142,8 +142,8 @@ def kernel_panels(run: Run) -> list[dict[str, Any]]:
 
 def _published(figure: ReportFigure, panel: Panel) -> float | None:
     """Return the value that the report gives for this very figure, or for an extra figure's experiment."""
-    reference = panel.experiment.reference
-    return reference.published if str(reference.figure) == figure.key or not figure.key.isdigit() else None
+    claim = panel.experiment.report
+    return claim.published if str(claim.figure) == figure.key or not figure.key.isdigit() else None
 
 
 # --- the PNG file -----------------------------------------------------------------------------------------------------
@@ -202,22 +202,22 @@ def _distinct(values: Iterable[object]) -> str:
 
 
 def _beside_published(panel: Panel) -> str:
-    record, reference = panel.run.result, panel.experiment.reference
+    record, claim = panel.run.result, panel.experiment.report
     if record.best is None:
         result = f"{panel.source}: diverged at once"
     else:
-        row, when = (record.final, " in the last epoch") if reference.published_at_end else (record.best, "")
+        row, when = (record.final, " in the last epoch") if claim.published_at_end else (record.best, "")
         result = f"{panel.source} {100 * (test_accuracy(row) or 0):.1f} %{when}"
         result += f", diverged after epoch {record.epochs}" if record.status == "failed" else ""
-    if reference.published is not None:
-        return f"{result}, published {100 * reference.published:.1f} %"
-    return f"{result}; the report: {reference.comment}" if reference.comment else result
+    if claim.published is not None:
+        return f"{result}, published {100 * claim.published:.1f} %"
+    return f"{result}; the report: {claim.comment}" if claim.comment else result
 
 
 def _result(figure: ReportFigure, panel: Panel) -> str:
     """Return the result and the value that the report gives for this very figure, short enough for a narrow panel."""
-    best, reference = panel.run.result.best, panel.experiment.reference
+    best, claim = panel.run.result.best, panel.experiment.report
     result = f"best test {100 * best['test_accuracy']:.1f} %" if best else "diverged"
-    if reference.published is None or str(reference.figure) != figure.key:
+    if claim.published is None or str(claim.figure) != figure.key:
         return result
-    return f"{result}\n(published {100 * reference.published:.1f} %)"
+    return f"{result}\n(published {100 * claim.published:.1f} %)"

@@ -50,15 +50,15 @@ def compare_with_published(experiment: Experiment, run: Run, store: RunStore) ->
         run: Its run.
         store: The store with the run of the other experiment, of the same seed, precision and data.
     """
-    record, published, reference = run.result, experiment.reference, reference_run(experiment)
+    record, claim, reference = run.result, experiment.report, reference_run(experiment)
     return {
-        "figure": published.figure,
-        "question": published.question,
+        "figure": claim.figure,
+        "question": claim.question,
         "experiment": experiment.name,
         "base": experiment.base,
-        "published": published.published,
-        "published_at_end": published.published_at_end,
-        "comment": published.comment,
+        "published": claim.published,
+        "published_at_end": claim.published_at_end,
+        "comment": claim.comment,
         "reference": reference and _reference_best(reference, experiment.config.epochs),
         "best": test_accuracy(record.best),
         "best_epoch": record.best and record.best["epoch"],

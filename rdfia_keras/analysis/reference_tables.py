@@ -20,7 +20,7 @@ def ladder() -> list[Row]:
     rows = []
     for experiment in LADDER:
         final, best = (seeds.reference_statistics(experiment, measure) for measure in ("final", "best"))
-        row = {"rung": experiment.name, "published": percent(experiment.reference.published)}
+        row = {"rung": experiment.name, "published": percent(experiment.report.published)}
         row["reference, last epoch"] = final.percents() if final else "-"
         row["reference, best epoch"] = best.percents() if best else "-"
         rows.append(row | {"n": str(final.n if final else 0), "epochs": str(experiment.config.epochs)})
@@ -135,7 +135,7 @@ def _results(experiment: Experiment, run: Run) -> list[Row]:
     row = {
         "figure": ", ".join(figures_of(experiment.name)) or "-",
         "experiment": experiment.name,
-        "published": tables.published(asdict(experiment.reference)),
+        "published": tables.published(asdict(experiment.report)),
         "reference, best (epoch)": f"{percent(test_accuracy(record.best))} ({(record.best or {}).get('epoch')})",
         "reference, last": percent(test_accuracy(record.final)),
         "epochs": str(record.epochs or "-"),

@@ -52,19 +52,19 @@ def percent(accuracy: float | None) -> str:
     return "-" if accuracy is None else f"{accuracy:.2%}"
 
 
-def published(reference: Data) -> str:
+def published(claim: Data) -> str:
     """Return the published value, or the comment that stands in its place.
 
     Args:
-        reference: The fields of a `Reference`, or a row that has them.
+        claim: The fields of a `ReportClaim`, or a row that has them.
     """
-    return published_value(reference) if reference["published"] is not None else reference["comment"] or "-"
+    return published_value(claim) if claim["published"] is not None else claim["comment"] or "-"
 
 
-def published_value(reference: Data) -> str:
+def published_value(claim: Data) -> str:
     """Return the published value, marked where it is not the best one; a dash where there is none."""
-    at_end = " (last epoch)" if reference["published_at_end"] else ""
-    return percent(reference["published"]) + at_end
+    at_end = " (last epoch)" if claim["published_at_end"] else ""
+    return percent(claim["published"]) + at_end
 
 
 # --- one run ----------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def run_table(record: "Record") -> Table:
         }
     columns |= {"final test": "{final[test_accuracy]:.2%}"}
     columns |= {"test loss": "{final[test_loss]:.4f}"} if record.section == "mlp" else {}
-    return make_table(rows, columns | {"published": lambda row: published_value(record.reference)})
+    return make_table(rows, columns | {"published": lambda row: published_value(record.report)})
 
 
 def summary(record: "Record") -> Row:
@@ -114,7 +114,7 @@ def summary(record: "Record") -> Row:
         "data": "{dataset[name]}",
         "status": "{status}",
         "best test": "{best[test_accuracy]:.2%}",
-        "published": lambda row: published_value(row["reference"]),
+        "published": lambda row: published_value(row["report"]),
         "seconds": "{seconds:.1f}",
     }
     return make_table([vars(record)], columns)[0]
@@ -127,7 +127,7 @@ def _svm(record: "Record") -> list[Row]:
     for row in record.details["sweep"]:
         groups.setdefault((row["kernel"], row["degree"]), []).append(row)
     for key, group in groups.items():
-        value = PUBLISHED_KERNELS.get(key) if record.reference["published"] else None
+        value = PUBLISHED_KERNELS.get(key) if record.report["published"] else None
         best = max(group, key=lambda row: row["test_accuracy"])
         rows.append({**best, "of": f"best of {len(group)} C", "published": value})
     columns: dict[str, Column] = {

@@ -14,7 +14,7 @@ from rdfia_keras.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class ReportClaim:
     """What the report says of an experiment.
 
     Attributes:
@@ -39,14 +39,14 @@ class Experiment:
     Attributes:
         name: Folder name of its runs.
         config: All settings, with every default filled in.
-        reference: What the report says of it.
+        report: What the report says of it.
         base: Name of the experiment that this one changes in one respect.
     """
 
     name: str
     # A `Config`. Each section's training names its own class.
     config: Any
-    reference: Reference = field(default_factory=Reference)
+    report: ReportClaim = field(default_factory=ReportClaim)
     base: str | None = None
 
     @property
@@ -60,19 +60,19 @@ REGISTRY: dict[str, Experiment] = {}
 _BY_IDENTITY: dict[tuple[Any, ...], Experiment] = {}
 
 
-def declare(name: str, config: Config, base: str | None = None, **reference: Any) -> Experiment:
+def declare(name: str, config: Config, base: str | None = None, **report: Any) -> Experiment:
     """Register an experiment under its name.
 
     Args:
         name: Folder name of its runs.
         config: Its settings.
         base: Name of the experiment that it changes in one respect.
-        reference: Fields of `Reference`.
+        report: Fields of `ReportClaim`.
 
     Raises:
         ValueError: If another experiment has this name or these settings.
     """
-    experiment = Experiment(name=name, config=config.resolve(), base=base, reference=Reference(**reference))
+    experiment = Experiment(name=name, config=config.resolve(), base=base, report=ReportClaim(**report))
     key = _identity_key(experiment.config)
     if other := REGISTRY.get(name) or _BY_IDENTITY.get(key):
         raise ValueError(f"the experiment {name} is already registered, as {other.name}")
@@ -80,9 +80,9 @@ def declare(name: str, config: Config, base: str | None = None, **reference: Any
     return experiment
 
 
-def on(base: Experiment, name: str, changes: dict[str, Any], **reference: Any) -> Experiment:
+def on(base: Experiment, name: str, changes: dict[str, Any], **report: Any) -> Experiment:
     """Register `base` with some settings changed: `on(AUGMENT, "step", {"schedule": "step"}, figure=19)`."""
-    return declare(name, replace(base.config, **changes), base=base.name, **reference)
+    return declare(name, replace(base.config, **changes), base=base.name, **report)
 
 
 def same_identity(config: Config, other: Config) -> bool:
@@ -155,10 +155,10 @@ FLIP = on(NORMALIZE, "flip", {"augmentations": ("flip",)}, question="23")
 MNIST_FLIP = on(MNIST_LENET, "mnist-flip", {"normalize": False, "augmentations": ("flip",)}, question="23")
 
 
-def _augmented(name: str, *augmentations: str, **reference: Any) -> Experiment:
+def _augmented(name: str, *augmentations: str, **report: Any) -> Experiment:
     """Question 25: further augmentations after crop and flip."""
     changes = {"augmentations": ("crop", "flip", *augmentations), "epochs": 30}
-    return on(AUGMENT, name, changes, question="25", **reference)
+    return on(AUGMENT, name, changes, question="25", **report)
 
 
 _augmented("intensity-hue", "intensity", "hue", figure=13, comment="poor performance")
@@ -175,9 +175,9 @@ _augmented("rotation", "rotation", comment="can be done in affine")
 _augmented("vertical-flip", "vertical-flip", comment="similar to the horizontal flip")
 
 
-def _optimized(name: str, changes: dict[str, Any], **reference: Any) -> Experiment:
+def _optimized(name: str, changes: dict[str, Any], **report: Any) -> Experiment:
     """Question 28: other schedules and optimizers."""
-    return on(AUGMENT, name, {"epochs": 30, **changes}, question="28", **reference)
+    return on(AUGMENT, name, {"epochs": 30, **changes}, question="28", **report)
 
 
 # The report's "learning rate 0.1 and step size 0.002"; `step`, a tenth every 10 epochs, is our choice.
@@ -197,14 +197,14 @@ DROPOUT = on(
     "dropout",
     {"framework_defaults": "keras"},
     question="29",
-    published=DROPOUT_PYTORCH.reference.published,
+    published=DROPOUT_PYTORCH.report.published,
 )
 BATCH_NORM = on(
     BATCH_NORM_PYTORCH,
     "batch-norm",
     {"framework_defaults": "keras"},
     question="34",
-    published=BATCH_NORM_PYTORCH.reference.published,
+    published=BATCH_NORM_PYTORCH.report.published,
 )
 
 

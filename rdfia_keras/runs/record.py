@@ -21,7 +21,7 @@ class Record:
         section: `mlp`, `svm` or `cnn`.
         experiment: Name of the experiment.
         config: All settings.
-        reference: The report's facts about the experiment: figure, question, published value and the like.
+        report: The report's facts about the experiment: figure, question, published value and the like.
         quick: Whether it is a smoke test, which is not a result.
         dataset: Name, counts, classes, class names and digest of the data; counts and digest of a validation set.
         best: The first epoch of the highest test accuracy (for `svm` the best classifier); None without an epoch.
@@ -40,7 +40,7 @@ class Record:
     section: str
     experiment: str
     config: Config
-    reference: Mapping[str, Any]
+    report: Mapping[str, Any]
     quick: bool
     dataset: Mapping[str, Any]
     best: Mapping[str, Any] | None
@@ -72,13 +72,14 @@ class Record:
         """
         if values["schema"] != SCHEMA or values["status"] not in ENDINGS or not isinstance(values["quick"], bool):
             raise ValueError(f"schema {values['schema']}, status {values['status']}, quick {values['quick']}")
-        checked = dict(values)
+        # Records of runs that were trained earlier have `report` under another name.
+        checked = {"report": values.get("reference", {}), **values}
         checked["config"] = CONFIGS[values["section"]].from_dict(values["config"])
         checked["experiment"] = str(values["experiment"])
         checked["epochs"] = int(values["epochs"])
         checked["seconds"] = float(values["seconds"])
-        for name in ("reference", "dataset", "details", "environment"):
-            checked[name] = dict(values.get(name, {}))
+        for name in ("report", "dataset", "details", "environment"):
+            checked[name] = dict(checked.get(name, {}))
         for name in ("best", "selected", "final"):
             checked[name] = _checked_row(values.get(name))
         return cls(**{name: checked[name] for name in cls.__dataclass_fields__ if name in checked})

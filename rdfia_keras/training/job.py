@@ -109,7 +109,7 @@ class Job:
 
     def figure_note(self, number: int | None = None) -> str:
         """Return ` (figure 7)` where the report shows the experiment."""
-        figure = self.experiment.reference.figure
+        figure = self.experiment.report.figure
         return f" (figure {number or figure})" if figure else ""
 
     def report_environment_change(self, done: int) -> None:
@@ -140,7 +140,7 @@ class Job:
                 section=self.experiment.section,
                 experiment=self.experiment.name,
                 config=self.config,
-                reference=asdict(self.experiment.reference),
+                report=asdict(self.experiment.report),
                 quick=self.options.quick,
                 dataset=self.data.describe(),
                 device=self.device,

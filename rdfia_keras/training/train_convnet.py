@@ -213,7 +213,7 @@ def draw(model: keras.Model, job: Job, history: EpochHistory) -> None:
 
     The predicted classes of the test set are kept as well, in predictions.npy, for paired tests by image.
     """
-    data, title, published = job.data, job.title, job.experiment.reference.published
+    data, title, published = job.data, job.title, job.experiment.report.published
     job.save_figure("curves.png", plots.learning_curves(history.rows, title, published=published))
     probabilities = predict(model, data.test)
     predictions = probabilities.argmax(axis=1).astype(np.min_scalar_type(len(data.classes) - 1))

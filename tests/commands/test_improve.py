@@ -68,6 +68,6 @@ def test_a_base_that_diverged_at_once_has_no_accuracy_to_compare_with(tmp_path):
 
 def test_other_images_have_nothing_published():
     moved = [on_dataset(rung, "digits") for rung in LADDER]
-    assert all(experiment.reference.published is None and experiment.base is None for experiment in moved)
+    assert all(experiment.report.published is None and experiment.base is None for experiment in moved)
     assert all(experiment.config.dataset == "digits" for experiment in moved)
     assert len({experiment.name for experiment in moved}) == len(LADDER)

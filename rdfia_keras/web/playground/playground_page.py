@@ -92,7 +92,7 @@ def presets() -> list[dict[str, Any]]:
         if isinstance(experiment.config, MlpConfig):
             values = page_settings(experiment.config)
             changed = [words[name].format(value) for name, value in values.items() if value != defaults[name]]
-            title = f"figure {experiment.reference.figure}: {', '.join(changed) or 'the circles'}"
+            title = f"figure {experiment.report.figure}: {', '.join(changed) or 'the circles'}"
             rows.append({"title": title, "settings": values})
     return [*rows, {"title": "all weights zero", "settings": {**defaults, "init_std": 0.0}}]
 

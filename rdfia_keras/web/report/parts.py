@@ -52,8 +52,8 @@ def _experiment_row(sources: Sources, experiment: Experiment) -> dict[str, Any]:
         "name": experiment.name,
         "base": experiment.base,
         "figures": figures_of(experiment.name),
-        "published": tables.published(vars(experiment.reference)),
-        "published_value": experiment.reference.published,
+        "published": tables.published(vars(experiment.report)),
+        "published_value": experiment.report.published,
         "reference_best": seeds.reference_statistics(experiment, "best"),
         "reference_final": seeds.reference_statistics(experiment, "final"),
         "yours_best": yours["best"],
@@ -97,7 +97,7 @@ def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
             charts += panel_and_charts[1]
     if len(panels) > 1:
         share_ranges(charts)
-    questions = tuple(dict.fromkeys(experiment.reference.question for experiment, _ in experiments))
+    questions = tuple(dict.fromkeys(experiment.report.question for experiment, _ in experiments))
     return {
         "id": f"figure-{figure.key}",
         "title": figure.title,
@@ -137,12 +137,12 @@ def _charts(figure: ReportFigure, panel: Panel, reference: Run | None) -> list[P
 
 def _facts(panel: Panel) -> dict[str, Any]:
     """Return the published value and the run's results."""
-    published, record = panel.experiment.reference, panel.run.result
+    claim, record = panel.experiment.report, panel.run.result
     return {
         "label": panel.label,
         "run": panel.run.name,
         "source": panel.source,
-        "published": tables.published(vars(published)),
+        "published": tables.published(vars(claim)),
         "best": tables.percent(test_accuracy(record.best)),
         "best_epoch": record.best and record.best.get("epoch"),
         "final": tables.percent(test_accuracy(record.final)),

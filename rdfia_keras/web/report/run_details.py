@@ -133,7 +133,7 @@ def _curves(run: Run, sources: Sources) -> list[PlotlyChart]:
             sources.troubles.setdefault(run.name, "its history.csv is missing or damaged")
         return []
     experiment = REGISTRY.get(run.experiment)
-    published = experiment.reference.published if experiment else None
+    published = experiment.report.published if experiment else None
     return [to_plotly(chart) for chart in run_curves(rows, published=published)]
 
 
