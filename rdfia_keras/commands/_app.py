@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -69,6 +70,10 @@ app.add_typer(learn.app, name="learn")
 
 def main() -> None:
     """Run the `rdfia` command."""
+    # Python has no stream where the shell closed one, as `>&-` does; the first file opened would take its number.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
     if "--debug" not in sys.argv:
         silence_native_logs()
     try:

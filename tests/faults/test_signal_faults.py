@@ -1,6 +1,9 @@
 """Ctrl-C, SIGTERM and readers that go away."""
 
+import shlex
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,14 @@ def test_a_closed_pipe_loses_nothing(tmp_path):
     err = process.stderr.read()
     process.wait(timeout=PATIENCE)
     assert "Traceback" not in err
+    assert record(tmp_path / "results" / "svm" / "kernels")["status"] == "ok"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_loses_nothing(tmp_path, closed):
+    command = shlex.join([sys.executable, "-m", "rdfia_keras", "svm"])
+    done = subprocess.run(["sh", "-c", f"{command} {closed}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert record(tmp_path / "results" / "svm" / "kernels")["status"] == "ok"
 
 
