@@ -2,11 +2,13 @@
 
 import csv
 import json
+import math
 import statistics
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import scipy.stats
 
 from rdfia_keras.analysis import reference_tables, seeds
 from rdfia_keras.analysis.published import compare_with_published, reference_run
@@ -37,9 +39,10 @@ def test_a_row_of_the_ladder_is_the_mean_over_its_seeds(rung):
     n, epochs = int(row["n"]), int(row["epochs"])
     assert n >= SEEDS and sorted(seeds.reference_trials(rung)) == list(range(n))
     curves = [accuracies(rung.name, seed)[:epochs] for seed in range(n)]
-    for measure, values in (("last", [c[-1] for c in curves]), ("best", [max(c) for c in curves])):
-        expected = f"{100 * statistics.fmean(values):.2f} ± {100 * statistics.stdev(values):.2f} %"
-        assert row[f"reference, {measure} epoch"] == expected
+    measures = {"mean of the last 5": lambda c: statistics.fmean(c[-5:]), "last": lambda c: c[-1], "best": max}
+    for heading, measure in measures.items():
+        values = [measure(curve) for curve in curves]
+        assert row[heading] == f"{100 * statistics.fmean(values):.2f} ± {100 * statistics.stdev(values):.2f} %"
 
 
 @pytest.mark.parametrize("rung", LADDER[1:], ids=lambda rung: rung.name)
@@ -52,10 +55,12 @@ def test_a_gain_is_over_the_epochs_that_both_have(rung):
     )
     gain = statistics.fmean(after) - statistics.fmean(before)
     assert compared.paired.n == SEEDS and compared.paired.mean == pytest.approx(gain)
-    low, high = compared.paired.interval
+    low, high = compared.interval
+    half = (high - low) / 2
+    assert compared.gain == pytest.approx(gain) and low + half == pytest.approx(gain)
     row = row_of("gains", "experiment", rung.name)
     assert row["gain, points"] == f"{100 * gain:+.2f}"
-    assert (row["significant"] == "yes") == (low > 0 or high < 0)
+    assert (row["result"] == "settled") == (low > 0 or high < 0) == (compared.p_value < 0.05)
 
 
 @pytest.mark.parametrize("experiment", [CIRCLES, LR_2, BATCH_1, BATCH_50], ids=lambda one: one.name)
@@ -139,22 +144,50 @@ def test_the_standard_deviation_pools_the_sample_variances_of_what_has_several_s
     assert seeds.standard_deviations(30) == {}
 
 
-def test_a_difference_is_over_equal_epochs_and_significant_above_twice_the_standard_deviation(pretend):
+def test_a_difference_is_over_equal_epochs_with_a_pooled_interval(pretend):
     base = {seed: rows(*[0.8 + 0.01 * seed] * 30, *[0.99] * 20) for seed in (0, 1, 2)}
     pretend(augment=base, adam={0: rows(*[0.9, *[0.83] * 28, 0.825])})
     compared = seeds.difference_to_base(REGISTRY["adam"])
-    assert (compared.epochs, compared.seeds) == (30, (1, 3)) and compared.threshold["last"] == pytest.approx(0.02)
+    assert (compared.epochs, compared.seeds) == (30, (1, 3))
     assert compared.differences == {
         "best": pytest.approx(0.09),
         "last": pytest.approx(0.015),
         "last_five": pytest.approx(0.019),
     }
-    assert compared.significant == ("best",)
-    assert row_of("bonus", "experiment", "adam")["above the threshold"] == "only best"
+    # One run against three, whose standard deviation of 0.01 has two degrees of freedom.
+    half = scipy.stats.t.ppf(0.975, 2) * 0.01 * math.sqrt(1 + 1 / 3)
+    assert compared.interval == (pytest.approx(0.019 - half), pytest.approx(0.019 + half))
+    assert compared.p_value == pytest.approx(2 * scipy.stats.t.sf(0.019 / (0.01 * math.sqrt(4 / 3)), 2))
+    assert not compared.is_settled and row_of("bonus", "experiment", "adam")["result"] == "not settled"
 
 
-def test_what_has_no_base_no_run_or_other_data_has_no_threshold(pretend):
+def test_an_interval_of_two_experiments_with_equal_spread_is_the_two_sample_test(pretend):
+    first, second = [0.80, 0.81, 0.82], [0.84, 0.85, 0.86]
+    pretend(
+        augment={seed: rows(*[value] * 50) for seed, value in enumerate(first)},
+        schedule={seed: rows(*[value] * 50) for seed, value in enumerate(second)},
+    )
+    compared = seeds.difference_to_base(REGISTRY["schedule"])
+    expected = scipy.stats.ttest_ind(second, first)
+    assert compared.p_value == pytest.approx(expected.pvalue) and compared.is_settled
+    assert compared.interval == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_several_differences_are_settled_with_holms_correction():
+    def with_p(p):
+        return seeds.Difference(30, (1, 3), {}, {"last_five": 0.01}, None if p is None else (0, 1), p, None)
+
+    # Of four: 0.01 x 4 and 0.015 x 3 pass, 0.03 x 2 does not, nor does what comes after it.
+    p_values = {"a": 0.03, "b": 0.01, "c": 0.04, "d": 0.015, "e": None}
+    assert seeds.settled({name: with_p(p) for name, p in p_values.items()}) == {
+        **dict.fromkeys("ace", False),
+        "b": True,
+        "d": True,
+    }
+
+
+def test_what_has_no_base_no_run_or_other_data_has_no_interval(pretend):
     assert seeds.difference_to_base(REGISTRY["mnist-dense"]) is None
-    assert seeds.difference_to_base(REGISTRY["mnist-flip"]).threshold == {}
+    assert seeds.difference_to_base(REGISTRY["mnist-flip"]).interval is None
     pretend(augment={0: rows(*[0.8] * 50)})
     assert seeds.difference_to_base(REGISTRY["adam"]) is None

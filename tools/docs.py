@@ -7,9 +7,9 @@ it stands, with these values and functions:
     run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
-    difference("adam")                  its `DifferenceToBase`: .differences.best, .threshold.last, .direction
-    apart("momentum", "nesterov")       the distance of two experiments with the same base, in each measure
-    paired("dropout", "schedule")       a `PairedDifference` of the mean of the last five of 50 epochs: .mean, .interval
+    difference("adam")                  its `Difference` to its base: .gain, .interval, .is_settled, .differences.best
+    difference("dropout", "schedule")   the same to another experiment
+    settled["adam"]                     whether its difference to its base is settled among all of the bonus
     deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
     swept("hidden", 4)                  the row of a named sweep in which the setting has this value
     machine("sweep", "rbf", 0.01)       test accuracy of an SVM of figure 4 ("scores") or of figure 5 ("sweep")
@@ -35,7 +35,6 @@ from typing import Any
 import jinja2
 import keras
 import numpy as np
-import scipy.stats
 
 from rdfia_keras import plots
 from rdfia_keras.analysis import figures, seeds, sweep_table, theory
@@ -139,11 +138,18 @@ def _cell(column: str, text: str) -> str:
     return re.sub(r"^[\w.-]+", r"`\g<0>`", text) if column in ("experiment", "run", "rung", "over", "changes") else text
 
 
-def apart(name: str, other: str) -> list[float]:
-    """Return the distance of two experiments with the same base, in each measure."""
-    first, second = (seeds.difference_to_base(REGISTRY[experiment]) for experiment in (name, other))
-    assert first and second
-    return [abs(first.means[measure] - second.means[measure]) for measure in seeds.MEASURES]
+def difference(name: str, other: str = "") -> seeds.Difference:
+    """Return the difference of an experiment to its base, or to another experiment."""
+    experiment = REGISTRY[name]
+    found = seeds.difference(experiment, REGISTRY[other]) if other else seeds.difference_to_base(experiment)
+    assert found is not None, name
+    return found
+
+
+def settled() -> dict[str, bool]:
+    """Return whether the difference of each bonus experiment to its base is settled among all of them."""
+    compared = {experiment.name: seeds.difference_to_base(experiment) for experiment in bonus_experiments()}
+    return seeds.settled({name: found for name, found in compared.items() if found})
 
 
 def swept(name: str, value: Any) -> dict[str, Any]:
@@ -167,11 +173,6 @@ def implementations_apart() -> float:
     for row in find_reference("circles").history():
         epochs.setdefault(row["epoch"], []).append(scores(row))
     return max(float(np.ptp(rows, axis=0).max()) for rows in epochs.values())
-
-
-def chance(n: int, epochs: int) -> float:
-    """Return the probability that the mean of `n` seeds passes the threshold by chance, if its base has three seeds."""
-    return float(2 * scipy.stats.t.sf(2 / (1 / 3 + 1 / n) ** 0.5, seeds.degrees_of_freedom(epochs)))
 
 
 def precision_pairs() -> dict[str, Any]:
@@ -204,12 +205,10 @@ NAMES = {
     "trials": lambda name: [ReferenceRun(trial.rows) for trial in seeds.reference_trials(REGISTRY[name]).values()],
     "over_seeds": lambda name, epochs: seeds.statistics_at(REGISTRY[name], epochs),
     "at_end": lambda name: seeds.reference_statistics(REGISTRY[name], "final"),
-    "difference": lambda name: seeds.difference_to_base(REGISTRY[name]),
-    "apart": apart,
-    "paired": lambda name, over: seeds.paired_difference_over(REGISTRY[over], REGISTRY[name], 50),
+    "difference": difference,
+    "settled": settled(),
     "deviation": seeds.standard_deviations,
     "freedom": seeds.degrees_of_freedom,
-    "chance": chance,
     "precision_pairs": precision_pairs(),
     "swept": swept,
     "machine": machine,

@@ -19,26 +19,30 @@ def ladder() -> list[Row]:
     """Return the six steps of the ladder: published, and mean and standard deviation over the reference's seeds."""
     rows = []
     for experiment in LADDER:
-        final, best = (seeds.reference_statistics(experiment, measure) for measure in ("final", "best"))
-        row = {"rung": experiment.name, "published": percent(experiment.report.published)}
-        row["reference, last epoch"] = final.percents() if final else "-"
-        row["reference, best epoch"] = best.percents() if best else "-"
-        rows.append(row | {"n": str(final.n if final else 0), "epochs": str(experiment.config.epochs)})
+        epochs = experiment.config.epochs or 0
+        measured = seeds.statistics_at(experiment, epochs)
+        row = {"rung": experiment.name, "published": tables.published(vars(experiment.report))}
+        row |= {
+            heading: measured[name].percents() if measured else "-"
+            for name, heading in reversed(seeds.MEASURES.items())
+        }
+        rows.append(row | {"n": str(measured["last"].n if measured else 0), "epochs": str(epochs)})
     return rows
 
 
 def gains(experiments: Sequence[Experiment]) -> list[Row]:
-    """Return the difference of each experiment to its base, paired by seed."""
+    """Return the difference of each experiment to its base in the mean of the last epochs."""
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
         "over": "{experiment.base}",
         "epochs": "{compared.epochs}",
-        "gain, points": lambda row: f"{100 * row['compared'].paired.mean:+.2f}",
-        "95 % interval": _interval,
-        "n": "{compared.paired.n}",
-        "significant": lambda row: "yes" if row["compared"].paired.is_significant else "not shown",
+        "gain, points": lambda row: f"{100 * row['compared'].gain:+.2f}",
+        "95 % interval": lambda row: _interval(row["compared"].interval),
+        "paired by seed": lambda row: _interval(row["compared"].paired and row["compared"].paired.interval),
+        "n": "{compared.seeds[0]} / {compared.seeds[1]}",
+        "result": lambda row: "settled" if row["compared"].is_settled else "not settled",
     }
-    return make_table((row for row in _compared(experiments) if row["compared"].paired), columns)
+    return make_table(_compared(experiments), columns)
 
 
 def _compared(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
@@ -47,9 +51,8 @@ def _compared(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
     return [{"experiment": experiment, "compared": difference} for experiment, difference in compared if difference]
 
 
-def _interval(row: Data) -> str:
-    interval = row["compared"].paired.interval
-    return "{:+.2f} to {:+.2f}".format(*(100 * end for end in interval)) if interval else "-"
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "{:+.2f} to {:+.2f}".format(*(100 * end for end in ends)) if ends else "-"
 
 
 def equal_epochs() -> list[Row]:
@@ -66,39 +69,25 @@ def equal_epochs() -> list[Row]:
 
 
 def bonus() -> list[Row]:
-    """Return the difference of each bonus experiment to its base, and whether it is above the threshold."""
+    """Return the difference of each bonus experiment to its base, and whether it is settled among all of them."""
+    compared = _compared(bonus_experiments())
+    settled = seeds.settled({row["experiment"].name: row["compared"] for row in compared})
+    words = {True: "settled", False: "not settled"}
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
         "changes": "{experiment.base}",
         "epochs": "{compared.epochs}",
-        **{heading: functools.partial(_difference, measure=name) for name, heading in seeds.MEASURES.items()},
+        **{heading: functools.partial(_difference, measure=name) for name, heading in reversed(seeds.MEASURES.items())},
+        "95 % interval": lambda row: _interval(row["compared"].interval),
         "n": "{compared.seeds[0]} / {compared.seeds[1]}",
-        "above the threshold": _verdict,
+        "result": lambda row: words[settled[row["experiment"].name]] if row["compared"].interval else "-",
     }
-    return make_table(_compared(bonus_experiments()), columns)
+    return make_table(compared, columns)
 
 
 def _difference(row: Data, measure: str) -> str:
     compared = row["compared"]
     return f"{percent(compared.means[measure])} ({100 * compared.differences[measure]:+.2f})"
-
-
-def _verdict(row: Data) -> str:
-    compared = row["compared"]
-    if not compared.threshold:
-        return "-"
-    significant = [seeds.MEASURES[name] for name in compared.significant]
-    return {0: "no", len(seeds.MEASURES): "yes"}.get(len(significant), f"only {' and '.join(significant)}")
-
-
-def standard_deviations() -> list[Row]:
-    """Return the standard deviations over seeds, in points: the threshold of the bonus is twice their size."""
-    compared = [row["compared"] for row in _compared(bonus_experiments())]
-    return [
-        {"epochs": str(epochs)}
-        | {seeds.MEASURES[name]: f"{100 * std:.2f}" for name, std in seeds.standard_deviations(epochs).items()}
-        for epochs in sorted({difference.epochs for difference in compared if difference.threshold})
-    ]
 
 
 def selection() -> list[Row]:
@@ -170,7 +159,6 @@ TABLES: dict[str, Callable[[], list[Row]]] = {
     "gains": lambda: gains(LADDER[1:]),
     "defaults": lambda: gains([DROPOUT, BATCH_NORM]),
     "equal epochs": equal_epochs,
-    "standard deviations": standard_deviations,
     "bonus": bonus,
     "selection": selection,
     "results": results,

@@ -1,7 +1,8 @@
-"""Statistics over seeds: means and standard deviations, paired differences, and the threshold for a difference.
+"""Statistics over seeds: means and standard deviations, and whether a difference between experiments is settled.
 
-The best epoch of one training is partly luck, and another seed gives another result. A difference between experiments
-counts as significant where it is above the threshold: twice the standard deviation over seeds.
+Another seed gives another result. Two experiments are compared in the mean of their last five epochs, after equally
+many epochs, with a 95 % confidence interval. Its standard deviation is pooled over all experiments that have several
+seeds, since that of three runs says little. A difference is settled if the interval leaves out 0.
 """
 
 import functools
@@ -19,6 +20,8 @@ from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
 
 # The number of last epochs that are averaged, because a single epoch may be a lucky one.
 LAST = 5
+# Of intervals.
+CONFIDENCE = 0.95
 # The measures that are compared over equal epochs, with their headings in tables.
 MEASURES = {"best": "best", "last": "last", "last_five": f"mean of the last {LAST}"}
 # The only data set on which several seeds of several experiments were trained.
@@ -71,11 +74,6 @@ class PairedDifference:
     mean: float
     interval: tuple[float, float] | None
 
-    @property
-    def is_significant(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
-
 
 def paired_difference(before: Mapping[int, float], after: Mapping[int, float]) -> PairedDifference | None:
     """Return the difference of values by seed, `after` - `before`, over their common seeds; None without one."""
@@ -87,7 +85,7 @@ def paired_difference(before: Mapping[int, float], after: Mapping[int, float]) -
     n, mean = differences.n, differences.mean
     if differences.std is None:
         return PairedDifference(n, mean, None)
-    half = float(t.ppf(0.975, n - 1)) * differences.std / math.sqrt(n)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * differences.std / math.sqrt(n)
     return PairedDifference(n, mean, (mean - half, mean + half))
 
 
@@ -211,62 +209,78 @@ def standard_deviations(epochs: int) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class DifferenceToBase:
-    """An experiment compared with the one that it changes, over equal epochs.
+class Difference:
+    """An experiment compared with another one, over equally many epochs.
 
     Attributes:
         epochs: The epochs of the shorter experiment.
-        seeds: Numbers of seeds of the experiment and of its base.
+        seeds: Numbers of seeds of the experiment and of the other one.
         means: Mean of each measure over the experiment's seeds.
-        differences: The means minus the means over the base's seeds.
-        threshold: Twice the standard deviation over seeds, by measure; empty for other data than the ladder's.
-        paired: The difference in the mean of the last epochs, paired by seed.
+        differences: The means minus those of the other one.
+        interval: Ends of the 95 % confidence interval of the difference in the mean of the last epochs, by Student's t
+            with the pooled standard deviation; None for other data than the ladder's.
+        p_value: The probability of such a difference or a larger one between equal experiments; None likewise.
+        paired: The same difference paired by seed.
     """
 
     epochs: int
     seeds: tuple[int, int]
     means: Mapping[str, float]
     differences: Mapping[str, float]
-    threshold: Mapping[str, float]
+    interval: tuple[float, float] | None
+    p_value: float | None
     paired: PairedDifference | None
 
     @property
-    def significant(self) -> tuple[str, ...]:
-        """The measures in which the difference is above the threshold."""
-        return tuple(name for name, value in self.threshold.items() if abs(self.differences[name]) > value)
+    def gain(self) -> float:
+        """The difference in the mean of the last epochs."""
+        return self.differences["last_five"]
 
     @property
-    def direction(self) -> int:
-        """1 for a gain in every measure above the threshold, -1 for such a loss, otherwise 0."""
-        if len(self.significant) < len(MEASURES):
-            return 0
-        return int(min(self.differences.values()) > 0) - int(max(self.differences.values()) < 0)
+    def is_settled(self) -> bool:
+        """Whether the interval leaves out 0; of several comparisons ask `settled` instead."""
+        return self.p_value is not None and self.p_value < 1 - CONFIDENCE
 
 
-def difference_to_base(experiment: Experiment) -> DifferenceToBase | None:
+def difference_to_base(experiment: Experiment) -> Difference | None:
     """Compare an experiment with its base in the reference; return None where one of them has no run there."""
     base = REGISTRY.get(experiment.base or "")
     if base is None or base.config.dataset != experiment.config.dataset:
         return None
-    epochs = min(experiment.config.epochs or 0, base.config.epochs or 0)
-    before, after = statistics_at(base, epochs), statistics_at(experiment, epochs)
+    return difference(experiment, base)
+
+
+def difference(experiment: Experiment, other: Experiment) -> Difference | None:
+    """Compare two experiments on the same data; return None where one of them has no run in the reference."""
+    from scipy.stats import t
+
+    epochs = min(experiment.config.epochs or 0, other.config.epochs or 0)
+    before, after = statistics_at(other, epochs), statistics_at(experiment, epochs)
     if before is None or after is None:
         return None
+    differences = {name: value.mean - before[name].mean for name, value in after.items()}
+    n, n_other = after["last"].n, before["last"].n
+    interval, p_value = None, None
     deviations = standard_deviations(epochs) if experiment.config.dataset == DATASET else {}
-    return DifferenceToBase(
-        epochs,
-        (after["last"].n, before["last"].n),
-        {name: value.mean for name, value in after.items()},
-        {name: value.mean - before[name].mean for name, value in after.items()},
-        {name: 2 * std for name, std in deviations.items()},
-        paired_difference_over(base, experiment, epochs),
-    )
-
-
-def paired_difference_over(base: Experiment, experiment: Experiment, epochs: int) -> PairedDifference | None:
-    """Return the difference in the mean of the last epochs, paired by seed."""
-    before, after = (
+    if deviations:
+        gain, freedom = differences["last_five"], degrees_of_freedom(epochs)
+        error = deviations["last_five"] * math.sqrt(1 / n + 1 / n_other)
+        half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+        interval, p_value = (gain - half, gain + half), float(2 * t.sf(abs(gain) / error, freedom))
+    before_by_seed, after_by_seed = (
         {seed: values["last_five"] for seed, values in measures_by_seed(either, epochs).items()}
-        for either in (base, experiment)
+        for either in (other, experiment)
     )
-    return paired_difference(before, after)
+    means = {name: value.mean for name, value in after.items()}
+    paired = paired_difference(before_by_seed, after_by_seed)
+    return Difference(epochs, (n, n_other), means, differences, interval, p_value, paired)
+
+
+def settled(differences: Mapping[str, Difference]) -> dict[str, bool]:
+    """Return which of several differences are settled, by name, with Holm's correction for their number."""
+    tested = {name: each.p_value for name, each in differences.items() if each.p_value is not None}
+    still, result = True, dict.fromkeys(differences, False)
+    for rank, name in enumerate(sorted(tested, key=tested.__getitem__)):
+        still = still and tested[name] * (len(tested) - rank) < 1 - CONFIDENCE
+        result[name] = still
+    return result

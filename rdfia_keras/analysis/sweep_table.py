@@ -15,7 +15,7 @@ import numpy as np
 
 from rdfia_keras import plots
 from rdfia_keras.analysis.seeds import Outcome, Statistics
-from rdfia_keras.analysis.tables import Column, cell, make_table, published_value
+from rdfia_keras.analysis.tables import Column, cell, make_table, published
 from rdfia_keras.config import setting_text, settings
 from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.result import Table
@@ -48,6 +48,7 @@ def summarize(experiment: Experiment, trials: Sequence[Outcome], varied: Sequenc
         "data": next((trial.run.data_digest for trial in trials), None),
         "published": experiment.report.published,
         "published_at_end": experiment.report.published_at_end,
+        "comment": experiment.report.comment,
         "n": len(ok),
         "failed": len(trials) - len(ok),
         "seeds": [trial.run.config.seed for trial in ok],
@@ -129,7 +130,7 @@ def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
     }
     columns |= {"min to max, final": lambda row: cell(row, RANGE) if row["final"] else "-"}
     columns |= {"epochs to 90 %": "{epochs_to_90}"} if any(row["epochs_to_90"] for row in rows) else {}
-    columns |= {"published": published_value} if any(row["published"] for row in rows) else {}
+    columns |= {"published": published} if any(row["published"] for row in rows) else {}
     columns |= {"failed": "{failed}"} if any(row["failed"] for row in rows) else {}
     return make_table(rows, columns)
 

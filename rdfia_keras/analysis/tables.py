@@ -53,18 +53,13 @@ def percent(accuracy: float | None) -> str:
 
 
 def published(claim: Data) -> str:
-    """Return the published value, or the comment that stands in its place.
+    """Return the published value in the report's words, or else as a number; a dash where there is none.
 
     Args:
         claim: The fields of a `ReportClaim`, or a row that has them.
     """
-    return published_value(claim) if claim["published"] is not None else claim["comment"] or "-"
-
-
-def published_value(claim: Data) -> str:
-    """Return the published value, marked where it is not the best one; a dash where there is none."""
     at_end = " (last epoch)" if claim["published_at_end"] else ""
-    return percent(claim["published"]) + at_end
+    return (claim.get("comment") or percent(claim["published"])) + at_end
 
 
 # --- one run ----------------------------------------------------------------------------------------------------------
@@ -103,7 +98,7 @@ def run_table(record: "Record") -> Table:
         }
     columns |= {"final test": "{final[test_accuracy]:.2%}"}
     columns |= {"test loss": "{final[test_loss]:.4f}"} if record.section == "mlp" else {}
-    return make_table(rows, columns | {"published": lambda row: published_value(record.report)})
+    return make_table(rows, columns | {"published": lambda row: published(record.report)})
 
 
 def summary(record: "Record") -> Row:
@@ -114,7 +109,7 @@ def summary(record: "Record") -> Row:
         "data": "{dataset[name]}",
         "status": "{status}",
         "best test": "{best[test_accuracy]:.2%}",
-        "published": lambda row: published_value(row["report"]),
+        "published": lambda row: published(row["report"]),
         "seconds": "{seconds:.1f}",
     }
     return make_table([vars(record)], columns)[0]
