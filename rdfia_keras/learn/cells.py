@@ -9,8 +9,6 @@ import re
 
 # Cells and lines that are Python behind one of these; all others are left out.
 _PYTHON_CELLS, _PYTHON_LINES = ("time", "timeit", "capture", "prun"), ("time", "prun")
-# Characters that IPython may look at for a cell: it reads the whole cell again after each magic.
-MOST_TRANSFORMED = 4 << 20
 _CALL = re.compile(
     r"^([ \t]*)((?:[^=\n(]+=[ \t]*)?)(get_ipython\(\)\.(?:run_line_magic|system|getoutput)\(.*\))[ \t]*$", re.MULTILINE
 )
@@ -22,17 +20,17 @@ def code_cells(data: bytes) -> list[tuple[int, str]]:
     Raises:
         Exception: What nbformat raises for what is no notebook.
     """
-    from nbformat import convert, reader
+    from nbformat import convert, from_dict
 
     book = json.loads(data.decode("utf-8-sig"))
-    if "cells" in book and book.get("nbformat") not in (1, 2, 3):
-        book["nbformat"] = 4  # Hand-made ones lack it, and a later one may still have what is read here.
-    cells = convert(reader.reads(json.dumps(book)), 4)["cells"]
-    return [
-        (number, cell["source"])
-        for number, cell in enumerate(cells, 1)
-        if cell.get("cell_type") == "code" and isinstance(cell.get("source"), str)
-    ]
+    if book.get("nbformat") in (1, 2, 3):  # Of a later one what is read here is as in 4.
+        book = convert(from_dict({"metadata": {}, "nbformat_minor": 0, **book}), 4)
+    texts = []
+    for number, cell in enumerate(book["cells"], 1):
+        source = cell.get("source")
+        if cell.get("cell_type") == "code" and isinstance(source, str | list):
+            texts.append((number, source if isinstance(source, str) else "".join(map(str, source))))
+    return texts
 
 
 def python_of(text: str) -> str:
@@ -67,7 +65,8 @@ def _transformed(text: str) -> str:
 
         def do_one_token_transform(self, lines: list[str]) -> tuple[bool, list[str]]:
             self.looked_at += sum(map(len, lines))
-            if self.looked_at > MOST_TRANSFORMED:
+            # IPython reads the whole cell again after each magic.
+            if self.looked_at > 16 * len(text) + (64 << 10):
                 raise ValueError("too many magics")
             changed, new = super().do_one_token_transform(lines)
             at = next((i for i, pair in enumerate(zip(lines, new, strict=False)) if pair[0] != pair[1]), len(new))

@@ -512,10 +512,11 @@ def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
 
 def _decoded(data: bytes) -> str:
     """Return a file as Python reads it: by its mark or its line of encoding, with all kinds of line ends."""
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     if codecs.lookup(encoding).name in _NOT_FOR_FILES:
         raise LookupError(encoding)
-    return io.TextIOWrapper(io.BytesIO(data), encoding).read()
+    return data.decode(encoding)
 
 
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
