@@ -72,6 +72,8 @@ REFUSED = "uses scipy, which is not allowed"
 CLASS = "class Layer:\n    def __init__(self, y):\n        self.y = y\n\n    def apply(self):\n        return {}\n\n\n"
 USE = "def softmax(y):\n    return Layer(y).apply()\n"
 
+CHOOSE = EXERCISES["choose_svm"].source
+
 # Text of the file; right, not written yet, or words of what is wrong.
 ODD = {
     "plain": (NP + SOFTMAX, RIGHT),
@@ -182,10 +184,11 @@ ODD = {
         RIGHT,
     ),
     "function of the same name": (
-        NP + S + "def softmax(y):\n    return s(y)\n" + EXERCISES["forward"].source.replace("def", "del softmax\ndef"),
+        NP + S + "def softmax(y):\n    return s(y)\n" + EXERCISES["forward"].source,
         RIGHT,
     ),
-    "names of numpy": (NP + EXERCISES["choose_svm"].source.replace("kernels[", "np.array(kernels)["), RIGHT),
+    "own fit": (f"from sklearn import svm\n{NP}def fit(x, y):\n    return svm.SVC().fit(x, y)\n" + CHOOSE, RIGHT),
+    "names of numpy": (NP + CHOOSE.replace("in kernels", "in np.array(kernels)"), RIGHT),
     "forged": (
         f"{NP}import sys\nsys.modules['__main__'].unchanged = sys.modules['__main__'].changed = lambda *a: ()\n"
         + SOFTMAX.replace("    e =", "    y_tilde -= 1\n    e ="),

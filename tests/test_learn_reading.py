@@ -103,9 +103,9 @@ def notebook(cells, version, as_lists=False):
 
 
 MAGICS = [
-    "%matplotlib inline", "!pip install numpy \\\n    scipy", "%time t = 3", "files = !ls", "y = %pwd", "x?", "?x", "!!ls",
-    "%timeit -n 1 x", "def f():\n    %time e = 1\n    !ls \\\n        -l\n    return e", "if True:\n    %pwd", "# %%time",
-    "text = '''\n%time\n!ls\n'''", "%%time", "", "    ", "a = 7 \\\n    % 4", "%load_ext \\\nautoreload",
+    "%matplotlib inline", "!pip install numpy \\\n    scipy", "%time t = 3", "files = !ls", "y = %pwd", "x?", "?x",
+    "!!ls", "%timeit -n 1 x", "def f():\n    %time e = 1\n    !ls \\\n        -l\n    return e", "if True:\n    %pwd",
+    "# %%time", "text = '''\n%time\n!ls\n'''", "%%time", "", "    ", "a = 7 \\\n    % 4", "%load_ext \\\nautoreload",
 ]  # fmt: skip
 
 
@@ -171,7 +171,8 @@ def test_everyone_who_handed_something_in_has_a_row_with_the_reason(tmp_path):
     locked[6] |= 1
     locked[locked.find(b"PK\1\2") + 8] |= 1
     files = {
-        "rar/hw.rar": "Rar!", "text/mlp.py.txt": SOFTMAX, "seven.7z": "", "paper/a.pdf": "", "locked.zip": bytes(locked),
+        "rar/hw.rar": "Rar!", "text/mlp.py.txt": SOFTMAX, "seven.7z": "", "paper/a.pdf": "",
+        "locked.zip": bytes(locked),
         "inside.zip": zipped({"hw.zip": solved, "hw.7z": ""}), ".dot/mlp.py": SOFTMAX, "empty.zip": zipped({}),
         "bzip2.zip": zipped({"mlp.py": SOFTMAX}, zipfile.ZIP_BZIP2), "README.md": "", "Group/x/mlp.py": SOFTMAX,
         "Group/y/svm.py": "", f"Bo{moodle}/hw.rar": "",
@@ -180,7 +181,8 @@ def test_everyone_who_handed_something_in_has_a_row_with_the_reason(tmp_path):
     not_read = "is not read: hand in .py"
     expected = {
         "rar": not_read, "text": not_read, "seven": not_read, "paper": not_read, "locked": "locked with a password",
-        "inside": "hw.7z: it is not read", ".dot": "", "empty": "the archive is empty", "bzip2": "in a way that is not read",
+        "inside": "hw.7z: it is not read", ".dot": "", "empty": "the archive is empty",
+        "bzip2": "in a way that is not read",
         "Group": "Its files are in x and y: if those are different students", "Bo": not_read,
     }  # fmt: skip
     assert made.keys() == expected.keys()
