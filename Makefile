@@ -12,7 +12,7 @@ COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
 IGNORED := $(addprefix --ignore=tests/,faults browser commands xla)
 
-.PHONY: demo test commands faults browser xla docs bench bench-gpu test-lowest test-pythons clean
+.PHONY: demo test commands faults browser xla docs site bench bench-gpu test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -44,6 +44,10 @@ xla: .venv/installed-test
 # The documentation from docs/templates/ and the reference results, and its pictures.
 docs: .venv/installed
 	$(BIN)/python -m tools.docs
+
+# The documentation as a website in docs/_build/html, which needs no server. A broken link is an error.
+site: .venv/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 # The page is about a CPU, so a GPU is left alone.
 bench: .venv/installed-bench
@@ -92,6 +96,10 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
 	@! command -v npm > /dev/null || npm install --silent --no-save --no-audit --no-fund --prefix .venv/axe axe-core@4.14.1 \
 	  || echo "axe-core cannot be installed here: its tests skip" >&2
+	@touch $@
+
+.venv/installed-docs: pyproject.toml .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
 .venv/installed-bench: pyproject.toml .venv/installed

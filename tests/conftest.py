@@ -1,6 +1,7 @@
 """What every test needs: a quiet backend, tiny images, and the real command, in a process of its own or in this one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,15 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 from rdfia_keras.data import Dataset, Split
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def circles_mat(tmp_path) -> Path:
+    """A data folder with the course's own circles."""
+    if not (REAL_DATA / "circles.mat").exists():
+        pytest.skip(f"needs the course's circles.mat in {REAL_DATA}")
+    shutil.copy(REAL_DATA / "circles.mat", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

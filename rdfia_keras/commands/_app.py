@@ -27,6 +27,7 @@ from rdfia_keras.commands import (
     runs,
     svm,
     sweep,
+    verify,
 )
 from rdfia_keras.commands._options import command_of
 from rdfia_keras.system.native_logs import silence_native_logs
@@ -59,7 +60,7 @@ def root(
 # In the order of the help page.
 for function in (
     *(demo.demo, mlp.mlp, svm.svm, cnn.cnn, improve.improve),
-    *(sweep.sweep, resume.resume, runs.runs, compare.compare),
+    *(sweep.sweep, resume.resume, verify.verify, runs.runs, compare.compare),
     *(predict.predict, inspect.inspect, playground.playground),
     *(list.list_all, figure.figure, report.report, augment_preview.augment_preview),
 ):

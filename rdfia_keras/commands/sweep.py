@@ -139,6 +139,7 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     Raises:
         RdfiaError: If data, device or output folder cannot be used, or the disk fills up.
     """
+    from rdfia_keras.analysis import sweep_table
     from rdfia_keras.runs.files import make_folder
     from rdfia_keras.runs.store import Snapshot
     from rdfia_keras.system.terminal import note
@@ -156,9 +157,11 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     finished = {trial: run for trial in trials if (run := snapshot.find_finished(trial.query))}
     missing = [trial for trial in trials if trial not in finished]
     if dry_run:
-        return list_trials(trials, finished, options)
-    folder = make_folder(options.out / SWEEPS_FOLDER / (f"{sweep.name}-quick" if options.quick else sweep.name))
-    note(f"{sweep.name}: {len(trials):,} trials, {len(finished):,} of them finished earlier")
+        return list_trials(sweep, trials, finished, options)
+    data = [trial.query.data for trial in trials[:: sweep.seeds]]
+    name = f"{sweep.name}-quick" if options.quick else sweep.name
+    folder = make_folder(sweep_table.folder_for(sweep, options.out / SWEEPS_FOLDER, name, data))
+    note(f"{sweep.name}: {sweep.in_words}, {len(finished):,} of them finished earlier")
     exit_code, progress = 0, SweepProgress(len(missing))
     for result in train(missing, resources) if missing else ():
         exit_code = max(exit_code, result.exit_code)
@@ -232,7 +235,7 @@ def conclude(
     )
 
 
-def list_trials(trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options: RunOptions) -> Result:
+def list_trials(sweep: Sweep, trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options: RunOptions) -> Result:
     """List which trials are finished, which would resume, and which are missing."""
     from rdfia_keras.training.trials import store_of
 
@@ -252,4 +255,4 @@ def list_trials(trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options
         )
     counts = Counter(row["state"] for row in rows)
     counted = ", ".join(f"{counts[state]:,} {state}" for state in sorted(counts))
-    return Result(data={"trials": rows}, table=rows, lines=[f"{len(rows):,} trials: {counted}"])
+    return Result(data={"trials": rows}, table=rows, lines=[f"{sweep.in_words}: {counted}"])

@@ -4,6 +4,7 @@ An experiment is one declaration: `rdfia improve NAME` and `rdfia sweep NAME` tr
 whose settings repeat it takes its name and is shown next to its published value. Only the standard library is imported.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +55,9 @@ class Experiment:
         """The section of its settings."""
         return str(self.config.section)
 
+
+# The longest folder name, in bytes; a seed, a number and a lock's suffix are added to it.
+MAX_NAME = 120
 
 REGISTRY: dict[str, Experiment] = {}
 # The same by what defines them: `rdfia --help` has no time to compare each with all others.
@@ -244,9 +248,16 @@ def describe(config: Config) -> str:
         value = getattr(config.resolve(), name)
         if setting.defines_experiment and value != _default(config, name, getattr(usual, name)):
             words += _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
-    words = words or [str(config.section)]
-    name = "-".join(words)
+    name = folder_name("-".join(words or [str(config.section)]))
     return f"{name}-other" if name in REGISTRY else name
+
+
+def folder_name(text: str) -> str:
+    """Shorten a long name, for file systems that allow 255 bytes: its beginning, and a digest of the whole."""
+    if len(text.encode()) <= MAX_NAME:
+        return text
+    beginning = text.encode()[: MAX_NAME - 9].decode(errors="ignore")
+    return f"{beginning}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _default(config: Config, name: str, usual: object) -> object:

@@ -1,12 +1,23 @@
 """Sweeps: experiments x settings x seeds, every combination a run of its own; and those that have a name."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rdfia_keras.config import CONFIGS, Config, MlpConfig, dataset_name, parse_field, parse_value, settings
+from rdfia_keras.config import (
+    CONFIGS,
+    Config,
+    MlpConfig,
+    dataset_name,
+    parse_field,
+    parse_value,
+    setting_text,
+    settings,
+    value_type,
+)
 from rdfia_keras.errors import ConfigError, did_you_mean
 from rdfia_keras.experiments.registry import (
     CIRCLES,
@@ -14,6 +25,7 @@ from rdfia_keras.experiments.registry import (
     REGISTRY,
     Experiment,
     bonus_experiments,
+    folder_name,
     match_registered,
 )
 
@@ -50,6 +62,15 @@ class Sweep:
         for _, values in self.grid:
             size *= len(values)
         return size
+
+    @property
+    def in_words(self) -> str:
+        """What is trained, in words: `3 values of lr (0.03, 0.07, 0.2) x 20 seeds = 60 trials`."""
+        words = [f"{len(self.bases)} experiments"] if len(self.bases) > 1 else []
+        for name, values in self.grid:
+            words += [f"{name} {', '.join(map(setting_text, values))}"] if values else []
+        words += [f"{self.seeds} seed{'s' * (self.seeds > 1)}"]
+        return f"{' x '.join(words)} = {self.trials:,} trial{'s' * (self.trials > 1)}"
 
     @property
     def also_equal(self) -> tuple[str, ...]:
@@ -143,7 +164,7 @@ def declare_sweep(
     if sweep is None:
         sweep = Sweep(name="", bases=tuple(dict.fromkeys(base for text in names for base in _bases(text))))
     values = _grid(sweep.bases, assignments)
-    title = name or "-".join([*names, *(field.replace("_", "-") for field in values)])
+    title = name or folder_name("-".join([*names, *(field.replace("_", "-") for field in values)]))
     grid = {**dict(sweep.grid), **values}
     sweep = replace(sweep, name=title, grid=tuple(grid.items()), seeds=seeds or sweep.seeds)
     if sweep.trials > MAX_TRIALS:
@@ -187,6 +208,7 @@ def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, 
         if not values.strip():
             raise ConfigError(f"--set {assignment}: give one value or several, as in lr=0.03,0.1")
         field = parse_field(kinds[0], text)
+        _refuse_decimal_comma(kinds[0], field, text, values.strip())
         if field == "seed":
             raise ConfigError("--set seed: say how many seeds with --seeds")
         if field in grid:
@@ -196,3 +218,18 @@ def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, 
         chosen = [dataset_name(value) for value in parsed[0]] if field == "dataset" else parsed[0]
         grid[field] = tuple(dict.fromkeys(chosen))
     return grid
+
+
+def _refuse_decimal_comma(kind: type[Config], field: str, text: str, values: str) -> None:
+    """Refuse `init_std=0,3`, which is more often the number 0.3 than the values 0 and 3.
+
+    Raises:
+        ConfigError: If the values look like one number with a decimal comma.
+    """
+    is_number = value_type(kind.__dataclass_fields__[field].type)[0] is float
+    if is_number and re.fullmatch(r"0,\d+", values):
+        decimals = values.removeprefix("0,")
+        raise ConfigError(
+            f"--set {text}={values} could be the number 0.{decimals} or the values 0 and {decimals}: write "
+            f"{text}=0.{decimals} for the number, or {text}=0.0,{decimals} for the values"
+        )
