@@ -20,7 +20,7 @@ from rdfia_keras.learn.submissions import Submission, modules
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
 NUMPY = [exercise for exercise in EXERCISES.values() if not exercise.uses_keras]
-LONG = Limits(submission=600.0)
+LONG = Limits(submission=600.0, exercise=60.0)
 
 
 def both(files, exercises):
@@ -71,6 +71,8 @@ FORWARD = EXERCISES["forward"].source.replace("softmax(y_tilde)", "probabilities
 REFUSED = "uses scipy, which is not allowed"
 CLASS = "class Layer:\n    def __init__(self, y):\n        self.y = y\n\n    def apply(self):\n        return {}\n\n\n"
 USE = "def softmax(y):\n    return Layer(y).apply()\n"
+
+CHOOSE = EXERCISES["choose_svm"].source
 
 # Text of the file; right, not written yet, or words of what is wrong.
 ODD = {
@@ -147,10 +149,62 @@ ODD = {
     "helper file": ("from odd_helpers import *\n", RIGHT),
     "helper file with scipy": ("import odd_helpers\n\n\ndef softmax(y):\n    return odd_helpers.fast(y)\n", REFUSED),
     "recursion": (NP + "def softmax(y):\n    return softmax(y)\n", "RecursionError"),
+    "future": (
+        f"from __future__ import annotations\nfrom typing import TYPE_CHECKING\n{NP}if TYPE_CHECKING:\n"
+        f"    from numpy.typing import NDArray\ndef softmax(y_tilde: NDArray) -> NDArray:\n{E}",
+        RIGHT,
+    ),
+    "imports in one statement": (
+        "import matplotlib.pyplot as plt, pandas, tqdm, numpy as np\nplt.plot()\n" + SOFTMAX,
+        RIGHT,
+    ),
+    "imports in one try": (
+        f"try:\n    import tqdm\n    import numpy as np\nexcept ImportError:\n    pass\n{SOFTMAX}",
+        RIGHT,
+    ),
+    "a plot inside": (
+        f"import matplotlib.pyplot as plt\n{NP}def softmax(y_tilde):\n    plt.plot()\n{E}",
+        "uses matplotlib",
+    ),
+    "blocks that set names": (
+        NP
+        + "if True:\n    A = 1\nwith np.errstate():\n    B = 0\nfor C in (0,):\n    D = C\n[F, G], H = [1, 0], {}\n"
+        + "A += G\nH['n'] = 0\nH.update(m=0)\n"
+        + SOFTMAX.replace("axis=1", "axis=A + B + C + D + G + H['n'] + H['m']"),
+        RIGHT,
+    ),
+    "attribute set": (NP + SOFTMAX.replace("axis=1", "axis=softmax.axis") + "softmax.axis = 1\n", RIGHT),
+    "slow assignment": (
+        f"{NP}import time\nAXIS = time.sleep(1.3) or 1\n" + SOFTMAX.replace("axis=1", "axis=AXIS"),
+        RIGHT,
+    ),
+    "thread pool": (
+        f"from concurrent.futures import ThreadPoolExecutor\n{NP}POOL = ThreadPoolExecutor()\ndef one(y_tilde):\n{E}"
+        "def softmax(y):\n    return list(POOL.map(lambda row: one(row[None])[0], y))\n",
+        RIGHT,
+    ),
+    "function of the same name": (
+        NP + S + "def softmax(y):\n    return s(y)\n" + EXERCISES["forward"].source,
+        RIGHT,
+    ),
+    "own fit": (f"from sklearn import svm\n{NP}def fit(x, y):\n    return svm.SVC().fit(x, y)\n" + CHOOSE, RIGHT),
+    "names of numpy": (NP + CHOOSE.replace("in kernels", "in np.array(kernels)"), RIGHT),
+    "forged": (
+        f"{NP}import sys\nsys.modules['__main__'].unchanged = sys.modules['__main__'].changed = lambda *a: ()\n"
+        + SOFTMAX.replace("    e =", "    y_tilde -= 1\n    e ="),
+        "changes its argument y_tilde",
+    ),
     "not written": (NP + EXERCISES["softmax"].skeleton, UNWRITTEN),
     "changes": (NP + SOFTMAX.replace("    e =", "    y_tilde -= 1\n    e ="), "changes its argument y_tilde"),
 }
-CELLS = ["%matplotlib inline\nimport numpy as np", S + "!ls", SOFTMAX, "softmax(np.ones((2, 2)))"]
+TIMED = SOFTMAX.replace("    e =", "    %time e =").replace("    return", "    !ls\n    return")
+CELLS = [
+    "!pip install numpy \\\n  scipy\nimport numpy as np",
+    S + "!ls",
+    "%%time\n" + TIMED,
+    "def x(:",
+    "softmax([[1]])",
+]
 
 
 def test_files_in_odd_styles_get_the_same_verdict_in_both():
@@ -159,9 +213,11 @@ def test_files_in_odd_styles_get_the_same_verdict_in_both():
     files.append(("odd_helpers.py", f"{NP}{S}{SOFTMAX}\ndef fast(y):\n    return s(y, axis=1)\n".encode()))
     notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in CELLS]}
     files.append(("notebook.ipynb", json.dumps(notebook).encode()))
-    verdicts = both(modules(Submission("", "", tuple(files))), [EXERCISES["softmax"], EXERCISES["forward"]])
+    verdicts = both(
+        modules(Submission("", "", tuple(files))), [EXERCISES[name] for name in ("softmax", "forward", "choose_svm")]
+    )
     by_file = {file.name: verdict for (_, file), verdict in verdicts}
-    assert len(by_file) >= 30 and by_file["notebook"].status == RIGHT
+    assert len(by_file) >= 30 and by_file["notebook"].status == RIGHT, by_file["notebook"]
     for number, (style, (_, expected)) in enumerate(ODD.items()):
         verdict = by_file[f"odd_{number}"]
         if expected in (RIGHT, UNWRITTEN):

@@ -80,7 +80,23 @@ def class_of(outside, port):
     yield "other file name", "homework.py", right, 1, 1, "right"
     yield "notebook", "mlp.ipynb", notebook("!pip install x\nimport numpy as np", SOFTMAX, ACCURACY), 1, 1, "right"
     yield "magic", "all.ipynb", notebook("%matplotlib inline\n" + HEAD + SOFTMAX, "%%bash\nls", ACCURACY), 1, 1, "right"
-    yield "broken cell", "mlp.ipynb", notebook(HEAD + SOFTMAX, "def accuracy(:"), 1, 0, "cell 2, line 1: SyntaxError"
+    broken = notebook(HEAD + SOFTMAX, "def accuracy(:")
+    yield (
+        "broken cell",
+        "mlp.ipynb",
+        broken,
+        1,
+        0,
+        "accuracy wrong 0 of 1 mlp.ipynb, cell 2, line 1: SyntaxError",
+    )
+    yield (
+        "left out",
+        "mlp.py",
+        "import tqdm, os\n" + right,
+        1,
+        1,
+        "ModuleNotFoundError: tqdm is not available",
+    )
     plots = "import matplotlib.pyplot as plt\nplt.plot([1])\nname = input()\nfor _ in range(10**12):\n    pass\n"
     yield "plots and input", "mlp.py", plots + right, 1, 1, "right"
     yield "training", "mlp.py", right + "weights = [softmax(np.ones((2, 2))) for _ in iter(int, 1)]\n", 1, 1, "right"
@@ -102,7 +118,11 @@ def class_of(outside, port):
     )
     more = "def grad_y_tilde(y_hat, y):\n    return (y_hat - y) / len(y)\n"
     yield "two deaths", "mlp.py", twice + more, 0, 0, "grad_y_tilde       right"
-    loops = "".join(f"def {name}(*given):\n    while True: pass\n" for name in list(EXERCISES)[:6])
+    loops = "".join(
+        f"def {name}(*given):\n    while True: pass\n" for name in list(EXERCISES)[:6] if name != "accuracy"
+    )
+    yield "many loops", "mlp.py", loops + HEAD + ACCURACY, 0, 1, "softmax still runs after 1 s in mlp.py, line"
+    loops = "".join(f"def {name}(*given):\n    {deaf}\n" for name in list(EXERCISES)[:6])
     yield "time used up", "mlp.py", loops, 0, 0, "It was not run, because the submission used its 4 s up before"
     yield "exit at import", "mlp.py", right + "import os\nx = os._exit(0)\n", 1, 1, "While the files were imported"
     yield "crash", "mlp.py", softmax("import ctypes\n    return ctypes.string_at(0)"), 0, 1, "ended by signal 11"
@@ -160,7 +180,7 @@ def class_of(outside, port):
     yield "reads what is printed", "mlp.py", softmax(printed), 0, 1, "ValueError: b''"
     yield "many keys", "mlp.py", softmax("return {f'{i:0200}': i for i in range(9999)}"), 0, 1, "characters of text"
     yield "signal", "mlp.py", softmax("import os\n    os.kill(1, 9)\n    return 1"), 0, 1, "result has shape ()"
-    yield "rot13", "mlp.py", "# coding: rot13\n" + right, 0, 0, "mlp.py is not Python in UTF-8"
+    yield "rot13", "mlp.py", "# coding: rot13\n" + right, 0, 0, "mlp.py is not Python: it is neither in UTF-8"
     yield "capitals", "MLP.IPYNB", "\ufeff" + notebook(right), 1, 1, "right"
     deep = f"def conv2d(x, W, b, stride, padding):\n    return {' + '.join(['x'] * 330)}\n"
     yield "deep", "mlp.py", right + deep, 1, 1, "right"
@@ -349,7 +369,7 @@ def test_files_and_archives_of_students(tmp_path):
     (tmp_path / "fay").mkdir()
     assert contents(tmp_path) == [
         ("carl", "", ["carl.py"]),
-        ("dora", "", ["deep/mlp.py"]),
+        ("dora", "", ["deep/mlp.py", "escaped.py"]),
         ("erik", "", []),
         ("fay", "", []),
     ]
@@ -374,11 +394,16 @@ def test_archives_that_are_damaged_or_meant_to_do_harm(tmp_path):
     files = {"a.zip": damaged, "b.tar": bomb.getvalue(), "c.zip": several, "d.zip": made(("x.py", bytes(5 << 20)))}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    words = ("cannot be read", "cannot be read", "more than 200 files or 32 MB", "x.py: it has more than 4 MB")
+    words = (
+        "mlp.py: it is damaged in the archive",
+        "cannot be read",
+        "more than 200 files or 32 MB",
+        "x.py: it has more than 4 MB",
+    )
     for submission, expected in zip(read_class(tmp_path), words, strict=True):
         assert expected in submission.problems[0] and sum(len(data) for _, data in submission.files) <= 32 << 20
     with pytest.raises(RdfiaError, match="no folder"):
-        read_class(tmp_path / "a.zip")
+        read_class(tmp_path / "b.tar")
 
 
 def test_names_are_told_without_control_characters_and_stay_apart(tmp_path):
@@ -418,7 +443,7 @@ def test_files_with_one_name_stay_apart_and_the_one_filled_in_counts():
 def test_a_cell_with_magic_keeps_its_lines_however_many():
     cell = "x?\n\n\n!ls\n" + "\n" * 30000 + "y = %pwd"
     (module,) = modules(Submission("x", "", (("a.ipynb", notebook(cell).encode()),)))
-    assert module.pieces[0][1] == "pass\n\n\npass\n" + "\n" * 30000 + "pass"
+    assert module.pieces[0][1] == "pass\n\n\npass\n" + "\n" * 30000 + "pass\n"
 
 
 def test_more_code_than_a_homework_has_is_not_read():

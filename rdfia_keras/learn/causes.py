@@ -62,10 +62,10 @@ class Outcome:
 
 def call_here(function: Callable[..., Any], case: Case, exercise: Exercise) -> Outcome:
     """Call a reference in this process, on copies of the arguments."""
-    answer = worker.call(function, copy.deepcopy(case.arguments), exercise.parameters, exercise.observe)
+    answer = worker.call(function, copy.deepcopy(case.arguments), exercise.observe)
     if "failure" in answer:
         return Outcome(failure=Failure(**answer["failure"]))
-    return Outcome(answer["value"], changed=tuple(answer["changed"]))
+    return Outcome(answer["value"], changed=worker.changed(exercise.parameters, case.arguments, answer["arguments"]))
 
 
 class Reference:

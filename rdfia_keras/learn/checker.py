@@ -179,7 +179,7 @@ class Checker:
         Raises:
             RdfiaError: If a worker does not start.
         """
-        verdicts = [Verdict(exercise.name, UNWRITTEN) for exercise, _ in targets]
+        verdicts = [_unchecked(exercise, module) for exercise, module in targets]
         problems: list[str] = []
         with ExitStack() as stack:
             uses_keras = {exercise.uses_keras for exercise, module in targets if module.has(exercise.name)}
@@ -200,7 +200,9 @@ class Checker:
         if session.seconds_left <= 0:
             line = f"It was not run, because the submission used its {self._limits.submission:g} s up before."
             return Verdict(exercise.name, WRONG, (line,))
+        # Half of what is left: endless loops leave some time to every function after them.
         limit = self._limits.keras_exercise if exercise.uses_keras else self._limits.exercise
+        limit = min(limit, session.seconds_left / 2)
         session.begin(limit)
         function = StudentFunction(module.name, exercise.name)
         reference = self._reference(exercise)
@@ -241,6 +243,12 @@ class Checker:
                 return replace(outcome, value=observe(outcome.value, *copy.deepcopy(case.arguments)))
         except Exception as error:
             return replace(outcome, failure=Failure(type(error).__name__, f"the result cannot be used: {error}"))
+
+
+def _unchecked(exercise: Exercise, module: Module) -> Verdict:
+    """Return the verdict on a function that is not run: it is not written, or in what is no Python."""
+    problem = module.functions[exercise.name].problem if exercise.name in module.functions else ""
+    return Verdict(exercise.name, WRONG if problem else UNWRITTEN, (problem,) if problem else ())
 
 
 def _numeric_gradient(loss: CustomLossCase, case: Case, modules: Sequence[Module], session: Session) -> Any:

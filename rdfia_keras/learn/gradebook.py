@@ -12,12 +12,12 @@ from typing import Any
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG, Checker, Verdict
-from rdfia_keras.learn.exercise import VERSION, Exercise
+from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.protocol import plain
 from rdfia_keras.learn.sandbox import Workers
 from rdfia_keras.learn.session import LIMITS, Limits
-from rdfia_keras.learn.submissions import Module, Submission, home_of, is_copy, modules
+from rdfia_keras.learn.submissions import Submission, home_of, is_copy, modules, versions
 from rdfia_keras.runs.files import make_folder, write_atomic
 
 RESULTS = ".rdfia-grades"
@@ -57,18 +57,12 @@ def grade_submission(submission: Submission, checker: Checker) -> GradedSubmissi
     if not files:
         problems.append("There is no .py or .ipynb file in it.")
     checked, import_problems = checker.check(files, targets)
-    problems += [problem for problem in import_problems if problem.startswith("While")]
+    problems += [*import_problems, *versions(targets, files)]
     by_name = {verdict.name: verdict for verdict in checked}
-    verdicts = tuple(by_name.get(name) or _without_file(exercise, files) for name, exercise in EXERCISES.items())
+    verdicts = tuple(by_name.get(name) or Verdict(name, UNWRITTEN) for name in EXERCISES)
     return GradedSubmission(
         submission.student, submission.number, submission.digest, verdicts, tuple(problems), tuple(copies)
     )
-
-
-def _without_file(exercise: Exercise, files: Sequence[Module]) -> Verdict:
-    """Return the verdict where no file has the function: it is not written, or in a file that is no Python."""
-    broken = [problem for file in files if file.name == exercise.part or not file.pieces for problem in file.problems]
-    return Verdict(exercise.name, WRONG if broken else UNWRITTEN, tuple(broken))
 
 
 def grade_class(

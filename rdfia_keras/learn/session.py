@@ -10,6 +10,7 @@ from rdfia_keras.learn.exercise import Exercise
 from rdfia_keras.learn.protocol import BadAnswer, StudentFunction, plain, read_value
 from rdfia_keras.learn.sandbox import Died, Workers
 from rdfia_keras.learn.submissions import Module
+from rdfia_keras.learn.worker import changed
 
 _MOST_TEXT = 500
 
@@ -105,15 +106,15 @@ class Session:
         Raises:
             Died: If the worker ended, or sends what is no result.
         """
-        job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
-        answer, blob = self._request({**job, "observe": observe})
+        job = {"do": "call", "function": function, "arguments": tuple(arguments), "observe": observe}
+        answer, blob = self._request(job)
         try:
             library = _text(answer.get("library", ""))
             if "failure" in answer:
                 return Outcome(failure=_failure(answer["failure"]), library=library)
-            changed = tuple(name for name in parameters if name in answer["changed"])
-            return Outcome(read_value(answer["value"], blob), None, changed, library)
-        except (BadAnswer, KeyError, TypeError, AttributeError, RecursionError) as error:
+            value, after = read_value(answer["value"], blob)
+            return Outcome(value, None, changed(parameters, arguments, after), library)
+        except (BadAnswer, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             self._worker.kill()
             self._worker.gone = True
             raise Died(str(BadAnswer())) from error
@@ -176,7 +177,7 @@ def sentence(text: str) -> str:
 def time_sentence(name: str, failure: Failure, seconds: float) -> str:
     """Return the sentence on code that takes too long."""
     where = f" in {failure.where}" if failure.where else ""
-    return f"{name} still runs after {seconds:g} s{where}: is there an endless loop?"
+    return f"{name} still runs after {seconds:.2g} s{where}: is there an endless loop?"
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.checker import UNWRITTEN, Checker, Verdict
+from rdfia_keras.learn.checker import UNWRITTEN, WRONG, Checker, Verdict
 from rdfia_keras.learn.exercise import VERSION, Exercise
 from rdfia_keras.learn.exercises import EXERCISES, PARTS, find, of_part
 from rdfia_keras.learn.sandbox import Workers
@@ -230,8 +230,10 @@ def statuses(folder: Path) -> dict[str, str]:
 def _status(exercise: Exercise, module: Module | None, before: Any) -> str:
     if module is None:
         return "no file yet"
+    if exercise.name in module.functions and module.functions[exercise.name].problem:
+        return WRONG
     if not module.has(exercise.name):
-        return UNWRITTEN
+        return UNWRITTEN if module.pieces or not module.problems else "cannot be read"
     if not isinstance(before, dict) or before.get("version") != VERSION:
         return "not checked yet"
     same_code = before.get("digest") == module.functions[exercise.name].digest

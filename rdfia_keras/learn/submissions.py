@@ -4,24 +4,27 @@ Archives are read in memory, so that nothing in them can be written anywhere; li
 """
 
 import ast
+import codecs
 import copy
 import gzip
 import hashlib
 import io
 import itertools
-import json
 import os
 import re
 import tarfile
 import tokenize
+import unicodedata
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.learn.cells import code_cells, python_of
 from rdfia_keras.learn.exercise import Exercise
 from rdfia_keras.learn.exercises import PARTS
 from rdfia_keras.learn.protocol import plain
@@ -29,9 +32,17 @@ from rdfia_keras.learn.protocol import plain
 # Of a file, and of a submission: bytes of all its files, the files, and characters of code without notebooks' outputs.
 MOST_BYTES, MOST_IN_ALL, MOST_FILES, MOST_CODE = 4 << 20, 32 << 20, 200, 512 << 10
 _TOO_LARGE = f"it has more than {MOST_BYTES >> 20} MB"
-# Others are ways to hide code, or take very long to decode.
-_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii", "iso-8859-1", "iso-8859-15", "cp1252"})
+# Codecs that hide code or take very long; others than those of text Python does not take itself.
+_NOT_FOR_FILES = frozenset({"utf-7", "punycode", "idna", "unicode-escape", "raw-unicode-escape"})
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+# Work in a form that is not read; other files are named only where a submission has nothing that is read.
+_WORK = (".rar", ".7z", ".bz2", ".xz", ".gz", ".zst", ".tbz2", ".txz", ".py.txt", ".ipynb.txt", ".ipynb.json")
+_NOT_READ = "it is not read: hand in .py, .ipynb, .zip, .tar or .tar.gz"
+# What systems and tools put among the files.
+_LITTER = re.compile(
+    r"\._.*|\.DS_Store|__MACOSX|__pycache__|\.ipynb_checkpoints|\.rdfia-.*|\.Trash.*|\..*cache"
+    r"|\.(git|svn|hg|idea|vscode|v?env|tox|nox|conda|local|config)"
+)
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<rest>.*)", re.DOTALL)
 
 
@@ -62,7 +73,7 @@ class Submission:
 
 # --- find -------------------------------------------------------------------------------------------------------------
 
-# A path with the file's content, None for a folder, or the reason why it cannot be read.
+# A path with the file's content, None for a folder, or the reason why it is not read: empty for what is no work.
 Content = bytes | str | None
 Entry = tuple[PurePosixPath, Content]
 
@@ -79,14 +90,14 @@ def read_class(where: Path) -> list[Submission]:
         raise RdfiaError(f"there is no {where}: give the folder or the archive of submissions")
     entries = _in_folder(where) if where.is_dir() else _in_class_archive(where)
     by_student: dict[tuple[str, str], dict[str, Content]] = {}
-    for path, content in _without_wrapper([entry for entry in entries if not _is_litter(entry[0])]):
+    for path, content in _of_students(_without_wrapper(_of_students(entries))):
         top, *below = path.parts
         moodle = _MOODLE.fullmatch(top)
         name, number = (moodle["name"], moodle["number"]) if moodle else (top, "")
         if not below and not moodle and content is not None:
-            name = re.sub(r"(\.tar)?\.[^.]+$", "", name, flags=re.IGNORECASE)
+            name = re.sub(r"(\.tar|\.py|\.ipynb)?\.[^.]+$", "", name, flags=re.IGNORECASE)
         inner = "/".join(below) or (moodle["rest"] if moodle else "") or top
-        by_student.setdefault((name, number), {})[inner] = content
+        by_student.setdefault((unicodedata.normalize("NFC", name), number), {})[inner] = content
     if not by_student:
         raise RdfiaError(f"{where} has no submissions: a folder, a .py, a .ipynb or an archive for each student")
     submissions: dict[tuple[str, str], Submission] = {}
@@ -97,6 +108,15 @@ def read_class(where: Path) -> list[Submission]:
         student = unique(submission.student, names, "{} ({})")
         submissions[student, submission.number] = replace(submission, student=student)
     return list(submissions.values())
+
+
+def _of_students(entries: Iterable[Entry]) -> list[Entry]:
+    """Return entries without litter, and without files beside the students' that are no work."""
+    return [
+        (path, content)
+        for path, content in entries
+        if not _is_litter(path) and (content != "" or len(path.parts) > 1 or _MOODLE.fullmatch(path.name))
+    ]
 
 
 def unique(name: str, taken: Collection[str], numbered: str) -> str:
@@ -126,8 +146,8 @@ def _in_folder(folder: Path) -> Iterator[Entry]:
                     yield name, None
             elif not entry.is_file(follow_symlinks=False):
                 yield name, "it is a link or a special file, which is not followed"
-            elif _matters(name):
-                yield name, _content(Path(entry.path))
+            else:
+                yield name, _content(Path(entry.path)) if _is_read(name) else _unread(name)
 
 
 def _content(path: Path) -> bytes | str:
@@ -151,38 +171,72 @@ def _in_class_archive(path: Path) -> list[Entry]:
 
 
 def _in_archive(name: str, data: bytes) -> Iterator[Entry]:
+    """Yield what is in an archive; a member that cannot be read costs only itself."""
     if name.lower().endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename.count("/")):
-                path = PurePosixPath(entry.filename)
-                if entry.is_dir():
-                    yield path, None
-                elif _matters(path):
-                    large = entry.file_size > MOST_BYTES
-                    yield path, _TOO_LARGE if large else archive.open(entry).read(MOST_BYTES)
+            entries = [(_path(_name(member)), member) for member in archive.infolist()]
+            for path, member in sorted(entries, key=lambda entry: len(entry[0].parts)):
+                is_folder = member.filename.endswith(("/", "\\"))
+                yield path, None if is_folder else _member(archive, member) if _is_read(path) else _unread(path)
     else:
         # Nothing else than gzip: 2 kB of bzip2 can be 3 GB.
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz" if _is_gzip(data) else "r:") as tar:
-            for member in tar:
-                path = PurePosixPath(member.name)
-                if member.isdir():
+            for item in tar:
+                path = _path(item.name)
+                if item.isdir():
                     yield path, None
-                elif member.isfile() and _matters(path):
-                    file = tar.extractfile(member)
+                elif not item.isfile():
+                    yield path, "it is a link or a special file, which is not followed"
+                elif not _is_read(path):
+                    yield path, _unread(path)
+                else:
+                    file = tar.extractfile(item)
                     assert file is not None  # Only what is no file has none.
-                    yield path, _TOO_LARGE if member.size > MOST_BYTES else file.read(MOST_BYTES)
+                    yield path, _TOO_LARGE if item.size > MOST_BYTES else file.read(MOST_BYTES)
+
+
+def _path(name: str) -> PurePosixPath:
+    """Return a member's path; Windows writes backslashes."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return PurePosixPath(*(part for part in parts if part not in ("/", "..")))
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return a member's name; macOS writes UTF-8 without the flag that says so."""
+    if not member.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            return member.filename.encode("cp437").decode("utf-8")
+    return member.filename
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | str:
+    if member.flag_bits & 1:
+        return "it is locked with a password"
+    # The readers of others have no limit: 2 kB of bzip2 can be 3 GB.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "it is compressed in a way that is not read: make an ordinary .zip"
+    try:
+        with archive.open(member) as file:
+            data = file.read(MOST_BYTES + 1)
+    except Exception:  # As in `_in_class_archive`.
+        return "it is damaged in the archive: hand it in again"
+    return data if len(data) <= MOST_BYTES else _TOO_LARGE
 
 
 def _is_gzip(data: bytes) -> bool:
     return data.startswith(b"\x1f\x8b")
 
 
-def _matters(path: PurePosixPath) -> bool:
+def _is_read(path: PurePosixPath) -> bool:
     return path.name.lower().endswith((".py", ".ipynb", *_ARCHIVES))
 
 
+def _unread(path: PurePosixPath) -> str:
+    return _NOT_READ if path.name.lower().endswith(_WORK) else ""
+
+
 def _is_litter(path: PurePosixPath) -> bool:
-    return any(part.startswith((".", "__")) and part != "__init__.py" for part in path.parts) or not path.parts
+    return any(_LITTER.fullmatch(part) for part in path.parts) or not path.parts
 
 
 def _without_wrapper(entries: list[Entry]) -> list[Entry]:
@@ -199,37 +253,68 @@ def _without_wrapper(entries: list[Entry]) -> list[Entry]:
 
 def _submission(name: str, number: str, contents: dict[str, Content]) -> Submission:
     files: dict[str, bytes] = {}
-    problems = []
+    problems: list[str] = []
+    others: list[str] = []
     size = 0
     for path, data in _unpacked(contents):
-        if isinstance(data, str):
-            problems.append(f"{_label(path)}: {data}.")
-        elif len(files) == MOST_FILES or size + len(data) > MOST_IN_ALL:
+        if data == "":
+            others.append(path)
+        elif len(files) + len(problems) >= MOST_FILES or size + len(data) > MOST_IN_ALL:
             problems.append(f"It has more than {MOST_FILES} files or {MOST_IN_ALL >> 20} MB: the rest is not read.")
             break
+        elif isinstance(data, str):
+            problems.append(f"{_label(path)}: {data}.")
         else:
             files[path] = data
             size += len(data)
+    if not files:
+        problems += [f"{_label(path)}: {_NOT_READ}." for path in others[:3]]
+    problems += [] if number else _several_students(contents)
     labelled = tuple((_label(path), data) for path, data in sorted(files.items()))
     return Submission(plain(name, 200).strip() or "?", number, labelled, tuple(problems))
 
 
+def _several_students(contents: dict[str, Content]) -> list[str]:
+    """Return a sentence where a submission has folders only: a group's may be those of its members."""
+    paths = [path for path, data in contents.items() if isinstance(data, bytes)]
+    folders = sorted({path.partition("/")[0] for path in paths})
+    if len({_without_version(folder) for folder in folders}) < 2 or not all("/" in path for path in paths):
+        return []
+    names = " and ".join(map(_label, folders[:3]))
+    return [f"Its files are in {names}: if those are different students, grade the folder above them by itself."]
+
+
 def _unpacked(contents: dict[str, Content]) -> Iterator[tuple[str, bytes | str]]:
-    """Yield files, those in archives too, and what cannot be read. Archives in archives are left out."""
+    """Yield files, those in archives too, and why others are not read."""
+    several = sum(isinstance(data, bytes) for data in contents.values()) > 1
     for path, data in contents.items():
-        if not isinstance(data, bytes) or not path.lower().endswith(_ARCHIVES):
-            if data is not None:
-                yield path, data
-            continue
-        try:
-            if _is_gzip(data):
-                with gzip.open(io.BytesIO(data)) as file:
-                    data = file.read(MOST_IN_ALL)
-            for inner, content in _in_archive(path, data):
-                if content is not None and not _is_litter(inner) and not inner.name.lower().endswith(_ARCHIVES):
-                    yield str(inner), content
-        except Exception:  # Each decompressor has exceptions of its own for damaged data.
-            yield path, "the archive cannot be read"
+        if isinstance(data, bytes) and path.lower().endswith(_ARCHIVES):
+            yield from _in_students_archive(path, data, f"{path}/" if several else "", 2)
+        elif data is not None:
+            yield path, data
+
+
+def _in_students_archive(path: str, data: bytes, prefix: str, depth: int) -> Iterator[tuple[str, bytes | str]]:
+    """Yield what is in an archive, and in archives in it down to a depth, with a prefix to its paths."""
+    found = 0
+    try:
+        if _is_gzip(data):
+            with gzip.open(io.BytesIO(data)) as file:
+                data = file.read(MOST_IN_ALL)
+        for inner, content in _in_archive(path, data):
+            if content is None or _is_litter(inner):
+                continue
+            found += 1
+            name = f"{prefix}{inner}"
+            if isinstance(content, bytes) and name.lower().endswith(_ARCHIVES):
+                yield from _in_students_archive(name, content, f"{name}/", depth - 1) if depth else [(name, _NOT_READ)]
+            else:
+                yield name, content
+    except Exception:  # As in `_in_class_archive`.
+        yield path, "the archive is damaged: the rest of it is not read" if found else "the archive cannot be read"
+    else:
+        if not found:
+            yield path, "the archive is empty"
 
 
 def _label(path: str) -> str:
@@ -248,11 +333,13 @@ class FunctionText:
         digest: A hash of its code; comments and layout do not count.
         filled_in: Whether it is more than the skeleton.
         definition: Its `def`, where it has one.
+        problem: Why it is no Python, or an empty text.
     """
 
     digest: str
     filled_in: bool
-    definition: ast.FunctionDef | None
+    definition: ast.FunctionDef | None = None
+    problem: str = ""
 
 
 @dataclass
@@ -282,23 +369,38 @@ class Module:
         return function in self.functions and self.functions[function].filled_in
 
     def add(self, name: str, text: str) -> None:
-        """Add a piece, or why it is no Python to the problems."""
+        """Add a piece; or why it is no Python to the problems, and to what is said of the functions in it."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
-                text = _without_magic(text) if self.file.lower().endswith(".ipynb") else text
+                text = python_of(text) if self.file.lower().endswith(".ipynb") else text
                 tree = ast.parse(text)
             functions, modules, stars = _functions(tree), *_imports(tree)
         except SyntaxError as error:
-            self.problems.append(f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}.")
+            problem = f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}."
+        except (ValueError, RecursionError, MemoryError, RuntimeError):
+            problem = f"{name} is no Python that can be read."
+        else:
+            self.pieces.append((name, text))
+            self.functions |= functions
+            self.imports |= modules
+            self.stars |= stars
             return
-        except (ValueError, RecursionError, MemoryError):
-            self.problems.append(f"{name} is no Python that can be read.")
-            return
-        self.pieces.append((name, text))
-        self.functions |= functions
-        self.imports |= modules
-        self.stars |= stars
+        self.problems.append(problem)
+        self.functions = _broken_functions(text, problem) | self.functions
+
+
+def _broken_functions(text: str, problem: str) -> dict[str, FunctionText]:
+    """Return the functions in a text that is no Python; those that are Python and still the skeleton stay so."""
+    functions: dict[str, FunctionText] = {}
+    for part in re.split(r"^(?=[^\s#)\]}])", text, flags=re.MULTILINE):
+        if match := re.match(r"(?:async )?def (\w+)", part):
+            digest = hashlib.sha256(part.encode(errors="replace")).hexdigest()
+            functions[match[1]] = FunctionText(digest, False, problem=problem)
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                whole = _functions(ast.parse(part))
+                functions |= {name: function for name, function in whole.items() if not function.filled_in}
+    return functions
 
 
 def _functions(tree: ast.Module) -> dict[str, FunctionText]:
@@ -367,78 +469,98 @@ def modules(submission: Submission) -> list[Module]:
 def read_files(paths: Sequence[Path]) -> list[Module]:
     """Return a student's files, and the files beside and below them that they import, as modules.
 
-    Raises:
-        RdfiaError: If one cannot be read.
+    A file that cannot be read is a module that has a problem and no functions.
     """
     files: dict[str, bytes] = {}
+    unread: dict[str, str] = {}
     todo = [(path, path.name) for path in paths]
     while todo:
         path, name = todo.pop()
-        try:
-            files[name] = path.read_bytes()
-        except OSError as error:
-            raise RdfiaError(f"cannot read {path}: {error.strerror}") from error
-        (module,) = modules(Submission("", "", ((name, files[name]),)))
+        content = _content(path)
+        if isinstance(content, str):
+            unread[name] = content
+            continue
+        files[name] = content
+        (module,) = modules(Submission("", "", ((name, content),)))
         for imported in module.imports:
             inner = f"{imported.replace('.', '/')}.py"
             for folder in {path.parent, paths[0].parent}:
                 if inner not in files and (folder / inner).is_file():
                     todo.append((folder / inner, inner))
-    return modules(Submission("", "", tuple(files.items())))
+    made = modules(Submission("", "", tuple(files.items())))
+    for name, why in unread.items():
+        stem = unique(PurePosixPath(name).stem, [module.name for module in made], "{}_{}")
+        made.append(Module(stem, name, problems=[f"{name}: {why}."]))
+    return made
 
 
 def _pieces(module: Module, data: bytes) -> list[tuple[str, str]]:
     """Return names and texts of what is in a file; what cannot be read is added to the module's problems."""
-    notebook = module.file.lower().endswith(".ipynb")
+    if not module.file.lower().endswith(".ipynb"):
+        try:
+            return [(module.file, _decoded(data))]
+        except (SyntaxError, UnicodeError, LookupError):
+            why = "it is neither in UTF-8 nor names another encoding in its first line"
+            module.problems.append(f"{module.file} is not Python: {why}.")
+            return []
     try:
-        return _cells(module.file, data) if notebook else [(module.file, _decoded(data))]
-    except (ValueError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError):
-        kind = "a notebook" if notebook else "Python in UTF-8"
-        module.problems.append(f"{module.file} is not {kind}: it cannot be read.")
+        return [(f"{module.file}, cell {number}", text) for number, text in code_cells(data)]
+    except Exception:  # nbformat says in many ways what is wrong.
+        module.problems.append(f"{module.file} is not a notebook: it cannot be read.")
         return []
 
 
 def _decoded(data: bytes) -> str:
+    """Return a file as Python reads it: by its mark or its line of encoding, with all kinds of line ends."""
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    if encoding not in _ENCODINGS:
-        raise ValueError(encoding)
+    if codecs.lookup(encoding).name in _NOT_FOR_FILES:
+        raise LookupError(encoding)
     return data.decode(encoding)
 
 
-def _cells(path: str, data: bytes) -> list[tuple[str, str]]:
-    """Return the code cells of a notebook, with their numbers among all cells."""
-    pieces = []
-    for number, cell in enumerate(json.loads(data.decode("utf-8-sig"))["cells"], 1):
-        if cell["cell_type"] == "code":
-            source = cell["source"]
-            text = source if isinstance(source, str) else "".join(source)
-            pieces.append((f"{path}, cell {number}", text))
-    return pieces
-
-
-def _without_magic(text: str) -> str:
-    """Return a cell without !commands and %magics; lines keep their numbers."""
-    try:
-        ast.parse(text)
-        return text
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
-    if re.match(r"\s*%%(?!time|capture|timeit|prun)", text):
-        return ""
-    # Spaces within a line only: with \s many empty lines would take a time that grows with their square.
-    magic = re.compile(
-        r"^([ \t]*)(?:%{1,2}[a-zA-Z]|!|\?|[\w.]+\?+[ \t]*$|\w+[ \t]*=[ \t]*[!%][a-zA-Z]).*$", re.MULTILINE
-    )
-    return magic.sub(r"\1pass", text)
-
-
 def home_of(exercise: Exercise, files: list[Module]) -> Module | None:
-    """Return the file with an exercise's function: the one called after its part, or the last with it filled in."""
+    """Return the file whose function counts: one that is filled in, else one that is called after the part.
+
+    Of several, a file that is called after the part wins over others, then one that is less deep, then the newest
+    version: that with the highest number in its name.
+    """
     with_function = [file for file in files if exercise.name in file.functions]
-    filled_in = [file for file in with_function if file.has(exercise.name)]
-    of_part = [file for file in filled_in if file.name == exercise.part]
-    candidates = of_part or filled_in or with_function
-    return candidates[-1] if candidates else None
+    filled_in = [file for file in with_function if file.has(exercise.name)] or with_function
+
+    def rank(file: Module) -> tuple[bool, int, list[list[tuple[int, str]]]]:
+        stem = _without_version(PurePosixPath(file.file).stem)
+        return stem == exercise.part, -file.file.count("/"), _version(file.file)
+
+    return max(filled_in, key=rank, default=None)
+
+
+def _without_version(stem: str) -> str:
+    """Return the name of a file or folder without what tells versions apart: `mlp (1)`, `mlp_v2`, `mlp-final`."""
+    return re.sub(r"(?:[ ._-]*(?:\(\d+\)|v?\d+|final|new))*$", "", stem, flags=re.IGNORECASE)
+
+
+def _version(path: str) -> list[list[tuple[int, str]]]:
+    """Return what orders paths as people do: 2 before 10, and a name without a number before one with it."""
+    names = [PurePosixPath(part).stem.lower() for part in path.split("/")]
+    return [
+        [(int(text), "") if text.isdecimal() else (-1, text) for text in re.split(r"(\d+)", name)] for name in names
+    ]
+
+
+def versions(targets: Sequence[tuple[Exercise, Module]], files: Sequence[Module]) -> list[str]:
+    """Return a sentence for each two files that define the same exercises in different ways: which of them counts."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for exercise, home in targets:
+        counted = home.functions[exercise.name]
+        for file in files:
+            other = file.functions.get(exercise.name)
+            if other and other.definition and counted.definition and other.digest != counted.digest:
+                pairs.setdefault((home.file, file.file), []).append(exercise.name)
+    return [
+        f"{home} counts for {', '.join(names[:3])}{' and others' if names[3:] else ''}, and not {other}."
+        for (home, other), names in pairs.items()
+    ]
 
 
 def is_copy(exercise: Exercise, module: Module) -> bool:

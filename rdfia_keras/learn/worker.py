@@ -27,6 +27,7 @@ import re
 import signal
 import struct
 import sys
+import time
 import traceback
 import types
 import warnings
@@ -41,9 +42,9 @@ import numpy as np
 # Limits of a result: bytes of arrays, entries of lists, characters in all and in one text.
 MOST_BYTES, MOST_NODES, MOST_CHARACTERS, MOST_IN_TEXT = 32 << 20, 200_000, 100_000, 200
 HEADER = struct.Struct(">II")
-# For one statement at the top level of a file.
-STATEMENT_SECONDS = 1.0
-DEFINITIONS, ASSIGNMENTS = (ast.FunctionDef, ast.ClassDef), (ast.Assign, ast.AnnAssign, ast.AugAssign)
+# For a statement at the top level of a file that may be a plot or a training. Others have half of the time left.
+ACTION_SECONDS = 1.0
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # No exercise allows them, or they are of no use here and slow.
 UNAVAILABLE = frozenset({"matplotlib", "seaborn", "pandas", "torch", "jax", "sklearn", "IPython"})
 
@@ -92,7 +93,6 @@ class Opaque:
 def call(
     function: Callable[..., Any],
     arguments: Sequence[Any],
-    parameters: Sequence[str] = (),
     observe: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:
     """Call a function; whatever it raises is part of the answer.
@@ -100,14 +100,13 @@ def call(
     Args:
         function: The student's function or a reference.
         arguments: The call may change them.
-        parameters: Their names.
         observe: Turns result and arguments into what is compared.
 
     Returns:
-        `failure`, or `value` and `changed`, the parameters whose arguments the call changed.
+        `failure`, or `value` and `arguments`, as they are after the call: None for those that cannot be compared.
     """
     arguments = [argument.make() if isinstance(argument, Factory) else argument for argument in arguments]
-    before = [copy.deepcopy(argument) if _is_plain(argument) else None for argument in arguments]
+    plain = [_is_plain(argument) for argument in arguments]
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -116,14 +115,13 @@ def call(
         raise
     except BaseException as error:
         return {"failure": failure_of(error, getattr(getattr(function, "__code__", None), "co_filename", ""))}
-    pairs = zip(parameters, before, arguments, strict=False)
-    changed = [name for name, old, new in pairs if old is not None and not unchanged(old, new)]
+    after = [copy.deepcopy(argument) if kept else None for argument, kept in zip(arguments, plain, strict=True)]
     if observe is not None and value is not None:
         try:
             value = observe(value, *arguments)
         except Exception as error:
             return {"failure": {"kind": type(error).__name__, "text": f"the result cannot be used: {error}"[:300]}}
-    return {"value": value, "changed": changed}
+    return {"value": value, "arguments": after}
 
 
 def _is_plain(value: Any) -> bool:
@@ -131,6 +129,12 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, dict):
         return all(isinstance(entry, np.ndarray) for entry in value.values())
     return isinstance(value, np.ndarray | list)
+
+
+def changed(parameters: Sequence[str], before: Sequence[Any], after: Sequence[Any]) -> tuple[str, ...]:
+    """Return the parameters whose arguments a call changed."""
+    triples = zip(parameters, before, after, strict=False)
+    return tuple(name for name, old, new in triples if new is not None and not unchanged(old, new))
 
 
 def unchanged(before: Any, after: Any) -> bool:
@@ -234,8 +238,8 @@ def _note_use(self: LibraryName, *arguments: Any, **options: Any) -> Any:
 
 
 _OPERATIONS = "add sub mul truediv matmul pow"
-_USES = f"call getitem iter len array float int index enter neg lt gt {_OPERATIONS} r{_OPERATIONS.replace(' ', ' r')}"
-for _use in _USES.split():
+_USES = "call getitem setitem delitem contains iter next len array float int index enter neg lt gt"
+for _use in f"{_USES} {_OPERATIONS} r{_OPERATIONS.replace(' ', ' r')}".split():
     setattr(LibraryName, f"__{_use}__", _note_use)
 
 
@@ -289,37 +293,61 @@ class LibraryRules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `TimeLimit` in the code that still runs then; where the system has no such clock, the parent's counts."""
+    """Raise `TimeLimit` in the code that still runs then; where the system has no such clock, the parent's counts.
+
+    Within another limit, that one goes on afterwards.
+    """
     if not hasattr(signal, "setitimer"):
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    begin = time.monotonic()
+    outer = signal.getitimer(signal.ITIMER_REAL)[0]
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, outer or seconds))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        left = max(outer - (time.monotonic() - begin), 1e-3) if outer else 0
+        signal.setitimer(signal.ITIMER_REAL, left)
 
 
-def _is_import(node: ast.stmt) -> bool:
+def _imports(node: ast.stmt) -> list[ast.stmt]:
+    """Return the imports that a statement is made of, one for each module; none where it is something else."""
+    if isinstance(node, ast.Import):
+        return [ast.copy_location(ast.Import([alias]), node) for alias in node.names]
     if isinstance(node, ast.Try):
-        return all(map(_is_import, node.body))
-    return isinstance(node, ast.Import | ast.ImportFrom)
+        inner = [_imports(entry) for entry in node.body]
+        return [entry for entries in inner for entry in entries] if all(inner) else []
+    return [node] if isinstance(node, ast.ImportFrom) else []
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """Return the names that an import sets."""
+    assert isinstance(node, ast.Import | ast.ImportFrom)
+    return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+
+
+def _acts(node: ast.stmt) -> bool:
+    """Return whether a statement may be a plot or a training: it is run, but briefly, and nobody misses it."""
+    return isinstance(node, ast.Expr | ast.For | ast.While | ast.Assert | ast.Delete)
 
 
 class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """The student's files as modules, which can import each other.
 
-    Definitions, imports and assignments run, one by one: what makes functions. Plots, training and `input()` are left
-    out, and so is a statement that fails.
+    All statements run, one by one. One that fails or takes too long is left out: a plot, a training, `input()`.
 
     Args:
         files: Names of modules, each with its pieces: name and text of a file, or of a notebook's cells.
         folders: Names of folders that files are in, which are packages.
-        definitions_only: Leave assignments out too, because one of them ended the process before.
+        definitions_only: Run only imports and definitions, because something else ended the process before.
+        seconds: For all of it.
     """
 
-    def __init__(self, files: "dict[str, list[tuple[str, str]]]", folders: Sequence[str], definitions_only: bool):
+    def __init__(
+        self, files: "dict[str, list[tuple[str, str]]]", folders: Sequence[str], definitions_only: bool, seconds: float
+    ):
         self._files, self._folders, self._definitions_only = files, folders, definitions_only
+        self._end = time.monotonic() + seconds
         self._modules: dict[str, types.ModuleType] = {}
         self.failures: list[dict[str, str]] = []
         self._failed: dict[tuple[str, str], dict[str, str]] = {}
@@ -327,7 +355,7 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         for name, pieces in files.items():
             for file, text in pieces:
                 student_files.add(file)
-                linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+                linecache.cache[file] = (len(text), None, io.StringIO(text).readlines(), file)
             if name not in self._modules:
                 module = types.ModuleType(name)
                 # A file that is called like a library's hides nothing.
@@ -346,19 +374,39 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Leave it to Python."""
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Run what makes functions."""
+        """Run a file's statements."""
         name = module.__name__.rpartition(".")[2]
         self._modules.setdefault(name, module)
+        vars(module)["__builtins__"] = {**vars(builtins), "__import__": self._import}
         flags = 0
         for file, text in self._files.get(name, []):
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
                 for node in ast.parse(text).body:
                     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                         flags |= sum(getattr(__future__, alias.name).compiler_flag for alias in node.names)
-                    elif _is_import(node):
-                        self._run(node, file, module, flags, 60.0)
-                    elif isinstance(node, DEFINITIONS if self._definitions_only else (*DEFINITIONS, *ASSIGNMENTS)):
-                        self._run(node, file, module, flags, STATEMENT_SECONDS)
+                    elif imports := _imports(node):
+                        self._run_imports(node, imports, file, module, flags)
+                    elif isinstance(node, DEFINITIONS) or not self._definitions_only:
+                        left = max(self._end - time.monotonic(), 0.1) / 2
+                        self._run(node, file, module, flags, min(left, ACTION_SECONDS) if _acts(node) else left)
+
+    def _import(self, name: str, *rest: Any) -> Any:
+        """Import as Python does, but for libraries that are of no use here: their names can be used in vain."""
+        root = name.partition(".")[0]
+        level = rest[3] if len(rest) > 3 else 0
+        if root in UNAVAILABLE and not level and root not in self._files:
+            return LibraryModule(name if len(rest) > 2 and rest[2] else root)
+        return builtins.__import__(name, *rest)
+
+    def _run_imports(
+        self, node: ast.stmt, imports: Sequence[ast.stmt], file: str, module: types.ModuleType, flags: int
+    ) -> None:
+        """Run imports so that one which fails does not take the others with it."""
+        if isinstance(node, ast.Try):
+            self._run(node, file, module, flags, 60.0)
+        for entry in imports:
+            if not isinstance(node, ast.Try) or not _bound(entry) & vars(module).keys():
+                self._run(entry, file, module, flags, 60.0)
 
     def _run(self, node: ast.stmt, file: str, module: types.ModuleType, flags: int, seconds: float) -> None:
         try:
@@ -367,7 +415,8 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 exec(code, vars(module))
         except BaseException as error:
             failure = failure_of(error)
-            self.failures.append(failure)
+            if not _acts(node):
+                self.failures.append(failure)
             if isinstance(node, ast.FunctionDef):
                 self._failed[module.__name__, node.name] = failure
 
@@ -420,8 +469,10 @@ class Encoder:
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise ResultTooLarge(f"the result has more than {MOST_NODES} entries in lists; use arrays")
-        if value is None or type(value) in (bool, float, str):
-            return {"v": self._text(value) if isinstance(value, str) else value}
+        if isinstance(value, str):
+            return {"v": self._text(str.__str__(value))}  # Also NumPy's.
+        if value is None or type(value) in (bool, float):
+            return {"v": value}
         if type(value) is int:
             return {"v": value} if abs(value) < 1 << 63 else {"o": "int beyond 64 bits"}
         if isinstance(value, dict):
@@ -508,7 +559,7 @@ class Server:
         if kind == "load":
             if rules.allowed is not None:
                 rules.allowed.update(job["files"], job["folders"])
-            self._students = StudentFiles(**job)
+            self._students = StudentFiles(**job, seconds=seconds)
             return {"failures": self._students.failures[:5]}
         if kind == "look":
             return self._students.look(**job)  # type: ignore[union-attr]
@@ -518,7 +569,7 @@ class Server:
             answer = call(**job)
         if "value" in answer:
             try:
-                answer["value"] = encoder.encode(answer["value"])
+                answer = {"value": encoder.encode((answer["value"], answer["arguments"]))}
             except ResultTooLarge as error:
                 answer = {"failure": {"kind": "ResultTooLarge", "text": str(error)}}
         return {**answer, "library": used_libraries[0] if used_libraries else ""}
