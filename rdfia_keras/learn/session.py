@@ -93,6 +93,7 @@ class Session:
         arguments: Sequence[Any],
         parameters: Sequence[str] = (),
         observe: Callable[..., Any] | None = None,
+        calls: int = 1,
     ) -> Outcome:
         """Call a function of the student's, or send one of ours that takes some of them.
 
@@ -101,12 +102,13 @@ class Session:
             arguments: What it is called with.
             parameters: Names of the arguments.
             observe: Turns result and arguments into what is sent back.
+            calls: See `worker.call`.
 
         Raises:
             Died: If the worker ended, or sends what is no result.
         """
         job = {"do": "call", "function": function, "arguments": tuple(arguments), "parameters": tuple(parameters)}
-        answer, blob = self._request({**job, "observe": observe})
+        answer, blob = self._request({**job, "observe": observe, "calls": calls})
         try:
             library = _text(answer.get("library", ""))
             if "failure" in answer:

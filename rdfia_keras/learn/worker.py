@@ -94,6 +94,7 @@ def call(
     arguments: Sequence[Any],
     parameters: Sequence[str] = (),
     observe: Callable[..., Any] | None = None,
+    calls: int = 1,
 ) -> dict[str, Any]:
     """Call a function; whatever it raises is part of the answer.
 
@@ -102,6 +103,7 @@ def call(
         arguments: The call may change them.
         parameters: Their names.
         observe: Turns result and arguments into what is compared.
+        calls: How often it is called with them; more than one result is a list.
 
     Returns:
         `failure`, or `value` and `changed`, the parameters whose arguments the call changed.
@@ -112,6 +114,8 @@ def call(
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             value = function(*arguments)
+            if calls > 1 and value is not None:
+                value = [value, *(function(*arguments) for _ in range(1, calls))]
     except KeyboardInterrupt:
         raise
     except BaseException as error:
