@@ -58,7 +58,9 @@ def changes(node: ast.AST, parameters: list[str]) -> Iterator[ast.AST]:
             yield from arguments
             yield from [function.value] if isinstance(function, ast.Attribute) else []
         case ast.Slice(lower, upper, step):
-            yield from (ast.Slice(*bounds) for bounds in ((None, upper, step), (lower, None, step), (lower, upper, None)))
+            yield from (
+                ast.Slice(*bounds) for bounds in ((None, upper, step), (lower, None, step), (lower, upper, None))
+            )
         case ast.IfExp(test, body, orelse):
             yield from (body, orelse)
         case ast.If(test, body, orelse):
@@ -148,7 +150,9 @@ def main(names: list[str]) -> int:
     with multiprocessing.get_context("spawn").Pool(os.cpu_count(), stop_endless_loops) as pool:
         verdicts = pool.map(survives, [(name, text) for name, text, _ in texts], chunksize=20)
     survivors = [(name, line) for (name, _, line), verdict in zip(texts, verdicts, strict=True) if verdict]
-    unknown = [found for found in survivors if not any(found[0] == name and part in found[1] for name, part in EQUIVALENT)]
+    unknown = [
+        found for found in survivors if not any(found[0] == name and part in found[1] for name, part in EQUIVALENT)
+    ]
     for name, line in unknown:
         print(f"{name:<18} {line}")
     print(f"{len(texts)} changes: {len(survivors)} are called right, {len(unknown)} of them with no reason")

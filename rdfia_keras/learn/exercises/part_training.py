@@ -257,7 +257,9 @@ def _(results, images, size, rng):
     What depends on the draws is left out, so that equal mistakes give equal facts.
     """
     results = [np.asarray(result) for result in results]
-    shape = next((result.shape for result in results if result.shape != (len(images), size, size, images.shape[3])), None)
+    shape = next(
+        (result.shape for result in results if result.shape != (len(images), size, size, images.shape[3])), None
+    )
     facts = {"the shape": np.array(shape or results[0].shape)}
     if shape:
         return facts
@@ -319,9 +321,7 @@ def _yes(fact):
     return "yes" if fact else "no"
 
 
-A_GENERATOR_OF_YOUR_OWN = (
-    "You make a generator with a fixed seed, so every call draws the same numbers. Draw from the rng that you are given."
-)
+A_GENERATOR_OF_YOUR_OWN = "You make a generator with a fixed seed, so every call draws the same numbers. Draw from the rng that you are given."
 crop_flip.mistake(A_GENERATOR_OF_YOUR_OWN, {"    crops = []": "    rng = np.random.default_rng(0)\n    crops = []"})
 crop_flip.mistake(
     "You cut all images at the same position; draw a position for each image.",
