@@ -12,7 +12,7 @@ COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
 IGNORED := $(addprefix --ignore=tests/,faults browser commands xla)
 
-.PHONY: demo test commands faults browser xla docs bench bench-gpu test-lowest test-pythons clean
+.PHONY: demo test commands faults browser xla docs mutants bench bench-gpu test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -44,6 +44,10 @@ xla: .venv/installed-test
 # The documentation from docs/templates/ and the reference results, and its pictures.
 docs: .venv/installed
 	$(BIN)/python -m tools.docs
+
+# Every small change of an exercise's solution must be called wrong by the checker: two minutes; with Keras, some more.
+mutants: .venv/installed-test
+	$(ONE_THREAD) $(BIN)/python -m tools.mutants
 
 # The page is about a CPU, so a GPU is left alone.
 bench: .venv/installed-bench

@@ -636,8 +636,8 @@ STYLES = {
     "default": "def {name}({args}, verbose=False):\n    return {inner}({args})\n",
     "star": "def {name}(*given, **options):\n    return {inner}(*given, **options)\n",
     "partial": "import functools\n{name} = functools.partial({inner})\n",
-    "method": "class {inner}_:\n    def run(self, {args}):\n        return {inner}({args})\n\n{name} = {inner}_().run\n",
-    "callable": "class {inner}_:\n    def __call__(self, {args}):\n        return {inner}({args})\n\n{name} = {inner}_()\n",
+    "method": "class A:\n    def run(self, {args}):\n        return {inner}({args})\n\n{name} = A().run\n",
+    "callable": "class B:\n    def __call__(self, {args}):\n        return {inner}({args})\n\n{name} = B()\n",
     "try": "def {name}({args}):\n    try:\n        return {inner}({args})\n    finally:\n        print(end='')\n",
 }
 

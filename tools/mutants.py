@@ -30,8 +30,30 @@ COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 # Names that take each other's place.
 ALIKE = ({"max", "min", "mean", "sum"}, {"argmax", "argmin"}, {"std", "var"}, {"exp", "log", "sqrt"}, {"zeros", "ones"})
 
-# The exercise, and part of the changed line: why it computes the same.
-EQUIVALENT: dict[tuple[str, str], str] = {}
+_NUMBER, _ORDER = "a number with probability 0", "an order of axes"
+# The exercise, and part of the changed line: why it computes the same, or may compute something else.
+EQUIVALENT = {
+    ("cross_entropy", "largest[:, -1]"): "it has one column",
+    ("grad_y_tilde", "len(y_hat)"): "as long as y",
+    ("sgd_step", "for name in grads"): "the names of params",
+    ("train_epoch", "len(x)"): "as long as order",
+    ("train_epoch", "len(y)"): "as long as order",
+    ("rbf_kernel", "b[None, :, :] - a[:, None, :]"): "squared",
+    ("choose_svm", "best, best_accuracy = "): "replaced at once, since no set of SVMs gets nothing right",
+    ("layer_table", "size / 2"): "size is even; floats are fine",
+    ("conv2d", "np.ones((len(x)"): "all of it is assigned",
+    ("conv2d_backward", "axis=(1, 0, 2)"): _ORDER,
+    ("max_pool", "axis=(4, 2)"): _ORDER,
+    ("normalize", "axis=(1, 0, 2)"): _ORDER,
+    ("dense_as_conv", "len(b)"): "as long as W",
+    ("zca", "covariance = (train"): "one of the factors has mean 0",
+    ("zca", "covariance = train.T @ (train - mean)"): "one of the factors has mean 0",
+    ("crop_flip", "return crops"): "a list of arrays is fine",
+    ("crop_flip", "mirrored = rng.random() "): f"0.5 is {_NUMBER}, and both halves are alike",
+    ("schedule", "if kind "): "the order of the three names in the alphabet",
+    ("dropout", "> p"): f"p is {_NUMBER}",
+    ("keras_step", "optimizer.apply_gradients(zip(gradients, model.trainable_variables"): "both are equally long",
+}
 
 
 def changes(node: ast.AST, parameters: list[str]) -> Iterator[ast.AST]:
@@ -61,9 +83,9 @@ def changes(node: ast.AST, parameters: list[str]) -> Iterator[ast.AST]:
             yield from (
                 ast.Slice(*bounds) for bounds in ((None, upper, step), (lower, None, step), (lower, upper, None))
             )
-        case ast.IfExp(test, body, orelse):
+        case ast.IfExp(_, body, orelse):
             yield from (body, orelse)
-        case ast.If(test, body, orelse):
+        case ast.If(_, body, orelse):
             yield from (ast.If(ast.Constant(value), body, orelse) for value in (True, False))
         case ast.Name(name, ast.Load()) if name in parameters:
             yield from (ast.Name(other) for other in parameters if other != name)

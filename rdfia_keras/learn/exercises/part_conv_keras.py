@@ -58,7 +58,7 @@ def _(rng):
 
 @build_convnet.observed
 def _(model, size, n_y):
-    """What the network computes, however its layers are nested: the output for weights that depend on their shapes only."""
+    """Return what the network computes, for weights that depend on their shapes only, however its layers are nested."""
     image = np.random.default_rng([size, n_y]).random((1, size, size, 3)).astype(np.float32)
     model(image)
     weights = model.get_weights()

@@ -190,7 +190,7 @@ forward.mistake(
 )
 # An empty dict stands for any.
 forward.mistake(
-    "You return y_hat and a dict, as in the course's own skeleton; return h_tilde, h, y_tilde and y_hat, in this order.",
+    "You return y_hat and a dict, as in the course's own skeleton; return h_tilde, h, y_tilde and y_hat in this order.",
     {"return h_tilde, h, y_tilde, y_hat": "return y_hat, {}"},
 )
 forward.mistake(

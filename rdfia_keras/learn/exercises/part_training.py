@@ -243,9 +243,9 @@ def _positions(count, height, width, z):
 @crop_flip.inputs
 def _(rng):
     for make, label, shape, size in (
-        (core, "1000 images of 8 x 7", (1000, 8, 7, 2), 3),
-        (core, "1000 images of 6 x 6", (1000, 6, 6, 1), 4),
-        (edge, "crops as large as the image", (1000, 4, 4, 3), 4),
+        (core, "400 images of 8 x 7", (400, 8, 7, 2), 3),
+        (core, "400 images of 6 x 6", (400, 6, 6, 1), 4),
+        (edge, "crops as large as the image", (400, 4, 4, 3), 4),
     ):
         yield make(label, _positions(*shape), size, np.random.default_rng(rng.integers(2**32)))
 
@@ -303,8 +303,8 @@ def _mirrored(*calls):
     if np.array_equal(*calls):
         return "the same in every call"
     share = np.mean(calls)
-    # Five standard deviations of 2000 draws.
-    return "half of the batch" if abs(share - 0.5) < 0.056 else f"{share:.0%} of the batch"
+    # Five standard deviations of 800 draws.
+    return "half of the batch" if abs(share - 0.5) < 0.088 else f"{share:.0%} of the batch"
 
 
 def _crops(images, size, tops, lefts, mirrored, upside_down):
@@ -321,7 +321,10 @@ def _yes(fact):
     return "yes" if fact else "no"
 
 
-A_GENERATOR_OF_YOUR_OWN = "You make a generator with a fixed seed, so every call draws the same numbers. Draw from the rng that you are given."
+A_GENERATOR_OF_YOUR_OWN = (
+    "You make a generator with a fixed seed, so every call draws the same numbers. Draw from the rng that you are "
+    "given."
+)
 crop_flip.mistake(A_GENERATOR_OF_YOUR_OWN, {"    crops = []": "    rng = np.random.default_rng(0)\n    crops = []"})
 crop_flip.mistake(
     "You cut all images at the same position; draw a position for each image.",
@@ -449,7 +452,7 @@ def _states(rng, *states):
 
 
 def _with(cases, *settings):
-    """The cases with settings in turn."""
+    """Yield the cases with settings in turn."""
     for case, values in zip(cases, itertools.cycle(settings)):
         yield type(case)(case.label, (*case.arguments, *values), case.edge)
 
@@ -717,7 +720,7 @@ def _(rng):
         (core, "test, p = 0.25", 0.25, False),
         (edge, "training, nothing is dropped", 0.0, True),
     ):
-        x = 1.0 + np.arange(200 * 200).reshape(200, 200)
+        x = 1.0 + np.arange(100 * 100).reshape(100, 100)
         yield make(label, x, p, training, np.random.default_rng(rng.integers(2**32)))
 
 
@@ -742,8 +745,8 @@ def _(results, x, p, training, rng):
     facts["a second call drops other entries"] = _yes((first != second).any())
     if different != x.shape:
         return facts
-    # Five standard deviations of 80,000 draws.
-    near = [name for name, value in (("p", p), ("1 - p", 1 - p)) if abs(share - value) < 0.009]
+    # Five standard deviations of 20,000 draws.
+    near = [name for name, value in (("p", p), ("1 - p", 1 - p)) if abs(share - value) < 0.018]
     return facts | {"the share of dropped entries": near[0] if near else f"{share:.0%}"}
 
 
