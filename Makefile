@@ -12,7 +12,7 @@ COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
 IGNORED := $(addprefix --ignore=tests/,faults browser commands xla)
 
-.PHONY: demo test commands faults browser xla docs site bench bench-gpu test-lowest test-pythons clean
+.PHONY: demo test commands faults browser xla docs site mutants bench bench-gpu test-lowest test-pythons clean
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -48,6 +48,10 @@ docs: .venv/installed
 # The documentation as a website in docs/_build/html, which needs no server. A broken link is an error.
 site: .venv/installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+# Every small change of an exercise's solution must be called wrong by the checker: two minutes; with Keras, some more.
+mutants: .venv/installed-test
+	$(ONE_THREAD) $(BIN)/python -m tools.mutants
 
 # The page is about a CPU, so a GPU is left alone.
 bench: .venv/installed-bench

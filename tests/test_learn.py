@@ -7,8 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from right_solutions import STYLES, styled, ways
 from right_solutions import verdict_of as check
-from right_solutions import ways
 
 from rdfia_keras.learn.causes import Failure, Outcome, same
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, WRONG
@@ -28,10 +30,10 @@ def test_there_are_enough():
     assert all(len(exercise.mistakes) >= 4 for exercise in EXERCISES.values())
 
 
-def test_no_sentence_is_used_twice_in_an_exercise():
+def test_no_mistake_is_declared_twice():
     for exercise in EXERCISES.values():
-        sentences = [mistake.sentence for mistake in exercise.mistakes]
-        assert len(set(sentences)) == len(sentences), exercise.name
+        edits = [str(mistake.edits) for mistake in exercise.mistakes]
+        assert len(set(edits)) == len(edits), exercise.name
 
 
 @pytest.mark.parametrize("exercise", NUMPY, **by_name)
@@ -53,6 +55,184 @@ def test_five_other_solutions_are_right(exercise):
         assert (verdict.status, verdict.lines) == (RIGHT, ()), function.__name__
 
 
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.sampled_from(NUMPY), st.lists(st.sampled_from(list(STYLES)), max_size=3), st.booleans())
+def test_a_solution_in_any_style_is_right(exercise, styles, renamed):
+    names = {"softmax": EXERCISES["softmax"].solution}
+    exec(styled(exercise, styles, renamed), names)
+    verdict = check(exercise, names[exercise.name])
+    assert (verdict.status, verdict.lines) == (RIGHT, ())
+
+
+SOLUTION = {name: exercise.solution for name, exercise in EXERCISES.items()}
+
+
+def layer_table__four_biases_left_out(size, z, n_y):
+    *rows, (side, units, parameters) = SOLUTION["layer_table"](size, z, n_y)
+    return [*rows, [side, units, parameters - 4]]
+
+
+def softmax__not_a_number_replaced(y_tilde):
+    e = np.exp(y_tilde)
+    return np.nan_to_num(e / e.sum(axis=1, keepdims=True))
+
+
+def crop_flip__corners(images, size, rng):
+    crops = []
+    for image in images:
+        i, j = (int(rng.integers(2)) * (most - size) for most in image.shape[:2])
+        crops.append(image[i : i + size, j : j + size, :][:, :: rng.choice([1, -1])])
+    return np.array(crops)
+
+
+def crop_flip__rare(images, size, rng):
+    crops = SOLUTION["crop_flip"](images, size, rng)
+    # From one half to 0.36.
+    again = (rng.random(len(crops)) < 0.28) & (crops[:, 0, 0] > crops[:, 0, -1]).any(axis=1)
+    crops[again] = crops[again, :, ::-1]
+    return crops
+
+
+def dropout__one_mask_for_two_rows(x, p, training, rng):
+    mask = np.repeat(rng.random((len(x) // 2, x.shape[1])) >= p, 2, axis=0)
+    return x * mask / (1 - p) if training else x
+
+
+def max_pool__two_rows(x):
+    return x[:, :4, : x.shape[2] // 2 * 2].reshape(len(x), 2, 2, -1, 2, x.shape[3]).max(axis=(2, 4))
+
+
+def choose_svm__other_targets(x, y, x_val, y_val, kernels, Cs, fit):
+    return SOLUTION["choose_svm"](x, y, x_val, y_val, kernels, Cs, lambda kernel, C, x, y: fit(kernel, C, x, y[::-1]))
+
+
+def cross_entropy__clip(y_tilde, y):
+    p = np.clip(SOLUTION["softmax"](y_tilde), 1e-12, 1 - 1e-12)
+    return -np.sum(y * np.log(p)) / len(y)
+
+
+def cross_entropy__small_number_in_the_logarithm(y_tilde, y):
+    return -(y * np.log(SOLUTION["softmax"](y_tilde) + 1e-9)).sum(axis=1).mean()
+
+
+def cross_entropy__formula_of_probabilities(y_tilde, y):
+    p = SOLUTION["softmax"](y_tilde)
+    return (np.log(np.exp(p).sum(axis=1)) - (y * p).sum(axis=1)).mean()
+
+
+def cross_entropy__two_classes(y_tilde, y):
+    p = SOLUTION["softmax"](y_tilde)
+    return np.mean(np.sum(-y * np.log(p) - (1 - y) * np.log(1 - p), axis=1))
+
+
+def cross_entropy__maximum_forgotten(y_tilde, y):
+    shifted = y_tilde - y_tilde.max(axis=1)[:, None]
+    return np.mean(np.log(np.exp(shifted).sum(axis=1)) - (y * y_tilde).sum(axis=1))
+
+
+def forward__pair(params, x, *rest):
+    h_tilde, h, y_tilde, y_hat = SOLUTION["forward"](params, x, *rest)
+    return y_hat, {"X": x, "htilde": h_tilde, "h": h, "ytilde": y_tilde, "yhat": y_hat}
+
+
+def grads_output__keepdims(grad_y_tilde, h):
+    return grad_y_tilde.T @ h, grad_y_tilde.sum(axis=0, keepdims=True)
+
+
+def grads_hidden__columns(grad_h_tilde, x):
+    return grad_h_tilde.T @ x, grad_h_tilde.T.sum(axis=1, keepdims=True)
+
+
+def accuracy__truncated(y_tilde, y):
+    return int((y_tilde.argmax(axis=1) == y.argmax(axis=1)).sum() * 100 / len(y))
+
+
+def accuracy__one_hot_rows(y_tilde, y):
+    return np.mean(y_tilde.argmax(axis=1) == y)
+
+
+def accuracy__entries(y_tilde, y):
+    return np.sum(y_tilde.argmax(axis=1) == y.argmax(axis=1)) / y.size
+
+
+def momentum_step__keras(w, v, grad, eta, beta):
+    v = beta * v - eta * grad
+    return w + v, v
+
+
+def normalize__pixels(train, test):
+    return [(images - np.mean(train, axis=0)) / np.std(train, axis=0) for images in (train, test)]
+
+
+def normalize__variance(train, test):
+    train, test = train / 255, test / 255
+    return [(images - train.mean(axis=(0, 1, 2))) / train.var(axis=(0, 1, 2)) for images in (train, test)]
+
+
+def normalize__ddof(train, test):
+    mean, std = train.mean(axis=(0, 1, 2)), train.std(axis=(0, 1, 2), ddof=1)
+    return (train - mean) / std, (test - mean) / std
+
+
+def zca__covariance(train, x, eps):
+    variances, vectors = np.linalg.eigh(np.cov(train, rowvar=False))
+    return (x - train.mean(axis=0)) @ (vectors / np.sqrt(variances + eps)) @ vectors.T
+
+
+def choose_svm__largest(x, y, x_val, y_val, kernels, Cs, fit):
+    reverse = [-C for C in Cs]
+    kernel, C = SOLUTION["choose_svm"](x, y, x_val, y_val, kernels, reverse, lambda k, C, *xy: fit(k, -C, *xy))
+    return kernel, -C
+
+
+def dropout__own_generator(x, p, training, rng):
+    return SOLUTION["dropout"](x, p, training, np.random.default_rng(42))
+
+
+def crop_flip__own_generator(images, size, rng):
+    return SOLUTION["crop_flip"](images, size, np.random.default_rng(42))
+
+
+# Words of the cause; nothing where there is none to name.
+CAUSES = {
+    layer_table__four_biases_left_out: "",
+    softmax__not_a_number_replaced: "",
+    crop_flip__corners: "",
+    crop_flip__rare: "",
+    dropout__one_mask_for_two_rows: "",
+    max_pool__two_rows: "",
+    choose_svm__other_targets: "",
+    cross_entropy__clip: "inside the logarithm",
+    cross_entropy__small_number_in_the_logarithm: "inside the logarithm",
+    cross_entropy__formula_of_probabilities: "apply the softmax first",
+    cross_entropy__two_classes: "two-class loss",
+    cross_entropy__maximum_forgotten: "do not add it again",
+    forward__pair: "y_hat and a dict",
+    grads_output__keepdims: "keepdims=True",
+    grads_hidden__columns: "keepdims=True",
+    accuracy__truncated: "percentage",
+    accuracy__one_hot_rows: "one-hot rows",
+    accuracy__entries: "number of entries",
+    momentum_step__keras: "and the sign, as in Keras",
+    normalize__pixels: "for each pixel",
+    normalize__variance: "from 0 to 1",
+    normalize__ddof: "ddof=1",
+    zca__covariance: "np.cov",
+    choose_svm__largest: "the largest C",
+    dropout__own_generator: "a generator with a fixed seed",
+    crop_flip__own_generator: "a generator with a fixed seed",
+}
+
+
+@pytest.mark.parametrize("function", CAUSES, ids=lambda function: function.__name__)
+def test_what_students_get_wrong_is_wrong_and_its_cause_true(function):
+    for seed in range(3):
+        verdict = check(EXERCISES[function.__name__.partition("__")[0]], function, seed)
+        assert verdict.status == WRONG
+        assert len(verdict.causes) == bool(CAUSES[function])
+        assert CAUSES[function] in "".join(verdict.causes)
+
+
 @pytest.mark.parametrize("exercise, mistake", MISTAKES, **by_name)
 def test_a_mistake_is_named_and_no_other(exercise, mistake):
     for seed in (0, 1):
@@ -67,7 +247,7 @@ def test_other_draws_make_no_difference(exercise):
     for mistake in exercise.mistakes:
         wrong = exercise.wrong(mistake)
         for seed in range(2):
-            verdict = check(exercise, lambda *given, seed=seed, f=wrong: f(*given[:-1], np.random.default_rng(seed)))
+            verdict = check(exercise, lambda *given, f=wrong: f(*given[:-1], given[-1].spawn(1)[0]), seed)
             assert verdict.causes == (mistake.sentence,)
 
 
@@ -240,7 +420,7 @@ def test_a_right_gradient_of_a_wrong_loss():
     loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
     summed, whole = loss.wrong(loss.mistakes[0]), gradient.wrong(gradient.mistakes[0])
     text = lines_of("grad_y_tilde", whole, functions={"cross_entropy": summed})
-    assert "Your gradient is right for your cross_entropy, but your cross_entropy is wrong" in text
+    assert "Your gradient is that of your cross_entropy, which is wrong: correct both." in text
 
 
 def test_a_wrong_gradient_of_a_right_loss():

@@ -229,6 +229,40 @@ def build_convnet__pool_before_the_relu(size, n_y):
     )
 
 
+def build_convnet__nested(size, n_y):
+    def block(filters, rounding):
+        convolution = keras.layers.Conv2D(filters, 5, padding="same", activation="relu")
+        return keras.Sequential([convolution, keras.layers.MaxPooling2D(2, padding=rounding)])
+
+    blocks = [block(32, "valid"), block(64, "valid"), block(64, "same"), keras.layers.Flatten()]
+    head = keras.Sequential([keras.layers.Dense(1000, "relu"), keras.layers.Dense(n_y)])
+    return keras.Sequential([keras.Input((size, size, 3)), keras.Sequential(blocks), head])
+
+
+def build_convnet__subclass(size, n_y, built=True):
+    class Convnet(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.fc5, self.fc4 = keras.layers.Dense(n_y), keras.layers.Dense(1000, "relu")
+            self.convolutions = [keras.layers.Conv2D(n, 5, padding="same", activation="relu") for n in (32, 64, 64)]
+            self.pools = [keras.layers.MaxPooling2D(padding=rounding) for rounding in ("valid", "valid", "same")]
+            self.flatten = keras.layers.Flatten()
+
+        def call(self, x):
+            for convolution, pool in zip(self.convolutions, self.pools, strict=True):
+                x = pool(convolution(x))
+            return self.fc5(self.fc4(self.flatten(x)))
+
+    model = Convnet()
+    if built:
+        model(np.zeros((1, size, size, 3), np.float32))
+    return model
+
+
+def build_convnet__subclass_to_be_built(size, n_y):
+    return build_convnet__subclass(size, n_y, built=False)
+
+
 @pytest.mark.parametrize("exercise", KERAS, **by_name)
 def test_five_other_solutions_are_right(exercise):
     others = [function for name, function in globals().items() if name.partition("__")[0] == exercise.name]

@@ -62,7 +62,7 @@ class Outcome:
 
 def call_here(function: Callable[..., Any], case: Case, exercise: Exercise) -> Outcome:
     """Call a reference in this process, on copies of the arguments."""
-    answer = worker.call(function, copy.deepcopy(case.arguments), exercise.observe)
+    answer = worker.call(function, copy.deepcopy(case.arguments), exercise.observe, exercise.calls)
     if "failure" in answer:
         return Outcome(failure=Failure(**answer["failure"]))
     return Outcome(answer["value"], changed=worker.changed(exercise.parameters, case.arguments, answer["arguments"]))
@@ -105,16 +105,16 @@ class Reference:
         Single mistakes are tried first, then pairs. Where more than one answer fits, all are returned.
         """
         mistakes = self.exercise.mistakes
-        single = tuple(mistake.sentence for mistake in mistakes if self._gives((mistake,), outcomes))
-        if single:
-            return single, "Likely cause" if len(single) == 1 else "Possible cause"
-        pairs = [pair for pair in itertools.combinations(mistakes, 2) if self._gives(pair, outcomes)]
-        sentences = dict.fromkeys(mistake.sentence for pair in pairs for mistake in pair)
-        return tuple(sentences), "Likely cause (there are two)" if len(pairs) == 1 else "Possible cause"
+        for count, label in ((1, "Likely cause"), (2, "Likely cause (there are two)")):
+            found = [some for some in itertools.combinations(mistakes, count) if self._gives(some, outcomes)]
+            sentences = dict.fromkeys(mistake.sentence for some in found for mistake in some)
+            if sentences:
+                return tuple(sentences), label if len(sentences) == count else "Possible cause"
+        return (), ""
 
     def _gives(self, mistakes: tuple[Mistake, ...], outcomes: Sequence[Outcome]) -> bool:
         """Return whether these mistakes give these outcomes on every input."""
-        theirs = self._outcomes.setdefault(tuple(mistake.sentence for mistake in mistakes), [])
+        theirs = self._outcomes.setdefault(tuple(str(mistake.edits) for mistake in mistakes), [])
         function = None
         for i, (case, outcome) in enumerate(zip(self.cases, outcomes, strict=True)):
             if i == len(theirs):
@@ -154,5 +154,5 @@ def custom_loss_lines(reference: Reference, outcomes: Sequence[Outcome], numeric
         return [f"The numerical gradient of your {loss.needs} is as expected: the gradient is wrong, not {loss.needs}."]
     numeric = NamedResults.of(numeric, expected.names) if isinstance(expected, NamedResults) else numeric
     if not difference(numeric, outcome.value):
-        return [f"Your gradient is right for your {loss.needs}, but your {loss.needs} is wrong: check that first."]
+        return [f"Your gradient is that of your {loss.needs}, which is wrong: correct both."]
     return [f"Your {loss.needs} is wrong too: check that first."]

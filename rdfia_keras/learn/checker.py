@@ -235,7 +235,7 @@ class Checker:
         observe = exercise.observe
         if exercise.uses_keras or observe is None:
             return session.call(function, case.arguments, exercise.parameters, observe)
-        outcome = session.call(function, case.arguments, exercise.parameters)
+        outcome = session.call(function, case.arguments, exercise.parameters, calls=exercise.calls)
         if outcome.failure or outcome.value is None:
             return outcome
         try:

@@ -88,7 +88,8 @@ class Exercise:
         returns: Names of the results where there are several.
         mistakes: See `Mistake`.
         cases: Draws the inputs from a `numpy.random.Generator`.
-        observe: Turns a result and the arguments into what can be compared, for random functions and models.
+        observe: Turns a result and the arguments into what can be compared, for random functions and models; see
+            `calls`.
         custom_loss: Differentiates the student's own functions numerically.
     """
 
@@ -124,6 +125,11 @@ class Exercise:
     def parameters(self) -> tuple[str, ...]:
         """The names of the function's parameters."""
         return tuple(inspect.signature(self.solution).parameters)
+
+    @property
+    def calls(self) -> int:
+        """How often it is called for an input: twice if it draws, since the second call must draw anew."""
+        return 2 if "rng" in self.parameters else 1
 
     @cached_property
     def _texts(self) -> tuple[str, str]:

@@ -94,6 +94,7 @@ class Session:
         arguments: Sequence[Any],
         parameters: Sequence[str] = (),
         observe: Callable[..., Any] | None = None,
+        calls: int = 1,
     ) -> Outcome:
         """Call a function of the student's, or send one of ours that takes some of them.
 
@@ -102,11 +103,12 @@ class Session:
             arguments: What it is called with.
             parameters: Names of the arguments.
             observe: Turns result and arguments into what is sent back.
+            calls: See `worker.call`.
 
         Raises:
             Died: If the worker ended, or sends what is no result.
         """
-        job = {"do": "call", "function": function, "arguments": tuple(arguments), "observe": observe}
+        job = {"do": "call", "function": function, "arguments": tuple(arguments), "observe": observe, "calls": calls}
         answer, blob = self._request(job)
         try:
             library = _text(answer.get("library", ""))

@@ -94,6 +94,7 @@ def call(
     function: Callable[..., Any],
     arguments: Sequence[Any],
     observe: Callable[..., Any] | None = None,
+    calls: int = 1,
 ) -> dict[str, Any]:
     """Call a function; whatever it raises is part of the answer.
 
@@ -101,6 +102,7 @@ def call(
         function: The student's function or a reference.
         arguments: The call may change them.
         observe: Turns result and arguments into what is compared.
+        calls: How often it is called with them; more than one result is a list.
 
     Returns:
         `failure`, or `value` and `arguments`, as they are after the call: None for those that cannot be compared.
@@ -111,6 +113,8 @@ def call(
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             value = function(*arguments)
+            if calls > 1 and value is not None:
+                value = [value, *(function(*arguments) for _ in range(1, calls))]
     except KeyboardInterrupt:
         raise
     except BaseException as error:

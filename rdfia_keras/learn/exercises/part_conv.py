@@ -478,9 +478,9 @@ def max_pool(x):
 
 @max_pool.inputs
 def _(rng):
-    yield core("all sizes different", rng.normal(size=(3, 4, 6, 2)))
+    yield core("all sizes different", rng.normal(size=(3, 8, 6, 2)))
     yield core("all sizes 4", rng.normal(size=(4, 4, 4, 4)))
-    yield edge("an odd last row and column", rng.normal(size=(2, 5, 7, 3)))
+    yield edge("an odd last row and column", rng.normal(size=(2, 7, 9, 3)))
     yield edge("all entries negative", -1 - rng.random((1, 4, 4, 1)))
 
 
@@ -554,7 +554,7 @@ def max_pool_backward(grad_out, x):
 
 @max_pool_backward.inputs
 def _(rng):
-    yield core("all sizes different", rng.normal(size=(2, 2, 3, 1)), rng.normal(size=(2, 4, 6, 1)))
+    yield core("all sizes different", rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(2, 6, 8, 5)))
     yield core("all sizes 4", rng.normal(size=(4, 2, 2, 4)), rng.normal(size=(4, 4, 4, 4)))
     yield edge("an odd last row and column", rng.normal(size=(1, 2, 1, 2)), rng.normal(size=(1, 5, 3, 2)))
     ties = np.array([[1.0, 1, 0, 2], [1, 0, 2, 2], [3, 3, 0, 0], [3, 3, 0, 0]]).reshape(1, 4, 4, 1)

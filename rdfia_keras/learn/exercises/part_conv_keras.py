@@ -58,23 +58,24 @@ def _(rng):
 
 @build_convnet.observed
 def _(model, size, n_y):
-    """Sizes, and the output for weights that depend on nothing but their shapes and the arguments."""
-    rng = np.random.default_rng([size, n_y])
-    image = rng.random((1, size, size, 3)).astype(np.float32)
-    shapes = [tuple(layer.output.shape[1:]) for layer in model.layers if layer.weights]
-    model.set_weights([_drawn(rng, weight.shape) for weight in model.get_weights()])
+    """Return what the network computes, for weights that depend on their shapes only, however its layers are nested."""
+    image = np.random.default_rng([size, n_y]).random((1, size, size, 3)).astype(np.float32)
+    model(image)
+    weights = model.get_weights()
+    kernels = sorted((weight.shape for weight in weights if weight.ndim > 1), key=lambda shape: (-len(shape), shape))
+    model.set_weights([_drawn([size, n_y], weight.shape) for weight in weights])
     output = np.asarray(model(image))
     return {
-        "the output sizes of the layers with weights": ", ".join(" x ".join(map(str, shape)) for shape in shapes),
+        "the shapes of the kernels": ", ".join(" x ".join(map(str, shape)) for shape in kernels),
         "the number of parameters": np.array(model.count_params()),
         "the output sums to 1": "yes" if np.allclose(output.sum(axis=1), 1, atol=1e-4) else "no",
         "the output with given weights": output,
     }
 
 
-def _drawn(rng, shape):
+def _drawn(seed, shape):
     fan_in = max(int(np.prod(shape[:-1])), 1)
-    return rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)
+    return np.random.default_rng([*seed, *shape]).normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)
 
 
 build_convnet.mistake(

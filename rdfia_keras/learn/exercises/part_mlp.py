@@ -72,6 +72,7 @@ def _(rng):
     yield edge("one example", rng.normal(size=(1, 4)))
     yield edge("entries of 1000", 1000 + rng.normal(size=(4, 3)).round(2))
     yield edge("one row far below the others", np.array([[1000.0, 1001, 1002], [1, 2, 4], [-1000, -1003, -1001]]))
+    yield edge("entries of one row far apart", np.array([[-1000.0, 0, 1000], [1, 2, 4]]))
 
 
 softmax.mistake(
@@ -93,6 +94,11 @@ softmax.mistake(
     "is NaN: subtract each row's own maximum.",
     {"y_tilde.max(axis=1, keepdims=True)": "y_tilde.max()"},
 )
+for _kind, _name in (("min", "minimum"), ("mean", "mean")):
+    softmax.mistake(
+        f"You subtract each row's {_name}. Entries far above it still overflow: subtract the maximum.",
+        {"y_tilde.max(": f"y_tilde.{_kind}("},
+    )
 softmax.mistake(
     "Your sums have shape (N,), so NumPy divides column j by the sum of row j, or raises an error if the shapes do not "
     "fit. Use keepdims=True.",
@@ -179,6 +185,15 @@ forward.mistake(
     name="softmax-twice",
 )
 forward.mistake(
+    "Your y_hat is the softmax of the softmax; apply it once.",
+    {"y_hat = softmax(y_tilde)": "y_hat = softmax(softmax(y_tilde))"},
+)
+# An empty dict stands for any.
+forward.mistake(
+    "You return y_hat and a dict, as in the course's own skeleton; return h_tilde, h, y_tilde and y_hat in this order.",
+    {"return h_tilde, h, y_tilde, y_hat": "return y_hat, {}"},
+)
+forward.mistake(
     "Your hidden layer uses the sigmoid; use tanh.",
     {"np.tanh(h_tilde)": "1 / (1 + np.exp(-h_tilde))"},
     name="sigmoid",
@@ -232,12 +247,11 @@ def _(rng):
     yield core("5 examples of 3 classes", rng.normal(size=(5, 3)), one_hot(rng, 5, 3))
     yield core("3 examples of 3 classes", rng.normal(size=(3, 3)), one_hot(rng, 3, 3))
     yield edge("one example", rng.normal(size=(1, 4)), one_hot(rng, 1, 4))
-    sure = 1000.0 * rng.permutation(np.eye(3))
-    yield edge(
-        "logits of 1000, one right and two wrong",
-        sure,
-        np.roll(sure / 1000, 1, axis=1) * [[0], [1], [1]] + sure / 1000 * [[1], [0], [0]],
-    )
+    sure, wrong = rng.permutation(np.eye(3)), [[0], [1], [1]]
+    said = np.where(wrong, np.roll(sure, 1, axis=1), sure)
+    yield edge("logits of 1000 and -1000, one right and two wrong", 2000 * sure - 1000, said)
+    far = np.array([[1000.0, 1001, 1002], [1, 2, 4], [-1000, -1003, -1001]])
+    yield edge("one row far below the others", far, one_hot(rng, 3, 3))
 
 
 _LOSSES = "largest[:, 0] + np.log(e.sum(axis=1)) - (y * y_tilde).sum(axis=1)"
@@ -252,9 +266,30 @@ cross_entropy.mistake(
     "the formula with y_tilde.",
     {_LOSSES: "-(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)"},
 )
+for _epsilon in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-15, 1e-16, 2.0**-52, 1e-20, 1e-30, 1e-300):
+    cross_entropy.mistake(
+        "You add a small number inside the logarithm, or clip the probabilities at one. That bounds the loss of an "
+        "example that is wrong by far. Use the formula with y_tilde, which needs no such number.",
+        {_LOSSES: f"-(y * np.log(e / e.sum(axis=1, keepdims=True) + {_epsilon})).sum(axis=1)"},
+    )
+cross_entropy.mistake(
+    "You apply the softmax first, and then the formula, which includes it: put y_tilde itself into the formula.",
+    {
+        _LOSSES: "np.log(np.exp(e / e.sum(axis=1, keepdims=True)).sum(axis=1)) "
+        "- (y * e / e.sum(axis=1, keepdims=True)).sum(axis=1)"
+    },
+)
 cross_entropy.mistake(
     "exp(1000) is too large for a float and becomes inf. Subtract each row's maximum before exp; add it after log.",
     {"y_tilde.max(axis=1, keepdims=True)": "np.zeros((len(y), 1))"},
+)
+cross_entropy.mistake(
+    "You subtract the maximum of the whole batch. In a row far below it every exponential is 0, and log 0 is -inf: "
+    "subtract each row's own maximum.",
+    {"y_tilde.max(axis=1, keepdims=True)": "np.full((len(y), 1), y_tilde.max())"},
+)
+cross_entropy.mistake(
+    "You subtract each row's maximum before exp, but do not add it again after log.", {"largest[:, 0] + ": ""}
 )
 cross_entropy.mistake(
     "The sign is wrong: the loss must fall when the right class becomes more probable.",
@@ -265,11 +300,21 @@ cross_entropy.mistake(
     "You sum the exponentials of the targets y; sum those of y_tilde.",
     {"largest[:, 0] + np.log(e.sum(axis=1))": "np.log(np.exp(y).sum(axis=1))"},
 )
-cross_entropy.mistake(
+_TWO_CLASSES = (
     "You use the two-class loss, -y log y_hat - (1 - y) log(1 - y_hat), for each class (T8). With a softmax, keep only "
-    "-y log y_hat.",
+    "-y log y_hat."
+)
+cross_entropy.mistake(
+    _TWO_CLASSES,
     {_LOSSES: "-np.log(np.abs(1 - y - e / e.sum(axis=1, keepdims=True))).sum(axis=1)"},
     name="two-class-loss",
+)
+cross_entropy.mistake(
+    _TWO_CLASSES,
+    {
+        "losses = " + _LOSSES: "p = e / e.sum(axis=1, keepdims=True)\n"
+        "    losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1)"
+    },
 )
 cross_entropy.mistake("You return a loss for each example; return their mean.", {"losses.mean()": "losses"})
 cross_entropy.mistake("The term -Σ y_i y_tilde_i is missing.", {" - (y * y_tilde).sum(axis=1)": ""}, name="no-target")
@@ -331,7 +376,17 @@ accuracy.mistake(
     {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=0) == y.argmax(axis=0)"},
 )
 accuracy.mistake("You return how many are right; divide by N.", {"right.mean()": "right.sum()"})
-accuracy.mistake("You return a percentage; return a fraction, between 0 and 1.", {"right.mean()": "100 * right.mean()"})
+for _percentage in ("100 * right.mean()", "int(100 * right.mean())", "round(100 * right.mean())"):
+    accuracy.mistake("You return a percentage; return a fraction, between 0 and 1.", {"right.mean()": _percentage})
+accuracy.mistake("You divide by the number of entries; divide by N.", {"right.mean()": "right.sum() / y.size"})
+accuracy.mistake(
+    "You compare class numbers, (N,), with the one-hot rows of y, (N, n_y). Take the argmax of y too.",
+    {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=1) == y"},
+)
+accuracy.mistake(
+    "Your argmax has no axis, so it finds one place of the whole array. Take the argmax of each row: axis 1.",
+    {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax() == y.argmax()"},
+)
 accuracy.mistake(
     "You return the fraction that is wrong; return the fraction that is right.", {"right.mean()": "1 - right.mean()"}
 )
@@ -477,6 +532,11 @@ grads_output.mistake(
     "Your grad_b_y is one number. Each output has its own bias: sum over the examples only, axis 0.",
     {"grad_y_tilde.sum(axis=0)": "grad_y_tilde.sum()"},
 )
+for _shape in ("[None]", "[:, None]"):
+    grads_output.mistake(
+        "Your grad_b_y has an axis too many (keepdims=True keeps it); give it the shape of b_y, (n_y,).",
+        {"grad_y_tilde.sum(axis=0)": f"grad_y_tilde.sum(axis=0){_shape}"},
+    )
 grads_output.mistake(
     "Your grad_b_y still has a row for each example: sum over the examples, axis 0.",
     {"grad_y_tilde.sum(axis=0)": "grad_y_tilde"},
@@ -600,6 +660,12 @@ grads_hidden.mistake(
     "You sum grad_b_h over the units (axis 1). Each unit has its own bias: sum over the examples, axis 0.",
     {"grad_h_tilde.sum(axis=0)": "grad_h_tilde.sum(axis=1)"},
 )
+
+for _shape in ("[None]", "[:, None]"):
+    grads_hidden.mistake(
+        "Your grad_b_h has an axis too many (keepdims=True keeps it); give it the shape of b_h, (n_h,).",
+        {"grad_h_tilde.sum(axis=0)": f"grad_h_tilde.sum(axis=0){_shape}"},
+    )
 
 
 def _output_layer(forward, grad_y_tilde, h):

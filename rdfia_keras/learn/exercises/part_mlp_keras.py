@@ -144,8 +144,15 @@ def _(rng):
 @keras_perceptron.observed
 def _(model, params):
     n_x = params["W_h"].shape[1]
-    outputs = np.asarray(model(np.linspace(-1, 1, 4 * n_x).reshape(4, n_x)))
-    return {"the dtype of the outputs": str(outputs.dtype), "the output": outputs}
+    x = np.linspace(-1, 1, 4 * n_x).reshape(4, n_x)
+    outputs = np.asarray(model(x))
+    exact = np.tanh(x @ params["W_h"].T + params["b_h"]) @ params["W_y"].T + params["b_y"]
+    error = np.abs(outputs - exact).max() if outputs.shape == exact.shape else 1
+    return {
+        "the dtype of the outputs": str(outputs.dtype),
+        "the output": outputs,
+        "a layer computes in float32": "yes" if 1e-12 < error < 1e-4 else "no",
+    }
 
 
 keras_perceptron.mistake(
@@ -165,6 +172,10 @@ keras_perceptron.mistake(
         'dtype="float64")\n    model': 'dtype="float32")\n    model',
         '(n_x,), dtype="float64"': '(n_x,), dtype="float32"',
     },
+)
+keras_perceptron.mistake(
+    'Your hidden layer computes in float32, Keras\'s default: give every layer dtype="float64".',
+    {'dtype="float64")\n    output': 'dtype="float32")\n    output', '(n_x,), dtype="float64"': "(n_x,)"},
 )
 keras_perceptron.mistake(
     "Your last layer has a tanh too: give it no activation.", {"Dense(n_y, ": 'Dense(n_y, activation="tanh", '}

@@ -173,7 +173,8 @@ def choose_svm(x, y, x_val, y_val, kernels, Cs, fit):
 def classifiers(hits):
     """Return a `fit` that makes classifiers with as many validation examples right as a table says.
 
-    The first coordinate of an example is its class, so a classifier knows what is right, and what is wrong.
+    The first coordinate of an example is its class, so a classifier knows what is right, and what is wrong. Its errors
+    are below the right class for C of at most 1, else above.
 
     Args:
         hits: For (kernel, C) the right answers after training on 6, 10 and 4 examples, and on the training set itself.
@@ -181,12 +182,14 @@ def classifiers(hits):
 
     def fit(kernel, C, x, y):
         trained_on_6, trained_on_10, trained_on_4, on_training_set = hits[kernel, C]
+        if not np.array_equal(np.asarray(x)[:, 0], y):
+            raise ValueError("fit(kernel, C, x, y): x and y do not belong together")
 
         def predict(points):
             count = {6: trained_on_6, 10: trained_on_10, 4: trained_on_4}[len(x)]
             count = on_training_set if len(points) == 6 else count
             classes = points[:, 0].astype(int)
-            return np.where(np.arange(len(points)) < count, classes, 1 - classes)
+            return np.where(np.arange(len(points)) < count, classes, classes + (1 if C > 1 else -1))
 
         return predict
 
@@ -217,15 +220,17 @@ def _(rng):
         "equally good SVMs, and C in no order",
         *sets,
         ["poly", "rbf"],
-        [10.0, 0.1, 1.0],
+        [10.0, 100.0, 1.0, 0.1],
         classifiers(
             {
                 ("poly", 0.1): (1, 2, 1, 3),
                 ("poly", 1.0): (3, 3, 2, 2),
                 ("poly", 10.0): (3, 4, 2, 6),
+                ("poly", 100.0): (3, 2, 1, 6),
                 ("rbf", 0.1): (3, 2, 3, 5),
                 ("rbf", 1.0): (3, 1, 3, 5),
                 ("rbf", 10.0): (0, 1, 4, 4),
+                ("rbf", 100.0): (2, 3, 2, 6),
             }
         ),
     )
@@ -249,6 +254,9 @@ choose_svm.mistake(
 )
 choose_svm.mistake(
     "Among equal accuracies you take the C that comes first in Cs; take the smallest.", {"sorted(Cs)": "Cs"}
+)
+choose_svm.mistake(
+    "Among equal accuracies you take the largest C; take the smallest.", {"sorted(Cs)": "sorted(Cs, reverse=True)"}
 )
 choose_svm.mistake(
     "You choose the pair with the most errors; choose the one with the fewest.",

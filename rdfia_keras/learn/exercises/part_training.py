@@ -5,6 +5,8 @@ keeps for w from step to step, and the gradient, all of one shape. It returns th
 leaves its arguments unchanged.
 """
 
+import itertools
+
 import numpy as np
 
 from rdfia_keras.learn.exercise import core, edge, exercise
@@ -81,6 +83,18 @@ normalize.mistake(
 normalize.mistake(
     "You subtract a mean for each pixel; subtract one mean for each channel.",
     {"train.mean(axis=(0, 1, 2))": "train.mean(axis=0)"},
+)
+normalize.mistake(
+    "You subtract a mean and divide by a std for each pixel; use one of each for a channel.",
+    {"train.mean(axis=(0, 1, 2))": "train.mean(axis=0)", "train.std(axis=(0, 1, 2))": "train.std(axis=0)"},
+)
+normalize.mistake(
+    "You divide by the variance of pixels from 0 to 1; divide by its square root, the standard deviation.",
+    {"train.std(axis=(0, 1, 2))": "train.var(axis=(0, 1, 2)) / 255"},
+)
+normalize.mistake(
+    "Your std divides by N - 1 (ddof=1); leave ddof at 0, its default in NumPy.",
+    {"train.std(axis=(0, 1, 2))": "train.std(axis=(0, 1, 2), ddof=1)"},
 )
 normalize.mistake(
     "You use one mean for all channels; use each channel's own.", {"train.mean(axis=(0, 1, 2))": "train.mean()"}
@@ -163,6 +177,10 @@ zca.mistake(
 )
 zca.mistake("You do not divide the covariance by N.", {" / len(train)": ""})
 zca.mistake(
+    "You divide the covariance by N - 1, as np.cov does by default; divide by N.",
+    {" / len(train)": " / (len(train) - 1)"},
+)
+zca.mistake(
     "You add eps to the root; add it to λ, under the root.",
     {"np.sqrt(variances + eps)": "(np.sqrt(np.maximum(variances, 0)) + eps)"},
 )
@@ -225,44 +243,70 @@ def _positions(count, height, width, z):
 @crop_flip.inputs
 def _(rng):
     for make, label, shape, size in (
-        (core, "300 images of 5 x 7", (300, 5, 7, 2), 3),
-        (core, "300 images of 6 x 6", (300, 6, 6, 1), 4),
-        (edge, "crops as large as the image", (100, 4, 4, 3), 4),
+        (core, "400 images of 8 x 7", (400, 8, 7, 2), 3),
+        (core, "400 images of 6 x 6", (400, 6, 6, 1), 4),
+        (edge, "crops as large as the image", (400, 4, 4, 3), 4),
     ):
         yield make(label, _positions(*shape), size, np.random.default_rng(rng.integers(2**32)))
 
 
 @crop_flip.observed
-def _(result, images, size, rng):
-    """Where each crop came from, read off its pixels, and what that says of the draws.
+def _(results, images, size, rng):
+    """Where the crops of two calls came from, read off their pixels, and what that says of the draws.
 
     What depends on the draws is left out, so that equal mistakes give equal facts.
     """
-    result = np.asarray(result)
-    facts = {"the shape": np.array(result.shape)}
-    if result.shape != (len(images), size, size, images.shape[3]):
+    results = [np.asarray(result) for result in results]
+    shape = next(
+        (result.shape for result in results if result.shape != (len(images), size, size, images.shape[3])), None
+    )
+    facts = {"the shape": np.array(shape or results[0].shape)}
+    if shape:
         return facts
+    # Floats are fine where their values are right.
+    result, images = np.concatenate(results).round().astype(int), np.concatenate([images, images])
     numbers, row, column = result // 1000, result // 100 % 10, result // 10 % 10
-    facts["each crop is of its own image"] = _yes((numbers == np.arange(len(images))[:, None, None, None]).all())
+    own = np.tile(np.arange(len(images) // 2), 2)[:, None, None, None]
+    facts["each crop is of its own image"] = _yes((numbers == own).all())
     tops, lefts = row.min(axis=(1, 2, 3)), column.min(axis=(1, 2, 3))
     mirrored = column[:, 0, 0, 0] > column[:, 0, -1, 0]
     upside_down = row[:, 0, 0, 0] > row[:, -1, 0, 0]
     whole = _crops(images, size, tops, lefts, mirrored, upside_down)
-    facts["each crop is a part of its image, perhaps mirrored"] = _yes(np.array_equal(whole, result))
+    facts["each crop is a part of its image, perhaps mirrored"] = _yes(np.array_equal(whole, np.concatenate(results)))
     if "no" in list(facts.values())[1:]:
         return facts
     facts["some crops are upside down"] = _yes(upside_down.any())
-    facts["mirrored crops"] = _share(mirrored.mean())
-    facts["all crops have the same place"] = _yes(len({*zip(tops.tolist(), lefts.tolist(), strict=True)}) == 1)
+    facts["mirrored crops"] = _mirrored(*np.split(mirrored, 2))
+    places = tops * 10 + lefts
+    first, second = np.split(places, 2)
+    facts["all crops have the same place"] = _yes(np.ptp(first) == 0 and np.ptp(second) == 0)
     if facts["all crops have the same place"] == "yes":
         return facts
     last = images.shape[1] - size, images.shape[2] - size
-    return facts | {
+    expected = len(places) / ((last[0] + 1) * (last[1] + 1))
+    counts = np.unique(places, return_counts=True)[1]
+    facts |= {
         "the rows and columns of crops are drawn independently": _yes((tops != lefts).any()),
         "some crops reach the first row and the first column": _yes(tops.min() == 0 and lefts.min() == 0),
         "some crops reach the last row": _yes(tops.max() == last[0]),
         "some crops reach the last column": _yes(lefts.max() == last[1]),
+        "a second call draws other places": _yes((first != second).any()),
     }
+    if "no" in list(facts.values())[-5:]:
+        return facts
+    # Six standard deviations.
+    return facts | {"all places are equally likely": _yes((np.abs(counts - expected) < 6 * np.sqrt(expected)).all())}
+
+
+def _mirrored(*calls):
+    """Return which crops are mirrored in two calls, in words that do not depend on the draws."""
+    if any(mirrored.mean() in (0, 1) for mirrored in calls):
+        return "all or none of the batch"
+    if np.array_equal(*calls):
+        return "the same in every call"
+    share = np.mean(calls)
+    # Five standard deviations of 800 draws.
+    return "half of the batch" if abs(share - 0.5) < 0.088 else f"{share:.0%} of the batch"
 
 
 def _crops(images, size, tops, lefts, mirrored, upside_down):
@@ -279,13 +323,11 @@ def _yes(fact):
     return "yes" if fact else "no"
 
 
-def _share(share):
-    """Return a fraction of draws in words that do not depend on the draws."""
-    if share in (0, 1):
-        return "all or none of the batch"
-    return "about half of the batch" if 0.3 < share < 0.7 else f"{share:.0%} of the batch"
-
-
+A_GENERATOR_OF_YOUR_OWN = (
+    "You make a generator with a fixed seed, so every call draws the same numbers. Draw from the rng that you are "
+    "given."
+)
+crop_flip.mistake(A_GENERATOR_OF_YOUR_OWN, {"    crops = []": "    rng = np.random.default_rng(0)\n    crops = []"})
 crop_flip.mistake(
     "You cut all images at the same position; draw a position for each image.",
     {
@@ -412,8 +454,9 @@ def _states(rng, *states):
 
 
 def _with(cases, *settings):
-    for case in cases:
-        yield type(case)(case.label, (*case.arguments, *settings), case.edge)
+    """Yield the cases with settings in turn."""
+    for case, values in zip(cases, itertools.cycle(settings)):
+        yield type(case)(case.label, (*case.arguments, *values), case.edge)
 
 
 @exercise(
@@ -455,7 +498,7 @@ def momentum_step(w, v, grad, eta, beta):
 
 @momentum_step.inputs
 def _(rng):
-    yield from _with(_states(rng, "v"), 0.3, 0.8)
+    yield from _with(_states(rng, "v"), (0.3, 0.8), (0.5, 0.4))
 
 
 momentum_step.mistake(
@@ -471,6 +514,10 @@ momentum_step.mistake("You return the old velocity, so it never grows; return th
 momentum_step.mistake(
     "Your velocity includes the learning rate, as in Keras. Here v = beta v + grad, and eta multiplies v in the step.",
     {"+ grad": "+ eta * grad", "w - eta * v_new": "w - v_new"},
+)
+momentum_step.mistake(
+    "Your velocity includes the learning rate and the sign, as in Keras. Here v = beta v + grad, and w = w - eta v.",
+    {"+ grad": "- eta * grad", "w - eta * v_new": "w + v_new"},
 )
 momentum_step.mistake("The learning rate is missing: multiply the velocity by it.", {"w - eta * v_new": "w - v_new"})
 momentum_step.mistake(
@@ -519,7 +566,7 @@ def rmsprop_step(w, s, grad, eta, beta, eps):
 
 @rmsprop_step.inputs
 def _(rng):
-    yield from _with(_states(rng, "s"), 0.3, 0.8, 0.1)
+    yield from _with(_states(rng, "s"), (0.3, 0.8, 0.1), (0.5, 0.4, 0.2))
 
 
 rmsprop_step.mistake("Your s averages the gradients; average their squares.", {"grad**2": "grad"})
@@ -591,8 +638,8 @@ def adam_step(w, m, s, grad, t, eta, beta1, beta2, eps):
 
 @adam_step.inputs
 def _(rng):
-    for case, t in zip(_states(rng, "m", "s"), (3, 4, 2, 1), strict=True):
-        yield from _with([case], t, 0.3, 0.8, 0.9, 0.1)
+    cases, settings = _states(rng, "m", "s"), ((0.3, 0.8, 0.9, 0.1), (0.5, 0.4, 0.3, 0.2))
+    yield from _with(cases, *((t, *settings[i % 2]) for i, t in enumerate((3, 4, 2, 1))))
 
 
 adam_step.mistake(
@@ -675,29 +722,37 @@ def _(rng):
         (core, "test, p = 0.25", 0.25, False),
         (edge, "training, nothing is dropped", 0.0, True),
     ):
-        x = 1.0 + np.arange(300 * 300).reshape(300, 300)
+        x = 1.0 + np.arange(100 * 100).reshape(100, 100)
         yield make(label, x, p, training, np.random.default_rng(rng.integers(2**32)))
 
 
 @dropout.observed
-def _(result, x, p, training, rng):
-    """Return what happened to the entries, from the factors between result and x."""
-    result = np.asarray(result)
-    facts = {"the shape": np.array(result.shape)}
-    if result.shape != x.shape:
+def _(results, x, p, training, rng):
+    """Return what happened to the entries in two calls, from the factors between results and x."""
+    results = [np.asarray(result) for result in results]
+    facts = {"the shape": np.array(next((result.shape for result in results if result.shape != x.shape), x.shape))}
+    if tuple(facts["the shape"]) != x.shape:
         return facts
-    factors = result / x
+    factors = np.concatenate(results) / np.concatenate([x, x])
     dropped = factors == 0
     share, kept = dropped.mean(), factors[~dropped]
     least, most = (f"{kept.min():.3g}", f"{kept.max():.3g}") if kept.size else ("none stays",) * 2
-    near = [name for name, value in (("p", p), ("1 - p", 1 - p)) if abs(share - value) < 0.1]
-    facts["the share of dropped entries"] = "none" if share == 0 else f"about {near[0]}" if near else f"{share:.0%}"
     facts["the factor of the entries that stay"] = least if least == most else f"{least} to {most}"
-    facts["examples drop different entries"] = _yes(share == 0 or (dropped != dropped[0]).any())
-    facts["entries of one example are dropped independently"] = _yes(share == 0 or (dropped != dropped[:, :1]).any())
-    return facts
+    if share == 0:
+        return facts | {"the share of dropped entries": "none"}
+    first, second = np.split(dropped, 2)
+    different = np.unique(first, axis=0).shape[0], np.unique(first, axis=1).shape[1]
+    facts["the number of examples that drop different entries"] = np.array(different[0])
+    facts["the number of entries that are dropped independently"] = np.array(different[1])
+    facts["a second call drops other entries"] = _yes((first != second).any())
+    if different != x.shape:
+        return facts
+    # Five standard deviations of 20,000 draws.
+    near = [name for name, value in (("p", p), ("1 - p", 1 - p)) if abs(share - value) < 0.018]
+    return facts | {"the share of dropped entries": near[0] if near else f"{share:.0%}"}
 
 
+dropout.mistake(A_GENERATOR_OF_YOUR_OWN, {"rng.random(": "np.random.default_rng(0).random("})
 dropout.mistake(
     "You do not divide the entries that stay by 1 - p, so in test the values are larger than in training.",
     {"x * kept / (1 - p)": "x * kept"},
@@ -780,7 +835,7 @@ def _(rng):
     ):
         vectors = [0.5 + rng.random(d) for _ in range(4)]
         x = 2 + 3 * rng.normal(size=(n, d))
-        yield make(label, x, *vectors, 0.8, training, 0.1)
+        yield make(label, x, *vectors, 0.4 if n == d else 0.8, training, 0.1)
 
 
 batch_norm.mistake(
