@@ -5,16 +5,19 @@ import pickle
 import struct
 import subprocess
 import sys
+import unicodedata
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies
 from made_data import NAMES, Touch, cifar_batch, fault, tree, write_cifar, write_cifar_archive
 from PIL import Image
 
 from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, Split, load_images, load_vectors, one_hot
 from rdfia_keras.data.cifar10 import CLASSES
+from rdfia_keras.data.image_folder import list_pictures, read_pictures
 from rdfia_keras.errors import RdfiaError
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -142,6 +145,7 @@ def test_circles_mat_is_read_with_the_files_own_classes(tmp_path):
         ({"Ytrain": np.full((200, 2), 0.5)}, "Ytrain must be one-hot rows of 2"),
         ({"Ytest": np.eye(2)}, "Ytest must be one-hot rows of 2"),
         ({"Ytest": np.zeros((200, 1))}, "Ytest must be one-hot rows of 2"),
+        ({"Ytest": np.arange(200)[:, None]}, "Ytest must be one-hot rows of 2"),
     ],
 )
 def test_wrong_circles_mat(tmp_path, changed, expected):
@@ -150,6 +154,24 @@ def test_wrong_circles_mat(tmp_path, changed, expected):
     assert str(tmp_path / "circles.mat") in message
     assert expected in message
     assert message.endswith("put the course's file there")
+
+
+@pytest.mark.parametrize("form", ["sparse", "columns", "from 0", "from 1", "row"])
+def test_labels_and_points_are_read_in_the_forms_of_matlab(tmp_path, form):
+    from scipy.sparse import csc_matrix
+
+    drawn = load_vectors("circles")
+    y, rows = drawn.train.y, one_hot(drawn.train.y, 2)
+    labels = {"sparse": csc_matrix(rows.T), "columns": rows.T, "from 0": y[:, None], "from 1": y[:, None] + 1, "row": y}
+    x = drawn.train.x.T if form == "columns" else drawn.train.x
+    save_mat(tmp_path / "CIRCLES.MAT", Ytrain=labels[form], Xtrain=x)
+    assert load_vectors("circles", tmp_path).digest == drawn.digest
+
+
+def test_matlab_7_3_is_refused_with_the_option_that_saves_another(tmp_path):
+    header = b"MATLAB 7.3 MAT-file".ljust(116) + bytes(8) + b"\0\2IM"
+    (tmp_path / "circles.mat").write_bytes(header + bytes(400))
+    assert "save it again with -v7" in fault(load_vectors, "circles", tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["html", "pickle", "folder", "large"])
@@ -250,6 +272,18 @@ def test_wrong_mnist(tmp_path, changed, expected):
     assert str(tmp_path / "mnist.npz") in message
     assert expected in message
     assert message.endswith("replace it with the mnist.npz of keras.datasets")
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_the_courses_mnist_mat_is_read(tmp_path, scale):
+    grey = np.arange(20 * 784).reshape(20, 784) % 256 / 255
+    y = np.arange(20) % 10
+    save_mat(tmp_path / "mnist.mat", Xtrain=grey * scale, Ytrain=np.eye(10)[y], Xtest=grey * scale, Ytest=y[:, None])
+    data = load_vectors("mnist", tmp_path)
+    np.testing.assert_array_equal(data.train.x, grey)
+    assert data.train.y.tolist() == data.test.y.tolist() == y.tolist()
+    save_mat(tmp_path / "mnist.mat", Xtrain=-grey, Ytrain=y[:, None], Xtest=grey, Ytest=y[:, None])
+    assert "grey levels must lie between" in fault(load_images, "mnist", tmp_path)
 
 
 @pytest.mark.parametrize("key", ["x_train", "y_test"])
@@ -423,7 +457,9 @@ def test_hidden_and_other_files_are_passed_over(photos):
         (photos / place / "._a.png").write_bytes(b"\0\1")
         (photos / place / "notes.txt").write_text("not an image")
     (photos / "train" / ".cache").mkdir()
-    assert load_images(photos).digest == before
+    data = load_images(photos)
+    assert data.digest == before
+    assert data.source.startswith(f"{photos} (left out, being no pictures: 2, ") and "notes.txt" in data.source
 
 
 def test_suffixes_in_capitals_and_jpeg_are_read(photos):
@@ -431,6 +467,59 @@ def test_suffixes_in_capitals_and_jpeg_are_read(photos):
     save_image(photos / "train" / "cat" / "e.JPG")
     save_image(photos / "train" / "dog" / "f.Jpeg")
     assert np.bincount(load_images(photos).train.y).tolist() == [4, 3]
+
+
+def test_folders_inside_a_class_are_read_and_links_that_lead_round_are_not(photos):
+    save_image(photos / "train" / "cat" / "more" / "still" / "z.png")
+    for place in ("train/cat/up", "train/cat/more/up", "train/cat/more/self"):
+        (photos / place).symlink_to(photos / place if place.endswith("self") else (photos / place).parent.parent)
+    assert load_images(photos).train.y.tolist() == [0, 0, 0, 1, 1]
+    (photos / "train" / "again").symlink_to(photos / "train" / "cat")
+    (photos / "round").symlink_to(photos)
+    assert len(list_pictures([photos])) == 7
+
+
+def test_a_class_is_the_same_in_every_normal_form(photos):
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        (photos / split / "cat").rename(photos / split / unicodedata.normalize(form, "été"))
+    data = load_images(photos)
+    assert data.classes == ("dog", "été") and data.test.y.tolist() == [0, 1]
+
+
+def test_a_large_colour_profile_is_read(photos):
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(photos / "test" / "dog" / "z.png", icc_profile=bytes(2_000_000))
+    assert load_images(photos).test.x[-1, 0, 0].tolist() == [1, 2, 3]
+
+
+PICTURES = {"png": ("1", "L", "P", "RGB", "RGBA", "LA"), "jfif": ("L", "RGB", "CMYK"), "GIF": ("L", "P", "RGB")}
+PICTURES |= {
+    "bmp": ("1", "L", "RGB"),
+    "TIFF": ("L", "RGB", "CMYK", "I;16"),
+    "webp": ("RGB", "RGBA"),
+    "ppm": ("L", "RGB"),
+}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    kind=strategies.sampled_from([(suffix, mode) for suffix, modes in PICTURES.items() for mode in modes]),
+    size=strategies.tuples(strategies.integers(1, 40), strategies.integers(1, 40)),
+    cut=strategies.none() | strategies.floats(0, 1),
+    flips=strategies.lists(strategies.tuples(strategies.floats(0, 1, exclude_max=True), strategies.integers(0, 255))),
+)
+def test_pictures_of_any_kind_are_read_and_damaged_ones_refused_by_name(tmp_path_factory, kind, size, cut, flips):
+    suffix, mode = kind
+    path = save_image(tmp_path_factory.mktemp("any") / f"a.{suffix}", 0, size, mode)
+    whole = read_pictures([path], (8, 8, 3))
+    assert whole.shape == (1, 8, 8, 3) and len(np.unique(whole)) == 1
+    content = bytearray(path.read_bytes())
+    for place, byte in flips:
+        content[int(place * len(content))] = byte
+    path.write_bytes(content[: None if cut is None else int(cut * len(content))])
+    try:
+        assert read_pictures([path], (8, 8, 3)).shape == (1, 8, 8, 3)
+    except RdfiaError as error:
+        assert path.name in str(error)
 
 
 def colour_of(photos: Path, image: Image.Image, name: str = "z.png", **options) -> list[int]:
@@ -476,13 +565,13 @@ def test_all_bad_files_are_in_one_error(photos):
         noise.save(cat / name)
         (cat / name).write_bytes((cat / name).read_bytes()[:2000])
     (cat / "g.png").mkdir()
-    noise.save(dog / "h.webp")
-    noise.save(dog / "i.png", format="BMP")
+    for name in ("h.heic", "i.svg"):
+        (dog / name).write_bytes(b"a picture of another program")
     message = fault(load_images, photos)
     assert message.startswith(f"7 of the 13 image files in {photos} cannot be used: ")
     for expected in (
         "train/cat/c.png (empty)",
-        "train/cat/d.jpg (not a PNG or JPEG image)",
+        "train/cat/d.jpg (not an image that can be read)",
         "train/cat/e.jpg (cut short or damaged)",
         "train/cat/f.png (cut short or damaged)",
         "train/cat/g.png (not a regular file)",
@@ -493,8 +582,8 @@ def test_all_bad_files_are_in_one_error(photos):
         (cat / name).unlink()
     (cat / "g.png").rmdir()
     message = fault(load_images, photos)
-    assert "h.webp (convert it to PNG or JPEG)" in message
-    assert "i.png (not a PNG or JPEG image)" in message
+    assert "h.heic (convert it to PNG or JPEG)" in message
+    assert "i.svg (convert it to PNG or JPEG)" in message
 
 
 @pytest.mark.parametrize("width, height", [(10_000, 8_001), (20_000, 20_000)])
@@ -524,7 +613,7 @@ def test_wrong_layouts(photos, tmp_path):
     (photos / "test").mkdir()
     assert "holds no class folders" in fault(load_images, photos)
     (photos / "test" / "cat").mkdir()
-    assert f"{photos / 'test'} holds no .png, .jpg or .jpeg image" in fault(load_images, photos)
+    assert f"{photos / 'test'} holds no image" in fault(load_images, photos)
     (photos / "test").joinpath("horse").mkdir()
     message = fault(load_images, photos)
     assert "lacks: horse; the folders of both must have the same names, and those of train are cat, dog" in message
@@ -532,7 +621,7 @@ def test_wrong_layouts(photos, tmp_path):
 
 def test_wrong_classes(photos):
     (photos / "train" / "horse").mkdir()
-    assert f"{photos / 'train' / 'horse'} holds no .png" in fault(load_images, photos)
+    assert f"{photos / 'train' / 'horse'} holds no image" in fault(load_images, photos)
     (photos / "train" / "horse").rmdir()
     for split in ("train", "test"):
         (photos / split / "dog").rename(photos / f"{split}-dog")

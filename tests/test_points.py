@@ -1,14 +1,19 @@
 """Points from a CSV file, initial weights from a JSON file: what is read, what is refused, and what a run keeps."""
 
+import contextlib
+import csv
+import io
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies
 
 from rdfia_keras.commands.mlp import mlp
 from rdfia_keras.commands.resume import resume
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, read_initial_weights
+from rdfia_keras.data.points import COLUMNS, LARGEST, SPLITS
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import match_registered
 from rdfia_keras.runs.store import Query, RunStore
@@ -53,7 +58,11 @@ def test_whole_numbers_are_classes_by_size(tmp_path):
     ("text", "sentence"),
     [
         ("", "must begin with the line x1,x2,class,split"),
-        ("x1,x2,class\n", "must begin with the line"),
+        ("x1,x2\n", "must begin with the line"),
+        ("x1,x2,class\n0,0,a\n1,1,b\n", "every 5th row of a class is a test point"),
+        (HEADER + '0,0,"a,train\n' + "1,1,b,test\n" * 20_000, "line 2: a quoted cell is not closed"),
+        (HEADER + "0,0," + "a" * 200_000 + ",train\n", "line 2: a quoted cell is not closed, or is too long"),
+        *((HEADER + f"0,{word},a,train\n", "line 2: x2 must be a number") for word in ("0x10", "1_0", "\uff11", "inf")),
         (HEADER + "0,0,a\n", "line 2: it has 3 columns and needs 4"),
         (HEADER + "0,0,a,train\n0,zero,a,train\n", "line 3: x2 must be a number"),
         (HEADER + "nan,0,a,train\n", "x1 must be a number between"),
@@ -66,10 +75,73 @@ def test_whole_numbers_are_classes_by_size(tmp_path):
 )
 def test_what_are_no_points_is_refused(tmp_path, text, sentence):
     path = tmp_path / "p.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(RdfiaError, match=r"p\.csv") as error:
         load_vectors(str(path))
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [(("1", "-1"), ("-1", "1")), (("1e1", "9.5"), ("9.5", "1e1")), (("b", "10"), ("10", "b"))],
+)
+def test_classes_are_ordered_by_size_if_all_are_numbers(tmp_path, names, order):
+    path = tmp_path / "p.csv"
+    path.write_text(HEADER + "".join(f"0,0,{name},{split}\n" for name in names for split in ("train", "test")))
+    assert load_vectors(str(path)).classes == order
+
+
+def test_without_a_split_every_fifth_row_of_a_class_is_a_test_point(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("".join(f"{number} 0 {'ab'[number % 2]}\n" for number in range(20)))
+    data = load_vectors(str(path))
+    assert data.test.x[:, 0].tolist() == [8, 9, 18, 19] and len(data.train) == 16
+
+
+NUMBERS = strategies.floats(-LARGEST, LARGEST, width=32)
+ROWS = strategies.tuples(
+    NUMBERS, NUMBERS, strategies.sampled_from(["a", "été", "c-1"]), strategies.sampled_from(SPLITS)
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    rows=strategies.lists(ROWS, max_size=5),
+    separator=strategies.sampled_from([",", ";", "\t", " "]),
+    decimal=strategies.sampled_from(".,"),
+    end=strategies.sampled_from(["\n", "\r\n", "\r"]),
+    encoding=strategies.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+    has_header=strategies.booleans(),
+    quoting=strategies.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_points_are_the_same_in_every_dialect(
+    tmp_path_factory, rows, separator, decimal, end, encoding, has_header, quoting
+):
+    rows = [(0.5, 1.0, "a", "train"), (0.5, 1.0, "été", "test"), *rows]
+    mark = "." if separator == "," or (separator == " " and not has_header) else decimal
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=separator, lineterminator=end, quoting=quoting)
+    writer.writerows([COLUMNS] * has_header)
+    writer.writerows([*(repr(number).replace(".", mark) for number in row[:2]), *row[2:]] for row in rows)
+    path = tmp_path_factory.mktemp("dialect") / "p.csv"
+    path.write_bytes(text.getvalue().encode(encoding))
+    data = load_vectors(str(path))
+    for name, split in (("train", data.train), ("test", data.test)):
+        expected = [row for row in rows if row[3] == name]
+        assert split.x.tolist() == [[x1, x2] for x1, x2, _, _ in expected]
+        assert [data.classes[number] for number in split.y] == [row[2] for row in expected]
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    content=strategies.binary(max_size=60)
+    | strategies.text("01,;. \t\n\"'abx\0", max_size=60).map(lambda text: (HEADER + text).encode())
+)
+def test_any_bytes_are_points_or_refused_in_a_sentence(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("bytes") / "p.csv"
+    path.write_bytes(content)
+    with contextlib.suppress(RdfiaError):
+        load_vectors(str(path))
 
 
 def test_files_that_are_no_text_or_absent_are_refused(tmp_path):

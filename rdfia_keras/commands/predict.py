@@ -35,7 +35,7 @@ def predict(
     ],
     images: Annotated[
         list[str],
-        typer.Argument(help="PNG and JPEG files, folders of them, or - for a list on stdin.", metavar="IMAGE..."),
+        typer.Argument(help="Image files, folders of them, or - for a list on stdin.", metavar="IMAGE..."),
     ],
     top: Annotated[int, Setting("Classes to show of each image.", check=AT_LEAST_1)] = 5,
     best: Best = False,

@@ -60,7 +60,7 @@ STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 
 def dataset_name(value: str) -> str:
     """Return a folder's or a CSV file's whole path, so that a resumed run finds it; another name as it is."""
-    is_path = value not in IMAGE_DATASETS and (value.endswith(POINTS_SUFFIX) or Path(value).is_dir())
+    is_path = value not in IMAGE_DATASETS and (value.lower().endswith(POINTS_SUFFIX) or Path(value).is_dir())
     return str(Path(value).resolve()) if is_path else value
 
 
@@ -182,7 +182,7 @@ class MlpConfig(Config):
 
     dataset: str = setting(
         "circles",
-        "Data set of vectors, or a CSV file of points: columns x1, x2, class, and split (train or test).",
+        "Data set of vectors, or a CSV file of points: columns x1, x2, class and, if you want, split (train or test).",
         panel="Data",
         choices=VECTOR_DATASETS,
         suffix=POINTS_SUFFIX,

@@ -186,7 +186,7 @@ def check_value(subject: str, name: str, annotation: Any, value: Any, setting: S
 
 
 def _may_be(value: str, setting: Setting) -> bool:
-    return value in setting.choices or bool(setting.suffix and value.endswith(setting.suffix))
+    return value in setting.choices or bool(setting.suffix and value.lower().endswith(setting.suffix))
 
 
 def _choices_in_words(setting: Setting) -> str:

@@ -36,8 +36,8 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     Args:
         name: `circles` (N, 2), `digits` (N, 64) or `mnist` (N, 784), the last two in [0, 1]; or the path of a CSV file
             of points (N, 2), see `data/points.py`.
-        data_dir: Folder to search for `circles.mat` and `mnist.npz`. Without the file, `circles` is drawn and `mnist`
-            is read from Keras's cache, downloaded if need be.
+        data_dir: Folder to search for `circles.mat`, `mnist.npz` and `mnist.mat`. Without a file, `circles` is drawn
+            and `mnist` is read from Keras's cache, downloaded if need be.
 
     Returns:
         A `Dataset` with x of dtype float64 and y of dtype int64.
@@ -45,7 +45,7 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     Raises:
         RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
     """
-    if name.endswith(POINTS_SUFFIX):
+    if name.lower().endswith(POINTS_SUFFIX):
         return points.read(Path(name))
     if name not in VECTOR_DATASETS:
         raise RdfiaError(f"no data set of vectors is called {name!r}; choose {_choices(VECTOR_DATASETS)}")

@@ -1,8 +1,10 @@
-"""A user's own images: DIR/train/<class>/*.png and DIR/test/<class>/*.png (or .jpg, .jpeg)."""
+"""A user's own images in DIR/train/<class>/ and DIR/test/<class>/, in any format that Pillow decodes by itself."""
 
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,12 @@ from rdfia_keras.errors import RdfiaError
 if TYPE_CHECKING:
     from PIL import Image
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
-# Left out in silence these would be missed, so they are reported; notes and index files are passed over.
-_OTHER_IMAGES = (".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".avif")
+# Pillow hands these to another program, or knows no more than their names.
+_NOT_DECODED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+# Pictures that Pillow cannot read, or not everywhere: an error, while notes and index files are only named.
+_OTHER_IMAGES = (".heic", ".heif", ".avif", ".jxl", ".svg", ".webp")
+# A colour profile or a comment may have this many bytes; Pillow's own limit is a megabyte.
+_MAX_CHUNK = 2**26
 # Below the 89 million at which Pillow itself starts to warn.
 _MAX_PIXELS = 80_000_000
 _SHAPE = (32, 32, 3)
@@ -49,9 +54,18 @@ def load(folder: Path) -> Dataset:
     classes, count = tuple(train), sum(map(len, train.values()))
     files = [path for by_class in (train, test) for paths in by_class.values() for path in paths]
     x = read_pictures(files, _SHAPE, folder)
-    y = np.array([classes.index(path.parent.name) for path in files], np.int64)
+    labels = [classes.index(name) for by_class in (train, test) for name, paths in by_class.items() for _ in paths]
+    y = np.array(labels, np.int64)
     train_split, test_split = Split(x[:count], y[:count]), Split(x[count:], y[count:])
-    return Dataset(folder.resolve().name, train_split, test_split, classes, str(folder))
+    return Dataset(folder.resolve().name, train_split, test_split, classes, f"{folder}{_left_out(folder)}")
+
+
+def _left_out(folder: Path) -> str:
+    """Name in words the files in class folders that are no pictures."""
+    roots = [path for split in ("train", "test") for path in _visible(folder / split) if path.is_dir()]
+    names = [str(path.relative_to(folder)) for root in roots for path in _files_below(root) if not _is_image(path)]
+    more = ", ..." if len(names) > _NAMED else ""
+    return f" (left out, being no pictures: {len(names)}, {', '.join(names[:_NAMED])}{more})" if names else ""
 
 
 def _images_by_class(folder: Path, split: str) -> dict[str, list[Path]]:
@@ -59,10 +73,14 @@ def _images_by_class(folder: Path, split: str) -> dict[str, list[Path]]:
     root = folder / split
     if not root.is_dir():
         raise RdfiaError(f"{folder} has no {split} folder; it must hold train/<class>/ and test/<class>/ images")
-    classes = {path.name: _images(path) for path in _visible(root) if path.is_dir()}
+    classes: dict[str, list[Path]] = {}
+    for path in _visible(root):
+        if path.is_dir():
+            # macOS writes an accent as a letter and a mark, most others as one letter.
+            classes.setdefault(unicodedata.normalize("NFC", path.name), []).extend(_images_below(path))
     if not classes:
         raise RdfiaError(f"{root} holds no class folders; put each class's images in {root / '<class>'}")
-    return classes
+    return {name: classes[name] for name in sorted(classes)}
 
 
 def _check_classes(folder: Path, train: dict[str, list[Path]], test: dict[str, list[Path]]) -> None:
@@ -76,15 +94,23 @@ def _check_classes(folder: Path, train: dict[str, list[Path]], test: dict[str, l
         raise RdfiaError(f"{folder / 'train'} holds the single class {next(iter(train))}; at least two are needed")
     empty = [name for name, files in train.items() if not files]
     if empty:
-        raise RdfiaError(
-            f"{folder / 'train' / empty[0]} holds no .png, .jpg or .jpeg image; put some there or remove the folder"
-        )
+        raise RdfiaError(f"{folder / 'train' / empty[0]} holds no image; put some there or remove the folder")
     if not any(test.values()):
-        raise RdfiaError(f"{folder / 'test'} holds no .png, .jpg or .jpeg image; put some in its class folders")
+        raise RdfiaError(f"{folder / 'test'} holds no image; put some in its class folders")
 
 
-def _images(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.suffix.lower() in (*_SUFFIXES, *_OTHER_IMAGES)]
+@cache
+def _formats() -> dict[str, str]:
+    """Map the suffixes of the pictures that are read to Pillow's names of their formats."""
+    from PIL import Image, PngImagePlugin
+
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _MAX_CHUNK
+    suffixes = Image.registered_extensions().items()
+    return {suffix: name for suffix, name in suffixes if name in Image.OPEN and name not in _NOT_DECODED}
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in (*_formats(), *_OTHER_IMAGES)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -101,27 +127,39 @@ def list_pictures(names: Iterable[str | Path]) -> list[Path]:
     pictures: list[Path] = []
     for path in map(Path, names):
         if not path.exists():
-            raise RdfiaError(f"there is no image {path}; name PNG or JPEG files, or a folder of them")
+            raise RdfiaError(f"there is no image {path}; name image files, or a folder of them")
         files = _images_below(path) if path.is_dir() else [path]
         if not files:
-            raise RdfiaError(f"{path} holds no .png, .jpg or .jpeg image")
+            raise RdfiaError(f"{path} holds no image")
         pictures += files
     if not pictures:
-        raise RdfiaError("no image is named; name PNG or JPEG files, a folder of them, or - for a list on stdin")
+        raise RdfiaError("no image is named; name image files, a folder of them, or - for a list on stdin")
     _use_all(pictures, lambda number, image: None)
     return pictures
 
 
 def _images_below(folder: Path) -> list[Path]:
-    inner = [path for path in _visible(folder) if path.is_dir()]
-    return _images(folder) + [image for path in inner for image in _images_below(path)]
+    return [path for path in _files_below(folder) if _is_image(path)]
+
+
+def _files_below(folder: Path, seen: set[Path] | None = None) -> list[Path]:
+    """List what lies in a folder and those in it, except hidden names; links that lead round are not followed."""
+    seen = seen if seen is not None else set()
+    seen.add(folder.resolve())
+    inner = [path for path in _visible(folder) if path.is_dir() and not _is_image(path)]
+    files = [path for path in _visible(folder) if path not in inner]
+    for path in inner:
+        real = path.resolve()
+        if not any(known.is_relative_to(real) for known in seen):
+            files += _files_below(path, seen)
+    return files
 
 
 def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int], folder: Path | None = None) -> np.ndarray:
     """Read images of any size and mode.
 
     Args:
-        paths: PNG and JPEG files.
+        paths: Image files.
         shape: Height, width and channels; with one channel images become grey.
         folder: A folder that holds them all, for error messages.
 
@@ -177,7 +215,8 @@ def _opened(path: Path) -> Iterator["Image.Image"]:
     """Open an image file; whatever is wrong with it, then or inside, is an `_Unusable`."""
     from PIL import Image, UnidentifiedImageError
 
-    if path.suffix.lower() not in _SUFFIXES:
+    formats = _formats()
+    if path.suffix.lower() not in formats:
         raise _Unusable("convert it to PNG or JPEG")
     # A pipe or a device would be waited on for ever.
     if not path.is_file():
@@ -185,14 +224,14 @@ def _opened(path: Path) -> Iterator["Image.Image"]:
     try:
         if path.stat().st_size == 0:
             raise _Unusable("empty")
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with Image.open(path, formats=sorted(set(formats.values()))) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise _Unusable(f"{image.width} x {image.height} is more than {_MAX_PIXELS:,} pixels")
             yield image
     except _Unusable:
         raise
     except UnidentifiedImageError as error:
-        raise _Unusable("not a PNG or JPEG image") from error
+        raise _Unusable("not an image that can be read") from error
     except Image.DecompressionBombError as error:
         raise _Unusable(f"more than {_MAX_PIXELS:,} pixels") from error
     except PermissionError as error:

@@ -1,11 +1,11 @@
-"""MNIST from the `mnist.npz` of keras.datasets: in a folder, in Keras's cache, or downloaded."""
+"""MNIST: `mnist.npz` of keras.datasets in a folder, in Keras's cache or downloaded, or the course's `mnist.mat`."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from rdfia_keras.data import download
+from rdfia_keras.data import download, matlab
 from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 
@@ -16,6 +16,7 @@ REMOTE = download.Remote(
     saved_as="mnist.npz",
     cached=("mnist.npz",),
 )
+MATLAB_FILE = "mnist.mat"
 CLASSES = tuple("0123456789")
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 # The largest array has 47 MB; the bound stops a zip that unpacks to far more than it weighs.
@@ -44,18 +45,33 @@ def load_images(data_dir: Path | None) -> Dataset:
 
 
 def _find(data_dir: Path) -> Path | None:
-    path = data_dir / REMOTE.file
-    return path if path.exists() else None
+    return matlab.find(data_dir, REMOTE.file) or matlab.find(data_dir, MATLAB_FILE)
 
 
 def read(path: Path) -> Dataset:
-    """Read the images of an `mnist.npz`.
+    """Read the images of an `mnist.npz` or of the course's `mnist.mat`.
 
     Raises:
         RdfiaError: If the file is not such an archive. Arrays of Python objects are refused without unpickling them.
     """
+    if path.suffix.lower() == ".mat":
+        return _read_matlab(path)
     arrays = _read_arrays(path)
     train, test = (_split(path, name, arrays[f"x_{name}"], arrays[f"y_{name}"]) for name in ("train", "test"))
+    return Dataset("mnist", train, test, CLASSES, str(path))
+
+
+def _read_matlab(path: Path) -> Dataset:
+    """Read rows of 784 grey levels, from 0 to 1 or from 0 to 255."""
+    arrays = matlab.read(path, 784, len(CLASSES), _MAX_BYTES, "put the course's file there")
+    largest = max(arrays[key].max(initial=0) for key in ("Xtrain", "Xtest"))
+    if min(arrays[key].min(initial=0) for key in ("Xtrain", "Xtest")) < 0 or largest > 255:
+        raise RdfiaError(f"{path}: grey levels must lie between 0 and 1 or 0 and 255; put the course's file there")
+    scale = 255 if largest <= 1 else 1
+    train, test = (
+        Split(np.round(arrays[f"X{name}"] * scale).astype(np.uint8).reshape(-1, 28, 28, 1), arrays[f"Y{name}"])
+        for name in ("train", "test")
+    )
     return Dataset("mnist", train, test, CLASSES, str(path))
 
 
