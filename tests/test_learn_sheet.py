@@ -94,6 +94,12 @@ def test_a_number_as_a_spreadsheet_writes_it(tmp_path, said):
     assert write([graded("Ada", "007")], tmp_path / "grades.csv")[1][0].questions == 3
 
 
+def test_letters_that_an_encoding_lacks_come_back(tmp_path):
+    (tmp_path / "grades.csv").write_text("student,number,T1\n??,,1\n?,,2\n")
+    text, marks = write([graded("张伟"), graded("张")], tmp_path / "grades.csv")
+    assert [own.questions for own in marks] == [1, 2] and [row["student"] for row in table(text)] == ["张伟", "张"]
+
+
 def test_rounding_is_no_edit_and_what_is_cleared_is_computed_again(tmp_path):
     class_ = [graded("Ada"), graded("Bob")]
     _, marks = write(class_)

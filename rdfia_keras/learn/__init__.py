@@ -29,7 +29,7 @@ def check(function: Callable[..., Any], seed: int = 0) -> None:
     notebook = getattr(builtins, "get_ipython", lambda: None)()
     names = notebook.user_ns if notebook else getattr(function, "__globals__", {})
     # A lambda and a partial have no name of their own, and a decorated function has another's.
-    called = next((name for name in EXERCISES if names.get(name) is function), None)
-    name = find(called or getattr(function, "__name__", str(function))).name
+    own = str(getattr(function, "__name__", function))
+    name = find(next((name for name in EXERCISES if names.get(name) is function), own)).name
     cells = notebook.user_ns["In"] if notebook else [Path(inspect.getfile(function)).read_text(encoding="utf-8")]
     print("\n".join(check_cells(name, cells, seed).text()))

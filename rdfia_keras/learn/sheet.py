@@ -163,7 +163,7 @@ def _read_table(path: Path) -> _Table:
     try:
         lines = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
-        raise RdfiaError(f"{path} cannot be read after line {reader.line_num}: {error}") from error
+        raise RdfiaError(f"{path} cannot be read after line {reader.line_num - 1}: {error}") from error
     header = lines[0][1] if lines else []
     width = len(header)
     return _Table(header, [(line, [*row, *[""] * width][:width]) for line, row in lines[1:]], delimiter)
@@ -362,7 +362,7 @@ def _entered(cells: Mapping[str, str], computed: Mapping[str, float]) -> Iterato
 
 def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tuple[str, str] | None:
     """Return the one student whom a row is about, although a spreadsheet drops apostrophes and leading zeros."""
-    for same in (_cell, _plain):
+    for same in (_cell, _plain, _western):
         row = same(name), same(number)
         found = {
             (graded.student, graded.number)
@@ -377,6 +377,11 @@ def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tupl
 def _plain(text: str) -> str:
     """Return text without what a spreadsheet adds or drops."""
     return unicodedata.normalize("NFC", " ".join(text.split())).removeprefix("'").lstrip("0")
+
+
+def _western(text: str) -> str:
+    """Return text as a spreadsheet saves it in an encoding that lacks some of its letters."""
+    return _plain(text).encode("cp1252", "replace").decode("cp1252")
 
 
 def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> str:
