@@ -13,7 +13,7 @@ from right_solutions import verdict_of as check
 import rdfia_keras.learn
 from rdfia_keras.commands import learn
 from rdfia_keras.learn import student
-from rdfia_keras.learn.exercises import EXERCISES, of_part
+from rdfia_keras.learn.exercises import EXERCISES, PARTS, of_part
 from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import notebook
 
@@ -190,6 +190,72 @@ def test_only_names_that_there_are(checked):
     done = checked(solved("mlp"), "--only", "conv2d")
     assert done.returncode == 1 and "conv2d belongs in conv.py" in done.stderr
     assert "did you mean softmax?" in checked(solved("mlp"), "--only", "sofmax").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, files",
+    [
+        (("elsewhere",), {f"elsewhere/{part}.py" for part in PARTS}),
+        (("mlp", "svm"), {"homework/mlp.py", "homework/svm.py"}),
+        (("svm", "conv", "here"), {"here/svm.py", "here/conv.py"}),
+    ],
+)
+def test_start_takes_topics_and_a_folder(rdfia_here, tmp_path, arguments, files):
+    assert rdfia_here("learn", "start", *arguments).returncode == 0
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*.py")} == files
+
+
+@pytest.mark.parametrize(
+    "arguments, names",
+    [
+        (("softmax",), ["softmax"]),
+        (("rbf_kernel", "softmax"), ["softmax", "rbf_kernel"]),
+        (("mlp.py", "svm.py", "--only", "softmax,accuracy"), ["softmax", "accuracy"]),
+    ],
+)
+def test_check_takes_exercises_and_files(rdfia_here, tmp_path, arguments, names):
+    for part in ("mlp", "svm"):
+        (tmp_path / f"{part}.py").write_text(solved(part))
+    done = rdfia_here("learn", "check", *arguments, "--json")
+    verdicts = [verdict["name"] for file in json.loads(done.stdout)["files"] for verdict in file["verdicts"]]
+    assert (done.returncode, verdicts) == (0, names)
+
+
+def test_after_the_last_function_of_a_file_comes_the_next_file(checked, rdfia_here):
+    assert "Next: gradients_tape; rdfia learn start mlp_keras writes its file" in checked(solved("mlp")).stdout
+    assert "there is no folder nowhere" in rdfia_here("learn", "--dir", "nowhere").stderr
+
+
+def test_a_helper_that_changes_and_a_notebook_are_seen(checked, rdfia_here):
+    text = SOFTMAX.replace("def", "def helper(x):\n    return x\n\n\ndef") + "    return helper(y_tilde)\n"
+    checked(text)
+    status = [json.loads(rdfia_here("learn", "--json").stdout)["exercises"][0]["status"]]
+    Path("mlp.py").write_text(text.replace("return x", "return 2 * x"))
+    status.append(json.loads(rdfia_here("learn", "--json").stdout)["exercises"][0]["status"])
+    Path("mlp.py").unlink()
+    rdfia_here("learn", "start", "mlp", ".", "--notebook")
+    listed = json.loads(rdfia_here("learn", "--json").stdout)["exercises"][0]
+    assert [*status, listed["status"], listed["file"]] == [
+        "wrong",
+        "changed since its check",
+        "not written yet",
+        "mlp.ipynb",
+    ]
+
+
+def test_a_cell_checks_a_lambda(monkeypatch, capsys):
+    cells = ["import numpy as np", "softmax = lambda y_tilde: y_tilde"]
+    softmax = lambda y_tilde: y_tilde  # noqa: E731
+    namespace = SimpleNamespace(user_ns={"In": cells, "softmax": softmax})
+    monkeypatch.setattr(builtins, "get_ipython", lambda: namespace, raising=False)
+    rdfia_keras.learn.check(softmax)
+    assert "softmax            wrong" in capsys.readouterr().out
+
+
+def test_nothing_written_is_not_called_the_students(rdfia_here):
+    rdfia_here("learn", "start", "mlp")
+    done = rdfia_here("learn", "run")
+    assert done.returncode == 1 and "is written yet" in done.stderr and not done.stdout
 
 
 def test_a_hint_and_a_solution(rdfia_here):

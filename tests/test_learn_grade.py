@@ -240,17 +240,25 @@ def rows_of(text):
     return {row["student"]: row for row in csv.DictReader(io.StringIO(text))}
 
 
+def written(class_, points, remarks=None, before=Path("no sheet"), computed=""):
+    """Return the sheet, with what is in an earlier one, and the marks."""
+    earlier = sheet.read_sheet(before, class_, computed)
+    marks = sheet.mark(class_, points, remarks or {}, earlier)
+    return sheet.sheet(class_, marks, points, earlier), marks
+
+
 def test_every_student_of_the_class_gets_the_grade_expected(made):
     students, _, graded = made
     assert len(graded) >= 40
     points = dict.fromkeys(EXERCISES, 1.0)
-    rows = rows_of(sheet.sheet(graded, points, {})[0])
-    by_name = {submission.student: submission for submission in graded}
+    text, marks = written(graded, points)
+    rows = rows_of(text)
+    by_name = {own.student: (own, mark) for own, mark in zip(graded, marks, strict=True)}
     wrong = []
     for name, _, _, softmax_points, accuracy_points, words in students:
         row = rows[f"'{name}" if name.startswith("=") else name]
         got = (float(row["softmax"]), float(row["accuracy"]))
-        text = " ".join(sheet.feedback(by_name[name], points, {}).split())
+        text = " ".join(sheet.feedback(*by_name[name], points, {}).split())
         if got != pytest.approx((softmax_points, accuracy_points)) or " ".join(words.split()) not in text:
             wrong.append(f"{name}: {text[:600]}")
     assert not wrong, "\n".join(wrong)
@@ -283,7 +291,7 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_h
         (tmp_path / "in" / f"student {i}" / "mlp.py").write_text(softmax(wait))
     code = f"from pathlib import Path; from rdfia_keras.learn import sandbox; sandbox.SCRIPT = Path('{sandbox.SCRIPT}')"
     code += "; from rdfia_keras.commands._app import main; main()"
-    command = [sys.executable, "-c", code, "learn", "grade", "in", "--out", "killed/grades.csv"]
+    command = [sys.executable, "-c", code, "learn", "grade", "in", "--out", "killed/grades.csv", "--seed", "4"]
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     first = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while first.poll() is None and not list(tmp_path.glob("killed/.rdfia-grades/*.json")):
@@ -297,7 +305,7 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_h
         time.sleep(0.02)
     assert not processes()
     for out in ("killed", "whole"):
-        assert rdfia_here("learn", "grade", "in", "--out", f"{out}/grades.csv").returncode == 0
+        assert rdfia_here("learn", "grade", "in", "--out", f"{out}/grades.csv", "--seed", "4").returncode == 0
     killed, whole = ((tmp_path / out / "grades.csv").read_bytes() for out in ("killed", "whole"))
     assert killed == whole and killed.count(b"\n") == 5
 
@@ -493,36 +501,37 @@ def test_points_overrides_and_comments(two, tmp_path):
     points = sheet.read_points(tmp_path / "points.csv")
     assert points["softmax"] == 4.5 and points["forward"] == 1
     remarks = sheet.read_remarks(tmp_path, two)
-    text, totals = sheet.sheet(two, points, remarks)
+    text, marks = written(two, points, remarks)
     rows = rows_of(text)
     assert (rows["naive"]["softmax"], rows["naive"]["total"], rows["right"]["softmax"]) == ("4", "5", "4.5")
-    assert (rows["right"]["T3"], rows["right"]["total"], rows["right"]["of"]) == ("2", "7.5", "37.5")
-    assert totals == [5, 7.5]
-    text = sheet.feedback(two[0], points, remarks)
+    assert tuple(rows["right"][name] for name in ("T3", "exercises", "of", "questions", "total")) == (
+        ("2", "5.5", "37.5", "2", "7.5")
+    )
+    text = sheet.feedback(two[0], marks[0], points, remarks)
     assert "4 of 4.5" in text and "Nearly." in text and "See me." in text
-    assert "Nearly" not in sheet.feedback(two[1], points, remarks)
+    text = sheet.feedback(two[1], marks[1], points, remarks)
+    assert "Nearly" not in text
+    assert "Exercises: 5.5 of 37.5 points\nQuestions: 2 points\nTotal: 7.5 points" in text and "T3: 2" in text
 
 
 def test_marks_entered_for_questions_are_kept(two, tmp_path):
     points = dict.fromkeys(EXERCISES, 1.0)
-    text, _ = sheet.sheet(two, points, {})
+    text, _ = written(two, points)
     rows = list(csv.DictReader(io.StringIO(text)))
     rows[1]["T2"] = "3"
     with (tmp_path / "grades.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    again = rows_of(sheet.sheet(two, points, {}, tmp_path / "grades.csv")[0])
+    again = rows_of(written(two, points, before=tmp_path / "grades.csv")[0])
     assert (again["right"]["T2"], again["right"]["total"], again["naive"]["T2"]) == ("3", "5", "")
     with pytest.raises(RdfiaError, match="has marks for right, who is not among the submissions"):
-        sheet.sheet(
-            [submission for submission in two if submission.student != "right"], points, {}, tmp_path / "grades.csv"
-        )
+        written([own for own in two if own.student != "right"], points, before=tmp_path / "grades.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(RdfiaError, match="is no sheet of this command"):
-        sheet.sheet(two, points, {}, tmp_path / "other.csv")
+        written(two, points, before=tmp_path / "other.csv")
     (tmp_path / "odd.csv").write_text("student,number,T2,T3\nright,,nan,late\n")
-    odd = rows_of(sheet.sheet(two, points, {}, tmp_path / "odd.csv")[0])["right"]
+    odd = rows_of(written(two, points, before=tmp_path / "odd.csv")[0])["right"]
     assert (odd["T2"], odd["T3"], odd["total"]) == ("nan", "late", "2")
 
 
@@ -672,11 +681,15 @@ def test_the_command(tmp_path, rdfia_here):
     (tmp_path / "in" / "ada" / "mlp.py").write_text(HEAD + SOFTMAX)
     done = rdfia_here("learn", "grade", "in", "--out", "out/grades.csv", "--seed", "3")
     assert done.returncode == 0, done.stderr
-    assert "1 submissions, 1.0 of 34 points on average" in done.stdout and "1 of 1: ada: 1 right" in done.stderr
+    assert "1 submission, 1.0 of 34 points on average" in done.stdout and "1 of 1: ada: 1 right" in done.stderr
     names = {"grades.csv", "feedback", "overview.png", "overview.html", ".rdfia-grades"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert (tmp_path / "out" / "feedback" / "ada.txt").read_text().startswith("ada\n\nsoftmax            right")
-    for out, words in (("in/g.csv", "among the submissions"), ("out/overrides.csv", "the name of another file")):
+    for out, words in (
+        ("in/g.csv", "among the submissions"),
+        ("out/overrides.csv", "the name of another file"),
+        ("g.xlsx", "is CSV"),
+    ):
         refused = rdfia_here("learn", "grade", "in", "--out", out)
         assert refused.returncode == 1 and words in refused.stderr
     wrong = rdfia_here("learn", "grade", "nowhere")

@@ -1,6 +1,7 @@
 """`rdfia learn grade`: mark a class."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +13,21 @@ from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
     from rdfia_keras.learn.gradebook import GradedSubmission
+    from rdfia_keras.learn.sheet import Marks, Remarks
 
 Submissions = Annotated[
     Path,
     typer.Argument(metavar="SUBMISSIONS", help="A folder or archive with a folder, file or archive for each student."),
 ]
 Sheet = Annotated[Path, typer.Option("--out", help="The sheet; feedback and overview go beside it.", dir_okay=False)]
-Seed = Annotated[int, typer.Option(help="Decides the inputs; keep it to yourself.", min=0)]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Decides the inputs; keep it to yourself.", min=0, show_default="drawn once, then kept"),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="Count this exercise; a,b or repeat it for more.", show_default="all"),
+]
 Points = Annotated[
     Path | None,
     typer.Option("--points", help="A CSV file with exercise,points.", show_default="one point an exercise"),
@@ -30,8 +39,9 @@ Trusted = Annotated[bool, typer.Option("--trusted", help="Run submissions with l
 def grade(
     submissions: Submissions,
     grades: Sheet = Path("grades.csv"),
-    seed: Seed = 0,
+    seed: Seed = None,
     points: Points = None,
+    only: Only = None,
     trusted: Trusted = False,
 ) -> Result:
     """Grade a class: a sheet, a feedback for each student, and an overview. What has not changed is not run again."""
@@ -44,33 +54,69 @@ def grade(
 
     _check_out(grades, submissions, points)
     folder = grades.parent
-    exercise_points = sheet.read_points(points)
+    counted = sheet.read_points(points, [name.strip() for text in only or [] for name in text.split(",")])
     class_ = read_class(submissions)
     remarks = sheet.read_remarks(folder, class_)
     results = folder / gradebook.RESULTS
-    graded = gradebook.grade_class(class_, results, seed=seed, isolated=not trusted, report=_report)
-    table, totals = sheet.sheet(graded, exercise_points, remarks, grades)
-    write_atomic(grades, table.encode())
-    sheet.write_feedback(folder / "feedback", graded, exercise_points, remarks)
+    seed = gradebook.seed_of(results, seed)
+    graded = [
+        replace(graded, verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in counted))
+        for graded in gradebook.grade_class(class_, results, seed=seed, isolated=not trusted, report=_report)
+    ]
+    marks = _write_sheet(grades, results, graded, counted, remarks)
+    sheet.write_feedback(folder / "feedback", graded, marks, counted, remarks)
     rows = gradebook.overview(graded)
     picture, page = folder / "overview.png", folder / "overview.html"
     save(class_bars([(row.name, row.right, row.wrong, row.unwritten) for row in rows]), picture)
-    most = sum(exercise_points.values())
+    most, totals = sum(counted.values()), [own.exercises for own in marks]
     write_atomic(page, gradebook.overview_page(graded, totals, most, picture.name).encode())
     mean = sum(totals) / len(totals)
     return Result(
         data={
             "students": [
-                {"student": submission.student, "number": submission.number, "total": total}
-                for submission, total in zip(graded, totals, strict=True)
+                {
+                    "student": submission.student,
+                    "number": submission.number,
+                    "exercises": own.exercises,
+                    "questions": own.questions,
+                    "total": own.exercises + own.questions,
+                }
+                for submission, own in zip(graded, marks, strict=True)
             ],
             "of": most,
             "seed": seed,
             "isolated": not trusted,
         },
-        lines=[f"{len(graded)} submissions, {mean:.1f} of {most:g} points on average"],
+        lines=[
+            f"{len(graded)} submission{'s' * (len(graded) != 1)}, {mean:.1f} of {most:g} points on average",
+            f"The inputs are those of seed {seed}; it is kept in {results}.",
+            f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
+            "then has them.",
+        ],
         paths=[grades, folder / "feedback", picture, page],
     )
+
+
+def _write_sheet(
+    grades: Path,
+    results: Path,
+    graded: "list[GradedSubmission]",
+    points: dict[str, float],
+    remarks: "Remarks",
+) -> "list[Marks]":
+    """Write the sheet, with what the teacher entered in it, and return the marks; the sheet before is kept."""
+    from rdfia_keras.learn import sheet
+    from rdfia_keras.runs.files import write_atomic
+
+    record = results / f"{grades.name}.json"
+    earlier = sheet.read_sheet(grades, graded, record.read_text(encoding="utf-8") if record.exists() else "")
+    marks = sheet.mark(graded, points, remarks, earlier)
+    if grades.exists():
+        write_atomic(results / f"before-{grades.name}", grades.read_bytes())
+    # With its mark of UTF-8, Excel shows accents.
+    write_atomic(grades, sheet.sheet(graded, marks, points, earlier).encode("utf-8-sig"))
+    write_atomic(record, sheet.computed_record(graded, marks).encode())
+    return marks
 
 
 def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:
@@ -78,6 +124,10 @@ def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:
     reserved = ("overrides.csv", "comments.csv", "overview.html", "overview.png")
     if grades.name in reserved or (points and grades.resolve() == points.resolve()):
         raise RdfiaError(f"--out {grades} is the name of another file: choose another one, such as grades.csv")
+    if grades.suffix.lower() in (".xlsx", ".xls", ".ods", ".numbers"):
+        raise RdfiaError(
+            f"--out {grades}: the sheet is CSV, which every spreadsheet opens: choose a name like grades.csv"
+        )
     if submissions.is_dir() and grades.resolve().is_relative_to(submissions.resolve()):
         raise RdfiaError(f"--out {grades} lies among the submissions: choose another folder for it")
 

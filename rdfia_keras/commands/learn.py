@@ -3,6 +3,7 @@
 import itertools
 import time
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Seed = Annotated[int, typer.Option(help="Decides the inputs.", min=0)]
 Name = Annotated[str, typer.Argument(help="An exercise, as rdfia learn lists them.", metavar="NAME")]
 Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="NAME", help="Check this function; repeat it for more.")
+    list[str] | None, typer.Option("--only", metavar="NAME", help="Check this function; a,b or repeat it for more.")
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved; Ctrl-C ends it.")]
 
@@ -39,15 +40,17 @@ def overview(
     if ctx.invoked_subcommand is not None:
         return
     from rdfia_keras.learn.exercises import EXERCISES
-    from rdfia_keras.learn.student import folder_of, statuses
+    from rdfia_keras.learn.student import folder_of, part_files, statuses
 
+    if folder is not None and not folder.is_dir():
+        raise RdfiaError(f"there is no folder {folder}: rdfia learn start writes the files")
     folder = folder_of(folder)
-    status_of = statuses(folder)
+    status_of, files = statuses(folder), part_files(folder)
     rows = [
         {
             "exercise": exercise.name,
             "question": exercise.question,
-            "file": f"{exercise.part}.py",
+            "file": files.get(exercise.part, Path(f"{exercise.part}.py")).name,
             "status": status_of[exercise.name],
         }
         for exercise in EXERCISES.values()
@@ -64,20 +67,23 @@ def overview(
 
 @command(options=(), examples=("rdfia learn start", "rdfia learn start mlp --notebook"))
 def start(
-    topic: Annotated[
-        str | None,
-        typer.Argument(help="mlp, mlp_keras, svm, conv, conv_keras or training.", show_default="all of them"),
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TOPIC]... [DIR]",
+            help="mlp, mlp_keras, svm, conv, conv_keras or training, and where the files go.",
+            show_default="all topics, in homework/",
+        ),
     ] = None,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the files go.")] = Path("homework"),
     notebook: Annotated[
         bool, typer.Option("--notebook", help="Write notebooks, whose cells check themselves.")
     ] = False,
 ) -> Result:
     """Write the files with the functions to fill in. A file that is there already is left as it is."""
     from rdfia_keras.learn import skeletons
-    from rdfia_keras.learn.exercises import PARTS, of_part
+    from rdfia_keras.learn.exercises import of_part
 
-    parts = [topic] if topic else list(PARTS)
+    parts, folder = _topics_and_folder(names or [])
     counts = {part: len(of_part(part)) for part in parts}
     paths = {part: skeletons.start(part, folder, notebook) for part in parts}
     lines = [
@@ -94,23 +100,47 @@ def start(
     )
 
 
-@command(options=(), examples=("rdfia learn check", "rdfia learn check homework/mlp.py --only softmax"))
+def _topics_and_folder(names: list[str]) -> tuple[list[str], Path]:
+    """Return the topics among names, all where there are none, and the folder, which comes last."""
+    from rdfia_keras.learn.exercises import PARTS, of_part
+
+    topics, last = (names, "") if not names or names[-1] in PARTS else (names[:-1], names[-1])
+    # A name like a topic's is a slip, unless there is such a folder.
+    if last and not topics and "/" not in last and not Path(last).exists() and get_close_matches(last, PARTS):
+        topics = names
+    for topic in topics:
+        of_part(topic)
+    return list(dict.fromkeys(topics)) or list(PARTS), Path(last or "homework")
+
+
+@command(options=(), examples=("rdfia learn check", "rdfia learn check softmax", "rdfia learn check homework/mlp.py"))
 def check(
-    file: Annotated[
-        Path | None, typer.Argument(help="A file, or a folder.", show_default="the files here, else in homework/")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Files, a folder, or exercises.",
+            show_default="the files here, else in homework/",
+        ),
     ] = None,
     only: Only = None,
     watch: Watch = False,
     seed: Seed = 0,
 ) -> Result:
     """Check your functions: right, not written yet, or wrong and how. The exit code is 0 when all are right."""
+    from rdfia_keras.learn.exercises import EXERCISES
     from rdfia_keras.learn.student import student_files
 
-    files = student_files(file)
+    exercises = [name for name in names or [] if name in EXERCISES and not Path(name).exists()]
+    places: list[Path | None] = [Path(name) for name in names or [] if name not in exercises]
+    exercises += [name.strip() for text in only or [] for name in text.split(",")]
+    files = list(dict.fromkeys(file for place in places or [None] for file in student_files(place)))
+    if len({file.parent for file in files}) > 1:
+        raise RdfiaError("these files are in different folders: check one folder at a time")
     if watch:
-        _watch(files, only or [], seed)
+        _watch(files, exercises, seed)
         return Result(data={})
-    return _check(files, only or [], seed)
+    return _check(files, exercises, seed)
 
 
 def _check(files: list[Path], only: list[str], seed: int) -> Result:
@@ -142,7 +172,7 @@ def _check(files: list[Path], only: list[str], seed: int) -> Result:
         lines=[
             *itertools.chain.from_iterable(map(_lines, checked)),
             *(f"Left out, because it fails: {note}" for note in notes),
-            f"{right} of {len(verdicts)} right",
+            *([f"{right} of {len(verdicts)} right"] if verdicts else []),
             *_next(checked),
         ],
         hint=hint,
@@ -156,12 +186,24 @@ def _lines(file: "CheckedFile") -> list[str]:
 
 
 def _next(checked: "list[CheckedFile]") -> list[str]:
-    """Return where the first exercise is that is not right yet."""
+    """Return where the first exercise is that is not right yet, among those checked and then beside them."""
+    from rdfia_keras.learn.exercises import EXERCISES
+    from rdfia_keras.learn.student import part_files, statuses
+
     for file in checked:
         for verdict in file.verdicts:
             if verdict.status != "right":
                 return [f"Next: {verdict.name} in {file.file}; rdfia learn hint {verdict.name} helps"]
-    return []
+    if any(file.problem for file in checked):
+        return []
+    folder = checked[0].file.parent
+    seen = {verdict.name for file in checked for verdict in file.verdicts}
+    left = [name for name, status in statuses(folder).items() if name not in seen and status != "right"]
+    if not left:
+        return ["Next: rdfia learn run trains with your functions."]
+    part = EXERCISES[left[0]].part
+    where = part_files(folder).get(part)
+    return [f"Next: {left[0]} in {where}" if where else f"Next: {left[0]}; rdfia learn start {part} writes its file"]
 
 
 def _watch(files: list[Path], only: list[str], seed: int) -> None:
@@ -193,7 +235,7 @@ def hint(
     return Result(data={"exercise": name, "formula": formula, "shapes": steps}, lines=[formula, *more])
 
 
-@command(options=())
+@command(options=(), examples=("rdfia learn solution softmax",))
 def solution(name: Name) -> Result:
     """Show our solution of one exercise."""
     from rdfia_keras.learn.exercises import find

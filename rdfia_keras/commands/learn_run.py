@@ -148,7 +148,9 @@ def _comparison(student: "TrainingResult", reference: "TrainingResult") -> list[
     if len(apart):
         lines.append(f"Your curves differ from ours from epoch {apart[0] + 1} on.")
     elif not student.diverged:
-        lines.append(f"Your curves are ours: they differ by {gaps.max():.0e} at most.")
+        lines.append(
+            "Your curves are ours, but for rounding." if gaps.any() else "Your curves are ours, to the last digit."
+        )
     return lines
 
 

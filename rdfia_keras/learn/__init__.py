@@ -23,10 +23,13 @@ def check(function: Callable[..., Any], seed: int = 0) -> None:
     Raises:
         RdfiaError: If no exercise has that name.
     """
-    from rdfia_keras.learn.exercises import find
+    from rdfia_keras.learn.exercises import EXERCISES, find
     from rdfia_keras.learn.student import check_cells
 
-    name = find(getattr(function, "__name__", str(function))).name
     notebook = getattr(builtins, "get_ipython", lambda: None)()
+    names = notebook.user_ns if notebook else getattr(function, "__globals__", {})
+    # A lambda and a partial have no name of their own, and a decorated function has another's.
+    own = str(getattr(function, "__name__", function))
+    name = find(next((name for name in EXERCISES if names.get(name) is function), own)).name
     cells = notebook.user_ns["In"] if notebook else [Path(inspect.getfile(function)).read_text(encoding="utf-8")]
     print("\n".join(check_cells(name, cells, seed).text()))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -121,6 +122,25 @@ def grade_class(
     return [graded for graded in results if graded]
 
 
+def seed_of(folder: Path, seed: int | None) -> int:
+    """Return the seed to grade with: the given one, else that of the earlier call, else a new one; it is kept.
+
+    Args:
+        folder: Where the results are kept.
+        seed: What the teacher asks for.
+
+    Raises:
+        RdfiaError: If the folder cannot be written.
+    """
+    file = make_folder(folder) / "seed.txt"
+    if seed is None:
+        kept = file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
+        # Students check with seed 0.
+        seed = int(kept) if kept.isdecimal() and kept.isascii() else 1 + secrets.randbelow(10**6)
+    write_atomic(file, f"{seed}\n".encode())
+    return seed
+
+
 def _not_judged(submission: Submission, error: Exception) -> GradedSubmission:
     why = plain(f"{type(error).__name__}: {error}", 200)
     problem = f"It could not be judged ({why}): look at it yourself, and please report this."
@@ -174,7 +194,7 @@ class ExerciseOverview:
 def overview(class_: Sequence[GradedSubmission]) -> list[ExerciseOverview]:
     """Return how a class did in each exercise, in order."""
     rows = []
-    for number, name in enumerate(EXERCISES):
+    for number, name in enumerate([verdict.name for verdict in class_[0].verdicts]):
         verdicts = [graded.verdicts[number] for graded in class_]
         statuses = Counter(verdict.status for verdict in verdicts)
         causes = Counter(cause for verdict in verdicts for cause in verdict.causes)
@@ -188,7 +208,7 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
 
     Args:
         class_: The graded submissions.
-        totals: Their points.
+        totals: Their points for exercises.
         most: What the points could be.
         picture: Where the picture is, from the page.
     """
@@ -198,7 +218,7 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
     hardest = max(rows, key=lambda row: row.wrong)
     common = max(((count, row.name, cause) for row in rows for cause, count in row.causes[:1]), default=None)
     mean = sum(totals) / len(totals)
-    lines = [f"{len(class_)} submissions, {mean:.1f} of {most:g} points on average."]
+    lines = [f"{len(class_)} submission{'s' * (len(class_) != 1)}, {mean:.1f} of {most:g} points on average."]
     if hardest.wrong:
         lines.append(f"Most often wrong: {hardest.name}, by {hardest.wrong}.")
     if common:

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdfia_keras.errors import RdfiaError, did_you_mean
@@ -22,6 +24,8 @@ CORE_SHARE = 0.7
 # the SVM, and those on convolutional networks.
 HAND_GRADED_QUESTIONS = (*(f"T{i}" for i in range(1, 18)), "2.1", "2.2", *(f"Q{i}" for i in range(1, 35)))
 OVERRIDES, COMMENTS = "overrides.csv", "comments.csv"
+# The other columns of the sheet; whatever else it has is the teacher's own.
+BEFORE, AFTER = ("student", "number"), ("exercises", "of", "questions", "total", "exercises version", "remarks")
 
 
 def share(verdict: Verdict) -> float:
@@ -56,18 +60,21 @@ class Remark:
 Remarks = Mapping[tuple[str, str], Sequence[Remark]]
 
 
-def read_points(path: Path | None) -> dict[str, float]:
-    """Return the points of each exercise: one where a file does not say otherwise.
+def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]:
+    """Return the points of each exercise that counts: one where a file does not say otherwise.
 
     Args:
         path: A CSV file with the columns exercise and points.
+        only: The exercises that count; all of them if there is none.
 
     Raises:
-        RdfiaError: If it cannot be read, names no exercise, or one twice.
+        RdfiaError: If the file cannot be read, names no exercise, or one twice, or `only` names none.
     """
+    if unknown := next((name for name in only if name not in EXERCISES), None):
+        raise RdfiaError(f"--only {unknown}: there is no such exercise: {did_you_mean(unknown, EXERCISES)}")
     points = dict.fromkeys(EXERCISES, 1.0)
     if path is None:
-        return points
+        return {name: value for name, value in points.items() if not only or name in only}
     listed: set[str] = set()
     for line, row in _rows(path, ("exercise", "points")):
         name = row["exercise"]
@@ -77,7 +84,7 @@ def read_points(path: Path | None) -> dict[str, float]:
             raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
         listed.add(name)
         points[name] = _points(path, line, row["points"], least=0.0)
-    return points
+    return {name: value for name, value in points.items() if not only or name in only}
 
 
 def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, str], list[Remark]]:
@@ -117,33 +124,69 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """Return the rows of a CSV file with the numbers of their lines; comma or semicolon, as spreadsheets write it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RdfiaError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'save it as UTF-8'}") from error
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    names = [(name or "").strip().lower() for name in reader.fieldnames or []]
-    reader.fieldnames = names
+    """Return the rows of a CSV file of the teacher's, with the numbers of their lines."""
+    table = _read_table(path)
+    names = [name.strip().lower() for name in table.header]
     if missing := [name for name in columns if name not in names]:
         raise RdfiaError(f"{path} has no column {missing[0]}: its first line should be {','.join(columns)}")
     if twice := [name for name in columns if names.count(name) > 1]:
         raise RdfiaError(f"{path} has two columns {twice[0]}: leave one out")
+    return [
+        (line, {name: cell.strip() for name, cell in zip(names, row, strict=True) if name}) for line, row in table.rows
+    ]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A CSV file: its first line, the numbers and cells of the others, and what stands between the cells."""
+
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+    delimiter: str
+
+
+def _read_table(path: Path) -> _Table:
+    """Return a CSV file as any spreadsheet saves it.
+
+    Raises:
+        RdfiaError: If it cannot be read.
+    """
     try:
-        return [
-            (reader.line_num, {name: str(row[name] or "").strip() for name in names if name})
-            for row in reader
-            if any(row.values())
-        ]
+        text = _decoded(path.read_bytes()).replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RdfiaError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'save it as UTF-8'}") from error
+    said = re.match(r"sep=(.)\n", text)
+    text = text[said.end() :] if said else text
+    first = text.lstrip("\n").partition("\n")[0]
+    delimiter = said[1] if said else max(",;\t|", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        lines = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
-        raise RdfiaError(f"{path} cannot be read after line {reader.line_num}: {error}") from error
+        raise RdfiaError(f"{path} cannot be read after line {reader.line_num - 1}: {error}") from error
+    header = lines[0][1] if lines else []
+    width = len(header)
+    return _Table(header, [(line, [*row, *[""] * width][:width]) for line, row in lines[1:]], delimiter)
+
+
+def _decoded(data: bytes) -> str:
+    """Return text of an unknown encoding: Unicode, or else that of Windows or of the Mac in Western Europe."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    if b"\0" in data[:4]:
+        return data.decode("utf-16-le" if data[1:2] == b"\0" else "utf-16-be")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # The same byte is a letter of a name in one, and a sign that no name has in the other.
+        texts = [data.decode(encoding, errors="replace") for encoding in ("cp1252", "mac_roman")]
+        return max(texts, key=lambda text: sum(char in "àâäáãåçèéêëìíîïñòóôöøùúûüßæœÀÂÄÅÇÈÉÊÎÔÖØÙÜ" for char in text))
 
 
 def _number(text: str) -> float | None:
-    """Return a finite number, with a point or a comma, or None."""
+    """Return a finite number, with a point or a comma, also after a spreadsheet's apostrophe, or None."""
     try:
-        value = float(text.replace(",", "."))
+        value = float(text.strip().removeprefix("'").replace(",", "."))
     except ValueError:
         return None
     return value if math.isfinite(value) else None
@@ -159,96 +202,227 @@ def _points(path: Path, line: int, text: str, least: float = float("-inf")) -> f
 # --- the sheet --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What a teacher's spreadsheet has saved.
+
+    Attributes:
+        marks: Marks entered for questions and in place of computed points, by student and number.
+        own: The teacher's own columns, and their cells by student and number.
+        cells: See `own`.
+        delimiter: What stands between the cells.
+        decimal: The decimal mark.
+    """
+
+    marks: Mapping[tuple[str, str], Mapping[str, float | str]] = field(default_factory=dict)
+    own: Sequence[str] = ()
+    cells: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    delimiter: str = ","
+    decimal: str = "."
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A student's marks: numbers, or a text that counts nothing.
+
+    Attributes:
+        computed: The points of each exercise that counts.
+        all: Those and the questions', with what the teacher gives in their place.
+    """
+
+    computed: Mapping[str, float]
+    all: Mapping[str, float | str]
+
+    def sum(self, columns: Sequence[str]) -> float:
+        """Return the sum of the numbers in some columns."""
+        return round(sum(mark for name in columns if isinstance(mark := self.all.get(name), float)), 4)
+
+    @property
+    def exercises(self) -> float:
+        """The points of the exercises."""
+        return self.sum(list(self.computed))
+
+    @property
+    def questions(self) -> float:
+        """The points of the questions."""
+        return self.sum(HAND_GRADED_QUESTIONS)
+
+
+def mark(
+    class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks, earlier: Earlier
+) -> list[Marks]:
+    """Return the marks of each student: overrides win over what was entered in the sheet, and this over the computed.
+
+    Args:
+        class_: The graded submissions.
+        points: Points by exercise, of those that count.
+        remarks: Marks of the teacher's.
+        earlier: What was entered in the sheet.
+    """
+    result = []
+    for graded in class_:
+        student = graded.student, graded.number
+        computed = {
+            verdict.name: round(share(verdict) * points[verdict.name], 4)
+            for verdict in graded.verdicts
+            if verdict.name in points
+        }
+        given = {remark.column: remark.points for remark in remarks.get(student, ()) if remark.points is not None}
+        result.append(Marks(computed, {**computed, **earlier.marks.get(student, {}), **given}))
+    return result
+
+
 def sheet(
-    class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks, before: Path | None = None
-) -> tuple[str, list[float]]:
-    """Return the sheet as CSV, a row for each student, and their totals.
+    class_: Sequence[GradedSubmission], marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier
+) -> str:
+    """Return the sheet as CSV, a row for each student, in the form in which a spreadsheet saved it before.
 
     Args:
         class_: In the order of the rows.
-        points: Points by exercise.
-        remarks: Marks of the teacher's, which win.
-        before: The sheet of an earlier call: marks that somebody entered for the questions stay.
-
-    Raises:
-        RdfiaError: If `before` cannot be read, or has such marks for somebody who is not in the class.
+        marks: Those of each.
+        points: Points by exercise, of those that count.
+        earlier: Whose own columns are kept.
     """
-    entered = _entered_marks(before, class_)
-    file, totals = io.StringIO(), []
-    writer = csv.writer(file, lineterminator="\n")
-    columns = (*EXERCISES, *HAND_GRADED_QUESTIONS)
-    writer.writerow(["student", "number", *columns, "total", "of", "exercises version", "remarks"])
-    for graded in class_:
-        student = _cell(graded.student), _cell(graded.number)
-        marks: dict[str, float | str] = {
-            verdict.name: round(share(verdict) * points[verdict.name], 4) for verdict in graded.verdicts
-        }
-        marks |= entered.get(student, {})
-        for remark in remarks.get((graded.student, graded.number), ()):
-            if remark.points is not None:
-                marks[remark.column] = remark.points
-        totals.append(round(sum(mark for mark in marks.values() if isinstance(mark, float)), 4))
-        cells = [f"{mark:g}" if isinstance(mark, float) else mark for mark in (marks.get(name, "") for name in columns)]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n", delimiter=earlier.delimiter)
+    columns = (*points, *HAND_GRADED_QUESTIONS)
+    writer.writerow([*BEFORE, *columns, *AFTER, *earlier.own])
+    most = sum(points.values())
+    for graded, own in zip(class_, marks, strict=True):
+        numbers = [own.all.get(name, "") for name in columns]
+        numbers += [own.exercises, most, own.questions, round(own.exercises + own.questions, 4)]
+        texts = [f"{mark:.10g}".replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
         note = " ".join(graded.problems[:3])
         if graded.copies:
             note = f"{note} Equal to our solution but for names: {', '.join(graded.copies)}.".strip()
-        writer.writerow([*student, *cells, f"{totals[-1]:g}", f"{sum(points.values()):g}", VERSION, _cell(note)])
-    return file.getvalue(), totals
+        kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
+        writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
+    return file.getvalue()
 
 
-def _entered_marks(
-    path: Path | None, class_: Sequence[GradedSubmission]
-) -> dict[tuple[str, str], dict[str, float | str]]:
-    """Return what somebody entered for the questions in a sheet, by student and number."""
-    if path is None or not path.exists():
-        return {}
+def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "") -> Earlier:
+    """Return what a teacher entered in the sheet of an earlier call.
+
+    Args:
+        path: It need not exist.
+        class_: The students.
+        computed: What `computed_record` gave in that call; a cell of an exercise that says something else is a mark.
+
+    Raises:
+        RdfiaError: If it cannot be read, or has something of the teacher's for somebody who is not in the class.
+    """
+    if not path.exists():
+        return Earlier()
     try:
-        rows = _rows(path, ("student", "number"))
+        _rows(path, BEFORE)
     except RdfiaError as error:
         raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
-    present = {(_cell(graded.student), _cell(graded.number)) for graded in class_}
-    entered: dict[tuple[str, str], dict[str, float | str]] = {}
-    for _, row in rows:
-        texts = {name: row.get(name.lower(), "") for name in HAND_GRADED_QUESTIONS}
-        marks = {name: text if (value := _number(text)) is None else value for name, text in texts.items() if text}
-        student = row["student"], row["number"]
-        if marks and student not in present:
+    table = _read_table(path)
+    names = [_known(name) for name in table.header]
+    before = {(row[0], row[1]): row[2] for row in json.loads(computed)} if computed else {}
+    marks, cells = {}, {}
+    for _, row in table.rows:
+        by_name = {name: cell.strip() for name, cell in zip(names, row, strict=True) if name}
+        own = [cell for name, cell in zip(names, row, strict=True) if not name]
+        student = _student(by_name["student"], by_name["number"], class_)
+        given = dict(_entered(by_name, before.get(student, {}) if student else {}))
+        if student is None and (given or any(own)):
             raise RdfiaError(
-                f"{path} has marks for {student[0]}, who is not among the submissions, and they would be lost: choose "
-                "another --out, or take them out"
+                f"{path} has marks for {by_name['student']}, who is not among the submissions, and they would be "
+                "lost: choose another --out, or take them out"
             )
-        entered[student] = marks
-    return entered
+        if student and (student in cells):
+            raise RdfiaError(f"{path} has two rows for {by_name['student']}: leave one out")
+        if student:
+            marks[student], cells[student] = given, own
+    own_names = [title for title, name in zip(table.header, names, strict=True) if not name]
+    comma = table.delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", cell) for _, row in table.rows for cell in row)
+    return Earlier(marks, own_names, cells, table.delimiter, "," if comma else ".")
+
+
+def _known(title: str) -> str:
+    """Return the column of the sheet that a title names, an empty text if it is the teacher's own."""
+    columns = (*BEFORE, *EXERCISES, *HAND_GRADED_QUESTIONS, *AFTER)
+    return {name.lower(): name for name in columns}.get(title.strip().lower().replace(",", "."), "")
+
+
+def _entered(cells: Mapping[str, str], computed: Mapping[str, float]) -> Iterator[tuple[str, float | str]]:
+    """Yield the marks in a row that a person gave."""
+    for name in (*EXERCISES, *HAND_GRADED_QUESTIONS):
+        text = cells.get(name, "")
+        value = _number(text)
+        if text and name in HAND_GRADED_QUESTIONS:
+            yield name, text if value is None else value
+        elif text and name in computed:
+            # A spreadsheet that shows two digits saves two.
+            digits = max(2, len(text.replace(",", ".").partition(".")[2]))
+            if value is None or abs(value - computed[name]) > 0.5 * 10.0**-digits + 1e-9:
+                yield name, text if value is None else value
+
+
+def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tuple[str, str] | None:
+    """Return the one student whom a row is about, although a spreadsheet drops apostrophes and leading zeros."""
+    for same in (_cell, _plain, _western):
+        row = same(name), same(number)
+        found = {
+            (graded.student, graded.number)
+            for graded in class_
+            if row in ((same(graded.student), same(graded.number)), (same(_cell(graded.student)), same(graded.number)))
+        }
+        if len(found) == 1:
+            return found.pop()
+    return None
+
+
+def _plain(text: str) -> str:
+    """Return text without what a spreadsheet adds or drops."""
+    return unicodedata.normalize("NFC", " ".join(text.split())).removeprefix("'").lstrip("0")
+
+
+def _western(text: str) -> str:
+    """Return text as a spreadsheet saves it in an encoding that lacks some of its letters."""
+    return _plain(text).encode("cp1252", "replace").decode("cp1252")
+
+
+def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> str:
+    """Return the computed points as JSON, to tell a teacher's edits from them in the next call."""
+    rows = [[graded.student, graded.number, own.computed] for graded, own in zip(class_, marks, strict=True)]
+    return json.dumps(rows)
 
 
 def _cell(text: str) -> str:
-    """Return text for a spreadsheet, which takes what begins so for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at."""
+    return re.sub(r"(^'*|[;,|\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠\t\r])", r"\1'", text)
 
 
 # --- feedback ---------------------------------------------------------------------------------------------------------
 
 
-def feedback(graded: GradedSubmission, points: Mapping[str, float], remarks: Remarks) -> str:
-    """Return what a student reads: what `rdfia learn check` says, with points and the teacher's comments."""
-    by_column: dict[str, list[Remark]] = {}
+def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float], remarks: Remarks) -> str:
+    """Return what a student reads: what `rdfia learn check` says, with points, marks and the teacher's comments."""
+    comments: dict[str, list[str]] = {}
     for remark in remarks.get((graded.student, graded.number), ()):
-        by_column.setdefault(remark.column, []).append(remark)
-    lines = [graded.student, "", *(remark.comment for remark in by_column.get("", [])), *graded.problems]
-    for verdict in graded.verdicts:
-        own = by_column.get(verdict.name, [])
-        marks = [remark.points for remark in own if remark.points is not None]
-        earned = marks[0] if marks else share(verdict) * points[verdict.name]
+        comments.setdefault(remark.column, []).extend([remark.comment] if remark.comment else [])
+    lines = [graded.student, "", *comments.get("", []), *graded.problems]
+    counted = [verdict for verdict in graded.verdicts if verdict.name in points]
+    for verdict in counted:
         status, *details = verdict.text()
-        lines += [f"{status:<36}{earned:g} of {points[verdict.name]:g}", *details]
-        lines += [f"    {remark.comment}" for remark in own if remark.comment]
+        lines += [f"{status:<36}{_shown(marks.all[verdict.name])} of {points[verdict.name]:g}", *details]
+        lines += [f"    {comment}" for comment in comments.get(verdict.name, [])]
     for name in HAND_GRADED_QUESTIONS:
-        for remark in by_column.get(name, []):
-            lines.append(f"{name}: {remark.comment if remark.points is None else format(remark.points, 'g')}")
-    right = sum(verdict.status == RIGHT for verdict in graded.verdicts)
-    written = sum(verdict.status != UNWRITTEN for verdict in graded.verdicts)
-    lines += ["", f"{right} of {len(graded.verdicts)} right, {written} written"]
+        told = [_shown(marks.all[name])] if name in marks.all else []
+        lines += [f"{name}: {text}" for text in [*told, *comments.get(name, [])]]
+    right = sum(verdict.status == RIGHT for verdict in counted)
+    written = sum(verdict.status != UNWRITTEN for verdict in counted)
+    lines += ["", f"{right} of {len(counted)} right, {written} written"]
+    lines.append(f"Exercises: {marks.exercises:g} of {sum(points.values()):g} points")
+    if any(name in marks.all for name in HAND_GRADED_QUESTIONS):
+        lines += [f"Questions: {marks.questions:g} points", f"Total: {marks.exercises + marks.questions:g} points"]
     return "\n".join(lines).strip() + "\n"
+
+
+def _shown(mark: float | str) -> str:
+    return f"{mark:g}" if isinstance(mark, float) else mark
 
 
 def file_names(class_: Sequence[GradedSubmission]) -> list[str]:
@@ -267,7 +441,11 @@ def file_names(class_: Sequence[GradedSubmission]) -> list[str]:
 
 
 def write_feedback(
-    folder: Path, class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks
+    folder: Path,
+    class_: Sequence[GradedSubmission],
+    marks: Sequence[Marks],
+    points: Mapping[str, float],
+    remarks: Remarks,
 ) -> None:
     """Write a text file for each student.
 
@@ -275,5 +453,5 @@ def write_feedback(
         RdfiaError: If the folder cannot be written.
     """
     make_folder(folder)
-    for name, graded in zip(file_names(class_), class_, strict=True):
-        write_atomic(folder / f"{name}.txt", feedback(graded, points, remarks).encode())
+    for name, graded, own in zip(file_names(class_), class_, marks, strict=True):
+        write_atomic(folder / f"{name}.txt", feedback(graded, own, points, remarks).encode())

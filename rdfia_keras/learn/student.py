@@ -1,5 +1,6 @@
 """A student's folder: find the files, check them, train with them, and remember what was right."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,12 +36,18 @@ def student_files(where: Path | None) -> list[Path]:
     if where is not None and where.is_file():
         return [where]
     for folder in (where,) if where else (Path(), FOLDER):
-        if files := [folder / f"{part}.py" for part in PARTS if (folder / f"{part}.py").is_file()]:
+        if files := list(part_files(folder).values()):
             return files
     if where is not None and not where.exists():
         raise RdfiaError(f"there is no {where}: rdfia learn start writes the files with the functions to fill in")
     names = ", ".join(f"{part}.py" for part in PARTS)
     raise RdfiaError(f"no exercises in {where or 'this folder or in homework/'} ({names}): run rdfia learn start first")
+
+
+def part_files(folder: Path) -> dict[str, Path]:
+    """Return the file of each part in a folder: Python, else a notebook."""
+    files = [folder / f"{part}{suffix}" for part in PARTS for suffix in (".ipynb", ".py")]
+    return {file.stem: file for file in files if file.is_file()}
 
 
 def perceptron_file(where: Path | None) -> Path:
@@ -65,7 +72,7 @@ def folder_of(where: Path | None) -> Path:
     """Return the folder of the student's files: the one that is named, else this one if it has some, else homework/."""
     if where is not None:
         return where
-    return Path() if any(Path(f"{part}.py").is_file() for part in PARTS) else FOLDER
+    return Path() if part_files(Path()) else FOLDER
 
 
 def _read(file: Path) -> Module:
@@ -131,10 +138,16 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
     checked = []
     for file, module in by_file.items():
         own = tuple(verdict for verdict, (_, place) in zip(verdicts, targets, strict=True) if place is module)
-        digests = {name: function.digest for name, function in module.functions.items()}
+        digests = {name: _digest(module, name) for name in module.functions}
         if own or module.problems:
             checked.append(CheckedFile(file, own, " ".join(module.problems), digests))
     return checked, notes
+
+
+def _digest(module: Module, name: str) -> str:
+    """Return a hash of a function and of what it can use in its file: the names that are no exercises."""
+    used = {other: text.digest for other, text in module.functions.items() if other == name or other not in EXERCISES}
+    return hashlib.sha256(repr(sorted(used.items())).encode()).hexdigest()
 
 
 def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:
@@ -185,6 +198,8 @@ def train_file(file: Path, problem: Problem) -> StudentTraining:
     if module.problems:
         raise RdfiaError(module.problems[0])
     names = [exercise.name for exercise in of_part(PART) if module.has(exercise.name)]
+    if not names:
+        raise RdfiaError(f"none of the functions in {file} is written yet: write the first, then run this again")
     with Workers() as workers:
         result = train_in_worker(workers, modules, module.name, names, problem, LIMITS)
         verdicts, _ = Checker(workers, 0, LIMITS).check(modules, [(find(name), module) for name in names])
@@ -220,7 +235,7 @@ def _read_progress(path: Path) -> dict[str, Any]:
 def statuses(folder: Path) -> dict[str, str]:
     """Return for each exercise what is known of it in a folder, without running anything."""
     progress = _read_progress(folder / PROGRESS)
-    modules = {part: _read(file) for part in PARTS if (file := folder / f"{part}.py").is_file()}
+    modules = {part: _read(file) for part, file in part_files(folder).items()}
     return {
         exercise.name: _status(exercise, modules.get(exercise.part), progress.get(exercise.name))
         for exercise in EXERCISES.values()
@@ -236,5 +251,5 @@ def _status(exercise: Exercise, module: Module | None, before: Any) -> str:
         return UNWRITTEN if module.pieces or not module.problems else "cannot be read"
     if not isinstance(before, dict) or before.get("version") != VERSION:
         return "not checked yet"
-    same_code = before.get("digest") == module.functions[exercise.name].digest
+    same_code = before.get("digest") == _digest(module, exercise.name)
     return str(before.get("status")) if same_code else "changed since its check"

@@ -65,7 +65,7 @@ def test_what_is_not_written_is_ours_and_named(run):
     done = run(solved(accuracy=None, sgd_step=None), "--quick", "--epochs", "3")
     assert done.returncode == 0
     assert "QUICK" in done.stdout and "Ours, because they are not written yet: accuracy, sgd_step." in done.stdout
-    assert "Your curves are ours: they differ by 0e+00 at most." in done.stdout
+    assert "Your curves are ours, to the last digit." in done.stdout
 
 
 def test_a_wrong_function_is_trained_with_and_named(run):
