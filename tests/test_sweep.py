@@ -9,19 +9,30 @@ import threading
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from stored_runs import change, data_gone, store
 
 from rdfia_keras.analysis.seeds import Statistics, paired_difference
 from rdfia_keras.commands.sweep import run_sweep
-from rdfia_keras.config import RunOptions
+from rdfia_keras.config import MAX_NAME, Config, RunOptions, setting_text, short_name
+from rdfia_keras.data import Dataset, load_vectors
 from rdfia_keras.errors import ConfigError
-from rdfia_keras.experiments import LADDER, Sweep, declare_sweep
+from rdfia_keras.experiments import LADDER, REGISTRY, SWEEPS, Sweep, declare_sweep
 from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES
 from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training import trials
 from rdfia_keras.training.get_or_train import Resources
+
+
+EVERY_NAME = [name for name, experiment in REGISTRY.items() if experiment.section != "svm"]
+
+
+def other_circles(_config: Config) -> Dataset:
+    circles = load_vectors("circles")
+    return replace(circles, train=replace(circles.train, x=circles.train.x + 0.01))
 
 
 def names(sweep: Sweep) -> list[str]:
@@ -184,7 +195,7 @@ def test_a_dry_run_lists_and_trains_nothing(rdfia_here, tmp_path):
 
 def test_a_dry_run_needs_no_data(rdfia_here, tmp_path):
     done = rdfia_here("sweep", "baseline", "normalize", "--seeds", "2", "--dry-run", "--data-dir", str(tmp_path))
-    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "4 trials: 4 missing"
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("4 trials: 4 missing; about ")
 
 
 def test_a_stop_between_two_trials_keeps_what_is_finished(options, monkeypatch):
@@ -275,3 +286,66 @@ def test_a_gain_is_paired_by_seed():
         and not paired_difference({0: 1}, {0: 2}).is_significant
     )
     assert paired_difference({0: 0.7}, {1: 0.8}) is None
+
+
+# --- names and settings as text ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*EVERY_NAME, "ladder", "bonus", "mlp", "cnn", *SWEEPS])
+def test_whatever_is_listed_can_be_swept(name, options):
+    sweep = declare_sweep([name], [], 1)
+    listed = run_sweep(sweep, Resources(options, data_gone), True, trials.train_in_turn)
+    assert len(listed.data["trials"]) == sweep.trials and {row["state"] for row in listed.table} == {"missing"}
+
+
+def test_many_names_make_a_short_folder_name():
+    title = declare_sweep(EVERY_NAME, ["lr=0.1"], 1).name
+    assert len(title.encode()) <= MAX_NAME and title.startswith(f"{EVERY_NAME[0]}-{EVERY_NAME[1]}")
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.lists(st.sampled_from([*EVERY_NAME, "é" * 60, "lr"]), min_size=1).map("-".join), unique=True))
+def test_folder_names_are_short_and_unique(texts):
+    made = [short_name(text) for text in texts]
+    assert len(set(made)) == len(made) and all(len(name.encode()) <= MAX_NAME for name in made)
+
+
+@pytest.mark.parametrize("value", ["0,3", " 0,5", "0,03", "0,01,0,03"])
+def test_a_decimal_comma_is_asked_about(value):
+    with pytest.raises(ConfigError, match=r"a comma separates two values; write 0\.\d+ for the number"):
+        declare_sweep(["mlp"], [f"init_std={value}"], 1)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(["init_std", "lr", "hidden_units", "dropout_rate", "augmentations", "batch_norm"]),
+    st.text("0123456789.,-+e truflsnocipx", min_size=1, max_size=8),
+)
+def test_a_setting_as_text_round_trips_or_is_refused_in_one_sentence(field, text):
+    name = "cnn" if field in {"dropout_rate", "augmentations", "batch_norm"} else "mlp"
+    try:
+        sweep = declare_sweep([name], [f"{field}={text}"], 1)
+    except ConfigError as error:
+        assert "\n" not in str(error) and field in str(error)
+        return
+    again = declare_sweep([name], [f"{field}={','.join(map(setting_text, sweep.grid[0][1]))}"], 1)
+    assert again.grid == sweep.grid
+
+
+# --- tables that stay ------------------------------------------------------------------------------------------------
+
+
+def test_fewer_seeds_or_other_data_never_replace_a_table(options, tmp_path):
+    def table(path):
+        return [row["n"] for row in json.loads((path / "sweep.json").read_text())["rows"]]
+
+    train(short(2, epochs=1), options)
+    for _ in range(2):
+        (shorter,) = train(short(1, epochs=1), options).paths
+    (other,) = train(short(2, epochs=1), options, other_circles).paths
+    assert [path.name for path in (shorter, other)] == ["circles-epochs-2", "circles-epochs-3"]
+    assert [table(path) for path in (tmp_path / "sweeps/circles-epochs", shorter, other)] == [[2], [1], [2]]
+    (longer,) = train(short(3, epochs=1), options).paths
+    assert (longer.name, table(longer)) == ("circles-epochs", [3])
+    runs = [row["runs"] for path in (longer, other) for row in json.loads((path / "sweep.json").read_text())["rows"]]
+    assert not set(runs[0]) & set(runs[1]), "no run on other data is averaged"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, settings
+from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, settings, short_name
 from rdfia_keras.errors import ConfigError
 
 
@@ -245,8 +245,10 @@ def describe(config: Config) -> str:
         if setting.defines_experiment and value != _default(config, name, getattr(usual, name)):
             words += _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
     words = words or [str(config.section)]
-    name = "-".join(words)
-    return f"{name}-other" if name in REGISTRY else name
+    name = short_name("-".join(words))
+    if other := REGISTRY.get(name):
+        return f"{name}-other" if other.section == config.section else f"{config.section}-{name}"
+    return name
 
 
 def _default(config: Config, name: str, usual: object) -> object:

@@ -1,12 +1,24 @@
 """Sweeps: experiments x settings x seeds, every combination a run of its own; and those that have a name."""
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rdfia_keras.config import CONFIGS, Config, MlpConfig, dataset_name, parse_field, parse_value, settings
+from rdfia_keras.config import (
+    CONFIGS,
+    Config,
+    MlpConfig,
+    dataset_name,
+    parse_field,
+    parse_value,
+    setting_text,
+    settings,
+    short_name,
+    value_type,
+)
 from rdfia_keras.errors import ConfigError, did_you_mean
 from rdfia_keras.experiments.registry import (
     CIRCLES,
@@ -50,6 +62,10 @@ class Sweep:
         for _, values in self.grid:
             size *= len(values)
         return size
+
+    def understood(self) -> list[str]:
+        """Return the values of each setting in words, so that a wrong comma shows before hours of training."""
+        return [f"{name}: {', '.join(map(setting_text, values))}" for name, values in self.grid]
 
     @property
     def also_equal(self) -> tuple[str, ...]:
@@ -143,7 +159,7 @@ def declare_sweep(
     if sweep is None:
         sweep = Sweep(name="", bases=tuple(dict.fromkeys(base for text in names for base in _bases(text))))
     values = _grid(sweep.bases, assignments)
-    title = name or "-".join([*names, *(field.replace("_", "-") for field in values)])
+    title = name or short_name("-".join([*names, *(field.replace("_", "-") for field in values)]))
     grid = {**dict(sweep.grid), **values}
     sweep = replace(sweep, name=title, grid=tuple(grid.items()), seeds=seeds or sweep.seeds)
     if sweep.trials > MAX_TRIALS:
@@ -191,8 +207,25 @@ def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, 
             raise ConfigError("--set seed: say how many seeds with --seeds")
         if field in grid:
             raise ConfigError(f"--set {field} is given twice: put all its values into one, as in {field}=V1,V2")
+        _refuse_decimal_comma(kinds[0], field, values)
         # Every kind of config must know the field by this name and take the values.
         parsed = [[parse_value(kind, parse_field(kind, field), value) for value in values.split(",")] for kind in kinds]
         chosen = [dataset_name(value) for value in parsed[0]] if field == "dataset" else parsed[0]
         grid[field] = tuple(dict.fromkeys(chosen))
     return grid
+
+
+def _refuse_decimal_comma(kind: type[Config], field: str, text: str) -> None:
+    """Refuse `0,3` for a number: who writes it means 0.3 more often than the two values 0 and 3.
+
+    Raises:
+        ConfigError: With both ways to write it.
+    """
+    likely = re.fullmatch(r"\s*0,(\d+)\s*", text) or re.search(r"(?<![\d.])0,(0\d+)(?![\d.])", text)
+    if likely and value_type(kind.__dataclass_fields__[field].type)[0] is float:
+        digits = likely.group(1)
+        raise ConfigError(
+            f"--set {field}={text}: a comma separates two values; write 0.{digits} for the number, "
+            f"or 0.0,{digits} for the values 0 and {digits}",
+            (field,),
+        )
