@@ -26,7 +26,6 @@ from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training import trials
 from rdfia_keras.training.get_or_train import Resources
 
-
 EVERY_NAME = [name for name, experiment in REGISTRY.items() if experiment.section != "svm"]
 
 

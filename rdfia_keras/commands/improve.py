@@ -119,7 +119,9 @@ def train_missing(experiments: Sequence[Experiment], resources: "Resources") -> 
         left = None if query.quick else estimated_seconds(experiments[number - 1 :])
         if left:
             # Once a run of this machine has ended, it says how fast the machine is.
-            left, where = (left * measured / expected, "this machine") if expected else (left, "the reference's machine")
+            left, where = (
+                (left * measured / expected, "this machine") if expected else (left, "the reference's machine")
+            )
         words = f", about {duration_in_words(left)} left on {where}" if left else ""
         note(f"[{number}/{len(experiments)}] {experiment.name}{words}")
         begin = time.monotonic()
