@@ -227,6 +227,9 @@ def runs(rows: Sequence[Data], differing: Sequence[str], sorted_by: str | None =
     hidden -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
     columns: dict[str, Column] = {"run": "{run}", "experiment": "{experiment}", "seed": "{seed}"}
     columns |= {name: column for name, column in _OUTCOME.items() if name not in hidden}
+    pairs = {(row["settings"].get("dataset"), row["data_digest"]) for row in rows if row["data_digest"]}
+    if len(pairs) > len({dataset for dataset, _ in pairs}):
+        columns["data"] = "{data_digest:.8}"
     return make_table(rows, columns | _setting_columns(differing))
 
 

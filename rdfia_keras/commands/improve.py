@@ -45,7 +45,7 @@ def improve(
 
     The last two steps have PyTorch's defaults, as in the report.
 
-    Finished runs are not trained again, and interrupted runs resume: run the same command again.
+    Finished runs on the same data are not trained again, and interrupted runs resume: run the same command again.
     """
     experiments, title = chosen_experiments(names or [], bonus)
     if dataset:

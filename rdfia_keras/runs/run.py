@@ -234,6 +234,11 @@ class Run:
         return self.record.quick if self.record else bool(self._started_fact("options", "quick"))
 
     @property
+    def is_trial(self) -> bool:
+        """Whether `rdfia sweep` started it."""
+        return (self._started_fact("argv") or [""])[0] == "sweep"
+
+    @property
     def files(self) -> dict[str, str]:
         """Digests of the files that its settings name, by setting."""
         return (self.record.details.get("files") if self.record else self._started_fact("files")) or {}
