@@ -5,7 +5,7 @@ import shutil
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -70,10 +70,10 @@ def fitted(rows: Table, width: int) -> tuple[Table, list[str]]:
     return rows, [f"in all rows: {', '.join(equal)}"] if equal else []
 
 
-def _broken(row: dict[str, str], column: str, width: int) -> list[dict[str, str]]:
+def _broken(row: Mapping[str, str], column: str, width: int) -> list[dict[str, str]]:
     """Return a row as several, with one of its cells broken into lines."""
     first, *more = textwrap.wrap(row[column], width) or [""]
-    return [row | {column: first}, *(dict.fromkeys(row, "") | {column: line} for line in more)]
+    return [{**row, column: first}, *(dict.fromkeys(row, "") | {column: line} for line in more)]
 
 
 def _widths(rows: Table) -> dict[str, int]:

@@ -89,8 +89,8 @@ def sweep(
 ) -> Result:
     """Train experiments with every combination of some settings, from several seeds: means and standard deviations.
 
-    Finished trials on the same data are not trained again, and interrupted ones resume: run the same command again. More seeds add
-    trials, more epochs lengthen them.
+    Finished trials on the same data are not trained again, and interrupted ones resume: run the same command again.
+    More seeds add trials, more epochs lengthen them.
     """
     if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
         raise ConfigError(f"--name {name!r} cannot be a folder's name: leave out slashes and a leading dot")

@@ -214,7 +214,7 @@ class Run:
             return self.config.section
         return self.folder.parent.name
 
-    def _started_fact(self, *path: str) -> Any:
+    def _started_fact(self, *path: str | int) -> Any:
         """Return a member of `config.json` by its path; None where it cannot be read."""
         with suppress(*UNREADABLE_ERRORS):
             fact: Any = self.started
@@ -236,7 +236,7 @@ class Run:
     @property
     def is_trial(self) -> bool:
         """Whether `rdfia sweep` started it."""
-        return (self._started_fact("argv") or [""])[0] == "sweep"
+        return bool(self._started_fact("argv", 0) == "sweep")
 
     @property
     def files(self) -> dict[str, str]:
