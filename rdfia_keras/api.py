@@ -2,6 +2,7 @@
 
 import base64
 import html
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -41,7 +42,8 @@ def train(
     Args:
         name: A registered experiment (`rdfia list`) or a section: `mlp`, `svm` or `cnn`.
         out: The results folder. A finished run in it with the same settings and data is not trained again.
-        data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/.
+        data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/; by default that of the environment
+            variable RDFIA_DATA.
         quick: Smoke test: few examples and epochs.
         overwrite: Replace a run of the same settings.
         device: `auto`, `cpu` or `gpu`.
@@ -61,7 +63,8 @@ def train(
         >>> run.history["test_accuracy"]
     """
     experiment = match_registered(config_of(name, settings))
-    folder = None if data_dir is None else Path(data_dir)
+    data_dir = data_dir or os.environ.get("RDFIA_DATA")
+    folder = Path(data_dir) if data_dir else None
     options = RunOptions(out=Path(out), data_dir=folder, quick=quick, overwrite=overwrite, device=device)
     from rdfia_keras.training.get_or_train import Resources, get_or_train
 

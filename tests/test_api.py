@@ -75,3 +75,14 @@ def test_an_unfinished_run_says_how_to_resume(tmp_path):
     (folder / "metrics.json").rename(folder / "config.json")
     with pytest.raises(RdfiaError, match="has not ended yet"):
         rdfia.load_run(folder, out=tmp_path)
+
+
+def test_the_environment_names_the_data_folder_as_for_the_commands(tmp_path, monkeypatch):
+    monkeypatch.setenv("RDFIA_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(RdfiaError, match="nowhere does not exist"):
+        rdfia.train("kernels", out=tmp_path)
+
+
+def test_a_run_on_other_data_is_not_used_again(tmp_path):
+    store(tmp_path, REGISTRY["kernels"], epochs=1, digest="other data")
+    assert rdfia.train("kernels", out=tmp_path).folder.name == "kernels-2"

@@ -17,6 +17,8 @@ from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.experiments.registry import BASELINE, CIRCLES, LR_1, SVM_KERNELS
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.training.get_or_train import Resources
+from rdfia_keras.web.report import parts
+from rdfia_keras.web.report.sources import Sources
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,35 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
     drawn = figures.picture(FIGURES["3"], panels)
     titles = [" ".join(axes.get_title().split()) for axes in drawn.axes]
     assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)
+
+
+def test_a_figure_is_on_one_data_set_and_says_what_it_leaves_out(tmp_path, capsys):
+    """A stray run on drawn circles is not drawn between two of the reference; alone it is, with its data named."""
+    drawn = Resources(RunOptions(out=tmp_path)).digest(CIRCLES.config)
+    folder = store(tmp_path, change(CIRCLES, implementation="all"), best=0.9, digest=drawn)
+    assert {row["source"] for row in draw("3", tmp_path).data["figures"]} == {"the reference"}
+    assert f"circles: from the reference results of this package; left out, for it is on other data: {folder}" in (
+        capsys.readouterr().err
+    )
+    (row,) = draw("1", tmp_path).data["figures"]
+    assert (row["source"], row["data"]) == (str(folder), "on other data than the reference's")
+    assert parts.report_figures(Sources(tmp_path))[2]["panels"][1]["source"] == "reference"
+    store(tmp_path, CIRCLES, name="same", best=0.8, digest=reference_run(CIRCLES).data_digest)
+    assert draw("1", tmp_path).data["figures"][0]["source"] == str(tmp_path / "mlp" / "same")
+    assert Sources(tmp_path).statistics(CIRCLES)["best"].n == 1
+
+
+def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path):
+    """Without one any of yours is; where there is none on those data, the reference stands."""
+    data = load_vectors("circles")
+    options = RunOptions(out=tmp_path, data_dir=tmp_path)
+    store(tmp_path, change(CIRCLES, implementation="all"), best=0.9, digest="others")
+    resources = Resources(options, lambda _config: data)
+    (row,) = draw_figures(["1"], wanted_run, resources, False).data["figures"]
+    assert row["source"] == "the reference"
+    mine = store(tmp_path, change(CIRCLES, implementation="all"), name="mine", digest=resources.digest(CIRCLES.config))
+    (row,) = draw_figures(["1"], wanted_run, resources, False).data["figures"]
+    assert row["source"] == str(mine)
 
 
 def test_a_figure_is_drawn_again_byte_by_byte(results):

@@ -11,6 +11,7 @@ from PIL import Image
 from stored_runs import change, history, store
 
 from rdfia_keras.analysis.run_list import SORT_KEYS
+from rdfia_keras.commands._output import fitted, table_lines
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.experiments.registry import ADAM, AUGMENT, BASELINE, CIRCLES, DROPOUT, NORMALIZE
@@ -451,3 +452,38 @@ def test_the_curve_of_a_perceptron_is_that_of_its_first_implementation(out):
     folder = store(out, CIRCLES)
     (folder / "history.csv").write_bytes(history_bytes(rows))
     assert Run(folder).curve() == rows[:2]
+
+
+# --- trials, data, width ----------------------------------------------------------------------------------------------
+
+
+def test_the_trials_of_sweeps_are_a_line_until_they_are_asked_for(rdfia_here, out):
+    store(out, SHORT)
+    config = begin(out, change(SHORT, seed=1), "baseline-seed-1") / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"argv": ["sweep", "baseline"]}))
+    text = rdfia_here("runs").stdout
+    assert "seed-1" not in text and "1 of them are trials of sweeps" in text
+    assert "cnn/baseline-seed-1" in rdfia_here("runs", "--trials").stdout
+    assert names_of(rdfia_here("runs", "--json")) == ["cnn/baseline", "cnn/baseline-seed-1"]
+
+
+def test_runs_on_two_data_sets_have_a_column_for_them(rdfia_here, out):
+    store(out, SHORT, digest="a" * 16)
+    assert " data" not in rdfia_here("runs").stdout
+    store(out, SHORT, name="baseline-2", digest="b" * 16)
+    heading, *lines = rdfia_here("runs").stdout.splitlines()
+    assert heading.split()[-1] == "data" and [line.split()[-1] for line in lines[:2]] == ["aaaaaaaa", "bbbbbbbb"]
+
+
+def test_a_wide_table_fits_a_terminal_and_loses_nothing_that_differs():
+    rows = [
+        {"run": f"cnn/{name}", "experiment": name, "selected": "-", "seed": "0", "settings": "lr=0.1 " * 20}
+        for name in ("baseline", "augment")
+    ]
+    rows[1]["settings"] = "optimizer=adam " * 20
+    table, lines = fitted(rows, 80)
+    assert lines == ["in all rows: seed 0"] and max(map(len, table_lines(table))) <= 80
+    assert list(table[0]) == ["run", "settings"]
+    words = " ".join(row["settings"] for row in table).split()
+    assert (words.count("lr=0.1"), words.count("optimizer=adam")) == (20, 20)
+    assert fitted(rows, 500) == (rows, [])

@@ -46,6 +46,13 @@ class Panel:
         """`reference` or `yours`."""
         return "reference" if self.is_reference else "yours"
 
+    @property
+    def data_note(self) -> str:
+        """That your data are not the reference's; empty where they are, or nothing is known of them."""
+        reference, digest = reference_run(self.experiment), self.run.data_digest
+        same = self.is_reference or reference is None or digest in (None, reference.data_digest)
+        return "" if same else "on other data than the reference's"
+
 
 def experiments_of(figure: ReportFigure) -> list[tuple[Experiment, str]]:
     """Return the experiments that a figure shows, with their labels."""
@@ -69,6 +76,7 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
         "best_epoch": best and best.get("epoch"),
         "final": test_accuracy(final),
         "source": "the reference" if panel.is_reference else str(panel.run.folder),
+        "data": panel.data_note,
     }
 
 
@@ -186,8 +194,10 @@ def _caption(figure: ReportFigure, panels: Sequence[Panel]) -> str:
     """Return number, subject, and, for a single experiment, its result beside the published one."""
     first = panels[0]
     words = [f"{figure.title}: {figure.caption}, {_distinct(panel.run.result.dataset['name'] for panel in panels)}"]
+    if any(panel.data_note for panel in panels):
+        words.append("on other data than the reference's")
     if first.experiment.section == "svm":
-        return words[0]
+        return "; ".join(words)
     words.append(f"seed {_distinct(panel.run.config.seed for panel in panels)}")
     if first.experiment.section == "cnn":
         words[-1] += f", {_distinct(getattr(panel.run.config, 'precision', '') for panel in panels)}"

@@ -8,11 +8,11 @@ from typing import Any
 from rdfia_keras import plots
 from rdfia_keras.config import CnnConfig, MlpConfig
 from rdfia_keras.experiments import REGISTRY, Experiment
-from rdfia_keras.experiments.registry import CIRCLES
+from rdfia_keras.experiments.registry import BASELINE, CIRCLES, MNIST_LENET
 from rdfia_keras.runs.files import to_json, write_atomic
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import Query, RunStore, reference_store
+from rdfia_keras.runs.store import Query, RunStore, reference_snapshot
 
 
 def wanted_run(
@@ -39,7 +39,51 @@ def wanted_run(
 
 def reference_run(experiment: Experiment) -> Run | None:
     """Return the run of an experiment that ships with the package, whatever its length."""
-    return reference_store().find_finished(wanted_run(experiment, epochs=1))
+    return reference_snapshot().find_finished(wanted_run(experiment, epochs=1))
+
+
+def runs_on_one_data_set(queries: Sequence[Query], own: RunStore, asked: str | None = None) -> list[Run | None]:
+    """Return a run for each query, all on one data set: yours as far as they reach, else the package's.
+
+    Args:
+        queries: Of one data set by its name.
+        own: Your runs.
+        asked: Digest of the data that are asked for; None for the package's, else for any on which you have all runs.
+    """
+    shipped = [reference_snapshot().find_finished(query) for query in queries]
+    digests = [asked] if asked else [run.data_digest for run in shipped if run]
+    digests += [] if asked else [run.data_digest for query in queries for run in own.usable(query)]
+    for digest in dict.fromkeys(digests):
+        mine = [own.find_finished(query.with_data(digest)) for query in queries]
+        beside = [run if run and run.data_digest == digest else None for run in shipped]
+        if any(mine) and all(pair[0] or pair[1] for pair in zip(mine, beside, strict=True)):
+            return [run or other for run, other in zip(mine, beside, strict=True)]
+    return shipped
+
+
+def other_data(query: Query, own: RunStore, chosen: Run | None) -> str:
+    """Return which of your runs of a query are left out because of their data, as a sentence; empty without one."""
+    runs = [run for run in own.usable(query) if chosen and run.data_digest != chosen.data_digest]
+    names = ", ".join(str(run.folder) for run in runs)
+    return f"left out, for {'they are' if len(runs) > 1 else 'it is'} on other data: {names}" if runs else ""
+
+
+def estimated_seconds(experiments: Sequence[Experiment]) -> float | None:
+    """Return how long trainings took on the machine of the reference, or something near them; None if nothing is near.
+
+    An experiment without a run in the reference takes as long by epoch as the simplest one on its data.
+    """
+    total = 0.0
+    for experiment in experiments:
+        config = experiment.config
+        similar = (base for base in (CIRCLES, BASELINE, MNIST_LENET) if base.config.dataset == config.dataset)
+        runs = (reference_run(like) for like in (experiment, *similar) if like.section == experiment.section)
+        run = next((run for run in runs if run), None)
+        if run is None or not run.result.epochs:
+            return None
+        trained, wanted = (len(getattr(each, "implementations", [""])) for each in (run.config, config))
+        total += run.result.seconds / run.result.epochs / trained * wanted * (config.epochs or 0)
+    return total or None
 
 
 def compare_with_published(experiment: Experiment, run: Run, store: RunStore) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def list_runs(
     reverse: bool = False,
     limit: int | None = None,
     as_csv: bool = False,
+    trials: bool = False,
 ) -> Result:
     """List the runs of a store.
 
@@ -76,6 +77,7 @@ def list_runs(
         reverse: Reverse the order.
         limit: The number of runs to show.
         as_csv: Make CSV as well.
+        trials: Whether the table has the trials of sweeps too where nothing is filtered; CSV and JSON have them always.
 
     Raises:
         ConfigError: If there is no such setting, value, sort key or experiment.
@@ -89,6 +91,7 @@ def list_runs(
         )
     runs = read_runs(store)
     _check_experiment(chosen.experiment, runs)
+    hidden = set() if trials or chosen != Filter() else {run.name for run in runs if run.is_trial}
     rows = [run.summary() for run in runs if matches(run)]
     if key:
         rows = sort_rows(rows, key, SORT_KEYS.get(key, False) != reverse)
@@ -96,10 +99,15 @@ def list_runs(
         rows.reverse()
     shown = rows[:limit]
     names = differing(shown)
+    in_table = [row for row in rows if row["run"] not in hidden][:limit]
+    table_names = differing(in_table)
+    remarks = _remarks(len(in_table), len(runs), len(table_names), store)
+    if hidden:
+        remarks.append(f"{len(hidden):,} of them are trials of sweeps: --trials lists them too")
     return Result(
         data={"runs": shown, "differing": names},
-        table=tables.runs(shown, names, key),
-        lines=_remarks(len(shown), len(runs), len(names), store),
+        table=tables.runs(in_table, table_names, key),
+        lines=remarks,
         csv=to_csv(shown, names) if as_csv else "",
     )
 

@@ -3,8 +3,6 @@
 import csv
 import functools
 import io
-import itertools
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,7 +20,6 @@ from rdfia_keras.result import Table
 from rdfia_keras.runs.environment import environment
 from rdfia_keras.runs.files import to_json, write_atomic
 from rdfia_keras.runs.history import duration, scores
-from rdfia_keras.runs.run import UNREADABLE_ERRORS
 
 # Measures of a run, in the order of tables.
 MEASURES = ("final", "best", "selected")
@@ -44,8 +41,9 @@ def summarize(experiment: Experiment, trials: Sequence[Outcome], varied: Sequenc
     ok = [trial for trial in trials if trial.ok]
     measures_of_each = [trial.measures() for trial in ok]
     row: dict[str, Any] = {
-        **_identity(experiment, varied),
-        "data": next((trial.run.data_digest for trial in trials), None),
+        "experiment": experiment.name,
+        "settings": {name: value for name in varied if (value := getattr(experiment.config, name, None)) is not None},
+        "epochs": experiment.config.epochs,
         "published": experiment.report.published,
         "published_at_end": experiment.report.published_at_end,
         "comment": experiment.report.comment,
@@ -62,50 +60,6 @@ def summarize(experiment: Experiment, trials: Sequence[Outcome], varied: Sequenc
     row["epochs_to_90"] = _epochs_to_90(ok)
     row["runs"] = [f"{trial.run.folder.parent.name}/{trial.run.folder.name}" for trial in trials]
     return row
-
-
-def _identity(experiment: Experiment, varied: Sequence[str]) -> dict[str, Any]:
-    """Return what tells a configuration's row from the others."""
-    values = {name: getattr(experiment.config, name, None) for name in varied}
-    return {
-        "experiment": experiment.name,
-        "settings": {name: value for name, value in values.items() if value is not None},
-        "epochs": experiment.config.epochs,
-    }
-
-
-def folder_for(sweep: Sweep, parent: Path, name: str, data: Sequence[str | None]) -> Path:
-    """Return the folder of a sweep's table: `name`, or else `name-2`, `name-3`, ...
-
-    A table is replaced only by one with all of its configurations, on the same data, and no fewer seeds.
-
-    Args:
-        sweep: The sweep.
-        parent: The folder of all sweeps.
-        name: Folder name.
-        data: Digest of the data of each configuration.
-    """
-    configurations = sweep.configurations()
-    varied = varied_settings(configurations)
-    planned = [
-        to_json({**_identity(experiment, varied), "data": digest})
-        for experiment, digest in zip(configurations, data, strict=True)
-    ]
-    for number in itertools.count(1):
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        if not (folder / "sweep.json").exists() or _is_replaced(folder / "sweep.json", planned, sweep.seeds):
-            break
-    return folder
-
-
-def _is_replaced(path: Path, planned: Sequence[str], seeds: int) -> bool:
-    """Return whether a new table has all that the one in a file has; what cannot be read stays."""
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        earlier = [to_json({name: row[name] for name in ("experiment", "settings", "epochs", "data")}) for row in rows]
-        return set(earlier) <= set(planned) and max(row["n"] + row["failed"] for row in rows) <= seeds
-    except UNREADABLE_ERRORS:
-        return False
 
 
 def _epochs_to_90(trials: Sequence[Outcome]) -> float | None:

@@ -117,18 +117,18 @@ def summary(record: "Record") -> Row:
 
 def _svm(record: "Record") -> list[Row]:
     """Return a row for every machine, then one for the best C of each kernel in the sweep."""
-    rows = [{**row, "of": None, "published": None} for row in record.details["scores"]]
+    rows = [{**row, "chosen": None, "published": None} for row in record.details["scores"]]
     groups: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
     for row in record.details["sweep"]:
         groups.setdefault((row["kernel"], row["degree"]), []).append(row)
     for key, group in groups.items():
         value = PUBLISHED_KERNELS.get(key) if record.report["published"] else None
         best = max(group, key=lambda row: row["test_accuracy"])
-        rows.append({**best, "of": f"best of {len(group)} C", "published": value})
+        rows.append({**best, "chosen": f"best of {len(group)} values of C", "published": value})
     columns: dict[str, Column] = {
         "kernel": lambda row: row["kernel"] if row["degree"] is None else f"{row['kernel']} degree {row['degree']}",
         "C": "{C:.4g}",
-        "of": "{of}",
+        "chosen": "{chosen}",
         "train": "{train_accuracy:.2%}",
         "test": "{test_accuracy:.2%}",
         "support vectors": "{support_vectors}",
@@ -150,7 +150,7 @@ def comparison(rows: Sequence[Data]) -> list[Row]:
         "yours, best": lambda row: percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
         "at epoch": "{best_epoch}",
         "last": "{final:.2%}",
-        "without": "{base_best:.2%}",
+        "step before": "{base_best:.2%}",
         "epochs": "{epochs}",
         "seed": "{seed}",
         "precision": "{precision}",
@@ -183,7 +183,7 @@ def figure_rows(rows: Sequence[Data]) -> list[Row]:
         "yours, best": "{best:.2%}",
         "at epoch": "{best_epoch}",
         "last": "{final:.2%}",
-        "drawn from": "{source}",
+        "drawn from": lambda row: f"{row['source']} ({row['data']})" if row["data"] else row["source"],
     }
     return make_table(rows, columns)
 
@@ -222,6 +222,9 @@ def runs(rows: Sequence[Data], differing: Sequence[str], sorted_by: str | None =
     hidden -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
     columns: dict[str, Column] = {"run": "{run}", "experiment": "{experiment}", "seed": "{seed}"}
     columns |= {name: column for name, column in _OUTCOME.items() if name not in hidden}
+    pairs = {(row["settings"].get("dataset"), row["data_digest"]) for row in rows if row["data_digest"]}
+    if len(pairs) > len({dataset for dataset, _ in pairs}):
+        columns["data"] = "{data_digest:.8}"
     return make_table(rows, columns | _setting_columns(differing))
 
 

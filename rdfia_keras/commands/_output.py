@@ -1,9 +1,11 @@
 """What every command prints: tables, JSON, hints and errors, and with which exit code it ends."""
 
 import functools
+import shutil
 import sys
+import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -14,7 +16,9 @@ from rdfia_keras.runs.files import to_json
 from rdfia_keras.system.device_errors import device_error
 
 QUICK_LINE = "QUICK: smoke test, not a result"
-NO_MEMORY = "not enough memory; try a smaller --batch-size or --quick"
+NO_MEMORY = "not enough memory; try --quick, or less of what is large: --batch-size, or --hidden of mlp"
+# Characters of a cell that is broken into lines, at least.
+MIN_BROKEN = 16
 
 
 def show(result: Result, json: bool) -> None:
@@ -29,18 +33,63 @@ def show(result: Result, json: bool) -> None:
         print(result.csv, end="")
     else:
         lines = [QUICK_LINE] if result.quick else []
-        for line in [*lines, *result.intro, *table_lines(result.table), *result.lines, *result.paths]:
+        table = result.table
+        if sys.stdout.isatty():
+            table, equal = fitted(table, shutil.get_terminal_size().columns)
+            lines += equal
+        for line in [*lines, *result.intro, *table_lines(table), *result.lines, *result.paths]:
             print(line)
     sys.stdout.flush()
     raise typer.Exit(result.exit_code)
+
+
+def fitted(rows: Table, width: int) -> tuple[Table, list[str]]:
+    """Return a table that is too wide as it fits a terminal, and a line of what is equal in all rows.
+
+    Columns without a value go, and those that the first one repeats; then the widest cells are broken. A pipe gets all.
+    """
+    equal: list[str] = []
+    if not rows or _width(rows) <= width:
+        return rows, equal
+    first, *others = rows[0]
+    shown = [first]
+    for column in others:
+        values = {row[column] for row in rows}
+        if values == {"-"} or all(row[column] in row[first] for row in rows):
+            continue
+        if len(values) == 1 and len(rows) > 1:
+            equal.append(f"{column} {rows[0][column]}")
+        else:
+            shown.append(column)
+    rows = [{column: row[column] for column in shown} for row in rows]
+    if excess := max(0, _width(rows) - width):
+        widths = _widths(rows)
+        widest = max(shown, key=lambda column: widths[column])
+        room = max(len(widest), MIN_BROKEN, widths[widest] - excess)
+        rows = [part for row in rows for part in _broken(row, widest, room)]
+    return rows, [f"in all rows: {', '.join(equal)}"] if equal else []
+
+
+def _broken(row: Mapping[str, str], column: str, width: int) -> list[dict[str, str]]:
+    """Return a row as several, with one of its cells broken into lines."""
+    first, *more = textwrap.wrap(row[column], width) or [""]
+    return [{**row, column: first}, *(dict.fromkeys(row, "") | {column: line} for line in more)]
+
+
+def _widths(rows: Table) -> dict[str, int]:
+    return {column: max(len(column), *(len(row[column]) for row in rows)) for column in rows[0]}
+
+
+def _width(rows: Table) -> int:
+    widths = _widths(rows)
+    return sum(widths.values()) + 2 * (len(widths) - 1)
 
 
 def table_lines(rows: Table) -> Sequence[str]:
     """Return aligned columns, plain enough for a pipe."""
     if not rows:
         return []
-    columns = list(rows[0])
-    widths = {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
+    columns, widths = list(rows[0]), _widths(rows)
     heading = dict(zip(columns, columns, strict=True))
     return ["  ".join(row[c].ljust(widths[c]) for c in columns).rstrip() for row in [heading, *rows]]
 

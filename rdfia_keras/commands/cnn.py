@@ -18,7 +18,10 @@ from rdfia_keras.result import Result
     ),
 )
 def cnn(config: CnnConfig, options: RunOptions) -> Result:
-    """Train the convnet: without options the homework's baseline; each improvement is a flag."""
+    """Train the convnet: without options the homework's baseline; each improvement is a flag.
+
+    Every call trains a new run; rdfia improve, sweep, figure and Python use finished ones.
+    """
     if config.xla == "on" and options.deterministic:
         raise ConfigError(f"{label(config, 'xla')} on and --deterministic exclude each other: leave one out", ("xla",))
     from rdfia_keras.analysis.tables import run_result

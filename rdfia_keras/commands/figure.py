@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rdfia_keras.runs.run import Run
-    from rdfia_keras.runs.store import Query
+    from rdfia_keras.runs.store import Query, RunStore
     from rdfia_keras.training.get_or_train import Resources
 
 
@@ -43,7 +43,7 @@ def figure(
     from rdfia_keras.training.get_or_train import Resources
 
     query = partial(wanted_run, seed=seed, epochs=epochs, precision=precision, quick=options.quick)
-    return draw_figures(keys, query, Resources(options), train or options.quick)
+    return draw_figures(keys, query, Resources(options), train)
 
 
 def draw_figures(
@@ -67,9 +67,10 @@ def draw_figures(
 
     options, paths, rows, exit_code = resources.options, [], [], 0
     for figure in (FIGURES[key] for key in keys):
-        panels = []
-        for experiment, label in experiments_of(figure):
-            run = find_or_train(experiment, query(experiment), resources, train)
+        panels, shown = [], experiments_of(figure)
+        found = {} if train else find_runs([(experiment, query(experiment)) for experiment, _ in shown], resources)
+        for experiment, label in shown:
+            run = found.get(experiment.name) or train_panel(experiment, query(experiment), resources)
             exit_code = run.exit_code or 0
             if run.status not in FINISHED:
                 break
@@ -88,29 +89,56 @@ def draw_figures(
     )
 
 
-def find_or_train(experiment: Experiment, query: "Query", resources: "Resources", train: bool) -> "Run":
-    """Return the run that a panel is drawn from.
-
-    Raises:
-        RdfiaError: If there is none, and it is not to be trained.
-    """
-    from rdfia_keras.runs.store import RunStore, reference_store
+def train_panel(experiment: Experiment, query: "Query", resources: "Resources") -> "Run":
+    """Return the run that a panel is drawn from, trained now as far as it is not there yet."""
     from rdfia_keras.system.terminal import note
     from rdfia_keras.training.get_or_train import get_or_train
 
-    if train:
-        run = get_or_train(experiment, query, resources)
-        if run.exit_code is None:
-            note(f"{experiment.name}: from {run.folder}")
-        return run
-    if own := RunStore(resources.options.out).find_finished(query):
-        note(f"{experiment.name}: from {own.folder}")
-        return own
-    if shipped := reference_store().find_finished(query):
-        note(f"{experiment.name}: from the reference results of this package")
-        return shipped
+    run = get_or_train(experiment, query, resources)
+    if run.exit_code is None:
+        note(f"{experiment.name}: from {run.folder}")
+    return run
+
+
+def find_runs(wanted: "list[tuple[Experiment, Query]]", resources: "Resources") -> "dict[str, Run]":
+    """Return the runs of a figure by experiment, those of each data set on the same data.
+
+    Raises:
+        RdfiaError: If one is missing.
+    """
+    from rdfia_keras.analysis.published import other_data, runs_on_one_data_set
+    from rdfia_keras.runs.store import REFERENCE_FOLDER, Snapshot
+    from rdfia_keras.system.terminal import note
+
+    own, found = Snapshot(resources.options.out), {}
+    for dataset in dict.fromkeys(experiment.config.dataset for experiment, _ in wanted):
+        group = [(experiment, query) for experiment, query in wanted if experiment.config.dataset == dataset]
+        queries = [query for _, query in group]
+        runs = runs_on_one_data_set(queries, own, asked_data(queries, own, resources))
+        for (experiment, query), run in zip(group, runs, strict=True):
+            if run is None:
+                raise RdfiaError(missing(experiment, query))
+            is_reference = run.folder.is_relative_to(REFERENCE_FOLDER)
+            source = "the reference results of this package" if is_reference else str(run.folder)
+            left_out = other_data(query, own, run)
+            note(f"{experiment.name}: from {source}" + (f"; {left_out}" if left_out else ""))
+            found[experiment.name] = run
+    return found
+
+
+def asked_data(queries: "list[Query]", own: "RunStore", resources: "Resources") -> str | None:
+    """Return the digest of the data in --data-dir; None without that option, or where only one data set is in use."""
+    digests = {run.data_digest for query in queries for run in own.usable(query)}
+    if resources.options.data_dir is None or not digests:
+        return None
+    return resources.digest(queries[0].config)
+
+
+def missing(experiment: Experiment, query: "Query") -> str:
+    """Return the error on a panel without a run."""
     precision = "" if query.any_precision else f" in {getattr(query.config, 'precision', '')}"
-    raise RdfiaError(
-        f"there is no finished run of {experiment.name} with seed {query.config.seed} and {query.epochs} epochs or more"
-        f"{precision}; add --train to train it now"
+    kind = "smoke test" if query.quick else "finished run"
+    return (
+        f"there is no {kind} of {experiment.name} with seed {query.config.seed} and {query.epochs} "
+        f"epochs or more{precision}; add --train to train it now"
     )

@@ -1,5 +1,6 @@
 """`rdfia improve`: the ladder of improvements and the bonus."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ def improve(
 
     The last two steps have PyTorch's defaults, as in the report.
 
-    Finished runs are not trained again, and interrupted runs resume: run the same command again.
+    Finished runs on the same data are not trained again, and interrupted runs resume: run the same command again.
     """
     experiments, title = chosen_experiments(names or [], bonus)
     if dataset:
@@ -106,19 +107,33 @@ def train_missing(experiments: Sequence[Experiment], resources: "Resources") -> 
     Returns:
         The runs, fewer than experiments if the user interrupted; and the exit code.
     """
+    from rdfia_keras.analysis.published import estimated_seconds
     from rdfia_keras.runs.store import FINISHED, Query
-    from rdfia_keras.system.terminal import note
+    from rdfia_keras.system.terminal import duration_in_words, note
     from rdfia_keras.training.get_or_train import get_or_train
 
     runs: list[Run] = []
+    expected, measured = 0.0, 0.0
     for number, experiment in enumerate(experiments, start=1):
         query = Query(config=experiment.config, quick=resources.options.quick)
+        left = None if query.quick else estimated_seconds(experiments[number - 1 :])
+        if left:
+            # Once a run of this machine has ended, it says how fast the machine is.
+            left, where = (
+                (left * measured / expected, "this machine") if expected else (left, "the reference's machine")
+            )
+        words = f", about {duration_in_words(left)} left on {where}" if left else ""
+        note(f"[{number}/{len(experiments)}] {experiment.name}{words}")
+        begin = time.monotonic()
         run = get_or_train(experiment, query, resources)
         if run.status not in FINISHED:
             return runs, run.exit_code or 1
         runs.append(run)
         if run.exit_code is None:
             note(f"[{number}/{len(experiments)}] {experiment.name}: finished earlier, in {run.folder}")
-        elif run.exit_code > 1 and number < len(experiments):
+            continue
+        if run.status == "ok" and (estimate := estimated_seconds([experiment])):
+            expected, measured = expected + estimate, measured + time.monotonic() - begin
+        if run.exit_code > 1 and number < len(experiments):
             return runs, run.exit_code
     return runs, 0

@@ -31,7 +31,10 @@ def mlp(
         bool, typer.Option("--animate", help="Draw the decision map epoch by epoch as a GIF; points of a plane only.")
     ] = False,
 ) -> Result:
-    """Train the perceptron four ways: by hand, GradientTape, Keras layers, Keras optimizer."""
+    """Train the perceptron four ways: by hand, GradientTape, Keras layers, Keras optimizer.
+
+    Every call trains a new run; rdfia improve, sweep, figure and Python use finished ones.
+    """
     check_animation(config, animate, check_gradients)
     from rdfia_keras.analysis.tables import run_result
     from rdfia_keras.data import load_vectors, read_initial_weights

@@ -56,9 +56,12 @@ def folder_of(run: Path | None, out: Path) -> Path:
         RdfiaError: If there is none.
     """
     from rdfia_keras.runs.store import RunStore, find_run
+    from rdfia_keras.system.terminal import note
 
     if run is None:
-        return RunStore(out).latest_unfinished().folder
+        latest = RunStore(out).latest_unfinished().folder
+        note(f"resuming {latest}, the latest unfinished run; name another to resume that")
+        return latest
     return run if run.exists() else find_run(run, out).folder
 
 

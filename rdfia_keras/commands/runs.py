@@ -58,6 +58,9 @@ def runs(
         bool,
         typer.Option("--reference", help="List the results that ship with the package instead.", rich_help_panel=PANEL),
     ] = False,
+    trials: Annotated[
+        bool, typer.Option("--trials", help="List the trials of sweeps as well.", rich_help_panel=PANEL)
+    ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the list as CSV.", rich_help_panel="Run")] = False,
 ) -> Result:
     """List the runs in --out, also unfinished and damaged ones, with the settings that differ among them."""
@@ -66,4 +69,4 @@ def runs(
 
     store = reference_store() if reference else RunStore(options.out)
     chosen = Filter(section=section, experiment=experiment, status=status, settings=tuple(fields or ()))
-    return list_runs(store, chosen, sort, reverse, limit, csv)
+    return list_runs(store, chosen, sort, reverse, limit, csv, trials)

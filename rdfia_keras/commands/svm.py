@@ -11,7 +11,10 @@ from rdfia_keras.result import Result
     examples=("rdfia svm", "rdfia svm --kernel poly --degree 4 --C 1", "rdfia svm --dataset digits"),
 )
 def svm(config: SvmConfig, options: RunOptions) -> Result:
-    """Fit SVM kernels on the circles: their boundaries and the influence of C."""
+    """Fit SVM kernels on the circles: their boundaries and the influence of C.
+
+    Every call makes a new run; rdfia figure and Python use finished ones.
+    """
     from rdfia_keras.analysis.tables import run_result
     from rdfia_keras.data import load_vectors
     from rdfia_keras.experiments import match_registered

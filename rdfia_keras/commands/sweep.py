@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import re
 import time
 from collections import Counter
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdfia_keras.commands._options import command
-from rdfia_keras.config import AT_LEAST_1, FRACTION, RunOptions, Setting
+from rdfia_keras.config import AT_LEAST_1, FRACTION, MAX_NAME, RunOptions, Setting
 from rdfia_keras.errors import ConfigError, RdfiaError
-from rdfia_keras.experiments import Sweep, declare_sweep
+from rdfia_keras.experiments import Experiment, Sweep, declare_sweep
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -88,11 +89,13 @@ def sweep(
 ) -> Result:
     """Train experiments with every combination of some settings, from several seeds: means and standard deviations.
 
-    Finished trials are not trained again, and interrupted ones resume: run the same command again. More seeds add
-    trials, more epochs lengthen them.
+    Finished trials on the same data are not trained again, and interrupted ones resume: run the same command again.
+    More seeds add trials, more epochs lengthen them.
     """
     if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
         raise ConfigError(f"--name {name!r} cannot be a folder's name: leave out slashes and a leading dot")
+    if name is not None and len(name.encode()) > MAX_NAME:
+        raise ConfigError(f"--name has {len(name.encode())} bytes; at most {MAX_NAME} make a folder's name")
     on_cluster = ray or address is not None
     if not on_cluster and (num_cpus or num_gpus) is not None:
         raise ConfigError("--num-cpus and --num-gpus need --ray or --address: without them trials take turns")
@@ -139,13 +142,14 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
     Raises:
         RdfiaError: If data, device or output folder cannot be used, or the disk fills up.
     """
-    from rdfia_keras.analysis import sweep_table
     from rdfia_keras.runs.files import make_folder
     from rdfia_keras.runs.store import Snapshot
     from rdfia_keras.system.terminal import note
     from rdfia_keras.training.get_or_train import with_data
     from rdfia_keras.training.trials import SWEEPS_FOLDER, plan
 
+    for line in sweep.understood():
+        note(line)
     options = resources.options
     if options.quick:
         sweep = replace(sweep, seeds=min(sweep.seeds, QUICK_SEEDS))
@@ -156,19 +160,54 @@ def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train
         trials = [replace(trial, query=with_data(trial.query, snapshot, resources)) for trial in trials]
     finished = {trial: run for trial in trials if (run := snapshot.find_finished(trial.query))}
     missing = [trial for trial in trials if trial not in finished]
+    time_needed = "" if options.quick else about([trial.experiment for trial in missing])
     if dry_run:
-        return list_trials(sweep, trials, finished, options)
-    data = [trial.query.data for trial in trials[:: sweep.seeds]]
-    name = f"{sweep.name}-quick" if options.quick else sweep.name
-    folder = make_folder(sweep_table.folder_for(sweep, options.out / SWEEPS_FOLDER, name, data))
-    note(f"{sweep.name}: {sweep.in_words}, {len(finished):,} of them finished earlier")
+        return list_trials(trials, finished, options, time_needed)
+    make_folder(options.out / SWEEPS_FOLDER)
+    note(f"{sweep.name}: {count(len(trials))}, {len(finished):,} of them finished earlier{time_needed}")
     exit_code, progress = 0, SweepProgress(len(missing))
     for result in train(missing, resources) if missing else ():
         exit_code = max(exit_code, result.exit_code)
         if result.run:
             finished[result.trial] = result.run
             progress.report(result)
-    return conclude(sweep, trials, finished, folder, options, exit_code)
+    return conclude(sweep, trials, finished, options, exit_code)
+
+
+def count(trials: int) -> str:
+    """Return a number of trials in words."""
+    return f"{trials:,} trial{'' if trials == 1 else 's'}"
+
+
+def about(experiments: Sequence[Experiment]) -> str:
+    """Return how long trainings take, as the end of a line; empty where nothing of the kind was measured."""
+    from rdfia_keras.analysis.published import estimated_seconds
+    from rdfia_keras.system.terminal import duration_in_words
+
+    seconds = estimated_seconds(experiments)
+    # Below this nobody waits.
+    if seconds is None or seconds < 10:
+        return ""
+    return f"; about {duration_in_words(seconds)} on the machine of the reference results"
+
+
+def folder_for(parent: Path, name: str, runs: set[str]) -> Path:
+    """Return `name`, or the first of `name-2`, `name-3`, ..., whose table has no other runs than these.
+
+    So a sweep with fewer seeds, other values or other data never overwrites a table.
+    """
+    from rdfia_keras.runs.files import make_folder
+
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        earlier: set[str] = set()
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            rows = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["rows"]
+            earlier = {run for row in rows for run in row["runs"]}
+        if earlier <= runs:
+            return make_folder(folder)
+        number += 1
 
 
 class SweepProgress:
@@ -206,13 +245,16 @@ def conclude(
     sweep: Sweep,
     trials: "Sequence[Trial]",
     finished: "dict[Trial, Run]",
-    folder: Path,
     options: RunOptions,
     exit_code: int,
 ) -> Result:
     """Write and show whatever is finished."""
     from rdfia_keras.analysis import seeds, sweep_table
+    from rdfia_keras.training.trials import SWEEPS_FOLDER
 
+    name = f"{sweep.name}-quick" if options.quick else sweep.name
+    runs = {f"{run.folder.parent.name}/{run.folder.name}" for run in finished.values()}
+    folder = folder_for(options.out / SWEEPS_FOLDER, name, runs)
     groups: list[list[seeds.Outcome]] = [[] for _ in sweep.configurations()]
     for trial in trials:
         if trial in finished:
@@ -222,9 +264,9 @@ def conclude(
     failed = sum(row["failed"] for row in content["rows"])
     hints = []
     if missing:
-        hints.append(f"interrupted: {missing:,} of {len(trials):,} trials are left; the same command resumes")
+        hints.append(f"interrupted: {missing:,} of {count(len(trials))} are left; the same command resumes")
     if failed:
-        hints.append(f"{failed:,} trials failed: see the column failed, and rdfia runs --status failed")
+        hints.append(f"{count(failed)} failed: see the column failed, and rdfia runs --status failed")
     return Result(
         data=content,
         table=sweep_table.table(content["rows"], content["varied"]),
@@ -235,7 +277,9 @@ def conclude(
     )
 
 
-def list_trials(sweep: Sweep, trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options: RunOptions) -> Result:
+def list_trials(
+    trials: "Sequence[Trial]", finished: "dict[Trial, Run]", options: RunOptions, time_needed: str
+) -> Result:
     """List which trials are finished, which would resume, and which are missing."""
     from rdfia_keras.training.trials import store_of
 
@@ -253,6 +297,6 @@ def list_trials(sweep: Sweep, trials: "Sequence[Trial]", finished: "dict[Trial, 
                 "run": str(used.folder) if used else "-",
             }
         )
-    counts = Counter(row["state"] for row in rows)
-    counted = ", ".join(f"{counts[state]:,} {state}" for state in sorted(counts))
-    return Result(data={"trials": rows}, table=rows, lines=[f"{sweep.in_words}: {counted}"])
+    states = Counter(row["state"] for row in rows)
+    counted = ", ".join(f"{states[state]:,} {state}" for state in sorted(states))
+    return Result(data={"trials": rows}, table=rows, lines=[f"{count(len(rows))}: {counted}{time_needed}"])

@@ -42,7 +42,7 @@ from rdfia_keras.config.setting import (
     settings,
     value_type,
 )
-from rdfia_keras.config.text import parse_field, parse_setting, parse_value, setting_text
+from rdfia_keras.config.text import MAX_NAME, parse_field, parse_setting, parse_value, setting_text, short_name
 
 __all__ = [
     "AT_LEAST_1",
@@ -56,6 +56,7 @@ __all__ = [
     "IMAGE_DATASETS",
     "IMPLEMENTATIONS",
     "KERNELS",
+    "MAX_NAME",
     "NETWORKS",
     "OPTIMIZERS",
     "OTHER_EPOCHS",
@@ -86,5 +87,6 @@ __all__ = [
     "parse_value",
     "setting_text",
     "settings",
+    "short_name",
     "value_type",
 ]

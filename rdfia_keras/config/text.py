@@ -1,5 +1,6 @@
 """Settings as text: `FIELD=VALUE`, and back."""
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from rdfia_keras.config.setting import check_value, flag, label, settings, value_type
@@ -7,6 +8,11 @@ from rdfia_keras.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from rdfia_keras.config.sections import Config
+
+# Bytes of a folder's or file's name that is made of other names; file systems allow 255.
+MAX_NAME = 100
+# What people call a setting whose own name is not near.
+OTHER_NAMES = {"learning_rate": "lr", "eta": "lr", "n_h": "hidden_units", "weight_std": "init_std"}
 
 
 def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
@@ -39,7 +45,8 @@ def parse_field(config: "type[Config]", text: str) -> str:
     text = text.strip()
     if (plain := _plain_name(text)) in names:
         return names[plain]
-    raise ConfigError(f"{config.section} has no setting {text!r}: {did_you_mean(plain, settings(config))}", (text,))
+    hint = did_you_mean(OTHER_NAMES.get(plain, plain), settings(config))
+    raise ConfigError(f"{config.section} has no setting {text!r}: {hint}", (text,))
 
 
 def parse_value(config: "type[Config]", name: str, text: str) -> Any:
@@ -77,6 +84,15 @@ def setting_text(value: Any) -> str:
         return str(value).lower()
     short = f"{value:g}" if isinstance(value, float) else str(value)
     return short if not isinstance(value, float) or float(short) == value else str(value)
+
+
+def short_name(text: str, limit: int = MAX_NAME) -> str:
+    """Return a name as it is, or if it is longer than `limit` bytes its first words and a digest of all of it."""
+    if len(text.encode()) <= limit:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    start = text.encode()[: limit - len(digest) - 1].decode(errors="ignore")
+    return f"{start.rpartition('-')[0] or start}-{digest}"
 
 
 def _plain_name(text: str) -> str:

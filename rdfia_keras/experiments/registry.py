@@ -4,13 +4,12 @@ An experiment is one declaration: `rdfia improve NAME` and `rdfia sweep NAME` tr
 whose settings repeat it takes its name and is shown next to its published value. Only the standard library is imported.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, settings
+from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, settings, short_name
 from rdfia_keras.errors import ConfigError
 
 
@@ -55,9 +54,6 @@ class Experiment:
         """The section of its settings."""
         return str(self.config.section)
 
-
-# The longest folder name, in bytes; a seed, a number and a lock's suffix are added to it.
-MAX_NAME = 120
 
 REGISTRY: dict[str, Experiment] = {}
 # The same by what defines them: `rdfia --help` has no time to compare each with all others.
@@ -268,16 +264,11 @@ def describe(config: Config) -> str:
         value = getattr(config.resolve(), name)
         if setting.defines_experiment and value != _default(config, name, getattr(usual, name)):
             words += _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
-    name = folder_name("-".join(words or [str(config.section)]))
-    return f"{name}-other" if name in REGISTRY else name
-
-
-def folder_name(text: str) -> str:
-    """Shorten a long name, for file systems that allow 255 bytes: its beginning, and a digest of the whole."""
-    if len(text.encode()) <= MAX_NAME:
-        return text
-    beginning = text.encode()[: MAX_NAME - 9].decode(errors="ignore")
-    return f"{beginning}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    words = words or [str(config.section)]
+    name = short_name("-".join(words))
+    if other := REGISTRY.get(name):
+        return f"{name}-other" if other.section == config.section else f"{config.section}-{name}"
+    return name
 
 
 def _default(config: Config, name: str, usual: object) -> object:

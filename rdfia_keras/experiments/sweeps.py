@@ -16,6 +16,7 @@ from rdfia_keras.config import (
     parse_value,
     setting_text,
     settings,
+    short_name,
     value_type,
 )
 from rdfia_keras.errors import ConfigError, did_you_mean
@@ -25,7 +26,6 @@ from rdfia_keras.experiments.registry import (
     REGISTRY,
     Experiment,
     bonus_experiments,
-    folder_name,
     match_registered,
 )
 
@@ -63,14 +63,9 @@ class Sweep:
             size *= len(values)
         return size
 
-    @property
-    def in_words(self) -> str:
-        """What is trained, in words: `3 values of lr (0.03, 0.07, 0.2) x 20 seeds = 60 trials`."""
-        words = [f"{len(self.bases)} experiments"] if len(self.bases) > 1 else []
-        for name, values in self.grid:
-            words += [f"{name} {', '.join(map(setting_text, values))}"] if values else []
-        words += [f"{self.seeds} seed{'s' * (self.seeds > 1)}"]
-        return f"{' x '.join(words)} = {self.trials:,} trial{'s' * (self.trials > 1)}"
+    def understood(self) -> list[str]:
+        """Return the values of each setting in words, so that a wrong comma shows before hours of training."""
+        return [f"{name}: {', '.join(map(setting_text, values))}" for name, values in self.grid]
 
     @property
     def also_equal(self) -> tuple[str, ...]:
@@ -164,7 +159,7 @@ def declare_sweep(
     if sweep is None:
         sweep = Sweep(name="", bases=tuple(dict.fromkeys(base for text in names for base in _bases(text))))
     values = _grid(sweep.bases, assignments)
-    title = name or folder_name("-".join([*names, *(field.replace("_", "-") for field in values)]))
+    title = name or short_name("-".join([*names, *(field.replace("_", "-") for field in values)]))
     grid = {**dict(sweep.grid), **values}
     sweep = replace(sweep, name=title, grid=tuple(grid.items()), seeds=seeds or sweep.seeds)
     if sweep.trials > MAX_TRIALS:
@@ -208,11 +203,11 @@ def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, 
         if not values.strip():
             raise ConfigError(f"--set {assignment}: give one value or several, as in lr=0.03,0.1")
         field = parse_field(kinds[0], text)
-        _refuse_decimal_comma(kinds[0], field, text, values.strip())
         if field == "seed":
             raise ConfigError("--set seed: say how many seeds with --seeds")
         if field in grid:
             raise ConfigError(f"--set {field} is given twice: put all its values into one, as in {field}=V1,V2")
+        _refuse_decimal_comma(kinds[0], field, values)
         # Every kind of config must know the field by this name and take the values.
         parsed = [[parse_value(kind, parse_field(kind, field), value) for value in values.split(",")] for kind in kinds]
         chosen = [dataset_name(value) for value in parsed[0]] if field == "dataset" else parsed[0]
@@ -220,16 +215,17 @@ def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, 
     return grid
 
 
-def _refuse_decimal_comma(kind: type[Config], field: str, text: str, values: str) -> None:
-    """Refuse `init_std=0,3`, which is more often the number 0.3 than the values 0 and 3.
+def _refuse_decimal_comma(kind: type[Config], field: str, text: str) -> None:
+    """Refuse `0,3` for a number: who writes it means 0.3 more often than the two values 0 and 3.
 
     Raises:
-        ConfigError: If the values look like one number with a decimal comma.
+        ConfigError: With both ways to write it.
     """
-    is_number = value_type(kind.__dataclass_fields__[field].type)[0] is float
-    if is_number and re.fullmatch(r"0,\d+", values):
-        decimals = values.removeprefix("0,")
+    likely = re.fullmatch(r"\s*0,(\d+)\s*", text) or re.search(r"(?<![\d.])0,(0\d+)(?![\d.])", text)
+    if likely and value_type(kind.__dataclass_fields__[field].type)[0] is float:
+        digits = likely.group(1)
         raise ConfigError(
-            f"--set {text}={values} could be the number 0.{decimals} or the values 0 and {decimals}: write "
-            f"{text}=0.{decimals} for the number, or {text}=0.0,{decimals} for the values"
+            f"--set {field}={text}: a comma separates two values; write 0.{digits} for the number, "
+            f"or 0.0,{digits} for the values 0 and {digits}",
+            (field,),
         )

@@ -214,7 +214,7 @@ class Run:
             return self.config.section
         return self.folder.parent.name
 
-    def _started_fact(self, *path: str) -> Any:
+    def _started_fact(self, *path: str | int) -> Any:
         """Return a member of `config.json` by its path; None where it cannot be read."""
         with suppress(*UNREADABLE_ERRORS):
             fact: Any = self.started
@@ -232,6 +232,11 @@ class Run:
     def quick(self) -> bool:
         """Whether it is a smoke test."""
         return self.record.quick if self.record else bool(self._started_fact("options", "quick"))
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether `rdfia sweep` started it."""
+        return bool(self._started_fact("argv", 0) == "sweep")
 
     @property
     def files(self) -> dict[str, str]:

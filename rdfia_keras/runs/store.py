@@ -130,10 +130,14 @@ class RunStore:
         """Return the runs among which `find_finished` looks."""
         return self.runs(query.config.section)
 
+    def usable(self, query: Query) -> list[Run]:
+        """Return every run that a query may take, on whichever data unless it names them."""
+        return [run for run in self.candidates(query) if query.matches(run) and _is_usable(run, query)]
+
     def find_finished(self, query: Query) -> Run | None:
         """Return the longest run that ended well; without one a run that diverged, since it would diverge again."""
         return max(
-            (run for run in self.candidates(query) if query.matches(run) and _is_usable(run, query)),
+            self.usable(query),
             key=lambda run: (run.result.status == "ok", run.result.epochs),
             default=None,
         )

@@ -103,7 +103,9 @@ class Progress:
 
 
 def duration_in_words(seconds: float) -> str:
-    """Return seconds or minutes, rounded."""
+    """Return seconds, minutes or hours, rounded."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
 
 

@@ -29,6 +29,8 @@ class Resources:
         self.options = options
         self._load = load or self._load_from_disk
         self._data: dict[tuple[str, str], Dataset] = {}
+        # Digests of data that cannot be read, each from the first finished run on them.
+        self.trusted: dict[tuple[Any, ...], str | None] = {}
         self._compiled: Any = None
 
     def data(self, config: Config) -> Dataset:
@@ -147,6 +149,7 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     """Return the query for the data of `resources`: a run on other data is another run.
 
     Where the data cannot be read and a run is finished, that run is taken on trust, unless it is to be trained anew.
+    All runs that are taken so are on one data set.
 
     Raises:
         RdfiaError: If the data cannot be read and must be.
@@ -156,9 +159,14 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     try:
         return query.with_data(resources.digest(query.config))
     except RdfiaError as error:
-        run = None if resources.options.overwrite else store.find_finished(query)
+        config = query.config
+        examples = getattr(config, "train_examples", None)
+        key = (config.section, config.dataset, examples, config.seed if examples else None)
+        trusted = query.with_data(resources.trusted.get(key))
+        run = None if resources.options.overwrite else store.find_finished(trusted)
         if run is None:
             raise
+        resources.trusted[key] = run.data_digest
         note(f"warning: {error}; so {run.folder} cannot be checked against the data that it was trained on")
         return query.with_data(run.data_digest)
 

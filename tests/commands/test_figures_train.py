@@ -18,7 +18,9 @@ def record_of(folder):
 
 
 def test_a_smoke_test_trains_what_it_needs_and_then_draws_from_its_record(rdfia_here, tmp_path):
-    done = rdfia_here("figure", "2", "--quick")
+    refused = rdfia_here("figure", "2", "--quick")
+    assert refused.returncode == 1 and "no smoke test of lr-2" in refused.stderr and "--train" in refused.stderr
+    done = rdfia_here("figure", "2", "--quick", "--train")
     lines, picture = done.stdout.splitlines(), tmp_path / "results" / "figures" / "figure-02-quick.png"
     assert done.returncode == 0 and lines[0].startswith("QUICK") and lines[-1] == str(picture.relative_to(tmp_path))
     assert record_of(tmp_path / "results" / "mlp" / "lr-2")["quick"] is True

@@ -92,7 +92,7 @@ def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
     experiments = figures.experiments_of(figure)
     panels, charts = [], []
     for experiment, label in experiments:
-        if panel_and_charts := _panel(sources, figure, experiment, label):
+        if panel_and_charts := _panel(sources, figure, experiment, label, [shown for shown, _ in experiments]):
             panels.append(panel_and_charts[0])
             charts += panel_and_charts[1]
     if len(panels) > 1:
@@ -113,10 +113,10 @@ def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
 
 
 def _panel(
-    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str
+    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str, shown: Sequence[Experiment]
 ) -> tuple[Panel, list[PlotlyChart]] | None:
     """Return a panel and its charts, from the first run that can be drawn: yours, else the package's."""
-    candidates = list(sources.panels(experiment, label))
+    candidates = list(sources.panels(experiment, label, shown))
     reference = next((panel.run for panel in candidates if panel.is_reference), None)
     for panel in candidates:
         with sources.reading(panel.run.name):
@@ -142,6 +142,7 @@ def _facts(panel: Panel) -> dict[str, Any]:
         "label": panel.label,
         "run": panel.run.name,
         "source": panel.source,
+        "data": panel.data_note,
         "published": tables.published(vars(claim)),
         "best": tables.percent(test_accuracy(record.best)),
         "best_epoch": record.best and record.best.get("epoch"),
@@ -170,7 +171,7 @@ def _sweep_row(path: Path, source: str) -> dict[str, Any]:
     labelled = [{**row, "label": sweep_table.label(row, varied, trained, True)} for row in trained]
     title = sweep.label if sweep else ", ".join(varied) or "experiment"
     return {
-        "id": f"sweep-{source}-{name}",
+        "id": f"sweep-{source}-{path.parent.name}",
         "name": name,
         "source": source,
         "title": title,
