@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +28,7 @@ from rdfia_keras.commands import (
     sweep,
 )
 from rdfia_keras.commands._options import command_of
+from rdfia_keras.commands._output import drop_unwritten, output_error, prepare_streams
 from rdfia_keras.system.native_logs import silence_native_logs
 
 app = typer.Typer(
@@ -70,15 +70,18 @@ app.add_typer(learn.app, name="learn")
 
 def main() -> None:
     """Run the `rdfia` command."""
-    # Python has no stream where the shell closed one, as `>&-` does; the first file opened would take its number.
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    prepare_streams()
+    # Jupyter names a back end of its own for the commands after `!`, which may be absent. No command opens a window.
+    os.environ["MPLBACKEND"] = "agg"
     if "--debug" not in sys.argv:
         silence_native_logs()
     try:
         app()
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+    except OSError as error:  # Of a help page.
+        print(f"error: {output_error(error)}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        drop_unwritten()
