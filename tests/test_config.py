@@ -214,7 +214,7 @@ def test_lists_become_tuples():
         (SvmConfig, "kernel=none", "kernel", None),
         (SvmConfig, "degree=None", "degree", None),
         (CnnConfig, "dataset=a=b c", "dataset", "a=b c"),
-        (CnnConfig, "--model=lenet", "network", "lenet"),
+        (CnnConfig, "--network=lenet", "network", "lenet"),
         (CnnConfig, "dropout-rate=0.5", "dropout_rate", 0.5),
         (CnnConfig, "dropout=0.3", "dropout_rate", 0.3),
         (CnnConfig, "augment=crop+flip", "augmentations", ("crop", "flip")),
@@ -278,7 +278,7 @@ def test_a_text_that_is_no_setting_is_refused_with_one_sentence(kind, text, sent
 
 
 def test_a_value_that_is_no_choice_is_refused_with_the_choices():
-    with pytest.raises(ConfigError, match=r"--transform\) must be one of crop, flip, .*, not 'hu'"):
+    with pytest.raises(ConfigError, match=r"--augmentations\) must be one of crop, flip, .*, not 'hu'"):
         parse_setting(CnnConfig, "augmentations=crop+hu")
 
 

@@ -27,7 +27,7 @@ from rdfia_keras.commands import (
     svm,
     sweep,
 )
-from rdfia_keras.commands._options import command_of
+from rdfia_keras.commands._options import PlainGroup, command_of
 from rdfia_keras.commands._output import drop_unwritten, output_error, prepare_streams
 from rdfia_keras.system.native_logs import silence_native_logs
 
@@ -36,6 +36,7 @@ app = typer.Typer(
     help="A deep-learning homework, section by section, in Keras 3.",
     epilog="Start with: rdfia demo",
     no_args_is_help=True,
+    cls=PlainGroup,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -57,15 +58,18 @@ def root(
 
 
 # In the order of the help page.
-for function in (
-    *(demo.demo, mlp.mlp, svm.svm, cnn.cnn, improve.improve),
-    *(sweep.sweep, resume.resume, runs.runs, compare.compare),
-    *(predict.predict, inspect.inspect, playground.playground),
-    *(list.list_all, figure.figure, report.report, augment_preview.augment_preview),
-):
-    command_of(function).register(app)
-app.add_typer(explain.app, name="explain")
-app.add_typer(learn.app, name="learn")
+PANELS = {
+    "Start": (demo.demo, list.list_all),
+    "Train": (mlp.mlp, svm.svm, cnn.cnn, improve.improve, sweep.sweep, resume.resume),
+    "Results": (runs.runs, compare.compare, figure.figure, report.report),
+    "A trained network": (predict.predict, inspect.inspect),
+    "Pages and pictures": (playground.playground, augment_preview.augment_preview),
+}
+for panel, functions in PANELS.items():
+    for function in functions:
+        command_of(function).register(app, panel)
+app.add_typer(explain.app, name="explain", rich_help_panel="Start")
+app.add_typer(learn.app, name="learn", rich_help_panel="Start")
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ from rdfia_keras.config.setting import (
     settings,
     value_type,
 )
-from rdfia_keras.config.text import parse_field, parse_setting, parse_value, setting_text
+from rdfia_keras.config.text import parse_field, parse_number, parse_setting, parse_value, setting_text
 
 __all__ = [
     "AT_LEAST_1",
@@ -82,6 +82,7 @@ __all__ = [
     "label",
     "named_files",
     "parse_field",
+    "parse_number",
     "parse_setting",
     "parse_value",
     "setting_text",

@@ -42,8 +42,8 @@ def set_up_backend(device: str, deterministic: bool = False) -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if "XLA_CLIENT_MEM_FRACTION" not in os.environ and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    _check_backend()
     with exit_on_interrupt(), captured_native_logs(), _no_garbage_collection():
-        _check_backend()
         if device != "cpu" and backend_name() != "tensorflow":
             _hide_gpus_from_tensorflow()
         try:
@@ -68,7 +68,7 @@ def _check_backend() -> None:
     name = backend_name()
     if name not in BACK_ENDS:
         raise RdfiaError(
-            f"the Keras back end is {name!r} and rdfia works with {' and '.join(BACK_ENDS)}; set KERAS_BACKEND=tensorflow"
+            f"the Keras back end is {name!r}; rdfia works with {' and '.join(BACK_ENDS)}: set KERAS_BACKEND=tensorflow"
         )
     if importlib.util.find_spec(name) is None:
         raise RdfiaError(
@@ -169,8 +169,8 @@ def check_device(device: str) -> str:
     if device == "gpu":
         raise RdfiaError(
             f"--device gpu: the {backend} back end sees no GPU; install the GPU build with pip install "
-            "'.[gpu]' in a checkout and check the driver with nvidia-smi (--debug shows what the back end prints), or use "
-            "--device cpu"
+            "'.[gpu]' in a checkout and check the driver with nvidia-smi (--debug shows what the back end prints), or "
+            "use --device cpu"
         )
     return f"cpu ({backend}, {os.cpu_count()} cores)"
 
