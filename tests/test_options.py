@@ -162,3 +162,31 @@ def test_without_arguments_there_is_help_and_no_traceback(rdfia_here, wide):
         assert re.search(rf"^│ {name} ", text, re.M), name
     explain = rdfia_here("explain")
     assert explain.returncode in (0, 2) and "receptive-field" in explain.stdout + explain.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "parameter", "begun", "name"),
+    [
+        ("improve", "names", "ad", "adam"),
+        ("sweep", "names", "lad", "ladder"),
+        ("figure", "numbers", "2", "23"),
+        ("predict", "model", "cnn/", "cnn/mine"),
+        ("hint", "name", "softm", "softmax"),
+    ],
+)
+def test_names_complete(tmp_path, monkeypatch, command, parameter, begun, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "cnn" / "mine").mkdir(parents=True)
+    (tmp_path / "results" / "cnn" / "mine" / "config.json").write_text("{}")
+    (param,) = [param for path, param in OPTIONS.items() if path.split()[-2:] == [command, parameter]]
+    assert name in {item.value for item in param.shell_complete(None, begun)}
+
+
+def test_no_choice_is_broken_and_no_flag_has_a_type_at_80_columns(rdfia_here, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    for section, kind in CONFIGS.items():
+        page = rdfia_here(section, "--help").stdout
+        assert "<bool>" not in page
+        for setting in settings(kind).values():
+            assert all(re.search(rf"(?<![\w-]){choice}(?![\w])", page) for choice in setting.choices)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -77,6 +78,8 @@ def main() -> None:
     prepare_streams()
     # Jupyter names a back end of its own for the commands after `!`, which may be absent. No command opens a window.
     os.environ["MPLBACKEND"] = "agg"
+    # A file system without locks has others in their place, which serve as well.
+    warnings.filterwarnings("ignore", message="flock not supported")
     if "--debug" not in sys.argv:
         silence_native_logs()
     try:

@@ -127,7 +127,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if isinstance(value := getattr(self, field.name), list):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and value_type(field.type)[2]:
+                value = value.split("+")
+            if isinstance(value, list):
                 object.__setattr__(self, field.name, tuple(value))
         check(self)
         for name, field in self.__dataclass_fields__.items():
