@@ -23,7 +23,7 @@ RDFIA = ["-m", "rdfia_keras"]
 OPTIONS = {
     "baseline": [],
     "batch-norm": ["--augment", "--schedule", "exponential", "--dropout", "--batch-norm"],
-    "zca": ["--whiten", "zca"],
+    "zca": ["--whitening", "zca"],
 }
 MOST_MEGABYTES, MOST_SECONDS_ON_H100 = 1600, 60
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdfia_keras.analysis.tables import percent
-from rdfia_keras.config import CONFIGS, Config, RunOptions, setting_text
+from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_text
 from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import FINISHED, Query, find_run
+from rdfia_keras.system.native_logs import silence_native_logs
 
 if TYPE_CHECKING:
     import keras
@@ -68,6 +69,7 @@ def train(
     options = RunOptions(out=Path(out), data_dir=folder, quick=quick, overwrite=overwrite, device=device)
     from rdfia_keras.training.get_or_train import Resources, get_or_train
 
+    silence_native_logs()
     run = get_or_train(experiment, Query(config=experiment.config, quick=quick), Resources(options))
     if run.status not in FINISHED:
         raise KeyboardInterrupt("the training was interrupted; the same call resumes it")
@@ -190,7 +192,7 @@ class LoadedRun:
         return plots.learning_curves(rows, self.name, published=self.record.report.get("published"))
 
     def model(self, best: bool = False) -> "keras.Model":
-        """Return the trained network, from uint8 images (N, H, W, C) to logits (N, n_y).
+        """Return the trained network, from uint8 images (N, H, W, C) to logits (N, n_y), ready for `evaluate`.
 
         Args:
             best: The model of the chosen epoch (`best.keras`) instead of the last one's.
@@ -202,18 +204,30 @@ class LoadedRun:
         from rdfia_keras.system.backend import set_up_backend
 
         path = model_file(self.run, best)
+        silence_native_logs()
         set_up_backend("auto")
         from rdfia_keras.models.saving import load_model
+        from rdfia_keras.training.fit import compile_model
 
-        return load_model(path)
+        network, config = load_model(path), self.record.config
+        assert isinstance(config, CnnConfig)
+        compile_model(network, config)
+        return network
 
     def predict(self, images: np.ndarray, best: bool = False) -> np.ndarray:
-        """Return the probabilities (N, n_y) of the classes of images, uint8 (N, H, W, C).
+        """Return the probabilities (N, n_y) of the classes: softmax of what `model` returns.
+
+        Args:
+            images: uint8 (N, H, W, C). Of a perceptron on points of a plane: the points (N, 2).
+            best: Use the chosen epoch instead of the last one.
 
         Raises:
             RdfiaError: If the run has no model, or the images are not of its size.
         """
-        network, images = self.model(best), np.asarray(images)
+        images = np.asarray(images)
+        if self.record.section == "mlp":
+            return self._predict_points(images, best)
+        network = self.model(best)
         shape = network.input.shape[1:]
         if images.dtype != np.uint8 or images.shape[1:] != shape:
             raise RdfiaError(
@@ -222,6 +236,20 @@ class LoadedRun:
         from rdfia_keras.training.fit import predict_images
 
         return predict_images(network, images)
+
+    def _predict_points(self, points: np.ndarray, best: bool) -> np.ndarray:
+        """Return the probabilities of points (N, 2), by the weights that the first implementation left."""
+        from scipy.special import softmax
+
+        if not (file := self.folder / "weights.npz").is_file():
+            raise RdfiaError(f"{self.name} has no weights.npz: only a perceptron on points of a plane leaves one")
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise RdfiaError(f"points are {points.shape}; {self.name} takes (N, 2)")
+        with np.load(file) as saved:
+            at = int(np.flatnonzero(saved["epochs"] == self.metrics["best_epoch"])[0]) if best else -1
+            w_h, b_h, w_y, b_y = (saved[name][at] for name in ("W_h", "b_h", "W_y", "b_y"))
+        probabilities: np.ndarray = softmax(np.tanh(points @ w_h.T + b_h) @ w_y.T + b_y, axis=1)
+        return probabilities
 
     def __repr__(self) -> str:
         return f"LoadedRun({self.name!r}, {_summary(self)})"

@@ -20,7 +20,7 @@ def test_without_ray_there_is_one_sentence(rdfia_here, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
     done = rdfia_here("sweep", "circles", "--ray")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: Ray is not installed: run pip install 'rdfia-keras[cluster]'\n"
+    assert done.stderr == "error: Ray is not installed: run pip install '.[cluster]' in a checkout\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -153,19 +153,19 @@ def test_a_value_of_another_type_is_refused(kind):
 
 
 @pytest.mark.parametrize("kind", CONFIGS.values(), ids=case_name)
-def test_a_number_that_is_none_is_refused_on_the_command_line(rdfia_here, monkeypatch, kind):
-    monkeypatch.setenv("COLUMNS", "200")
-    for name, setting in settings(kind).items():
+def test_a_number_that_is_none_is_refused_on_the_command_line(rdfia_here, kind):
+    for name in settings(kind):
         value_kind, _, _ = value_type(kind.__dataclass_fields__[name].type)
         if value_kind in (int, float):
             done = rdfia_here(kind.section, *argv(kind, {name: "three"}))
             assert done.returncode == 2 and done.stdout == ""
-            assert f"'{flag(name, setting)}'" in done.stderr
-            assert re.search(r"valid (integer|number|float)", done.stderr), done.stderr
+            assert re.fullmatch(
+                rf"error: {re.escape(label(kind, name))} must be a .*number, not 'three'\n", done.stderr
+            )
 
 
 @pytest.mark.parametrize(
-    "values", [{"lr": -1}, {"augmentations": "crop"}, {"network": "lenet", "batch_norm": True}], ids=str
+    "values", [{"lr": -1}, {"augmentations": "crop+hues"}, {"network": "lenet", "batch_norm": True}], ids=str
 )
 def test_a_config_that_cannot_run_cannot_be_made_in_any_way(values):
     for make in (lambda **v: CnnConfig(**v), lambda **v: CnnConfig.from_dict(v), lambda **v: replace(CnnConfig(), **v)):
@@ -207,18 +207,17 @@ def test_lists_become_tuples():
     [
         (MlpConfig, "lr=0.2", "lr", 0.2),
         (MlpConfig, "hidden_units=30", "hidden_units", 30),
-        (MlpConfig, "hidden=30", "hidden_units", 30),
-        (MlpConfig, "std=1", "init_std", 1.0),
+        (MlpConfig, "init-std=1", "init_std", 1.0),
         (MlpConfig, " batch-size = 5 ", "batch_size", 5),
         (SvmConfig, "C=1e-3", "C", 0.001),
         (SvmConfig, "kernel=none", "kernel", None),
         (SvmConfig, "degree=None", "degree", None),
         (CnnConfig, "dataset=a=b c", "dataset", "a=b c"),
-        (CnnConfig, "--model=lenet", "network", "lenet"),
+        (CnnConfig, "--network=lenet", "network", "lenet"),
         (CnnConfig, "dropout-rate=0.5", "dropout_rate", 0.5),
         (CnnConfig, "dropout=0.3", "dropout_rate", 0.3),
         (CnnConfig, "augment=crop+flip", "augmentations", ("crop", "flip")),
-        (CnnConfig, "transform=hue", "augmentations", ("hue",)),
+        (CnnConfig, "--augmentations=hue", "augmentations", ("hue",)),
         (CnnConfig, "augmentations=none", "augmentations", ()),
         (CnnConfig, "batch_norm=True", "batch_norm", True),
         (CnnConfig, "normalize=false", "normalize", False),
@@ -278,7 +277,7 @@ def test_a_text_that_is_no_setting_is_refused_with_one_sentence(kind, text, sent
 
 
 def test_a_value_that_is_no_choice_is_refused_with_the_choices():
-    with pytest.raises(ConfigError, match=r"--transform\) must be one of crop, flip, .*, not 'hu'"):
+    with pytest.raises(ConfigError, match=r"--augmentations\) must be one of crop, flip, .*, not 'hu'"):
         parse_setting(CnnConfig, "augmentations=crop+hu")
 
 

@@ -122,7 +122,17 @@ def test_the_warning_is_shown_before_training(rdfia_here, image_folder, monkeypa
     monkeypatch.setattr(train_convnet, "check_device", lambda device: GPU)
     monkeypatch.setattr(train_convnet, "compute_capability", lambda: (7, 5))
     monkeypatch.setattr(train_convnet, "uses_tf32", lambda: False)
-    args = ("cnn", "--dataset", image_folder, "--model", "dense", "--precision", "mixed_bfloat16", "--quick", "--json")
+    args = (
+        "cnn",
+        "--dataset",
+        image_folder,
+        "--network",
+        "dense",
+        "--precision",
+        "mixed_bfloat16",
+        "--quick",
+        "--json",
+    )
     done = rdfia_here(*args)
     assert done.stderr.splitlines()[0] == f"warning: {NO_INSTRUCTIONS.format('7.5')}"
     assert json.loads(done.stdout)["details"]["tf32"] is False
@@ -226,7 +236,7 @@ def test_tf32_is_used_on_a_gpu_that_has_it_unless_it_is_turned_off(
 
 def test_a_run_begun_on_a_gpu_is_not_resumed_on_a_cpu(rdfia_here, image_folder, monkeypatch):
     monkeypatch.setattr(train_convnet, "uses_tf32", lambda: True)
-    assert rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", 1).returncode == 0
+    assert rdfia_here("cnn", "--dataset", image_folder, "--network", "dense", "--epochs", 1).returncode == 0
     (folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
     assert json.loads((folder / "metrics.json").read_text())["details"]["tf32"] is True
     arrays, meta = checkpoints.load_last(folder)

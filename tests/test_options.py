@@ -48,14 +48,14 @@ def test_a_setting_has_one_option_with_its_help_text_and_panel(section, kind, na
     setting = settings(kind)[name]
     (option,) = [param for param in params(section) if flag(name, setting) in param.opts]
     assert option.name == name and option.opts == [flag(name, setting)]
-    assert (option.help, option.rich_help_panel) == (setting.help, setting.panel)
+    assert option.help.startswith(setting.help) and option.rich_help_panel == setting.panel
     assert (option.envvar or "") == setting.envvar
     if setting.switch:
         (switch,) = [param for param in params(section) if setting.switch.flag in param.opts]
         assert switch.is_flag and (switch.help, switch.rich_help_panel) == (setting.switch.help, setting.panel)
     if setting.choices:
-        file = [f"FILE{setting.suffix}"] if setting.suffix else []
-        assert option.metavar == "|".join([*setting.choices, *file])
+        assert all(choice in f"{option.help} {option.metavar}" for choice in setting.choices)
+        assert setting.suffix in option.metavar and len(option.metavar) <= 22
         completed = {item.value for item in option.shell_complete(None, setting.choices[-1][:2])}
         assert setting.choices[-1] in completed and completed <= set(setting.choices)
 
@@ -118,17 +118,17 @@ def test_every_registered_experiment_can_be_typed(experiment):
     [
         ("--optimizer adam", CnnConfig(optimizer="adam")),
         ("--augment", CnnConfig(augmentations=("crop", "flip"))),
-        ("--transform hue --transform blur", CnnConfig(augmentations=("hue", "blur"))),
-        ("--augment --transform blur --transform blur", CnnConfig(augmentations=("crop", "flip", "blur"))),
-        ("--transform flip --augment", CnnConfig(augmentations=("crop", "flip"))),
+        ("--augmentations hue --augmentations blur", CnnConfig(augmentations=("hue", "blur"))),
+        ("--augment --augmentations blur --augmentations blur", CnnConfig(augmentations=("crop", "flip", "blur"))),
+        ("--augmentations flip --augment", CnnConfig(augmentations=("crop", "flip"))),
         ("--dropout", CnnConfig(dropout_rate=0.5)),
-        ("--dropout --dropout-rate 0.3", CnnConfig(dropout_rate=0.3)),
-        ("--dropout --dropout-rate 0", CnnConfig()),
+        ("--dropout-rate 0.3", CnnConfig(dropout_rate=0.3)),
+        ("--dropout-rate 0", CnnConfig()),
         ("--normalize", CnnConfig(normalize=True)),
         ("--no-normalize --batch-norm", CnnConfig(normalize=False, batch_norm=True)),
-        ("--whiten zca --epsilon 0.1", CnnConfig(whitening="zca", whitening_epsilon=0.1)),
-        ("--model lenet --dataset mnist", CnnConfig(network="lenet", dataset="mnist")),
-        ("--hidden 4 --std 0.1", MlpConfig(hidden_units=4, init_std=0.1)),
+        ("--whitening zca --whitening-epsilon 0.1", CnnConfig(whitening="zca", whitening_epsilon=0.1)),
+        ("--network lenet --dataset mnist", CnnConfig(network="lenet", dataset="mnist")),
+        ("--hidden-units 4 --init-std 0.1", MlpConfig(hidden_units=4, init_std=0.1)),
         ("--kernel poly --C 3", SvmConfig(kernel="poly", C=3.0)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -162,3 +162,31 @@ def test_without_arguments_there_is_help_and_no_traceback(rdfia_here, wide):
         assert re.search(rf"^│ {name} ", text, re.M), name
     explain = rdfia_here("explain")
     assert explain.returncode in (0, 2) and "receptive-field" in explain.stdout + explain.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "parameter", "begun", "name"),
+    [
+        ("improve", "names", "ad", "adam"),
+        ("sweep", "names", "lad", "ladder"),
+        ("figure", "numbers", "2", "23"),
+        ("predict", "model", "cnn/", "cnn/mine"),
+        ("hint", "name", "softm", "softmax"),
+    ],
+)
+def test_names_complete(tmp_path, monkeypatch, command, parameter, begun, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "cnn" / "mine").mkdir(parents=True)
+    (tmp_path / "results" / "cnn" / "mine" / "config.json").write_text("{}")
+    (param,) = [param for path, param in OPTIONS.items() if path.split()[-2:] == [command, parameter]]
+    assert name in {item.value for item in param.shell_complete(None, begun)}
+
+
+def test_no_choice_is_broken_and_no_flag_has_a_type_at_80_columns(rdfia_here, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    for section, kind in CONFIGS.items():
+        page = rdfia_here(section, "--help").stdout
+        assert "<bool>" not in page
+        for setting in settings(kind).values():
+            assert all(re.search(rf"(?<![\w-]){choice}(?![\w])", page) for choice in setting.choices)

@@ -302,7 +302,7 @@ def test_the_command_it_shows_gives_the_settings_on_screen():
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1 and "cannot read" in done.output and "points's.csv" in done.output, done.output
     assert words[:7] == ["mlp", "--implementation", "manual", "--dataset", "my points's.csv", "--init", "weights.json"]
-    assert " ".join(words[7:]) == "--lr 1e-7 --batch-size 3 --hidden 4 --std 0 --seed 9 --epochs 12"
+    assert " ".join(words[7:]) == "--lr 1e-7 --batch-size 3 --hidden-units 4 --init-std 0 --seed 9 --epochs 12"
 
 
 @pytest.fixture(scope="module")

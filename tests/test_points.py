@@ -163,7 +163,7 @@ def test_initial_weights_are_those_of_the_file(points, weights):
         ("{", "is no JSON"),
         ("[1]", "must be a JSON object with W_h, b_h, W_y, b_y"),
         (json.dumps({**WEIGHTS, "epoch": 3}), "and nothing else"),
-        (json.dumps({**WEIGHTS, "b_h": [0, 0]}), "has 2 hidden units and hidden_units (--hidden) is 3"),
+        (json.dumps({**WEIGHTS, "b_h": [0, 0]}), "has 2 hidden units and hidden_units (--hidden-units) is 3"),
         (json.dumps({**WEIGHTS, "W_h": [[1], [2], [3]]}), "W_h has shape (3, 1) and needs (3, 2)"),
         (json.dumps({**WEIGHTS, "W_h": [[1, 2], [3]]}), "W_h must be a list of finite numbers"),
         (json.dumps({**WEIGHTS, "b_y": [0, float("nan")]}), "b_y must be a list of finite numbers"),

@@ -155,7 +155,7 @@ def test_a_name_of_no_run_is_refused_with_the_closest_name(rdfia_here, cut_off):
 
 
 def test_a_convnet_resumed_with_another_number_of_threads_says_so(rdfia_here, image_folder, monkeypatch):
-    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--epochs", "1", "--json")
+    done = rdfia_here("cnn", "--dataset", image_folder, "--network", "dense", "--epochs", "1", "--json")
     record = json.loads(done.stdout)
     threads, folder = record["environment"]["threads"], f"results/cnn/{record['experiment']}"
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", str(threads + 1))

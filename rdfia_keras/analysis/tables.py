@@ -73,7 +73,7 @@ def run_result(run: "Run") -> Result:
         data=record.to_dict(),
         table=run_table(record),
         lines=[f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else [],
-        paths=[run.folder],
+        paths=[*sorted(run.folder.glob("*.gif")), run.folder],
         hint=f"interrupted; resume it with: {resume}" if record.status == "interrupted" else "",
         quick=record.quick,
         exit_code=run.exit_code or 0,

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from pathlib import Path
+import warnings
 from typing import Annotated
 
 import typer
@@ -29,7 +29,8 @@ from rdfia_keras.commands import (
     sweep,
     verify,
 )
-from rdfia_keras.commands._options import command_of
+from rdfia_keras.commands._options import PlainGroup, command_of
+from rdfia_keras.commands._output import drop_unwritten, output_error, prepare_streams
 from rdfia_keras.system.native_logs import silence_native_logs
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app = typer.Typer(
     help="A deep-learning homework, section by section, in Keras 3.",
     epilog="Start with: rdfia demo",
     no_args_is_help=True,
+    cls=PlainGroup,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,28 +60,36 @@ def root(
 
 
 # In the order of the help page.
-for function in (
-    *(demo.demo, mlp.mlp, svm.svm, cnn.cnn, improve.improve),
-    *(sweep.sweep, resume.resume, verify.verify, runs.runs, compare.compare),
-    *(predict.predict, inspect.inspect, playground.playground),
-    *(list.list_all, figure.figure, report.report, augment_preview.augment_preview),
-):
-    command_of(function).register(app)
-app.add_typer(explain.app, name="explain")
-app.add_typer(learn.app, name="learn")
+PANELS = {
+    "Start": (demo.demo, list.list_all),
+    "Train": (mlp.mlp, svm.svm, cnn.cnn, improve.improve, sweep.sweep, resume.resume),
+    "Results": (runs.runs, compare.compare, verify.verify, figure.figure, report.report),
+    "A trained network": (predict.predict, inspect.inspect),
+    "Pages and pictures": (playground.playground, augment_preview.augment_preview),
+}
+for panel, functions in PANELS.items():
+    for function in functions:
+        command_of(function).register(app, panel)
+app.add_typer(explain.app, name="explain", rich_help_panel="Start")
+app.add_typer(learn.app, name="learn", rich_help_panel="Start")
 
 
 def main() -> None:
     """Run the `rdfia` command."""
-    # Python has no stream where the shell closed one, as `>&-` does; the first file opened would take its number.
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    prepare_streams()
+    # Jupyter names a back end of its own for the commands after `!`, which may be absent. No command opens a window.
+    os.environ["MPLBACKEND"] = "agg"
+    # A file system without locks has others in their place, which serve as well.
+    warnings.filterwarnings("ignore", message="flock not supported")
     if "--debug" not in sys.argv:
         silence_native_logs()
     try:
         app()
     except BrokenPipeError:
         # Whoever read our output has gone; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+    except OSError as error:  # Of a help page.
+        print(f"error: {output_error(error)}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        drop_unwritten()

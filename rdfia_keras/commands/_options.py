@@ -8,9 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from rdfia_keras.commands._completion import NAMES, completion
 from rdfia_keras.commands._output import plain_errors, show
-from rdfia_keras.config import CnnConfig, Config, RunOptions, Setting, check_value, flag, label, settings, value_type
+from rdfia_keras.config import (
+    CnnConfig,
+    Config,
+    RunOptions,
+    Setting,
+    check_value,
+    flag,
+    parse_number,
+    settings,
+    value_type,
+)
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result
 
@@ -28,6 +40,28 @@ Precision = Annotated[str | None, replace(_CNN["precision"], shown_default="each
 Seed = Annotated[int, _CNN["seed"]]
 OpenPage = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 PNG = ".png"
+# Choices longer than this would be broken within a word by a help page of 80 columns.
+LONGEST_METAVAR = 22
+
+
+class PlainHelp:
+    """A command whose help page names no type of a flag: it takes no value."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the parameters, flags without a type."""
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class PlainCommand(PlainHelp, TyperCommand):
+    """A `PlainHelp` without subcommands."""
+
+
+class PlainGroup(PlainHelp, TyperGroup):
+    """A `PlainHelp` with subcommands."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +74,7 @@ class Command:
         config: Whose settings become options.
         options: Names of the `RunOptions` that the command takes.
         examples: Shown below the help.
+        without: Settings of the config that the command does not take.
     """
 
     function: Callable[..., Result]
@@ -47,9 +82,10 @@ class Command:
     config: type[Config] | None
     options: tuple[str, ...]
     examples: Sequence[str]
+    without: tuple[str, ...] = ()
 
-    def register(self, app: typer.Typer) -> None:
-        """Add the command to an application."""
+    def register(self, app: typer.Typer, panel: str | None = None) -> None:
+        """Add the command to an application, in a panel of its help page."""
         epilog = f"Examples:  {'  |  '.join(self.examples)}" if self.examples else None
 
         def run(ctx: typer.Context, json: bool, debug: bool, **values: Any) -> None:
@@ -59,7 +95,7 @@ class Command:
         text = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(self.function) or "")
         run.__name__ = self.function.__name__
         run.__signature__ = inspect.Signature(self._signature())  # type: ignore[attr-defined]
-        app.command(self.name, help=text, epilog=epilog)(plain_errors(run))
+        app.command(self.name, help=text, epilog=epilog, rich_help_panel=panel, cls=PlainCommand)(plain_errors(run))
 
     def call(self, values: dict[str, Any]) -> Result:
         """Call the function with the values of all parameters."""
@@ -81,8 +117,9 @@ class Command:
         shared = list(parameters(RunOptions, self.options))
         data = [parameter for parameter in shared if parameter.name == "data_dir"]
         rest = [parameter for parameter in shared if parameter.name != "data_dir"]
-        from_config = parameters(self.config) if self.config else ()
-        own = _own_parameters(self.function)
+        taken = tuple(name for name in settings(self.config) if name not in self.without) if self.config else ()
+        from_config = parameters(self.config, taken) if self.config else ()
+        own = _own_parameters(self.name, self.function)
         return [context, *own, *from_config, *data, *rest, option("json", Json), option("debug", Debug)]
 
 
@@ -98,6 +135,7 @@ def command(
     config: type[Config] | None = None,
     options: tuple[str, ...] = ALL_OPTIONS,
     examples: Sequence[str] = (),
+    without: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Make a command of a function; it stays callable. The arguments are those of `Command`.
 
@@ -108,7 +146,8 @@ def command(
     """
 
     def decorate(function: Function) -> Function:
-        function.command = Command(function, name or function.__name__, config, options, examples)  # type: ignore[attr-defined]
+        made = Command(function, name or function.__name__, config, options, examples, without)
+        function.command = made  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -135,16 +174,19 @@ def parameter(name: str, annotation: Any, setting: Setting, default: Any) -> ins
     flags = flag(name, setting)
     if kind is bool and optional:
         flags = f"{flags}/--no-{flags.removeprefix('--')}"
+    metavar, help = _choices(kind, setting)
     option = typer.Option(
         flags,
-        help=setting.help,
+        help=help,
         rich_help_panel=setting.panel,
         envvar=setting.envvar or None,
         show_default=setting.shown_default or (default is not None and kind is not bool),
-        metavar="|".join((*setting.choices, *([f"FILE{setting.suffix}"] if setting.suffix else []))) or None,
-        autocompletion=_completion(setting.choices) if setting.choices else None,
+        metavar=metavar,
+        # What is no number is refused by the config, in the words of every other value.
+        parser=(lambda text: parse_number(kind, text)) if kind in (int, float) else None,
+        autocompletion=completion(lambda: setting.choices) if setting.choices else None,
     )
-    # A switch's value is only used with its switch, a repeated option starts from nothing.
+    # A value counts with its switch and without it, a repeated option starts from nothing.
     if many or setting.switch:
         return _parameter(name, list[str] | None if many else kind | None, option, None)
     return _parameter(name, annotation, option, default)
@@ -156,8 +198,17 @@ def _parameter(name: str, annotation: Any, option: Any, default: Any) -> inspect
     )
 
 
-def _completion(choices: tuple[str, ...]) -> Any:
-    return lambda incomplete: [choice for choice in choices if choice.startswith(incomplete)]
+def _choices(kind: type, setting: Setting) -> tuple[str | None, str]:
+    """Return the metavar of an option and its help text, which lists the choices where the metavar has no place."""
+    if kind in (int, float):
+        return f"<{kind.__name__}>", setting.help
+    metavar = "|".join((*setting.choices, *([f"FILE{setting.suffix}"] if setting.suffix else [])))
+    if len(metavar) <= LONGEST_METAVAR or not setting.choices:
+        return metavar or None, setting.help
+    return (
+        f"CHOICE|FILE{setting.suffix}" if setting.suffix else "CHOICE",
+        f"{setting.help} ({', '.join(setting.choices)})",
+    )
 
 
 def _switch_name(setting: Setting) -> str:
@@ -165,13 +216,15 @@ def _switch_name(setting: Setting) -> str:
     return setting.switch.flag.removeprefix("--").replace("-", "_")
 
 
-def _own_parameters(function: Any) -> Iterator[inspect.Parameter]:
-    """Yield a function's own parameters: typer's annotations as they are, a `Setting` as an option."""
+def _own_parameters(command: str, function: Any) -> Iterator[inspect.Parameter]:
+    """Yield a function's own parameters: typer's annotations, with their completion, a `Setting` as an option."""
     for name, declared in inspect.signature(function).parameters.items():
         if name in ("config", "options"):
             continue
         setting = _setting_of(declared)
         if setting is None:
+            if names := NAMES.get((command, name)):
+                get_args(declared.annotation)[1].autocompletion = completion(names)
             yield declared.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         else:
             yield parameter(name, get_args(declared.annotation)[0], setting, declared.default)
@@ -199,11 +252,7 @@ def _check_own(function: Any, values: Mapping[str, Any]) -> None:
 
 
 def _collect(config: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Take the settings of a config out of a command's values.
-
-    Raises:
-        ConfigError: When a value was given without the switch that it belongs to.
-    """
+    """Take the settings of a config out of a command's values."""
     taken = {}
     for field in fields(config):
         setting = field.metadata.get("setting")
@@ -212,20 +261,18 @@ def _collect(config: Any, values: dict[str, Any]) -> dict[str, Any]:
         value = values.pop(field.name)
         if setting.switch:
             on = values.pop(_switch_name(setting))
-            value = _switched(config, field.name, setting, on, value, field.default)
+            value = _switched(setting, on, value, field.default)
         elif value is None and not value_type(field.type)[1]:
             value = field.default
         taken[field.name] = Path(value) if field.type is Path else value
     return taken
 
 
-def _switched(config: Any, name: str, setting: Setting, on: bool, value: Any, default: Any) -> Any:
+def _switched(setting: Setting, on: bool, value: Any, default: Any) -> Any:
     """Return the value of a setting with a switch: the switch's own, or what was given with it."""
     assert setting.switch is not None
     if isinstance(default, tuple):
         return tuple(dict.fromkeys([*(setting.switch.value if on else ()), *(value or ())]))
-    if value is not None and not on:
-        raise ConfigError(f"{label(config, name)} needs {setting.switch.flag}", (name,))
     if value is not None:
         return value
     return setting.switch.value if on else default

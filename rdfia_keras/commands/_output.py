@@ -1,11 +1,14 @@
 """What every command prints: tables, JSON, hints and errors, and with which exit code it ends."""
 
 import functools
+import io
+import os
 import shutil
 import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -28,19 +31,49 @@ def show(result: Result, json: bool) -> None:
     if result.hint:
         print(result.hint, file=sys.stderr)
     if json:
-        print(to_json(dict(result.data)), end="")
+        text = to_json(dict(result.data))
     elif result.csv:
-        print(result.csv, end="")
+        text = result.csv
     else:
         lines = [QUICK_LINE] if result.quick else []
         table = result.table
         if sys.stdout.isatty():
             table, equal = fitted(table, shutil.get_terminal_size().columns)
             lines += equal
-        for line in [*lines, *result.intro, *table_lines(table), *result.lines, *result.paths]:
-            print(line)
-    sys.stdout.flush()
+        lines += [*result.intro, *table_lines(table), *result.lines, *map(str, result.paths)]
+        text = "".join(f"{line}\n" for line in lines)
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise output_error(error) from error
     raise typer.Exit(result.exit_code)
+
+
+def prepare_streams() -> None:
+    """Open the streams that the shell closed, as `>&-` does, and print what an encoding lacks as question marks.
+
+    The first file opened would take the number of a closed stream. Windows writes a redirected output in its code page.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def output_error(error: OSError) -> RdfiaError:
+    """Return what to say of standard output that takes nothing more."""
+    return RdfiaError(f"cannot write to standard output: {error.strerror or error}; print to somewhere else")
+
+
+def drop_unwritten() -> None:
+    """Throw away what standard output does not take: Python would complain about it at the end of the process."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def fitted(rows: Table, width: int) -> tuple[Table, list[str]]:

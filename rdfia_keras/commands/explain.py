@@ -3,10 +3,13 @@
 import typer
 
 from rdfia_keras.analysis.explanations import EXPLANATIONS
-from rdfia_keras.commands._options import Command
+from rdfia_keras.commands._options import Command, PlainGroup
 
 app = typer.Typer(
-    help="Answer the theory questions by computing: conv, layers, receptive-field, ...", no_args_is_help=True
+    help="Answer the theory questions by computing: conv, layers, receptive-field, ...",
+    no_args_is_help=True,
+    cls=PlainGroup,
 )
 for _name, _explanation in EXPLANATIONS.items():
-    Command(_explanation.function, _name, None, _explanation.options, ()).register(app)
+    _data = " --dataset digits" if "data_dir" in _explanation.options else ""
+    Command(_explanation.function, _name, None, _explanation.options, (f"rdfia explain {_name}{_data}",)).register(app)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdfia_keras.commands._options import Debug, Json, command, command_of
+from rdfia_keras.commands._options import Debug, Json, PlainGroup, command, command_of
 from rdfia_keras.commands._output import plain_errors, show
 from rdfia_keras.commands.grade import grade
 from rdfia_keras.commands.learn_play import play
@@ -247,6 +247,7 @@ def solution(name: Name) -> Result:
 app = typer.Typer(
     help="Write the pieces of the homework yourself, and find out what is wrong.",
     invoke_without_command=True,
+    cls=PlainGroup,
     epilog="Start with: rdfia learn start",
 )
 app.callback()(plain_errors(overview))

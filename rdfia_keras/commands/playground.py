@@ -8,6 +8,7 @@ from rdfia_keras.commands._options import OpenPage, command
 from rdfia_keras.config import MlpConfig, RunOptions, label
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.result import Result
+from rdfia_keras.system.terminal import note
 
 if TYPE_CHECKING:
     from rdfia_keras.data import Dataset
@@ -17,6 +18,7 @@ PAGE = "playground.html"
 
 @command(
     config=MlpConfig,
+    without=("lbfgs", "validation"),
     options=("out", "data_dir"),
     examples=(
         "rdfia playground --open",
@@ -50,9 +52,9 @@ def course_folder(options: RunOptions, data: "Dataset") -> str | None:
 
 
 def show_page(path: Path) -> None:
-    """Show a page in the browser."""
+    """Show a page in the browser, or say that there is none: the page is written all the same."""
     if not webbrowser.open(path.resolve().as_uri()):
-        raise RdfiaError(f"no browser can be started here; open {path} yourself")
+        note(f"no browser can be started here; open {path} yourself")
 
 
 def check_settings(config: MlpConfig) -> None:

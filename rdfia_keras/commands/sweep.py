@@ -127,7 +127,7 @@ def check_cluster(options: RunOptions, address: str | None, num_gpus: float | No
     if options.device == "cpu" and num_gpus:
         raise ConfigError("--num-gpus and --device cpu exclude each other: leave one out")
     if importlib.util.find_spec("ray") is None:
-        raise RdfiaError("Ray is not installed: run pip install 'rdfia-keras[cluster]'")
+        raise RdfiaError("Ray is not installed: run pip install '.[cluster]' in a checkout")
 
 
 def run_sweep(sweep: Sweep, resources: "Resources", dry_run: bool, train: "Train") -> Result:

@@ -42,7 +42,15 @@ from rdfia_keras.config.setting import (
     settings,
     value_type,
 )
-from rdfia_keras.config.text import MAX_NAME, parse_field, parse_setting, parse_value, setting_text, short_name
+from rdfia_keras.config.text import (
+    MAX_NAME,
+    parse_field,
+    parse_number,
+    parse_setting,
+    parse_value,
+    setting_text,
+    short_name,
+)
 
 __all__ = [
     "AT_LEAST_1",
@@ -83,6 +91,7 @@ __all__ = [
     "label",
     "named_files",
     "parse_field",
+    "parse_number",
     "parse_setting",
     "parse_value",
     "setting_text",

@@ -19,6 +19,7 @@ from rdfia_keras.config.setting import (
     RATE,
     SEED,
     Excludes,
+    Ignores,
     Requires,
     Switch,
     check,
@@ -126,7 +127,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if isinstance(value := getattr(self, field.name), list):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and value_type(field.type)[2]:
+                value = value.split("+")
+            if isinstance(value, list):
                 object.__setattr__(self, field.name, tuple(value))
         check(self)
         for name, field in self.__dataclass_fields__.items():
@@ -178,7 +182,11 @@ class MlpConfig(Config):
     """A perceptron with one hidden layer, trained by plain SGD (homework part 2.1)."""
 
     section: ClassVar[str] = "mlp"
-    rules: ClassVar[tuple[Requires | Excludes, ...]] = (Requires("lbfgs", "implementation", ("manual", "all")),)
+    rules: ClassVar[tuple[Requires | Excludes, ...]] = (
+        Requires("lbfgs", "implementation", ("manual", "all")),
+        Ignores("lbfgs", "lr"),
+        Ignores("lbfgs", "batch_size"),
+    )
 
     dataset: str = setting(
         "circles",
@@ -195,10 +203,8 @@ class MlpConfig(Config):
         choices=(*IMPLEMENTATIONS, "all"),
         defines_experiment=False,
     )
-    hidden_units: int = setting(10, "Hidden units, n_h.", panel="Model", flag="--hidden", check=AT_LEAST_1)
-    init_std: float = setting(
-        0.3, "Standard deviation of the initial weights.", panel="Model", flag="--std", check=NOT_NEGATIVE
-    )
+    hidden_units: int = setting(10, "Hidden units, n_h.", panel="Model", check=AT_LEAST_1)
+    init_std: float = setting(0.3, "Standard deviation of the initial weights.", panel="Model", check=NOT_NEGATIVE)
     init: str | None = setting(
         None,
         "JSON file with the initial weights W_h, b_h, W_y and b_y.",
@@ -292,7 +298,6 @@ class CnnConfig(Config):
         "cifar",
         "The homework's convnet, LeNet-5, or one fully-connected hidden layer.",
         panel="Model",
-        flag="--model",
         choices=NETWORKS,
     )
     normalize: bool | None = setting(
@@ -305,7 +310,6 @@ class CnnConfig(Config):
         (),
         "Random transformation of the training images; repeat it for several.",
         panel="Ladder",
-        flag="--transform",
         choices=AUGMENTATIONS,
         switch=Switch("--augment", ("crop", "flip"), "Random crop and horizontal flip of the training images."),
     )
@@ -319,22 +323,18 @@ class CnnConfig(Config):
         shown_default="0.5 with --dropout",
     )
     batch_norm: bool = setting(False, "Batch normalization after every convolution.", panel="Ladder")
-    whitening: str | None = setting(
-        None, "Whitening in place of --normalize.", panel="Ladder", flag="--whiten", choices=WHITENINGS
-    )
+    whitening: str | None = setting(None, "Whitening in place of --normalize.", panel="Ladder", choices=WHITENINGS)
     whitening_epsilon: float | None = setting(
         None,
-        "Regularization of --whiten, added to the variances.",
+        "Regularization of --whitening, added to the variances.",
         panel="Ladder",
-        flag="--epsilon",
         check=POSITIVE,
-        shown_default="0.01 with --whiten",
+        shown_default="0.01 with --whitening",
     )
     framework_defaults: str = setting(
         "keras",
         "Whose defaults initial weights, batch normalization, RMSprop and Adam have; the report used PyTorch.",
         panel="Model",
-        flag="--defaults",
         choices=FRAMEWORKS,
     )
     optimizer: str = setting("sgd", "Optimizer.", panel="Training", choices=tuple(OPTIMIZERS))

@@ -55,7 +55,7 @@ class Setting:
         choices: The values that it may take, or each value of a tuple.
         suffix: How a file ends that it may name instead of a choice: `.csv`.
         check: A condition on its value, or on each value of a tuple.
-        switch: A flag that sets it to a usual value. A tuple's own flag then appends to that value; any other needs it.
+        switch: A flag that sets it to a usual value. A tuple's own flag appends to that value; any other replaces it.
         shown_default: The default in words, where it depends on other settings.
         defines_experiment: Whether another value makes another experiment. Two runs that differ in other settings only
             are runs of one experiment.
@@ -139,6 +139,18 @@ class Excludes:
     def says(self, config: "Config | type[Config]") -> str:
         """Return the error's sentence."""
         return f"{label(config, self.field)} and {label(config, self.other)} exclude each other: leave one out"
+
+
+class Ignores(Excludes):
+    """A switch with which another setting has no effect, so that only its default may stand."""
+
+    def is_broken_by(self, config: "Config") -> bool:
+        """Return whether a config breaks the rule."""
+        return is_set(config, self.field) and getattr(config, self.other) != _default(config, self.other)
+
+
+def _default(config: Any, name: str) -> Any:
+    return next(field.default for field in fields(config) if field.name == name)
 
 
 def is_set(config: "Config", name: str) -> bool:

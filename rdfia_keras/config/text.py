@@ -102,8 +102,11 @@ def _plain_name(text: str) -> str:
 
 def _parse(kind: type, text: str) -> Any:
     """Return a text as a value; what is no such value stays as it is, for `check_value` to refuse."""
-    if kind is bool:
-        return {"true": True, "false": False}.get(text.lower(), text)
+    return {"true": True, "false": False}.get(text.lower(), text) if kind is bool else parse_number(kind, text)
+
+
+def parse_number(kind: type, text: Any) -> Any:
+    """Return a text as a number; what is none stays as it is, for `check_value` to refuse."""
     try:
         return kind(text)
     except ValueError:

@@ -51,7 +51,7 @@ def read_initial_weights(config: MlpConfig, data: Dataset) -> dict[str, np.ndarr
     weights = {name: _array(path, name, values[name]) for name in shapes}
     if len(weights["b_h"]) != n_h:
         raise RdfiaError(
-            f"{path} has {len(weights['b_h'])} hidden units and hidden_units (--hidden) is {n_h}; make them equal"
+            f"{path} has {len(weights['b_h'])} hidden units and hidden_units (--hidden-units) is {n_h}; make them equal"
         )
     for name, shape in shapes.items():
         if weights[name].shape != shape:

@@ -1,6 +1,7 @@
 """Keras's back end: which one, its settings, the device and what that can do. Imports no back end at the top."""
 
 import gc
+import importlib.util
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from rdfia_keras.system.signals import exit_on_interrupt
 
 # Ampere's compute capability: the first GPUs that multiply bfloat16, and TF32.
 AMPERE = (8, 0)
+# Those that the tests train with.
+BACK_ENDS = ("tensorflow", "jax")
 # The CPU instructions that make a precision fast.
 _CPU_FLAGS = {"mixed_bfloat16": ("avx512_bf16", "amx_bf16"), "mixed_float16": ("avx512_fp16", "amx_fp16")}
 
@@ -39,10 +42,38 @@ def set_up_backend(device: str, deterministic: bool = False) -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if "XLA_CLIENT_MEM_FRACTION" not in os.environ and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in os.environ:
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    _check_backend()
     with exit_on_interrupt(), captured_native_logs(), _no_garbage_collection():
         if device != "cpu" and backend_name() != "tensorflow":
             _hide_gpus_from_tensorflow()
-        import keras  # noqa: F401
+        try:
+            import keras
+        except (ValueError, TypeError, AttributeError) as error:
+            file = keras_home() / "keras.json"
+            if not file.is_file():
+                raise
+            raise RdfiaError(f"{file} has a value that Keras refuses ({error}); correct or delete the file") from error
+    # A keras.json of other work may hold other values, which would train another network.
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+
+
+def _check_backend() -> None:
+    """Refuse a back end that cannot train, before it is loaded: some end the process without a word.
+
+    Raises:
+        RdfiaError: With those that can.
+    """
+    name = backend_name()
+    if name not in BACK_ENDS:
+        raise RdfiaError(
+            f"the Keras back end is {name!r}; rdfia works with {' and '.join(BACK_ENDS)}: set KERAS_BACKEND=tensorflow"
+        )
+    if importlib.util.find_spec(name) is None:
+        raise RdfiaError(
+            f"the Keras back end {name} is not installed; run pip install {name}, or set KERAS_BACKEND=tensorflow"
+        )
 
 
 @contextmanager
@@ -74,7 +105,7 @@ def backend_name() -> str:
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((keras_home() / "keras.json").read_text())["backend"])
+        return str(json.loads((keras_home() / "keras.json").read_text(encoding="utf-8"))["backend"])
     return "tensorflow"
 
 
@@ -138,8 +169,8 @@ def check_device(device: str) -> str:
     if device == "gpu":
         raise RdfiaError(
             f"--device gpu: the {backend} back end sees no GPU; install the GPU build with pip install "
-            "'rdfia-keras[gpu]' and check the driver with nvidia-smi (--debug shows what the back end prints), or use "
-            "--device cpu"
+            "'.[gpu]' in a checkout and check the driver with nvidia-smi (--debug shows what the back end prints), or "
+            "use --device cpu"
         )
     return f"cpu ({backend}, {os.cpu_count()} cores)"
 

@@ -17,7 +17,8 @@ def silence_native_logs() -> None:
     What is printed before TensorFlow reads its log level is for `captured_native_logs`.
     """
     global _silenced
-    if sys.stderr is None:  # It was closed before the process started.
+    # Standard error was closed before the process started, or it is done already: a notebook trains more than once.
+    if sys.stderr is None or _silenced:
         return
     _silenced = True
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

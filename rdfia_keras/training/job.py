@@ -40,6 +40,13 @@ def prepare_data(data: Dataset, config: Config, quick: bool) -> Dataset:
     return data.draw(count, config.seed).hold_out(validation, config.seed)
 
 
+def report_large_batch(data: Dataset, config: Config) -> None:
+    """Say that a mini-batch takes the whole training set: each epoch is then one step."""
+    size, count = getattr(config, "batch_size", 1), len(data.train)
+    if size > count and not getattr(config, "lbfgs", False):
+        note(f"batch_size (--batch-size) is {size} and there are {count} training examples: each epoch is one step")
+
+
 def run_name(experiment: Experiment) -> str:
     """Name the folder of an experiment's run: `augment`, and `augment-seed-2` with another seed than 0."""
     seed = experiment.config.seed

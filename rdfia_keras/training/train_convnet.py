@@ -165,7 +165,7 @@ def facts_to_resume(model: keras.Model, job: Job) -> dict[str, Any]:
 def check_tensorboard(options: RunOptions) -> None:
     """Refuse `--tensorboard` where TensorBoard is not installed."""
     if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise RdfiaError("--tensorboard: TensorBoard is not installed; run pip install 'rdfia-keras[tensorboard]'")
+        raise RdfiaError("--tensorboard: TensorBoard is not installed; run pip install '.[tensorboard]' in a checkout")
 
 
 def describe(job: Job) -> str:

@@ -264,7 +264,7 @@ def test_the_address_keeps_what_is_on_screen(path, open_page):
     address = page.evaluate("location.hash")
     assert set(address.strip("#").split("&")) == {"lr=2", "hidden=4", "epoch=1", "projector=1"}
     again = open_page(path, address)
-    assert part(again, "controls", "command").text_content() == "rdfia mlp --lr 2 --hidden 4"
+    assert part(again, "controls", "command").text_content() == "rdfia mlp --lr 2 --hidden-units 4"
     assert part(again, "bar", "where").text_content() == "epoch 1 / 150"
     assert again.locator(".playground.pg-projector").count() == 1
 

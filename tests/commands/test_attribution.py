@@ -28,7 +28,7 @@ def network(data, **settings):
 def trained(tmp_path_factory):
     """A smoke test of the digits with LeNet, the network that takes least time."""
     out = tmp_path_factory.mktemp("trained") / "results"
-    words = "cnn --dataset digits --model lenet --transform crop --quick --device cpu --out"
+    words = "cnn --dataset digits --network lenet --augmentations crop --quick --device cpu --out"
     done = CliRunner().invoke(app, [*words.split(), str(out)])
     assert done.exit_code == 0, done.stderr
     return Path(done.stdout.splitlines()[-1])

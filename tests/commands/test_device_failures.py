@@ -77,7 +77,7 @@ FAULTS = {
 def test_a_step_that_fails_on_the_device_is_reported_in_a_sentence(rdfia_here, image_folder, faulty, name):
     options, what, remedy = FAULTS[name]
     faulty(name.split()[0])
-    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--batch-size", 8, *options)
+    done = rdfia_here("cnn", "--dataset", image_folder, "--network", "dense", "--batch-size", 8, *options)
     (metrics,) = Path("results").glob("cnn/*/metrics.json")
     fails(done, f"error: {what}", remedy, f"; rdfia resume {metrics.parent} tries again from epoch 1")
     record = json.loads(metrics.read_text())
@@ -87,7 +87,7 @@ def test_a_step_that_fails_on_the_device_is_reported_in_a_sentence(rdfia_here, i
 
 
 def test_a_run_that_failed_on_the_device_keeps_its_epochs_and_resumes(rdfia_here, image_folder, faulty):
-    cnn = ("cnn", "--dataset", image_folder, "--model", "dense", "--batch-size", 8)
+    cnn = ("cnn", "--dataset", image_folder, "--network", "dense", "--batch-size", 8)
     assert rdfia_here(*cnn, "--epochs", 1).returncode == 0
     (folder,) = (path.parent for path in Path("results").glob("cnn/*/metrics.json"))
     kept = {path: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
@@ -108,7 +108,7 @@ def test_a_run_that_failed_on_the_device_keeps_its_epochs_and_resumes(rdfia_here
 
 def test_with_debug_the_traceback_of_the_device_is_shown(rdfia_here, image_folder, faulty):
     faulty("shape")
-    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense", "--batch-size", 8, "--debug")
+    done = rdfia_here("cnn", "--dataset", image_folder, "--network", "dense", "--batch-size", 8, "--debug")
     assert done.returncode == 1 and "InvalidArgumentError: Graph execution error:" in done.stderr
 
 
@@ -118,7 +118,7 @@ def test_an_error_that_the_device_did_not_cause_stays_unexpected(rdfia_here, ima
 
     monkeypatch.setattr(Faulty, "call", broken)
     faulty("any")
-    done = rdfia_here("cnn", "--dataset", image_folder, "--model", "dense")
+    done = rdfia_here("cnn", "--dataset", image_folder, "--network", "dense")
     assert done.returncode == 1 and "error: unexpected ValueError: " in done.stderr
 
 

@@ -63,7 +63,7 @@ def rdfia(*words):
     done = CliRunner().invoke(app, words)
     print(json.dumps([words, done.exit_code, done.stdout, done.stderr]))
 
-rungs = "--transform shade --schedule root --optimizer lion --fc4-units 20".split()
+rungs = "--augmentations shade --schedule root --optimizer lion --fc4-units 20".split()
 rdfia("cnn", "--dataset", "stripes", *rungs, "--batch-size", "32", "--epochs", "3", "--json")
 rdfia("figure", "momentum", "--json")
 rdfia("list", "--json")

@@ -102,7 +102,7 @@ def test_cnn_quick_with_json(rdfia_here, tmp_path, monkeypatch):
 
 
 def test_an_image_folder_of_ones_own(rdfia_here, tmp_path, image_folder):
-    args = ("cnn", "--dataset", image_folder, "--epochs", "1", "--model", "dense", "--optimizer", "adam")
+    args = ("cnn", "--dataset", image_folder, "--epochs", "1", "--network", "dense", "--optimizer", "adam")
     done = rdfia_here(*args, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     folder = done.stdout.splitlines()[-1]

@@ -23,11 +23,11 @@ from pathlib import Path
 FEW = ("--optimizer", "momentum", "--lr", "0.01", "--batch-size", "10")
 TRAIN = ("--augment", "--dropout", "--batch-norm", *FEW)
 # The same of what a network without convolutions can have, without XLA: little to compile in each process.
-DENSE = ("--model", "dense", "--augment", "--dropout", "--xla", "off", *FEW)
+DENSE = ("--network", "dense", "--augment", "--dropout", "--xla", "off", *FEW)
 # What a GPU gets, on a CPU: the whole step compiled by XLA, several steps a call.
-GPU_PATH = ("--model", "dense", "--augment", "--dropout", "--xla", "on", "--steps-per-execution", "4", *FEW)
+GPU_PATH = ("--network", "dense", "--augment", "--dropout", "--xla", "on", "--steps-per-execution", "4", *FEW)
 # No random numbers and nothing for XLA: for faults that lie in the files.
-PLAIN = ("--model", "dense", *FEW)
+PLAIN = ("--network", "dense", *FEW)
 # With a validation set, to choose the epoch by.
 VALIDATED = ("--validation", "0.25")
 ENV = {key: value for key, value in os.environ.items() if key != "RDFIA_DATA"}

@@ -76,7 +76,7 @@ def test_resume_refuses_other_data(finished, tmp_path, is_finished, digest, word
 
 
 def test_a_quick_run_can_be_made_longer_and_a_refused_resume_changes_nothing(tmp_path):
-    done = ends_here("cnn", "--dataset", "digits", "--model", "dense", "--quick", cwd=tmp_path, code=0)
+    done = ends_here("cnn", "--dataset", "digits", "--network", "dense", "--quick", cwd=tmp_path, code=0)
     folder = folder_of(done, tmp_path)
     before = (folder / "config.json").read_bytes()
     env = {**ENV, "CUDA_VISIBLE_DEVICES": "-1"}

@@ -35,7 +35,7 @@ def test_pictures_of_every_colour_mode_are_read(pictures, tmp_path):
     Image.new("L", (20, 50), 130).save(target / "grey.png")
     Image.fromarray(np.full((33, 33), 40_000, np.uint16)).save(target / "16bit.png")
     Image.new("RGB", (3000, 2000), (200, 150, 90)).save(target / "huge.jpg")
-    done = ends_here("cnn", "--dataset", own, "--model", "dense", "--epochs", 1, cwd=tmp_path, code=0)
+    done = ends_here("cnn", "--dataset", own, "--network", "dense", "--epochs", 1, cwd=tmp_path, code=0)
     assert record(folder_of(done, tmp_path))["dataset"]["counts"]["train"] == 64
 
 

@@ -86,7 +86,7 @@ def test_a_gpu_that_is_not_there_is_named_in_one_sentence(rdfia, tmp_path):
     assert done.returncode == 1 and done.stdout == ""
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("error: --device gpu: the tensorflow back end sees no GPU; ")
-    for word in ("pip install 'rdfia-keras[gpu]'", "nvidia-smi", "--debug", "--device cpu"):
+    for word in ("pip install '.[gpu]' in a checkout", "nvidia-smi", "--debug", "--device cpu"):
         assert word in sentence
     assert not (tmp_path / "results").exists()
 

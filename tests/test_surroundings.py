@@ -1,0 +1,111 @@
+"""The command in other people's environments: encodings, full disks, left-over settings of Matplotlib and Keras."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rdfia_keras.errors import RdfiaError
+from rdfia_keras.system.backend import set_up_backend
+
+RDFIA = (sys.executable, "-m", "rdfia_keras")
+# All run in one process, which takes its environment once.
+CHEAP = (
+    "explain likelihood",
+    "explain loss",
+    "list",
+    "runs --reference",
+    "compare reference/cnn/baseline nothing",
+    "svm",
+)
+ENCODINGS = ("ascii", "cp1252")
+SETTINGS = (
+    {
+        "MPLBACKEND": "module://absent.backend",
+        "LANG": "C",
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    },
+    {"MPLBACKEND": "TkAgg", "TMPDIR": "/absent"},
+)
+SEVERAL = (
+    "import sys\nfrom rdfia_keras.commands._app import main\n"
+    "for words in sys.argv[1:]:\n"
+    "    sys.argv = ['rdfia', *words.split()]\n"
+    "    try:\n        main()\n"
+    "    except SystemExit as end:\n        print('ended', end.code)\n"
+)
+
+
+@pytest.mark.parametrize(("encoding", "given_settings"), list(zip(ENCODINGS, itertools.cycle(SETTINGS), strict=False)))
+def test_every_cheap_command_prints_whatever_the_environment(tmp_path, encoding, given_settings):
+    env = {**os.environ, **given_settings, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, *CHEAP], cwd=tmp_path, env=env, capture_output=True, timeout=120
+    )
+    text = done.stdout.decode(encoding)
+    assert text.split("ended ")[1:] and [part[0] for part in text.split("ended ")[1:]] == ["0"] * 4 + ["1", "0"], done
+    assert b"unexpected" not in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("args", ["list", "--help"])
+def test_a_full_disk_behind_standard_output_is_one_sentence(tmp_path, args):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*RDFIA, *args.split()], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write to standard output: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("torch", "rdfia works with tensorflow and jax"), ("theano", "set KERAS_BACKEND=tensorflow"), ("", None)],
+)
+def test_a_back_end_that_cannot_train_is_named_before_it_is_loaded(monkeypatch, tmp_path, name, words):
+    monkeypatch.setenv("KERAS_BACKEND", name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    if words is None:
+        set_up_backend("cpu")
+        return
+    with pytest.raises(RdfiaError, match=words):
+        set_up_backend("cpu")
+
+
+def test_a_left_over_keras_json_changes_nothing_or_is_named(tmp_path, rdfia):
+    args, home = ("explain", "start", "--dataset", "digits", "--seeds", "1", "--json"), tmp_path / "home"
+    home.mkdir()
+    usual = rdfia(*args, env={"KERAS_HOME": str(home)})
+    other = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "tensorflow"}
+    (home / "keras.json").write_text(json.dumps(other))
+    done = rdfia(*args, env={"KERAS_HOME": str(home)})
+    assert done.returncode == 0 and done.stdout == usual.stdout, done.stderr
+    (home / "keras.json").write_text(json.dumps({**other, "floatx": "bfloat16"}))
+    done = rdfia(*args, env={"KERAS_HOME": str(home)})
+    assert done.returncode == 1 and "keras.json has a value that Keras refuses" in done.stderr
+
+
+@given(text=st.text(), encoding=st.sampled_from(["ascii", "cp1252", "latin1", "utf-8"]))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_any_text_is_printed_in_any_encoding(text, encoding):
+    import io
+    from unittest.mock import patch
+
+    from rdfia_keras.commands._output import prepare_streams
+
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+    with patch.object(sys, "stdout", stream):
+        prepare_streams()
+        print(text + "\udc80", flush=True)
+    assert stream.buffer.getvalue().decode(encoding)
+
+
+def test_a_page_is_written_where_no_browser_opens(rdfia, tmp_path):
+    done = rdfia("playground", "--open", env={"BROWSER": "false", "DISPLAY": "", "PATH": "/absent"})
+    assert done.returncode == 0 and "results/playground.html" in done.stdout
+    assert "no browser can be started here" in done.stderr
