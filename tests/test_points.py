@@ -53,7 +53,8 @@ def test_whole_numbers_are_classes_by_size(tmp_path):
     ("text", "sentence"),
     [
         ("", "must begin with the line x1,x2,class,split"),
-        ("x1,x2,class\n", "must begin with the line"),
+        ("x1,x2,name\n", "must begin with the line"),
+        ("x1,x2,class\n", "no row whose split is train"),
         (HEADER + "0,0,a\n", "line 2: it has 3 columns and needs 4"),
         (HEADER + "0,0,a,train\n0,zero,a,train\n", "line 3: x2 must be a number"),
         (HEADER + "nan,0,a,train\n", "x1 must be a number between"),
