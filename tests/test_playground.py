@@ -10,9 +10,12 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from rdfia_keras.commands.learn_run import make_problem
 from rdfia_keras.commands.playground import playground
@@ -95,6 +98,33 @@ def test_curves_are_pythons_from_five_seeds():
         for name, value in weights.items():
             np.testing.assert_allclose(answer["last"][name], value, rtol=0, atol=1e-11)
         assert answer["gap"] < 1e-12
+
+
+@st.composite
+def pasted_tables(draw):
+    """A table of points as people paste it, now and then with a cell that is none."""
+    separator, mark = draw(st.sampled_from([",", ";", "\t", " "])), draw(st.sampled_from([".", ","]))
+    header = draw(st.sampled_from([None, "x1,x2,class,split", "Class,x2,X1", "x1,x2,label", "x1,x2,class"]))
+    names = draw(st.sampled_from([["-1", "1"], ["10", "9"], ["a", "b"], ["1,5", "1.25"], ["é;x", 'say "no"']]))
+    number = st.one_of(
+        st.floats(-2e6, 2e6).map(repr),
+        st.decimals(-3, 3, places=2).map(str),
+        st.sampled_from(["1e3", "+.5", "2.", "0x10", "1_0", "\uff11", "nan", "", "1e400", "1,000,5"]),
+    )
+    usual = st.decimals(-3, 3, places=2).map(lambda value: str(value).replace(".", mark))
+    lines = [] if header is None else [separator.join(header.split(","))]
+    for n in range(draw(st.integers(0, 8))):
+        x1, x2 = (draw(number if draw(st.integers(0, 30)) == 0 else usual) for _ in range(2))
+        cells = {"x1": x1, "x2": x2, "class": names[n % 2], "split": draw(st.sampled_from(["train", "test"]))}
+        columns = (header or draw(st.sampled_from(["x1,x2,class,split", "x1,x2,class"]))).lower().split(",")
+        row = [cells.get(column, "?") for column in columns]
+        lines.append(
+            separator.join(
+                f'"{cell.replace(chr(34), chr(34) * 2)}"' if set(cell) & set(',;\t" ') else cell for cell in row
+            )
+        )
+    end = draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
+    return draw(st.sampled_from(["", "\ufeff"])) + end.join(lines) + draw(st.sampled_from(["", end, '\n"', ' "a"b']))
 
 
 SWITCHES = [(one, mistake) for one in of_part("mlp") for mistake in one.mistakes if mistake.name]
@@ -247,6 +277,59 @@ def test_a_csv_is_read_as_python_reads_it(tmp_path):
 
 
 @needs_node
+def test_tables_of_points_are_read_alike_by_page_and_command(tmp_path):
+    """Separators, decimal marks, line ends, headers, quotes and cells that are no numbers, in many tables at once."""
+    texts = ["x1,x2,class,split\n1,2,1,train\n3,4,-1,test\n", "0,5\t1,5\ta\n" + "1\t2\tb\n" * 5]
+
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @given(pasted_tables())
+    def collect(text):
+        texts.append(text)
+
+    collect()
+    answers = node("texts.mjs", {"csv": texts, "limits": playground_page.LIMITS})["csv"]
+    path, read = tmp_path / "p.csv", 0
+    for text, answer in zip(texts, answers, strict=True):
+        path.write_text(text, encoding="utf-8", newline="")
+        try:
+            data = load_vectors(str(path))
+        except RdfiaError as error:
+            assert "error" in answer, (text, str(error))
+            continue
+        read += 1
+        assert list(data.classes) == answer.get("value", {}).get("classes"), (text, answer)
+        for name in ("train", "test"):
+            split, page = getattr(data, name), answer["value"][name]
+            assert [point["x"] for point in page] == split.x.tolist(), text
+            assert [point["label"] for point in page] == split.y.tolist(), text
+    assert read >= 10 and answers[0]["value"]["classes"] == ["-1", "1"]
+    assert answers[1]["value"]["train"][0]["x"] == [0.5, 1.5]
+
+
+LINKS = "lr=2&hidden-units=4&epoch=3"
+
+
+@needs_node
+@pytest.mark.parametrize(
+    "link",
+    [
+        LINKS,
+        LINKS.replace("&", "&amp;"),
+        LINKS.replace("&", "&amp;amp;"),
+        LINKS.replace("&", "&#38;"),
+        quote(LINKS),
+        quote(quote(LINKS)),
+        LINKS + ".",
+        LINKS + ").",
+        LINKS + '">',
+    ],
+)
+def test_a_link_that_a_chat_has_escaped_means_the_same(link):
+    (found,) = node("texts.mjs", {"hashes": ["#" + link], "limits": playground_page.LIMITS})["hashes"]
+    assert found == {"problems": [], "lr": 2, "hidden_units": 4, "epoch": "3"}
+
+
+@needs_node
 def test_bad_texts_are_refused_with_a_sentence():
     head = "x1,x2,class,split\n"
     good = {"W_h": [[1, 2]], "b_h": [0], "W_y": [[1], [2]], "b_y": [0, 0]}
@@ -267,8 +350,18 @@ def test_bad_texts_are_refused_with_a_sentence():
             json.dumps(good).replace("1, 2", "1, null"),
             json.dumps(good),
         ],
-        "values": [["lr", "0"], ["lr", "0,1"], ["seed", "-1"], ["hidden_units", "1000"], ["epochs", ""], ["lr", "0.1"]],
-        "hashes": ["#lr=2&hidden=0&epoch=3&<b>=1"],
+        "values": [
+            ["lr", "0"],
+            ["lr", "0,1"],
+            ["seed", "-1"],
+            ["hidden_units", "1000"],
+            ["epochs", ""],
+            ["seed", "0x10"],
+            ["lr", "1_0"],
+            ["lr", "\uff11"],
+            ["lr", "0.1"],
+        ],
+        "hashes": ["#lr=2&hidden-units=0&epoch=3&<b>=1"],
     }
     answer = node("texts.mjs", question)
     sentences = [one.get("error", "") for one in answer["csv"]]
@@ -282,8 +375,10 @@ def test_bad_texts_are_refused_with_a_sentence():
     for sentence, part in zip(sentences, parts, strict=True):
         assert re.search(part, sentence), sentence
     assert [("error" in one) for one in answer["weights"]] == [True] * 5 + [False]
-    assert [("error" in one) for one in answer["values"]] == [True] * 5 + [False]
-    assert answer["hashes"] == [{"lr": 2, "epoch": "3", "<b>": "1"}]
+    assert [("error" in one) for one in answer["values"]] == [True] * 8 + [False]
+    (found,) = answer["hashes"]
+    assert "hidden-units=0 of the link is left out" in found.pop("problems")[0]
+    assert found == {"lr": 2, "epoch": "3", "<b>": "1"}
 
 
 @needs_node
@@ -313,7 +408,7 @@ def html():
 
 def test_the_page_is_small_and_asks_for_nothing(html):
     assert len(html.encode()) < 250_000
-    assert not re.search(r"(src|href)=|url\(|@import|import\(|fetch\(|XMLHttpRequest|WebSocket|eval\(", html)
+    assert not re.search(r"(src|href)=(?!\"#)|url\(|@import|import\(|fetch\(|XMLHttpRequest|WebSocket|eval\(", html)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy and "*" not in policy

@@ -192,7 +192,7 @@ def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights
     options = RunOptions(out=tmp_path / "out")
     done = mlp(config, options)
     (folder,) = done.paths
-    assert folder.name == "my-points-hidden-3-init-start"
+    assert folder.name == "my-points-hidden-units-3-init-start"
     facts, record = json.loads((folder / "config.json").read_text()), done.data
     assert facts["files"] == record["details"]["files"] and set(facts["files"]) == {"dataset", "init"}
     assert facts["config"]["dataset"] == str(points) and facts["config"]["init"] == str(weights)

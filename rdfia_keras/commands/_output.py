@@ -19,7 +19,7 @@ from rdfia_keras.runs.files import to_json
 from rdfia_keras.system.device_errors import device_error
 
 QUICK_LINE = "QUICK: smoke test, not a result"
-NO_MEMORY = "not enough memory; try --quick, or less of what is large: --batch-size, or --hidden of mlp"
+NO_MEMORY = "not enough memory; try --quick, or less of what is large: --batch-size, or --hidden-units of mlp"
 # Characters of a cell that is broken into lines, at least.
 MIN_BROKEN = 16
 

@@ -56,7 +56,7 @@ def test_trained_by_clicks_it_follows_python_from_five_seeds(path, open_page):
         expected = [[row[name] for name in SCORES] for row in history]
         np.testing.assert_allclose(shown[1:], expected, rtol=0, atol=1e-12)
     assert part(page, "bar", "note").text_content() == ""
-    assert part(page, "controls", "command").text_content() == "rdfia mlp --seed 4"
+    assert part(page, "repeat", "command").text_content() == "rdfia mlp --seed 4"
 
 
 def test_a_weights_gradient_is_the_one_by_hand_and_the_step_takes_it(path, open_page):
@@ -198,7 +198,7 @@ def test_points_drawn_with_the_mouse_are_trained_on(path, open_page):
         page.locator(f'[name="pg-class"][value="{n % 2}"]').check()
         svg.click(position={"x": (0.2 + 0.6 * (n % 2)) * box["width"], "y": (0.1 + 0.1 * n) * box["height"]})
     assert "6 training points (filled), 2 test points" in part(page, "controls", "counts").text_content()
-    assert part(page, "controls", "command").text_content() == "rdfia mlp --dataset points.csv"
+    assert part(page, "repeat", "command").text_content() == "rdfia mlp --dataset points.csv"
     train_to_the_end(page)
     assert "test 100.0 %" in part(page, "bar", "scores").text_content()
     with page.expect_download() as download:
@@ -227,11 +227,11 @@ def test_saved_points_and_weights_give_python_the_same_curve(path, open_page, tm
     part(page, "bar", "epoch").click()
     for button, name in (("save-points", "points.csv"), ("save-weights", "weights.json")):
         with page.expect_download() as download:
-            part(page, "controls", button).click()
+            part(page, "controls" if name == "points.csv" else "repeat", button).click()
         download.value.save_as(tmp_path / name)
-    part(page, "controls", "load-weights").set_input_files(tmp_path / "weights.json")
+    part(page, "repeat", "load-weights").set_input_files(tmp_path / "weights.json")
     wait(page, "document.querySelector('[data-part=initial]').textContent.includes('loaded')")
-    assert part(page, "controls", "command").text_content() == "rdfia mlp --dataset points.csv --init weights.json"
+    assert part(page, "repeat", "command").text_content() == "rdfia mlp --dataset points.csv --init weights.json"
     train_to_the_end(page)
     config = MlpConfig(dataset=str(tmp_path / "points.csv"), init=str(tmp_path / "weights.json")).resolve()
     data = load_vectors(config.dataset)
@@ -240,8 +240,86 @@ def test_saved_points_and_weights_give_python_the_same_curve(path, open_page, tm
     expected = [[row[name] for name in SCORES] for row in history]
     np.testing.assert_allclose(numbers(page)[1:], expected, rtol=0, atol=1e-12)
     (tmp_path / "weights.json").write_text(json.dumps({"W_h": []}))
-    part(page, "controls", "load-weights").set_input_files(tmp_path / "weights.json")
+    part(page, "repeat", "load-weights").set_input_files(tmp_path / "weights.json")
     wait(page, "document.querySelector('[data-part=weights-error]').textContent.includes('nothing else')")
+
+
+def test_the_first_screen_has_settings_map_legend_and_curves(path, open_page):
+    page = open_page(path, "#epoch=3", height=800)
+    for name in ("play", "map", "legend", "chart"):
+        box = page.locator(f'[data-part="{name}"]').first.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 800, name
+    assert page.locator('[name="epochs"]').bounding_box()["y"] < 760
+    assert part(page, "controls", "map").locator(".pg-boundary").get_attribute("d").startswith("M")
+    part(page, "controls", "map").hover()
+    assert (
+        "x = (0.0" in (said := part(page, "controls", "map").locator(".pg-at").text_content()) and "y_hat = (" in said
+    )
+    part(page, "controls", "chart").locator("svg[role=img]").hover(position={"x": 62, "y": 60})
+    assert "epoch 0" in part(page, "controls", "chart").text_content()
+    page.locator('[data-part="projector"]').click()
+    shown = "[...document.querySelectorAll('h1, h2, p, label')].filter(one => one.checkVisibility()).length"
+    assert page.evaluate(shown) == 0 and part(page, "controls", "map").bounding_box()["height"] > 500
+
+
+def test_the_focus_is_never_behind_the_bar(path, open_page):
+    page = open_page(path, height=800)
+    hidden = """(() => { const on = document.activeElement, box = on.getBoundingClientRect();
+        const bar = document.querySelector('.pg-bar').getBoundingClientRect();
+        const inBar = on.closest(".pg-bar");
+        return !inBar && box.top < bar.bottom - 1 && box.bottom > bar.top ? on.outerHTML : ""; })()"""
+    play = None
+    for key in ["Tab"] * 75 + ["Shift+Tab"] * 70:
+        page.keyboard.press(key)
+        assert page.evaluate(hidden) == ""
+        play = play or page.evaluate("document.activeElement.dataset.part === 'play'")
+    assert play
+
+
+@pytest.mark.parametrize("rows", [40, 1500])
+def test_pasted_points_outlive_a_reload_and_an_undo(path, open_page, rows):
+    """40 points are in the link; 1,500 are too many, and a link says so where there are none."""
+    text = "\n".join(f"{n % 7},{n / 8}".replace(".", ",").replace(",", ";", 1) + f";{(-1) ** n}" for n in range(rows))
+    page = open_page(path)
+    part(page, "controls", "csv").fill(text)
+    part(page, "controls", "paste").click()
+    counts = part(page, "controls", "counts").text_content()
+    assert counts.startswith(f"{rows * 3 // 4} training points") and part(page, "controls", "undo").is_disabled()
+    wait(page, f"location.hash.includes('count={rows}')")
+    address = page.evaluate("location.hash")
+    page.reload()
+    assert part(page, "controls", "counts").text_content() == counts
+    other = open_page(path, address)
+    assert (part(other, "controls", "counts").text_content() == counts) == (rows == 40)
+    assert ("cannot hold" in part(other, "controls", "link-error").text_content()) == (rows == 1500)
+    if rows == 40:
+        other = open_page(path, address[:-30])
+        assert "cut short" in part(other, "controls", "link-error").text_content()
+
+
+def test_shapes_are_drawn_from_the_seed_and_points_by_keys(path, open_page):
+    page = open_page(path, "#source=xor&noise=0")
+    assert "noise" in part(page, "controls", "noise-label").text_content()
+    first = "document.querySelector('[data-section=controls] .pg-train').getAttribute('transform')"
+    places = {page.evaluate(first)}
+    for shape in ("spiral", "moons"):
+        part(page, "controls", "source").select_option(shape)
+        places.add(page.evaluate(first))
+    page.locator('[name="seed"]').fill("5")
+    page.locator('[name="seed"]').press("Enter")
+    places.add(page.evaluate(first))
+    assert len(places) == 4 and "200 training points" in part(page, "controls", "counts").text_content()
+    part(page, "controls", "draw").click()
+    for key in ("0", "ArrowUp", "1", "ArrowRight", "0", "ArrowRight", "1"):
+        page.keyboard.press(key)
+    assert "3 training points (filled), 1 test points" in part(page, "controls", "counts").text_content()
+
+
+def test_the_figure_with_another_rate_is_compared_with_the_usual_one(path, open_page):
+    page = open_page(path)
+    page.locator('[data-part="presets"] button').nth(1).click()
+    assert part(page, "compare", "title-a").text_content() == "A: eta = 2"
+    assert part(page, "compare", "title-b").text_content() == "B: eta = 0.07"
 
 
 def test_where_rounding_decides_it_says_so(path, open_page):
@@ -262,9 +340,9 @@ def test_the_address_keeps_what_is_on_screen(path, open_page):
     part(page, "bar", "epoch").click()
     wait(page, "location.hash.includes('epoch=1')")
     address = page.evaluate("location.hash")
-    assert set(address.strip("#").split("&")) == {"lr=2", "hidden=4", "epoch=1", "projector=1"}
+    assert set(address.strip("#").split("&")) == {"lr=2", "hidden-units=4", "epoch=1", "projector=1"}
     again = open_page(path, address)
-    assert part(again, "controls", "command").text_content() == "rdfia mlp --lr 2 --hidden-units 4"
+    assert part(again, "repeat", "command").text_content() == "rdfia mlp --lr 2 --hidden-units 4"
     assert part(again, "bar", "where").text_content() == "epoch 1 / 150"
     assert again.locator(".playground.pg-projector").count() == 1
 

@@ -92,6 +92,7 @@ def test_runs_are_sorted_filtered_and_downloaded(path, open_page):
 
 def test_a_row_opens_its_run_and_its_slider_moves_the_map(path, open_page):
     page = open_page(path)
+    page.locator("#guess-toggle").click()
     page.locator("#ladder tbody a", has_text="open").last.click()
     opened = page.locator("#run")
     assert opened.locator("h3").text_content() == "reference/cnn/batch-norm-pytorch"
@@ -113,6 +114,18 @@ def test_a_row_opens_its_run_and_its_slider_moves_the_map(path, open_page):
     assert page.evaluate(picture) == last
 
 
+def test_an_unknown_run_is_said_to_be_none(path, open_page):
+    page = open_page(path, "#run=cnn/none%")
+    assert "There is no run cnn/none% in this page" in page.locator("#run").text_content()
+
+
+def test_on_a_phone_figures_open_where_they_are_wanted(path, open_page):
+    page = open_page(path, "#figure-7", width=390, height=844)
+    assert page.evaluate("document.documentElement.scrollHeight") < 20_000
+    page.wait_for_selector("#figure-7 .js-plotly-plot")
+    assert not page.locator("#figure-8 .command").is_visible()
+
+
 def test_the_map_is_that_of_the_kept_weights(path, open_page):
     """The colour of the middle of the plane: class 1 at the end, undecided before training."""
     page = open_page(path, "#figure-1")
@@ -131,7 +144,6 @@ def middle_of(page):
 
 def test_a_guess_is_drawn_by_clicks_and_by_keys_before_the_values_appear(path, open_page):
     page = open_page(path)
-    page.locator("#guess-toggle").click()
     assert not page.locator("#ladder table").is_visible()
     plot = page.locator("#guess .chart-plot")
     plot.scroll_into_view_if_needed()

@@ -1,13 +1,17 @@
 // What is on screen: settings, data, initial weights, the training and the place in it. Panels draw themselves from here.
 import { mathsWith } from "./mistakes.mjs";
 import { Training, largestGap, nudged } from "./training.mjs";
-import { dataset, drawnDataset, pointsFromText, pointsToText } from "./points.mjs";
-import { SETTINGS, command, parseHash, parseSetting } from "./settings.mjs";
+import { SHAPE_NAMES, dataset, drawnDataset, madeDataset, parseCsv, plainNumber, pointsFromText, pointsToText, toCsv } from "./points.mjs";
+import { SETTINGS, command, parseHash, parseSetting, suggestion } from "./settings.mjs";
 import { reachOf } from "../shared/map.mjs";
 
 const MS_PER_FRAME = 25;
 const MS_PER_EPOCH = 45;
 const MS_TO_ADDRESS = 250;
+// Longer addresses are cut by some browsers and most chats.
+const LONGEST_POINTS = 8000;
+const STORED_POINTS = "rdfia-points";
+const USUAL_NOISE = 0.1;
 // Two curves of the same training by two programs differ by a few 1e-15 where rounding does not decide.
 const ROUNDING_DECIDES = 1e-10;
 
@@ -23,6 +27,8 @@ export class App {
     this.embedded = dataset(facts.data.name, facts.data.classes, facts.data.train, facts.data.test);
     this.drawn = [];
     this.pasted = null;
+    this.noise = USUAL_NOISE;
+    this.problems = [];
     this.listeners = [];
     this.timer = null;
     this.reset({ settings: { ...facts.settings }, source: "embedded", initial: facts.initial });
@@ -44,8 +50,16 @@ export class App {
   }
 
   get data() {
-    const chosen = { embedded: this.embedded, pasted: this.pasted, drawn: drawnDataset(this.drawn) };
+    if (SHAPE_NAMES.includes(this.source)) return this.made;
+    const chosen = { pasted: this.pasted, drawn: drawnDataset(this.drawn) };
     return chosen[this.source] ?? this.embedded;
+  }
+
+  // The points of a shape; the same object as long as they are the same.
+  get made() {
+    const key = [this.source, this.noise, this.settings.seed].join();
+    if (this.madeOf?.key !== key) this.madeOf = { key, data: madeDataset(this.source, this.noise, this.settings.seed) };
+    return this.madeOf.data;
   }
 
   // Begin again: other settings, data or initial weights. What is not named stays.
@@ -82,6 +96,7 @@ export class App {
   // The network beside: the same but for one setting.
   makeOther() {
     if (!this.compare) return;
+    if (this.compare.value === this.settings[this.compare.name]) this.compare.value = suggestion(this.settings, this.compare.name);
     const { name, value } = this.compare;
     const settings = { ...this.settings, [name]: value };
     const initial = name === "hidden_units" || name === "init_std" ? null : this.initial;
@@ -97,7 +112,9 @@ export class App {
   }
 
   setCompare(name, text) {
-    this.compare = { name, value: parseSetting(name, text, this.facts.limits) };
+    const value = parseSetting(name, text, this.facts.limits);
+    if (value === this.settings[name]) throw new Error(`A has ${value} already; give B another value.`);
+    this.compare = { name, value };
     this.makeOther();
     this.changed();
   }
@@ -251,6 +268,18 @@ export class App {
 
   paste(data) {
     this.changeData("pasted", data);
+    try {
+      sessionStorage.setItem(STORED_POINTS, toCsv(data));
+    } catch {
+      // Without storage a reload finds what the address holds.
+    }
+  }
+
+  setNoise(text) {
+    const noise = plainNumber(text.trim());
+    if (!(noise >= 0 && noise <= 2)) throw new Error("noise must be a number from 0 to 2.");
+    this.noise = noise;
+    this.changeData(this.source);
   }
 
   changeData(source, pasted = this.pasted) {
@@ -271,32 +300,67 @@ export class App {
 
   // Figure 2 beside figure 1.
   get usualCompare() {
-    return { name: "lr", value: this.defaults.lr === 2 ? 0.07 : 2 };
+    return { name: "lr", value: suggestion(this.settings, "lr") };
   }
 
   readAddress() {
-    const { source, points, compare, removed, projector, mistake, epoch, ...rest } = parseHash(this.ownsAddress ? location.hash : "", this.facts.limits);
-    const settings = { ...this.settings };
-    for (const name of Object.keys(SETTINGS)) settings[name] = rest[name] ?? settings[name];
-    if (source === "drawn" && points) {
-      this.drawn = pointsFromText(points);
-      this.source = "drawn";
-    }
+    const { problems, compare, removed, projector, mistake, epoch, weights, ...rest } = parseHash(this.ownsAddress ? location.hash : "", this.facts.limits);
+    this.problems = problems;
+    this.settings = { ...this.defaults };
+    for (const name of Object.keys(SETTINGS)) this.settings[name] = rest[name] ?? this.settings[name];
+    this.readPoints(rest);
+    if (weights) problems.push("The training of this link begins from loaded weights, which a link cannot hold: load weights.json again.");
     this.compare = this.usualCompare;
     const [name, value] = (compare ?? "").split(":");
     try {
       if (this.facts.comparable.includes(name)) {
         this.compare = { name, value: parseSetting(name, value, this.facts.limits) };
       }
-    } catch {
-      // The usual comparison will do.
+    } catch (error) {
+      problems.push(`compare=${compare} of the link is left out. ${error.message}`);
     }
     this.projector = projector === "1";
     this.mistake = this.facts.mistakes.find((item) => mistakeKey(item) === mistake) ?? null;
-    this.removed = new Set((removed ?? "").split(".").filter(Boolean).map(Number));
-    const fits = settings.hidden_units === this.settings.hidden_units && this.source === "embedded";
-    this.reset({ settings, initial: fits ? this.initial : null });
-    if (Number(epoch) > 0) this.goTo(Math.min(Math.round(Number(epoch)), settings.epochs));
+    this.removed = new Set((removed ?? "").split(".").filter((text) => /^\d+$/.test(text)).map(Number));
+    const fits = this.settings.hidden_units === this.defaults.hidden_units && this.source === "embedded";
+    this.reset({ initial: fits ? this.facts.initial : null });
+    if (plainNumber(epoch ?? "") > 0) this.goTo(Math.min(Math.round(plainNumber(epoch)), this.settings.epochs));
+  }
+
+  // The points of an address; where they are missing or cut short, a sentence that says so.
+  readPoints({ source = "embedded", points = "", noise, count }) {
+    this.source = source;
+    if (plainNumber(noise ?? "") <= 2) this.noise = Math.max(plainNumber(noise), 0);
+    if (source === "drawn") this.drawn = pointsFromText(points);
+    if (source === "pasted") this.readPasted(points, Number(count));
+    if (!["embedded", "drawn", "pasted", ...SHAPE_NAMES].includes(source)) this.source = "embedded";
+    if (source === "drawn" && count && this.drawn.length !== Number(count)) {
+      this.problems.push(`This link is cut short: it holds ${this.drawn.length} of ${count} points.`);
+    }
+  }
+
+  readPasted(points, count) {
+    const texts = [points];
+    try {
+      if (points === "") texts.push(sessionStorage.getItem(STORED_POINTS) ?? "");
+    } catch {
+      // The address may hold them.
+    }
+    let whole = null;
+    for (const text of texts) {
+      try {
+        const data = parseCsv(text, this.facts.limits);
+        if (data.train.length + data.test.length === count) whole = data;
+      } catch {
+        // Told below.
+      }
+    }
+    this.pasted = whole ?? this.pasted;
+    if (!whole) {
+      this.source = "embedded";
+      this.problems.push(`This link was made with ${count || "pasted"} points ${points ? "and is cut short" : "and cannot hold so many"}: open their file again. `
+        + `Until then the page trains on ${this.embedded.name}.`);
+    }
   }
 
   writeAddress() {
@@ -305,20 +369,37 @@ export class App {
     for (const [name, { flag }] of Object.entries(SETTINGS)) {
       if (this.settings[name] !== this.defaults[name]) words.set(flag, this.settings[name]);
     }
-    if (this.source === "drawn") {
-      words.set("source", "drawn");
-      words.set("points", pointsToText(this.drawn));
-    }
     const { name, value } = this.compare;
     if (name !== this.usualCompare.name || value !== this.usualCompare.value) words.set("compare", `${name}:${value}`);
     if (this.removed.size) words.set("removed", [...this.removed].sort((a, b) => a - b).join("."));
     if (this.position.epoch > 0) words.set("epoch", this.position.epoch);
     if (this.mistake) words.set("mistake", mistakeKey(this.mistake));
     if (this.projector) words.set("projector", "1");
+    if (this.initial && this.initial !== this.facts.initial) words.set("weights", "loaded");
+    this.writePoints(words);
     const text = String(words);
     if (text === this.address) return;
     this.address = text;
     history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+  }
+
+  // The points come last: where a link is cut, `count` tells it.
+  writePoints(words) {
+    if (this.source !== "embedded") words.set("source", this.source);
+    if (SHAPE_NAMES.includes(this.source)) words.set("noise", this.noise);
+    if (this.pointsText === "") return;
+    const { train, test } = this.data;
+    words.set("count", this.source === "drawn" ? this.drawn.length : train.length + test.length);
+    if (this.pointsFit) words.set("points", this.pointsText);
+  }
+
+  // The drawn or pasted points as the address holds them.
+  get pointsText() {
+    return { drawn: () => pointsToText(this.drawn), pasted: () => toCsv(this.pasted) }[this.source]?.() ?? "";
+  }
+
+  get pointsFit() {
+    return this.pointsText.length <= LONGEST_POINTS;
   }
 
   get command() {

@@ -1,8 +1,13 @@
 // Curves over the epochs, drawn in pixels so that the type stays legible at any width.
-import { element, shape, short } from "../shared/dom.mjs";
+import { element, percent, shape, short } from "../shared/dom.mjs";
 
-const MARGIN = { left: 62, right: 12, top: 10, bottom: 34 };
+const MARGIN = { left: 62, right: 20, top: 10, bottom: 34 };
 const HEIGHT = 250;
+
+// A score by epoch, up to the one on screen.
+export const column = (training, name, last) => training.scores.map((row, epoch) => (epoch <= last ? row[name] : null));
+// Losses above this are cut off: the interesting part lies below.
+export const highestLoss = (series) => Math.min(Math.max(0.75, ...series.flat().filter(Number.isFinite)) * 1.05, 3);
 
 // Round numbers that divide a range into about five parts.
 function ticks(low, high) {
@@ -18,12 +23,22 @@ export class Chart {
   // onPoint: called with (epoch, value) where the pointer draws, and with null when it lets go.
   constructor(root, { label, onPoint = null }) {
     this.root = root;
-    this.svg = shape("svg", { role: "img", "aria-label": label, height: HEIGHT });
+    this.svg = shape("svg", { role: "img", "aria-label": label });
     this.legend = element("ul", { class: "pg-legend" });
     root.append(this.legend, this.svg);
     this.latest = null;
     new ResizeObserver(() => this.latest && this.draw(this.latest)).observe(root);
     if (onPoint) this.listen(onPoint);
+    this.pointed = null;
+    const point = (epoch) => {
+      this.pointed = epoch;
+      if (this.latest) this.draw(this.latest);
+    };
+    this.svg.addEventListener("pointermove", ({ clientX, clientY }) => {
+      const box = this.svg.getBoundingClientRect();
+      if (this.latest) point(this.valueAt(clientX - box.left, clientY - box.top)[0]);
+    });
+    this.svg.addEventListener("pointerleave", () => point(null));
   }
 
   listen(onPoint) {
@@ -43,7 +58,7 @@ export class Chart {
   valueAt(px, py) {
     const { epochs, low, high } = this.latest;
     const epoch = Math.round(((px - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right)) * epochs);
-    const value = high - ((py - MARGIN.top) / (HEIGHT - MARGIN.top - MARGIN.bottom)) * (high - low);
+    const value = high - ((py - MARGIN.top) / (this.height - MARGIN.top - MARGIN.bottom)) * (high - low);
     return [Math.min(Math.max(epoch, 0), epochs), Math.min(Math.max(value, low), high)];
   }
 
@@ -51,24 +66,31 @@ export class Chart {
   draw({ series, epochs, epoch, low, high, unit }) {
     this.latest = { series, epochs, epoch, low, high, unit };
     this.width = Math.max(this.root.clientWidth, 200);
+    this.height = this.svg.clientHeight || HEIGHT;
     this.svg.setAttribute("width", this.width);
     const X = (e) => MARGIN.left + (e / epochs) * (this.width - MARGIN.left - MARGIN.right);
-    const Y = (v) => MARGIN.top + ((high - v) / (high - low)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+    const Y = (v) => MARGIN.top + ((high - v) / (high - low)) * (this.height - MARGIN.top - MARGIN.bottom);
     const parts = ticks(low, high).map((v) => [
       shape("line", { x1: X(0), x2: X(epochs), y1: Y(v), y2: Y(v), class: "pg-grid" }),
       shape("text", { x: MARGIN.left - 6, y: Y(v) + 4, "text-anchor": "end" }, unit === "%" ? `${Math.round(100 * v)} %` : short(v)),
     ]);
     for (const e of ticks(0, epochs).filter(Number.isInteger)) {
-      parts.push(shape("text", { x: X(e), y: HEIGHT - 18, "text-anchor": "middle" }, String(e)));
+      parts.push(shape("text", { x: X(e), y: this.height - 18, "text-anchor": "middle" }, String(e)));
     }
-    parts.push(shape("text", { x: (X(0) + X(epochs)) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, "epoch"));
+    parts.push(shape("text", { x: (X(0) + X(epochs)) / 2, y: this.height - 3, "text-anchor": "middle" }, "epoch"));
     if (epoch !== null) parts.push(shape("line", { x1: X(epoch), x2: X(epoch), y1: Y(low), y2: Y(high), class: "pg-now" }));
+    if (this.pointed !== null) parts.push(shape("line", { x1: X(this.pointed), x2: X(this.pointed), y1: Y(low), y2: Y(high), class: "pg-pointed" }));
     for (const { values, kind } of series) {
       parts.push(shape("path", { d: path(values, X, (v) => Y(Math.min(Math.max(v, low), high))), class: `pg-curve ${kind}` }));
     }
     this.svg.replaceChildren(...parts.flat());
-    this.legend.replaceChildren(...series.map(({ label, kind }) => element("li", {},
-      shape("svg", { width: 26, height: 10, "aria-hidden": "true" }, shape("path", { d: "M1 5H25", class: `pg-curve ${kind}` })), label)));
+    const value = ({ values }) => {
+      const v = values[this.pointed ?? epoch] ?? null;
+      return v === null ? "" : ` ${unit === "%" ? percent(v) : short(v)}`;
+    };
+    this.legend.replaceChildren(...series.map((line) => element("li", {},
+      shape("svg", { width: 26, height: 10, "aria-hidden": "true" }, shape("path", { d: "M1 5H25", class: `pg-curve ${line.kind}` })),
+      line.label + value(line))), this.pointed === null ? "" : element("li", {}, `epoch ${this.pointed}`));
   }
 }
 

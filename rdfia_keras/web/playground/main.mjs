@@ -1,6 +1,6 @@
 // Brings the page to life: one App for each element of class "playground".
 import { App } from "./app.mjs";
-import { Bar, Controls, listenToKeys, presetButtons } from "./controls.mjs";
+import { Bar, Controls, Repeat, listenToKeys, presetButtons } from "./controls.mjs";
 import { ComparePanel, GuessPanel, UnitsPanel } from "./panels.mjs";
 import { StepPanel } from "./step.mjs";
 import { SwitchesPanel } from "./switches.mjs";
@@ -13,7 +13,8 @@ function mountPlayground(root) {
   const bar = new Bar(section("bar"), app);
   const panels = [
     steps, new ComparePanel(section("compare"), app), new UnitsPanel(section("units"), app),
-    new GuessPanel(section("guess"), app), new SwitchesPanel(section("switches"), app), new Controls(section("controls"), app), bar,
+    new GuessPanel(section("guess"), app), new SwitchesPanel(section("switches"), app), new Controls(section("controls"), app),
+    new Repeat(section("repeat"), app), bar,
   ];
   const draw = () => {
     root.classList.toggle("pg-projector", app.projector);
@@ -38,8 +39,6 @@ function mountPlayground(root) {
   app.onChange(draw);
   window.addEventListener("hashchange", () => {
     if (!isAlone || location.hash.replace("#", "") === app.address) return;
-    app.settings = { ...app.defaults };
-    app.source = "embedded";
     app.readAddress();
     app.changed();
   });

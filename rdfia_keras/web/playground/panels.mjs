@@ -1,12 +1,9 @@
 // The other parts of the page: two networks side by side, hidden units in the plane, guess then scrub.
-import { Chart } from "./chart.mjs";
+import { Chart, column, highestLoss } from "./chart.mjs";
 import { element, numberCell, partsOf, percent, short } from "../shared/dom.mjs";
 import { PlaneMap } from "../shared/map.mjs";
 import { measure } from "../shared/perceptron.mjs";
-
-const column = (training, name, last) => training.scores.map((row, epoch) => (epoch <= last ? row[name] : null));
-// Losses above this are cut off: the interesting part lies below.
-const highestLoss = (series) => Math.min(Math.max(0.75, ...series.flat().filter(Number.isFinite)) * 1.05, 3);
+import { suggestion } from "./settings.mjs";
 
 export class ComparePanel {
   constructor(root, app) {
@@ -72,12 +69,6 @@ export class ComparePanel {
       element("tbody", {}, app.training.scores.slice(0, app.position.epoch + 1).map((row, epoch) => element("tr", {},
         element("th", { scope: "row" }, String(epoch)), names.map((name) => numberCell(row[name]))))));
   }
-}
-
-// Something else than network A has.
-function suggestion(settings, name) {
-  const usual = { lr: [2, 0.07], batch_size: [1, 50], hidden_units: [2, 10], init_std: [1, 0.3] }[name];
-  return usual.find((value) => value !== settings[name]);
 }
 
 export class UnitsPanel {

@@ -20,7 +20,7 @@ LABELS = {
     "lr": "eta (learning rate)",
     "batch_size": "batch size",
     "hidden_units": "n_h (hidden units)",
-    "init_std": "standard deviation of the weights",
+    "init_std": "std of the weights",
     "seed": "seed",
     "epochs": "epochs",
 }

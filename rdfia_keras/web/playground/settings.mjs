@@ -1,5 +1,6 @@
 // The settings of `rdfia mlp`: their rules, the address that keeps them, the command that repeats them, weights as JSON.
 import { PARAMETERS } from "../shared/perceptron.mjs";
+import { plainNumber } from "./points.mjs";
 
 const whole = (value) => Number.isInteger(value);
 
@@ -7,9 +8,9 @@ const whole = (value) => Number.isInteger(value);
 export const SETTINGS = {
   lr: { flag: "lr", label: "eta (learning rate)", rule: (v) => v > 0 && Number.isFinite(v), says: "a number above 0" },
   batch_size: { flag: "batch-size", label: "batch size", rule: (v) => whole(v) && v >= 1, says: "a whole number from 1" },
-  hidden_units: { flag: "hidden", label: "n_h (hidden units)", rule: (v) => whole(v) && v >= 1, says: "a whole number from 1" },
+  hidden_units: { flag: "hidden-units", label: "n_h (hidden units)", rule: (v) => whole(v) && v >= 1, says: "a whole number from 1" },
   init_std: {
-    flag: "std", label: "standard deviation of the initial weights",
+    flag: "init-std", label: "standard deviation of the initial weights",
     rule: (v) => v >= 0 && Number.isFinite(v), says: "a number from 0",
   },
   seed: { flag: "seed", label: "seed", rule: (v) => whole(v) && v >= 0 && v < 2 ** 32, says: "a whole number from 0 to 4294967295" },
@@ -19,7 +20,7 @@ export const SETTINGS = {
 // The value of a setting from text. Throws an Error that says what it must be.
 export function parseSetting(name, text, limits) {
   const { label, rule, says } = SETTINGS[name];
-  const value = String(text).trim() === "" ? NaN : Number(text);
+  const value = plainNumber(String(text).trim());
   const limit = limits[name] ?? Infinity;
   if (!rule(value) || value > limit) {
     throw new Error(`${label} must be ${says}${limit < Infinity ? ` to ${limit} on this page` : ""}.`);
@@ -27,15 +28,34 @@ export function parseSetting(name, text, limits) {
   return value;
 }
 
-// The settings of an address, "#lr=2&seed=1". What is unknown or not allowed is left out.
+// Another value of a setting than the one it has, for the network beside.
+export function suggestion(settings, name) {
+  const usual = { lr: [2, 0.07], batch_size: [1, 50], hidden_units: [2, 10], init_std: [1, 0.3] }[name];
+  return usual.find((value) => value !== settings[name]);
+}
+
+// An address as it was written: chats escape its marks, once or twice, and add the stop of their sentence.
+export function unescapeHash(hash) {
+  let text = hash.replace(/^#/, "").replace(/&(?:amp;|#38;|#x26;)+/gi, "&");
+  while (/%25[0-9a-f]{2}/i.test(text) || (!text.includes("=") && /%3d/i.test(text))) {
+    try {
+      text = decodeURIComponent(text);
+    } catch {
+      break;
+    }
+  }
+  return text.replace(/[\s.,;:!?()[\]{}<>'"*]+$/, "");
+}
+
+// The settings of an address, "#lr=2&seed=1"; `problems`: a sentence for each that is left out.
 export function parseHash(hash, limits) {
-  const found = {};
-  for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+  const found = { problems: [] };
+  for (const [key, text] of new URLSearchParams(unescapeHash(hash))) {
     const name = Object.keys(SETTINGS).find((setting) => SETTINGS[setting].flag === key);
     try {
       found[name ?? key] = name ? parseSetting(name, text, limits) : text;
-    } catch {
-      // An address that somebody shortened by hand is still good for the rest.
+    } catch (error) {
+      found.problems.push(`${key}=${text} of the link is left out. ${error.message}`);
     }
   }
   return found;

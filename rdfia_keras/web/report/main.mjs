@@ -4,6 +4,15 @@ import { LadderGuess } from "./guess.mjs";
 import { DecisionMaps } from "./maps.mjs";
 import { Runs } from "./runs.mjs";
 
+// A name in an address; one that a chat has cut may be no encoding.
+function unescaped(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function mountReport(body) {
   const part = (id) => document.getElementById(id);
   const data = JSON.parse(part("report-data").textContent);
@@ -31,21 +40,31 @@ function mountReport(body) {
     redrawCharts();
   });
 
-  const openRun = () => {
+  // On a phone the figures are closed at first: the page would be a hundred screens long.
+  const figures = [...body.querySelectorAll(".figure details.folded")];
+  if (matchMedia("(max-width: 46rem)").matches) for (const figure of figures) figure.open = false;
+  const openTarget = () => {
     const [, name] = location.hash.match(/^#run=(.*)$/) ?? [];
-    if (name !== undefined) runs.open(decodeURIComponent(name));
+    if (name !== undefined) runs.open(unescaped(name));
+    const figure = figures.find((details) => `#${details.parentElement.id}` === location.hash);
+    if (figure) figure.open = true;
   };
-  window.addEventListener("hashchange", openRun);
-  openRun();
+  window.addEventListener("hashchange", openTarget);
+  openTarget();
+  guess.show(location.hash === "");
 
+  let folded = [];
   // On paper: every chart, at the paper's width, dark on white.
   window.addEventListener("beforeprint", () => {
     body.classList.add("printing");
+    folded = figures.filter((figure) => !figure.open);
+    for (const figure of folded) figure.open = true;
     setColours("light");
     drawAllCharts();
   });
   window.addEventListener("afterprint", () => {
     body.classList.remove("printing");
+    for (const figure of folded) figure.open = false;
     setColours(theme.value);
     redrawCharts();
   });

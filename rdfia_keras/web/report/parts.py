@@ -1,7 +1,7 @@
 """The parts of the report page from records: the ladder, the bonus, the figures and the sweeps."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,11 @@ def sweeps(sources: Sources) -> list[dict[str, Any]]:
     return rows
 
 
+def _are_long(labels: Iterable[str]) -> bool:
+    """Return whether labels are too long to stand side by side."""
+    return sum(len(label) + 2 for label in labels) > 80
+
+
 def _sweep_row(path: Path, source: str) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding="utf-8"))
     rows, varied, name = content["rows"], content["varied"], str(content["name"])
@@ -178,7 +183,7 @@ def _sweep_row(path: Path, source: str) -> dict[str, Any]:
         "seeds": content["seeds"],
         "failed": sum(row["failed"] for row in rows),
         "quick": bool(content.get("quick")),
-        "chart": to_plotly(sweep_chart(labelled, title)),
+        "chart": to_plotly(sweep_chart(labelled, title), is_horizontal=_are_long(row["label"] for row in labelled)),
         "command": f"rdfia sweep {name}" if sweep else None,
         "answers": [answer for number in str(content["question"]).split(", ") if (answer := answers().get(number))],
     }

@@ -60,15 +60,22 @@ export class Runs {
 
   open(name) {
     const run = this.byName.get(name);
-    if (!run) return;
     forgetCharts(this.place);
     this.place.hidden = false;
-    this.place.replaceChildren(...this.parts(run).filter((part) => part !== null));
+    this.place.replaceChildren(...(run ? this.parts(run) : this.missing(name)).filter((part) => part !== null));
+    if (run) this.bringToLife(run);
+    this.place.scrollIntoView();
+    this.place.focus({ preventScroll: true });
+  }
+
+  missing(name) {
+    return [element("h3", {}, name), element("p", {}, `There is no run ${name} in this page. The table above has all of them.`)];
+  }
+
+  bringToLife(run) {
     for (const [n, root] of [...this.place.querySelectorAll(".chart")].entries()) watchChart(root, run.charts[n]);
     const decision = this.place.querySelector(".decision");
     if (decision) new DecisionMaps(decision, this.data.maps);
-    this.place.scrollIntoView();
-    this.place.focus({ preventScroll: true });
   }
 
   parts(run) {
