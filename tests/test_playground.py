@@ -113,7 +113,7 @@ def pasted_tables(draw):
     )
     usual = st.decimals(-3, 3, places=2).map(lambda value: str(value).replace(".", mark))
     lines = [] if header is None else [separator.join(header.split(","))]
-    for n in range(draw(st.integers(0, 8))):
+    for n in range(draw(st.integers(0, 14))):
         x1, x2 = (draw(number if draw(st.integers(0, 30)) == 0 else usual) for _ in range(2))
         cells = {"x1": x1, "x2": x2, "class": names[n % 2], "split": draw(st.sampled_from(["train", "test"]))}
         columns = (header or draw(st.sampled_from(["x1,x2,class,split", "x1,x2,class"]))).lower().split(",")
