@@ -198,7 +198,7 @@ class LoadedRun:
             best: The model of the chosen epoch (`best.keras`) instead of the last one's.
 
         Raises:
-            RdfiaError: If the run has none: only those of `cnn` do, and results of the package come without.
+            RdfiaError: If the run has none: only those of `cnn` do, and of the package's own `digits` and `cifar10`.
         """
         from rdfia_keras.models.model_files import model_file
         from rdfia_keras.system.backend import set_up_backend

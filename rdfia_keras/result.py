@@ -1,7 +1,8 @@
-"""The one type that every command answers with."""
+"""The one type that every command answers with, and how its accuracies are written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,9 @@ class Result:
     hint: str = ""
     quick: bool = False
     exit_code: int = 0
+
+
+def percent(fraction: float, digits: int = 1) -> str:
+    """Return a fraction in percent, `63.9 %`; halves go up, though the nearest float may lie below."""
+    step = Decimal(1).scaleb(-digits)
+    return f"{(100 * Decimal(f'{fraction:.10f}')).quantize(step, ROUND_HALF_UP)} %"

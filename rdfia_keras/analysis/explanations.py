@@ -7,14 +7,13 @@ A parameter's `Setting` becomes an option of `rdfia explain`; `options` names th
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rdfia_keras import config
 from rdfia_keras.analysis.tables import Column, make_table
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.result import Result
+from rdfia_keras.result import Result, percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.system.backend import set_up_backend
 
@@ -149,37 +148,59 @@ def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
 )
 def dense_as_conv(
     options: RunOptions,
-    model: Annotated[Path | None, Setting("A model of rdfia cnn.", shown_default="initial weights")] = None,
+    model: Annotated[
+        str | None,
+        Setting("A run of rdfia cnn, by folder or name, or a .keras file.", shown_default="the package's own"),
+    ] = None,
     dataset: Images = "cifar10",
 ) -> Result:
-    """Questions 4 to 6: a model made fully convolutional, on an image four times as large."""
+    """Questions 4 to 6: a model made fully convolutional, on an image four times as large.
+
+    Without --model the answer is that of the homework's network, and the picture that of a small trained one.
+    """
+    from rdfia_keras.models.model_files import find_model, shipped_model
+
+    saved = find_model(model, options.out, best=False) if model else shipped_model(dataset)
     data = _images(dataset, options)
     from rdfia_keras import plots
     from rdfia_keras.analysis.network_facts import baseline, class_map
     from rdfia_keras.models.convnet import build_convnet
     from rdfia_keras.models.saving import load_model
 
-    trained = load_model(model) if model else build_convnet(baseline(), data)
-    if trained.input.shape[1:] != data.test.x.shape[1:] or trained.output.shape[-1] != len(data.classes):
+    trained = load_model(saved.path) if saved else build_convnet(baseline(), data)
+    classes = saved.recorded_classes if saved else data.classes
+    if (
+        trained.input.shape[1:] != data.test.x.shape[1:]
+        or trained.output.shape[-1] != len(data.classes)
+        or classes not in ((), data.classes)
+    ):
         raise RdfiaError(f"{model} is a model of other images than {data.name} has; see --dataset")
     facts, mosaic, scores = class_map(trained, data)
     path = make_folder(options.out / "explain") / "dense-as-conv.png"
     title = f"Fully convolutional, on an image of {mosaic.shape[0]}x{mosaic.shape[1]}: probability of each class"
     plots.save(plots.score_maps(mosaic, scores, data.classes, title), path)
-    intro = [
-        f"image {' x '.join(map(str, facts['image']))}: scores {' x '.join(map(str, facts['scores']))}",
-        f"on images of the trained size the same logits, to {facts['difference_on_small_images']:.1e}",
-        f"shown: {', '.join(facts['shown'])}",
-    ]
-    if not model:
-        intro.insert(0, "without --model the weights are the initial ones: shapes mean something here, classes do not")
+    intro = [] if model else ["the homework's network, with initial weights:"]
+    intro += _sizes(facts if model or not saved else class_map(build_convnet(baseline(), data), data)[0])
+    if saved and not model:
+        intro += [f"{saved.name}, whose map is drawn:", *_sizes(facts)]
+    if not classes:
+        intro.append(f"{model} has no record beside it: its classes are taken to be those of {data.name}")
+    intro.append(f"shown: {', '.join(facts['shown'])}")
     average = sorted(facts["average"].items(), key=lambda item: -item[1])
     return Result(
-        data={**facts, "trained": str(model) if model else None, "path": str(path)},
-        table=[{"class": name, "average probability": f"{value:.1%}"} for name, value in average],
+        data={**facts, "trained": str(saved.path) if saved else None, "path": str(path)},
+        table=[{"class": name, "average probability": percent(value)} for name, value in average],
         intro=intro,
         paths=[path],
     )
+
+
+def _sizes(facts: dict[str, Any]) -> list[str]:
+    """Return what `class_map` found of an image and of small ones, in words."""
+    return [
+        f"image {' x '.join(map(str, facts['image']))}: scores {' x '.join(map(str, facts['scores']))}",
+        f"on images of the trained size the same logits, to {facts['difference_on_small_images']:.1e}",
+    ]
 
 
 @explanation("bow-svm", question="12", shows="parameters of visual words with SVMs")

@@ -20,6 +20,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
 from rdfia_keras.models.kernels import classifiers
 from rdfia_keras.plots.charts import Chart, run_curves, several_runs_curves
+from rdfia_keras.result import percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, test_accuracy
 from rdfia_keras.runs.run import Run
@@ -217,17 +218,17 @@ def _beside_published(panel: Panel) -> str:
         result = f"{panel.source}: diverged at once"
     else:
         row, when = (record.final, " in the last epoch") if claim.published_at_end else (record.best, "")
-        result = f"{panel.source} {100 * (test_accuracy(row) or 0):.1f} %{when}"
+        result = f"{panel.source} {percent(test_accuracy(row) or 0)}{when}"
         result += f", diverged after epoch {record.epochs}" if record.status == "failed" else ""
     if claim.published is not None:
-        return f"{result}, published {100 * claim.published:.1f} %"
+        return f"{result}, published {percent(claim.published)}"
     return f"{result}; the report: {claim.comment}" if claim.comment else result
 
 
 def _result(figure: ReportFigure, panel: Panel) -> str:
     """Return the result and the value that the report gives for this very figure, short enough for a narrow panel."""
     best, claim = panel.run.result.best, panel.experiment.report
-    result = f"best test {100 * best['test_accuracy']:.1f} %" if best else "diverged"
+    result = f"best test {percent(best['test_accuracy'])}" if best else "diverged"
     if claim.published is None or str(claim.figure) != figure.key:
         return result
-    return f"{result}\n(published {100 * claim.published:.1f} %)"
+    return f"{result}\n(published {percent(claim.published)})"

@@ -147,6 +147,10 @@ def write(rows: Sequence[dict[str, Any]], folder: Path, name: str, quick: bool) 
     write_atomic(paths[0], to_json({"rows": list(rows)}).encode())
     if with_result:
         paths.append(folder / f"{file}.png")
-        figure = plots.comparison(with_result, f"{name} on {data}: best test accuracy, yours and published")
+        values = (
+            "yours",
+            *(key for key in ("reference", "published") if any(row[key] is not None for row in with_result)),
+        )
+        figure = plots.comparison(with_result, f"{name} on {data}: best test accuracy, {', '.join(values)}")
         plots.save(figure, paths[1], smoke_test=quick)
     return paths

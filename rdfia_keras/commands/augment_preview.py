@@ -51,7 +51,7 @@ def augment_preview(
         labels = AUGMENTATIONS
         versions = [resize(augment(originals, (name,), seed), originals.shape[1]) for name in labels]
         title = f"Each augmentation alone on {data.name}"
-    path = folder / "augment-preview.png"
+    path = folder / f"{'-'.join(('augment-preview', *(names or ())))}.png"
     plots.save(plots.augmentation_grid(originals, np.stack(versions, axis=1), title, names=labels), path)
     return Result(data={"path": str(path)}, paths=[path])
 

@@ -1,5 +1,6 @@
 """`rdfia inspect`: what a trained network is good at, how sure it is, where it looks and what disturbs it."""
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from rdfia_keras.commands._options import command
 from rdfia_keras.commands.predict import Best
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.result import Result
+from rdfia_keras.result import Result, percent
 
 if TYPE_CHECKING:
     import keras
@@ -24,11 +25,13 @@ MISTAKES = 6
 
 @command(
     options=("out", "data_dir", "device"),
-    examples=("rdfia inspect cnn/batch-norm-pytorch", "rdfia inspect results/cnn/augment --best"),
+    examples=("rdfia inspect digits", "rdfia inspect results/cnn/augment --best"),
 )
 def inspect(
     options: RunOptions,
-    run: Annotated[str, typer.Argument(help="A run of rdfia cnn, by folder or name.", metavar="RUN")],
+    run: Annotated[
+        str, typer.Argument(help="A run of rdfia cnn, by folder or name; digits and cifar10 ship.", metavar="RUN")
+    ],
     best: Best = False,
 ) -> Result:
     """Inspect a trained network: scores by class, calibration, filters, mistakes with their reasons, disturbances."""
@@ -47,7 +50,7 @@ def inspect(
     config, quick = saved.run.config, saved.run.quick
     data = prepare_data(load_images(config.dataset, options.data_dir), config, quick)
     check_data(saved.run, data, quick)
-    folder = make_folder(saved.path.parent)
+    folder = make_folder(options.out / "inspect" / config.dataset if saved.is_shipped else saved.path.parent)
     set_up_backend(options.device)
     from rdfia_keras import plots
     from rdfia_keras.analysis.inspection import measure
@@ -125,8 +128,8 @@ def class_table(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
         {
             "class": row["class"],
             "images": f"{row['images']:,}",
-            "recall": f"{row['recall']:.1%}",
-            "precision": f"{row['precision']:.1%}",
+            "recall": f"{percent(row['recall'])}",
+            "precision": f"{percent(row['precision'])}",
         }
         for row in rows
     ]
@@ -136,11 +139,14 @@ def sentences(facts: dict[str, Any]) -> list[str]:
     """Return accuracy, calibration and the effect of disturbances in words."""
     confidence, accuracy, error = facts["mean_confidence"], facts["accuracy"], facts["expected_calibration_error"]
     verdict = "too sure" if confidence > accuracy else "not sure enough"
-    blurs = ", ".join(f"{row['accuracy']:.1%} at {row['sigma']:g}" for row in facts["blur"])
-    shifts = ", ".join(f"{row['accuracy']:.1%} at {row['pixels']}" for row in facts["shift"])
+    # A difference that other test images of the same number might not show is no verdict.
+    if abs(confidence - accuracy) <= 2 * math.sqrt(accuracy * (1 - accuracy) / facts["test_images"]):
+        verdict = "as sure as it is right, as far as these images can tell"
+    blurs = ", ".join(f"{percent(row['accuracy'])} at {row['sigma']:g}" for row in facts["blur"])
+    shifts = ", ".join(f"{percent(row['accuracy'])} at {row['pixels']}" for row in facts["shift"])
     return [
-        f"accuracy {accuracy:.2%}, mean confidence {confidence:.2%}: on the whole {verdict}",
-        f"expected calibration error {error:.2%}",
+        f"accuracy {percent(accuracy, 2)}, mean confidence {percent(confidence, 2)}: on the whole {verdict}",
+        f"expected calibration error {percent(error, 2)}",
         f"blurred (standard deviation in pixels): {blurs}",
         f"shifted (pixels): {shifts}",
     ]

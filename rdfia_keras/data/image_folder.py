@@ -2,11 +2,11 @@
 
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -117,12 +117,14 @@ def _visible(folder: Path) -> list[Path]:
     return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
 
 
-def list_pictures(names: Iterable[str | Path]) -> list[Path]:
+def list_pictures(names: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     """List image files by name, and those of folders and the folders in them, in the order of their names.
 
+    Returns:
+        The files that can be read, and each other one with the reason.
+
     Raises:
-        RdfiaError: If something is missing, a folder has no images, or files cannot be opened as images. Damaged
-            pixels are reported by `read_pictures`.
+        RdfiaError: If something is missing, a folder has no images, or no file can be read.
     """
     pictures: list[Path] = []
     for path in map(Path, names):
@@ -134,8 +136,11 @@ def list_pictures(names: Iterable[str | Path]) -> list[Path]:
         pictures += files
     if not pictures:
         raise RdfiaError("no image is named; name image files, a folder of them, or - for a list on stdin")
-    _use_all(pictures, lambda number, image: None)
-    return pictures
+    faults = _faults(pictures, lambda number, image: image.load())
+    if len(faults) == len(set(pictures)):
+        raise RdfiaError(_sentence(faults, len(pictures)))
+    left_out = [f"{path} ({fault})" for path, fault in faults.items()]
+    return [path for path in pictures if path not in faults], left_out
 
 
 def _images_below(folder: Path) -> list[Path]:
@@ -184,7 +189,13 @@ def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int], folder: Pa
 
 def _use_all(paths: Sequence[Path], use: Callable[[int, "Image.Image"], None], folder: Path | None = None) -> None:
     """Open each image and hand it over with its number; raise one error for all that cannot be used."""
-    faults = []
+    if faults := _faults(paths, use):
+        raise RdfiaError(_sentence(faults, len(paths), folder))
+
+
+def _faults(paths: Sequence[Path], use: Callable[[int, "Image.Image"], Any]) -> dict[Path, str]:
+    """Open each image and hand it over with its number; return why others cannot be used."""
+    faults = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for number, path in enumerate(paths):
@@ -192,13 +203,18 @@ def _use_all(paths: Sequence[Path], use: Callable[[int, "Image.Image"], None], f
                 with _opened(path) as image:
                     use(number, image)
             except _Unusable as fault:
-                faults.append(f"{path.relative_to(folder) if folder else path} ({fault})")
-    if faults:
-        more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
-        raise RdfiaError(
-            f"{len(faults)} of the {len(paths)} image files{f' in {folder}' if folder else ''} cannot be used: "
-            f"{', '.join(faults[:_NAMED])}{more}; repair or remove them"
-        )
+                faults[path] = str(fault)
+    return faults
+
+
+def _sentence(faults: Mapping[Path, str], count: int, folder: Path | None = None) -> str:
+    """Return one sentence for all of `count` images that cannot be used."""
+    named = [f"{path.relative_to(folder) if folder else path} ({fault})" for path, fault in faults.items()]
+    more = f" and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return (
+        f"{len(faults)} of the {count} image files{f' in {folder}' if folder else ''} cannot be used: "
+        f"{', '.join(named[:_NAMED])}{more}; repair or remove them"
+    )
 
 
 def _pixels(image: "Image.Image", shape: tuple[int, int, int]) -> np.ndarray:

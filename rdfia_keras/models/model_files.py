@@ -1,11 +1,13 @@
-"""Saved models by file, by a run's folder or by a run's name."""
+"""Saved models by file, by a run's folder or by a run's name; `digits` and `cifar10` ship with the package."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import find_run
+from rdfia_keras.runs.store import REFERENCE, REFERENCE_FOLDER, find_run
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,23 @@ class SavedModel:
 
     def classes(self, count: int) -> tuple[str, ...]:
         """Return the names of its classes: those of the run's record, or else numbers."""
-        names = self.run.result.dataset.get("class_names") if self.run else None
-        if names and len(names) == count:
-            return tuple(map(str, names))
-        return tuple(f"class {number}" for number in range(count))
+        names = self.recorded_classes
+        return names if len(names) == count else tuple(f"class {number}" for number in range(count))
+
+    @property
+    def recorded_classes(self) -> tuple[str, ...]:
+        """The names of the classes that the run's record has; none of a file by itself."""
+        return tuple(map(str, self.run.result.dataset.get("class_names") or ())) if self.run else ()
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the package brings it: nothing may be written beside it."""
+        return self.path.is_relative_to(REFERENCE_FOLDER)
+
+    @property
+    def quick(self) -> bool:
+        """Whether it was trained by a smoke test."""
+        return self.run is not None and self.run.quick
 
 
 def find_model(text: str, out: Path, best: bool) -> SavedModel:
@@ -44,7 +59,7 @@ def find_model(text: str, out: Path, best: bool) -> SavedModel:
     """
     path = Path(text)
     if path.suffix != ".keras":
-        run = find_run(text, out)
+        run = _find_run(text, out)
         run.check_readable()
         return SavedModel(model_file(run, best), run.name, run if run.record else None)
     if not path.is_file():
@@ -53,6 +68,21 @@ def find_model(text: str, out: Path, best: bool) -> SavedModel:
         raise ConfigError("--best chooses between the models of a run; name the run's folder, or leave it out")
     run = Run(path.parent)
     return SavedModel(path, path.stem, run if run.record else None)
+
+
+def shipped_model(dataset: str) -> SavedModel | None:
+    """Return the package's own model of a data set, if it has one."""
+    run = Run(REFERENCE_FOLDER / "cnn" / dataset, f"{REFERENCE}cnn/{dataset}")
+    path = run.folder / "model.keras"
+    return SavedModel(path, run.name, run) if path.is_file() else None
+
+
+def _find_run(text: str, out: Path) -> Run:
+    """Find a run as `find_run` does; of several sections, a bare name means cnn's."""
+    if Path(text).name == text and not Path(text).exists():
+        with suppress(RdfiaError):
+            return find_run(f"cnn/{text}", out)
+    return find_run(text, out)
 
 
 def model_file(run: Run, best: bool) -> Path:
@@ -65,8 +95,11 @@ def model_file(run: Run, best: bool) -> Path:
     if run.section != "cnn":
         raise RdfiaError(f"{run.name} is a run of rdfia {run.section}, which saves no model; name one of rdfia cnn")
     if not file.is_file():
-        raise RdfiaError(
-            f"{run.name} has no {file.name}: results that ship with the package come without weights, and a run "
-            f"writes its models at its end; train it with rdfia improve {run.experiment}"
-        )
+        train = f"rdfia improve {run.experiment}" if run.experiment in REGISTRY else "rdfia cnn"
+        if run.folder.is_relative_to(REFERENCE_FOLDER):
+            raise RdfiaError(
+                f"{run.name} ships without {file.name}: name digits or cifar10, two small networks that ship trained, "
+                f"without --best; or train this one with {train}"
+            )
+        raise RdfiaError(f"{run.name} has no {file.name}: a run writes its models at its end; train it with {train}")
     return file

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from rdfia_keras.result import percent
+
 
 def confusion(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return counts (n_y, n_y): true classes in rows, predicted ones in columns."""
@@ -20,7 +22,7 @@ def worst_mistakes(
     truth = probabilities[np.arange(len(labels)), labels]
     order = np.argsort(truth, kind="stable")
     wrong = order[predicted[order] != labels[order]][:limit]
-    captions = [f"{classes[labels[i]]} → {classes[predicted[i]]}\n{probabilities[i].max():.0%}" for i in wrong]
+    captions = [f"{classes[labels[i]]} → {classes[predicted[i]]}\n{percent(probabilities[i].max(), 0)}" for i in wrong]
     return images[wrong], captions, wrong
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rdfia_keras.result import percent
+
 # Rows of data: a history, a sweep, a table, or the panels of a figure.
 Rows = Sequence[Mapping[str, Any]]
 # A mean and its standard deviation, which a single run does not have.
@@ -193,7 +195,7 @@ def _over_epochs(
 
 def published_line(value: float, first: float, last: float, name: str = "", colour: str = "published") -> Series:
     """Describe a line at a published accuracy, a fraction, from the first to the last x."""
-    label = f"{name}{', ' if name else ''}published {100 * value:.1f} %"
+    label = f"{name}{', ' if name else ''}published {percent(value)}"
     return Series(label, [first, last], [100 * value] * 2, colour, "longdash", is_remark=True)
 
 
@@ -217,9 +219,8 @@ def _star(rows: Rows, by: str, name: str, colour: str) -> list[Series]:
     if not complete:
         return []
     best = max(complete, key=lambda row: row[by])
-    accuracy = 100 * best["test_accuracy"]
-    label = f"{name} {accuracy:.1f} % (epoch {best['epoch']})"
-    return [Series(label, [best["epoch"]], [accuracy], colour, marker="star", is_remark=True)]
+    label = f"{name} {percent(best['test_accuracy'])} (epoch {best['epoch']})"
+    return [Series(label, [best["epoch"]], [100 * best["test_accuracy"]], colour, marker="star", is_remark=True)]
 
 
 def _divergence(rows: Rows, losses: Iterable[Series]) -> list[Series]:
@@ -240,14 +241,14 @@ def _summary(rows: Rows, quantity: str, published: float | None = None) -> str:
         return f"the test {quantity} is never a number"
 
     def text(value: float | None) -> str:
-        return "no number" if value is None else f"{value:.1%}" if quantity == "accuracy" else f"{value:.3g}"
+        return "no number" if value is None else percent(value) if quantity == "accuracy" else f"{value:.3g}"
 
     best, word = (max(finite), "highest") if quantity == "accuracy" else (min(finite), "lowest")
     words = (
         f"Test {quantity} over {len(rows)} epochs, from {text(values[0])}; {word} {text(best)} in epoch "
         f"{rows[values.index(best)]['epoch']}, {text(values[-1])} at the end"
     )
-    return words + (f"; published {published:.1%}" if published is not None and quantity == "accuracy" else "")
+    return words + (f"; published {percent(published)}" if published is not None and quantity == "accuracy" else "")
 
 
 def mean_curves(rows: Rows) -> list[Chart]:
@@ -300,9 +301,8 @@ def cost_chart(rows: Rows, published: Mapping[tuple[str, int | None], float] | N
         series.append(Series(f"{name}, test", costs, test, colour, "solid", marker))
         series.append(Series(f"{name}, train", costs, train, colour, "dash", is_minor=True))
         best = max(group, key=lambda row: row["test_accuracy"])
-        accuracy = 100 * best["test_accuracy"]
-        label = f"{name}: best test {accuracy:.1f} % at C {best['C']:.3g}"
-        remarks.append(Series(label, [best["C"]], [accuracy], colour, marker="star", is_remark=True))
+        label = f"{name}: best test {percent(best['test_accuracy'])} at C {best['C']:.3g}"
+        remarks.append(Series(label, [best["C"]], [100 * best["test_accuracy"]], colour, marker="star", is_remark=True))
         if (value := (published or {}).get((kernel, degree))) is not None:
             remarks.append(published_line(value, costs[0], costs[-1], name, colour))
     summary = f"Test accuracy against C; {'; '.join(remark.name for remark in remarks)}"
@@ -376,7 +376,7 @@ def sweep_chart(rows: Rows, varied: str) -> Chart:
     published = [None if row.get("published") is None else (row["published"], None) for row in rows]
     if any(published):
         series.append(_means(name, labels, published, colour, marker))
-    results = [f"{label}: {100 * row['final']['mean']:.1f} %" for label, row in zip(labels, rows, strict=True)]
+    results = [f"{label}: {percent(row['final']['mean'])}" for label, row in zip(labels, rows, strict=True)]
     summary = f"Mean test accuracy of the last epoch by {varied}: {'; '.join(results)}"
     return Chart("", summary, Axis(varied, "rows"), Axis("test accuracy (%)", "percent"), tuple(series))
 

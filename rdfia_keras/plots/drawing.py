@@ -1,6 +1,7 @@
 """Figures of the charts of `plots.charts`, drawn with Matplotlib."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,16 @@ from rdfia_keras.plots.style import (
     wrap,
     wrap_lines,
 )
+from rdfia_keras.result import percent
 
 LINES: dict[str, Any] = {"": "none", "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (6, 3))}
 MARKERS = {"": "", "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "triangle-down": "v"}
 MARKERS |= {"star": "*", "bar": "|"}
 # The most configurations that one picture of a sweep can show: of more, the best are drawn.
 MAX_ROWS, MAX_CURVES = 60, 12
+# Bands of more curves hide each other.
+MAX_BANDS = 4
+LEAST_SPAN = 5  # percent; on a shorter axis chance would look like a trend
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -93,7 +98,7 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
 
 
 def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
-    """Draw the curves of several runs in one panel of accuracies and one of losses, a colour a run.
+    """Draw the curves of several runs in one panel of losses and one of accuracies, a colour a run.
 
     Args:
         histories: Epochs by the runs' names, see `charts.run_curves`: at most as many as there are colours in `NAMED`.
@@ -104,15 +109,11 @@ def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
     """
     if not 1 <= len(histories) <= len(NAMED):
         raise ValueError(f"expected 1 to {len(NAMED)} histories, got {len(histories)}")
-    names = [f"{name}, test" for name in histories]
-    columns = max(1, min(4, int(WIDTH / (0.6 + max(map(len, names)) * CHARACTER * SMALL / 72))))
-    wrapped = [wrap(name, WIDTH / columns - 0.6, SMALL) for name in (*names, "train")]
-    lines = sum(text.count("\n") + 1 for text in wrapped)
-    figure = new_figure(WIDTH, 4.0 + 0.2 * -(-lines // columns), title)
+    figure = new_figure(WIDTH, 4.0, title)
     loss, accuracy = charts.several_runs_curves(histories)
     panels = figure.subplots(1, 2, sharex=True)
-    draw_charts(panels, [accuracy, loss])
-    _chart_legend(figure, panels[0], accuracy, columns, WIDTH / columns - 0.6)
+    draw_charts(panels, [loss, accuracy])
+    _chart_legend(figure, panels[1], accuracy, most=4)
     return figure
 
 
@@ -124,27 +125,29 @@ def sweep_curves(rows: Rows, title: str) -> Figure:
         title: Name of the sweep.
     """
     chosen, title = _best_rows(rows, MAX_CURVES, title)
-    figure = new_figure(WIDTH, 4.4 + 0.18 * len(chosen) / 3, title)
+    figure = new_figure(WIDTH, 4.0, title)
     panels = figure.subplots(1, 2)
     loss, accuracy = charts.mean_curves(chosen)
+    if len(chosen) > MAX_BANDS:
+        loss, accuracy = map(_without_bands, (loss, accuracy))
     draw_charts(panels, [loss, accuracy])
     # A run that overshoots would flatten all others.
     tops = [_values(series.y) + (_values(series.errors) if len(series.errors) else 0) for series in loss.series]
     panels[0].set_ylim(0, min(1.05 * float(np.nanquantile(np.concatenate(tops), 0.98)), 3.0))
-    _chart_legend(figure, panels[1], accuracy, 9 if max(len(series.name) for series in accuracy.series) < 8 else 3)
+    _chart_legend(figure, panels[1], accuracy, most=9)
     return figure
 
 
 def svm_sweep(rows: Rows, title: str, published: Mapping[tuple[str, int | None], float] | None = None) -> Figure:
     """Draw accuracy against C (figure 5); see `charts.cost_chart`."""
     chart = charts.cost_chart(rows, published)
-    return _single(chart, title, 6.5, 4.0 + 0.1 * len(chart.series), columns=2)
+    return _single(chart, title, 6.5)
 
 
 def backprop_cost(rows: Rows) -> Figure:
     """Draw the time to all gradients against the number of layers; the rows are those of `charts.backprop_chart`."""
     chart = charts.backprop_chart(rows)
-    figure = _single(chart, "Gradients of all weights: one by one, and by backprop", 6.0, 4.2, columns=1)
+    figure = _single(chart, "Gradients of all weights: one by one, and by backprop", 6.0)
     depths = [row["layers"] for row in rows]
     figure.axes[0].set_xticks(depths, [str(depth) for depth in depths])
     return figure
@@ -162,7 +165,7 @@ def comparison(rows: Rows, title: str) -> Figure:
     keys = {"published": "published", "base": "base_best", "reference_best": "reference", "yours_best": "best"}
     values = {key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()}
     accuracies = [row["reference"] if row["best"] is None else row["best"] for row in rows]
-    notes = ["" if value is None else f"{100 * value:.1f}" for value in accuracies]
+    notes = ["" if value is None else percent(value) for value in accuracies]
     return _rows(charts.experiments_chart(names, values, title), title, notes, 0.34)
 
 
@@ -174,7 +177,7 @@ def sweep_points(rows: Rows, title: str) -> Figure:
         title: Name of the sweep.
     """
     chosen, title = _best_rows(rows, MAX_ROWS, title)
-    notes = [f"{100 * row['final']['mean']:.1f}  (n = {row['n']})" for row in chosen]
+    notes = [f"{percent(row['final']['mean'])}  (n = {row['n']})" for row in chosen]
     return _rows(charts.sweep_chart(chosen, title), title, notes, 0.42)
 
 
@@ -188,13 +191,21 @@ def notice(title: str, text: str) -> Figure:
 # --- layouts ----------------------------------------------------------------------------------------------------------
 
 
-def _single(chart: Chart, title: str, width: float, height: float, columns: int) -> Figure:
+def _single(chart: Chart, title: str, width: float) -> Figure:
     """Draw one chart with its legend below."""
-    figure = new_figure(width, height, title)
+    figure = new_figure(width, 3.6, title)
     axes = figure.subplots()
     draw_charts([axes], [chart])
-    _chart_legend(figure, axes, chart, columns)
+    _chart_legend(figure, axes, chart, most=2)
     return figure
+
+
+def _without_bands(chart: Chart) -> Chart:
+    """Return a chart of several curves without their bands; three styles of line tell neighbours apart."""
+    styles = ("solid", "dash", "dashdot")
+    return replace(
+        chart, series=tuple(replace(series, errors=(), line=styles[n % 3]) for n, series in enumerate(chart.series))
+    )
 
 
 def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> Figure:
@@ -205,8 +216,11 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
     heights = {name: height for height, name in enumerate(names)}
     for series in chart.series:
         places = [heights[str(name)] + 0.16 * series.side for name in series.x]
-        errors = _values(series.errors) if len(series.errors) else None
-        axes.errorbar(_values(series.y), places, xerr=errors, linestyle="none", capsize=3, **_look(series))
+        y, errors = _values(series.y), _values(series.errors)
+        # No deviation reaches beyond what an accuracy can be.
+        bars = [np.minimum(errors, y), np.minimum(errors, 100 - y)] if len(errors) else None
+        axes.errorbar(y, places, xerr=bars, linestyle="none", capsize=3, **_look(series))
+    axes.set_xlim(_percent_limits(*axes.get_xlim()))
     for height, note in enumerate(notes):
         axes.annotate(note, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
     axes.set_yticks(range(len(names)), names, fontsize=TEXT, parse_math=False)
@@ -219,8 +233,11 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
     return figure
 
 
-def _chart_legend(figure: Figure, axes: Axes, chart: Chart, columns: int, width: float = WIDTH) -> None:
-    """Put one legend for all panels below them: the thick lines in their colours, the thin ones once in grey."""
+def _chart_legend(figure: Figure, axes: Axes, chart: Chart, most: int) -> None:
+    """Put one legend for all panels below them: the thick lines in their colours, the thin ones once in grey.
+
+    It has at most this many columns, or as many as its longest name allows, and makes the figure higher by its lines.
+    """
     # Not `get_legend_handles_labels`, which leaves out a run whose name begins with an underscore.
     named = {series.name for series in chart.series}
     handles = [line for line in axes.get_lines() if line.get_label() in named]
@@ -228,7 +245,12 @@ def _chart_legend(figure: Figure, axes: Axes, chart: Chart, columns: int, width:
     if minor := [series for series in chart.series if series.is_minor]:
         handles.append(Line2D([], [], color=GREY, linewidth=1.0, linestyle=LINES[minor[0].line]))
         names.append(minor[0].name.rpartition(", ")[2])
-    legend_below(figure, columns, handles=handles, labels=[wrap(name, width, SMALL) for name in names])
+    width = figure.get_figwidth()
+    columns = max(1, min(most, int(width / (0.7 + max(map(len, names)) * CHARACTER * SMALL / 72))))
+    labels = [wrap(name, width / columns - 0.6, SMALL) for name in names]
+    lines = sum(label.count("\n") + 1 for label in labels)
+    figure.set_figheight(figure.get_figheight() + 0.2 * -(-lines // columns))
+    legend_below(figure, columns, handles=handles, labels=labels)
 
 
 def _best_rows(rows: Rows, limit: int, title: str) -> tuple[Rows, str]:
@@ -249,14 +271,20 @@ def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks
     for axes, chart in zip(panels, described, strict=True):
         # In a second loop: panels share a range, and a limit set earlier would cut the curves drawn later.
         if chart.y.kind == "percent":
-            bottom, top = axes.get_ylim()
-            axes.set_ylim(max(bottom, -1), min(top, 101))
+            axes.set_ylim(_percent_limits(*axes.get_ylim()))
+
+
+def _percent_limits(low: float, high: float) -> tuple[float, float]:
+    """Return the limits of an axis in percent: no shorter than `LEAST_SPAN`, and hardly beyond 0 and 100."""
+    wanting = max(0.0, LEAST_SPAN - (high - low)) / 2
+    low, high = low - wanting, high + wanting
+    return max(-1, low - max(0, high - 101)), min(101, high + max(0, -1 - low))
 
 
 def _draw_chart(axes: Axes, chart: Chart, with_remarks: bool) -> None:
     for series, shade in zip(chart.series, shades(len(chart.series)), strict=True):
         if with_remarks or not series.is_remark:
-            _draw_series(axes, series, shade)
+            _draw_series(axes, series, shade, top=100 if chart.y.kind == "percent" else np.inf)
     axes.set_xlabel(chart.x.label, fontsize=TEXT)
     axes.set_ylabel(chart.y.label, fontsize=TEXT)
     if chart.x.kind == "whole":
@@ -272,15 +300,16 @@ def _draw_chart(axes: Axes, chart: Chart, with_remarks: bool) -> None:
     style_axes(axes)
 
 
-def _draw_series(axes: Axes, series: Series, shade: np.ndarray) -> None:
-    """Draw a line with its band; `shade` is its colour where the lines have an order."""
+def _draw_series(axes: Axes, series: Series, shade: np.ndarray, top: float) -> None:
+    """Draw a line with its band, from 0 to `top`; `shade` is its colour where the lines have an order."""
     look = _look(series)
     if series.colour == "shade":
         look["color"] = shade
     y, errors = _values(series.y), _values(series.errors)
     axes.plot(series.x, y, linestyle=LINES[series.line], **look)
     if len(errors):
-        axes.fill_between(series.x, y - errors, y + errors, color=look["color"], alpha=0.18, linewidth=0)
+        low, high = np.maximum(y - errors, 0), np.minimum(y + errors, top)
+        axes.fill_between(series.x, low, high, color=look["color"], alpha=0.18, linewidth=0)
 
 
 def _look(series: Series) -> dict[str, Any]:
@@ -291,6 +320,8 @@ def _look(series: Series) -> dict[str, Any]:
         "markersize": 3.5 if series.line or series.is_pale else 7,
         "linewidth": 1.5,
         "label": series.name,
+        # A marker at the edge is drawn whole.
+        "clip_on": not series.marker,
     }
     if series.is_pale:
         look |= {"alpha": 0.45, "label": None}

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from rdfia_keras.plots.charts import Rows
 from rdfia_keras.plots.scores import shorten_name
 from rdfia_keras.plots.style import BLUE, GREY, SMALL, TEXT, WIDTH, new_figure, shades, wrap, wrap_lines
+from rdfia_keras.result import percent
 
 MAX_PIXELS = 100_000  # of images in one figure; even noise is then a file within `saving.MAX_BYTES`
 # Values of a map, and its edges on the image in pixels: left, right, bottom, top.
@@ -109,7 +110,7 @@ def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], ti
     _draw_image(axes[0], _pixels(image), "image")
     for axis, name, score in zip(axes[1:], classes, np.moveaxis(scores, -1, 0), strict=False):
         mappable = axis.imshow(score, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-        label = f"{shorten_name(str(name))}: {100 * score.mean():.0f} %"
+        label = f"{shorten_name(str(name))}: {percent(score.mean(), 0)}"
         axis.set_title(label, fontsize=TEXT, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes.tolist(), shrink=0.7)
     bar.set_label("probability; in the titles its average", fontsize=TEXT)
@@ -164,7 +165,7 @@ def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
     values = [100 * value for _, value in top]
     axes.barh(places, values, color=[BLUE, *[GREY] * (len(top) - 1)], height=0.7)
     for place, value in zip(places, values, strict=True):
-        axes.text(value + 1.5, place, f"{value:.1f} %", va="center", fontsize=SMALL)
+        axes.text(value + 1.5, place, percent(value / 100), va="center", fontsize=SMALL)
     axes.set_yticks(places, [shorten_name(name) for name, _ in top], fontsize=SMALL, parse_math=False)
     axes.set(xlim=(0, 118), ylim=(len(top) - 0.4, -0.6))
     axes.set_xticks([])

@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike
 from rdfia_keras.plots.charts import Rows
 from rdfia_keras.plots.png import mark_smoke_test
 from rdfia_keras.plots.style import BLUE, RED, SMALL, TEXT, TITLE, WIDTH, legend_below, new_figure
+from rdfia_keras.result import percent
 
 # Pale at both ends, so that points in full colour stay visible on top.
 CLASS_MAP = LinearSegmentedColormap.from_list("classes", ["#7FBBDD", "#FFFFFF", "#F0A898"])
 CLASS_COLOURS, CLASS_MARKERS = (BLUE, RED), ("o", "^")
 ANIMATION_MS = 80  # a frame
-ANIMATION_DPI = 80
+ANIMATION_DPI = 120
 
 
 def map_axis(points: ArrayLike) -> np.ndarray:
@@ -107,7 +108,7 @@ def svm_panels(panels: Rows, *, classes: Sequence[str] = ("0", "1"), title: str 
         # From the unscaled values: two scales would bend the line between the grid's points.
         _draw_boundary(axis, panel, panel["decision"], 0)
         _draw_points(axis, panel, classes)
-        axis.set_title(f"{panel['title']}: test {100 * panel['accuracy']:.1f} %", fontsize=TITLE, parse_math=False)
+        axis.set_title(f"{panel['title']}: test {percent(panel['accuracy'])}", fontsize=TITLE, parse_math=False)
     bar = figure.colorbar(mappable, ax=axes, shrink=0.8, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels([f"− ({classes[0]})", "0", f"+ ({classes[1]})"], fontsize=SMALL, parse_math=False)
     bar.set_label("decision value, scaled in each panel", fontsize=TEXT)

@@ -14,6 +14,7 @@ from rdfia_keras.data.initial_weights import init
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.models import perceptron
 from rdfia_keras.models.predictions import confusion
+from rdfia_keras.result import percent
 from rdfia_keras.runs.checkpoint import Arrays, digest, load_last, save_next
 from rdfia_keras.runs.files import file_digests, write_atomic
 from rdfia_keras.runs.history import EpochRow, duration, scores, summary_rows
@@ -191,15 +192,16 @@ def draw_pictures(job: Job, states: dict[str, State]) -> None:
     if not states:
         return
     networks = {name: perceptron.IMPLEMENTATIONS[name](state.weights, config.lr) for name, state in states.items()}
-    histories = {name: state.history for name, state in states.items()}
+    shown = {name: "L-BFGS" if config.lbfgs else name for name in states}
+    histories = {shown[name]: state.history for name, state in states.items()}
     title = f"Perceptron on {data.name}" + job.figure_note()
     job.save_figure("curves.png", plots.implementations(histories, title))
     if not is_plane(data):
         name, network = next(iter(networks.items()))
         counts = confusion(perceptron.predict(network, data.test.x), data.test.y)
-        job.save_figure("confusion.png", plots.confusion_matrix(counts, data.classes, f"{data.name}, {name}"))
+        job.save_figure("confusion.png", plots.confusion_matrix(counts, data.classes, f"{data.name}, {shown[name]}"))
         return
-    panels = [decision_panel(name, network, data) for name, network in networks.items()]
+    panels = [decision_panel(shown[name], network, data) for name, network in networks.items()]
     job.save_figure("decision-map.png", plots.decision_map(panels, data.classes, title=title))
     first = config.implementations[0]
     if first in states and states[first].by_epoch and len(states[first].history) >= config.epochs:
@@ -230,7 +232,7 @@ def animation_frames(job: Job, network: Any, state: State) -> list[dict[str, Any
     frames = []
     for epoch in shown:
         network.restart(state.by_epoch[epoch], job.config.lr)
-        test = f"epoch {epoch}: test {100 * state.history[epoch - 1]['test_accuracy']:.1f} %"
+        test = f"epoch {epoch}: test {percent(state.history[epoch - 1]['test_accuracy'])}"
         frames.append(decision_panel(test if epoch else "before training", network, job.data))
     return frames
 
