@@ -177,7 +177,7 @@ SHIPPED = ("digits", "cifar10")
 
 
 def test_every_reference_run_is_of_a_registered_experiment():
-    """But for the two that ship with a network, and one with a validation set: a registered one with less to train on."""
+    """But for the two that ship as networks, and one with a validation set: a registered one with less data."""
     runs = list(reference_store().runs())
     assert len(runs) >= 34
     (other,) = (run for run in runs if run.record.experiment not in REGISTRY and run.folder.name not in SHIPPED)

@@ -176,7 +176,7 @@ def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, m
     Image.new("RGB", (8, 8)).save("a b.png")
     done = CliRunner().invoke(app, ["predict", str(trained / "best.keras"), "-", "--top", "1"], input="a b.png\n\n")
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.splitlines()[1].startswith("a b.png")
+    assert done.stdout.splitlines()[2].startswith("a b.png")
 
 
 @pytest.mark.parametrize(
