@@ -14,7 +14,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from rdfia_keras import plots
-from rdfia_keras.plots import charts, png
+from rdfia_keras.plots import charts, drawing, png
+from rdfia_keras.result import percent
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 GRID = np.linspace(-2, 2, 41)
@@ -328,7 +329,7 @@ def test_a_history_is_described_and_drawn():
     *_, published, star = accuracy.series
     assert (star.name, star.x, star.y) == (f"best test {best:.1f} % (epoch 29)", [29], [pytest.approx(best)])
     assert (published.name, published.y) == ("published 70.0 %", [70, 70]) and len(loss.series) == 2
-    assert f"highest {best / 100:.1%} in epoch 29" in accuracy.summary and "published 70.0%" in accuracy.summary
+    assert f"highest {best:.1f} % in epoch 29" in accuracy.summary and "published 70.0 %" in accuracy.summary
     figure = plots.learning_curves(rows, "CIFAR-10, baseline", published=0.7)
     for chart, axes, quantity, scale in zip((loss, accuracy), figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
         assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", chart.y.label)
@@ -413,7 +414,7 @@ def test_runs_side_by_side_have_a_colour_each():
     assert [text.get_text() for text in legend.get_texts()] == [*(f"{name}, test" for name in histories), "train"]
     colours = [line.get_color() for line in legend.get_lines()][:3]
     assert len(set(colours)) == 3
-    for axes, quantity, scale in zip(figure.axes, ("accuracy", "loss"), (100, 1), strict=True):
+    for axes, quantity, scale in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
         assert quantity in axes.get_ylabel() and len(axes.get_lines()) == 6
         for i, (rows, colour) in enumerate(zip(histories.values(), colours, strict=True)):
             for line, split in zip(axes.get_lines()[2 * i : 2 * i + 2], ("test", "train"), strict=True):
@@ -464,7 +465,27 @@ def test_comparison_draws_yours_beside_the_other_values():
     assert {text.get_text() for text in figure.legends[0].get_texts()} == names
     (axes,) = plots.comparison([{**ladder()[1], "best": None}], "ladder").axes
     assert "yours, best epoch" not in axes.get_legend_handles_labels()[1]
-    assert [text.get_text() for text in axes.texts] == ["71.0"]
+    assert [text.get_text() for text in axes.texts] == ["71.0 %"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(9.8, 10.3), (99.9, 100.1), (0, 0.1), (40, 90), (-5, 105)])
+def test_an_axis_in_percent_is_long_enough_and_within_its_bounds(low, high):
+    bottom, top = drawing._percent_limits(low, high)
+    assert -1 <= bottom <= max(low, -1) and min(high, 101) <= top <= 101 and top - bottom >= 4.99
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0.63845, "63.8 %"), (0.6345, "63.5 %"), (0.6355, "63.6 %"), (1, "100.0 %")]
+)
+def test_halves_of_a_percentage_go_up(fraction, text):
+    assert percent(fraction) == text
+
+
+def test_many_configurations_have_no_bands_and_whole_names_in_the_legend():
+    labels = [f"hidden units {number}, learning rate 0.07" for number in range(9)]
+    figure = plots.sweep_curves(seeds_of(*labels), "nine")
+    assert not figure.axes[0].collections
+    assert [text.get_text().replace("\n", " ") for text in figure.legends[0].get_texts()] == labels
 
 
 def test_a_sweep_without_rows_is_refused():
@@ -481,7 +502,7 @@ def test_a_sweep_shows_every_run_mean_and_deviation():
     assert means.errors == pytest.approx([100 * row["final"]["std"] for row in rows])
     assert named(chart)["published"].y == [60, None]
     (axes,) = plots.sweep_points(rows, "lr").axes
-    assert [text.get_text() for text in axes.texts] == [f"{100 * row['final']['mean']:.1f}  (n = 5)" for row in rows]
+    assert [text.get_text() for text in axes.texts] == [f"{100 * row['final']['mean']:.1f} %  (n = 5)" for row in rows]
     loss, accuracy = plots.sweep_curves(rows, "lr").axes
     np.testing.assert_allclose(accuracy.get_lines()[1].get_ydata(), 100 * rows[1]["curves"][:, :, 3].mean(axis=0))
     np.testing.assert_allclose(loss.get_lines()[0].get_ydata(), rows[0]["curves"][:, :, 2].mean(axis=0))

@@ -284,6 +284,15 @@ def test_dense_as_conv_draws_a_saved_model(tiny_images, tmp_path):
         explain("dense-as-conv", options, model=tmp_path / "b.keras", dataset="digits")
 
 
+def test_dense_as_conv_draws_the_packages_network_and_refuses_one_of_other_classes(tmp_path):
+    options = RunOptions(out=tmp_path / "results")
+    result = explain("dense-as-conv", options, dataset="digits")
+    assert "scores 5 x 5 x 10" in result.intro[1] and result.data["scores"] == [9, 9, 10]
+    assert max(result.data["average"], key=result.data["average"].get) in result.data["shown"]
+    with pytest.raises(RdfiaError, match="other images"):
+        explain("dense-as-conv", options, model="cifar10", dataset="digits")
+
+
 def test_question_17_starts_at_chance(tiny_images):
     rows = network_facts.initial_scores(tiny_images, 2)
     assert [row["seed"] for row in rows] == [0, 1] and rows[0]["train_loss"] != rows[1]["train_loss"]

@@ -218,7 +218,7 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
         places = [heights[str(name)] + 0.16 * series.side for name in series.x]
         y, errors = _values(series.y), _values(series.errors)
         # No deviation reaches beyond what an accuracy can be.
-        bars = [np.minimum(errors, y), np.minimum(errors, 100 - y)] if len(errors) else None
+        bars = [np.minimum(errors, np.maximum(room, 0)) for room in (y, 100 - y)] if len(errors) else None
         axes.errorbar(y, places, xerr=bars, linestyle="none", capsize=3, **_look(series))
     axes.set_xlim(_percent_limits(*axes.get_xlim()))
     for height, note in enumerate(notes):

@@ -90,10 +90,11 @@ def class_scores(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
     axes = figure.subplots()
     places = np.arange(len(rows))
     # Where they are equal, one is a ring around the other.
-    for name, look in (
-        ("recall", {"color": BLUE, "marker": "o", "markersize": 5}),
-        ("precision", {"color": ORANGE, "marker": "D", "markersize": 10, "fillstyle": "none", "markeredgewidth": 1.5}),
-    ):
+    looks: dict[str, dict[str, Any]] = {
+        "recall": {"color": BLUE, "marker": "o", "markersize": 5},
+        "precision": {"color": ORANGE, "marker": "D", "markersize": 10, "fillstyle": "none", "markeredgewidth": 1.5},
+    }
+    for name, look in looks.items():
         axes.plot([100 * row[name] for row in rows], places, linestyle="none", label=name, clip_on=False, **look)
     between = [sorted((100 * row["recall"], 100 * row["precision"])) for row in rows]
     axes.hlines(places, [low for low, _ in between], [high for _, high in between], color=GREY, linewidth=1, zorder=1)

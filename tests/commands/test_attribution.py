@@ -13,7 +13,9 @@ from rdfia_keras.analysis import inspection
 from rdfia_keras.analysis.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
 from rdfia_keras.analysis.inspection import blur, shift
 from rdfia_keras.commands._app import app
+from rdfia_keras.commands.inspect import sentences
 from rdfia_keras.config import CnnConfig
+from rdfia_keras.data import load_images
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.predictions import calibration, class_rows
@@ -174,19 +176,19 @@ def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, m
     Image.new("RGB", (8, 8)).save("a b.png")
     done = CliRunner().invoke(app, ["predict", str(trained / "best.keras"), "-", "--top", "1"], input="a b.png\n\n")
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.splitlines()[1].startswith("a b.png")
+    assert done.stdout.splitlines()[2].startswith("a b.png")
 
 
 @pytest.mark.parametrize(
     ("model", "images", "sentence"),
     [
-        ("cnn/batch-norm", ["a.png"], "come without weights"),
+        ("cnn/batch-norm", ["a.png"], "name digits or cifar10"),
         ("mlp/circles", ["a.png"], "saves no model"),
         ("nothing.keras", ["a.png"], "there is no model nothing.keras"),
         ("nothing", ["a.png"], "there is no run nothing"),
         (None, ["missing.png"], "there is no image missing.png"),
         (None, ["empty"], "holds no .png"),
-        (None, ["a.png", "text.png"], "1 of the 2 image files cannot be used: text.png (not a PNG or JPEG image)"),
+        (None, ["text.png"], "1 of the 1 image files cannot be used: text.png (not a PNG or JPEG image)"),
         (None, ["movie.gif"], "convert it to PNG or JPEG"),
     ],
 )
@@ -197,6 +199,31 @@ def test_predict_says_what_is_wrong(rdfia_here, trained, tmp_path, model, images
         (tmp_path / name).write_text("no image")
     done = rdfia_here("predict", model or trained, *images)
     assert done.returncode == 1 and done.stderr.count("error: ") == 1 and sentence in done.stderr
+
+
+def test_one_bad_file_is_named_and_the_others_are_predicted_by_the_network_that_ships(rdfia_here, tmp_path):
+    digits = load_images("digits").test
+    for number in range(4):
+        Image.fromarray(digits.x[number]).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_text("no image")
+    done = rdfia_here("predict", "digits", ".", "--json")
+    assert done.returncode == 1 and "left out: 2.png (not a PNG or JPEG image)" in done.stderr
+    rows = {row["image"]: row["classes"][0]["class"] for row in json.loads(done.stdout)["images"]}
+    assert rows == {f"{number}.png": str(digits.y[number]) for number in (0, 1, 3)}
+
+
+def test_predictions_of_a_smoke_test_are_marked(rdfia_here, trained, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    assert rdfia_here("predict", trained, "a.png").stdout.startswith("QUICK")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "confidence", "words"),
+    [(0.9889, 0.9870, "as sure as it is right"), (0.8, 0.9, "too sure"), (0.8, 0.7, "not sure enough")],
+)
+def test_a_verdict_needs_a_difference_that_the_images_show(accuracy, confidence, words):
+    facts = {"accuracy": accuracy, "mean_confidence": confidence, "expected_calibration_error": 0.01}
+    assert words in sentences(facts | {"test_images": 450, "blur": [], "shift": []})[0]
 
 
 def test_inspect_writes_pictures_and_numbers_that_agree_with_the_record(rdfia_here, trained, monkeypatch):
