@@ -87,7 +87,7 @@ def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
     (tmp_path / "mlp.py").write_text(f"{SOFTMAX}    print('passed')\n    return y_tilde\n")
     done = rdfia("learn", "check", "mlp.py", "--json")
     assert json.loads(done.stdout)["files"][0]["verdicts"][0]["status"] == "wrong"
-    assert done.stderr.count("passed") == 5
+    assert done.stderr.count("passed") == 6
 
 
 @pytest.mark.parametrize(

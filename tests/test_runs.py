@@ -225,8 +225,8 @@ def several(out):
         (["--set", "seed=2", "--set", "seed=10"], "cnn/baseline-2 cnn/baseline-10"),
         (["--set", "seed=0", "--set", "augmentations=crop+flip"], "cnn/adam cnn/augment"),
         (["--set", "augment=crop+flip", "--set", "optimizer=adam"], "cnn/adam"),
-        (["--set", "normalize=true", "--set", "transform=none"], "cnn/normalize"),
-        (["--set", "hidden=10"], "mlp/circles"),
+        (["--set", "normalize=true", "--set", "augmentations=none"], "cnn/normalize"),
+        (["--set", "hidden-units=10"], "mlp/circles"),
         (["--set", "lr=0.001"], "cnn/adam"),
         (["--set", "dataset=circles"], "mlp/circles svm/rbf"),
         (["--set", "dataset=cifar10", "--set", "seed=2"], "cnn/baseline-2"),
@@ -238,7 +238,7 @@ def several(out):
         (["--sort", "loss", "--limit", "1"], "mlp/circles"),
         (["--sort", "batch-size", "--limit", "1"], "mlp/circles"),
         (["--sort", "seed", "--section", "cnn", "--reverse", "--limit", "1"], "cnn/baseline-10"),
-        (["--sort", "hidden"], "mlp/circles cnn/adam cnn/augment cnn/baseline-2 cnn/baseline-10 cnn/normalize svm/rbf"),
+        (["--sort", "hidden-units"], "mlp/circles cnn/adam cnn/augment cnn/baseline-2 cnn/baseline-10 cnn/normalize svm/rbf"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -292,7 +292,7 @@ def test_the_packages_own_results_are_listed(rdfia_here, out):
     [
         (["--set", "droput=0.5"], 2, "--set: no section has a setting 'droput': did you mean dropout_rate?"),
         (["--set", "droput=1", "--section", "cnn"], 2, "cnn has no setting 'droput': did you mean dropout_rate?"),
-        (["--set", "hidden=3", "--section", "cnn"], 2, "cnn has no setting 'hidden': "),
+        (["--set", "hidden-units=3", "--section", "cnn"], 2, "cnn has no setting 'hidden-units': "),
         (["--set", "lr=1", "--set", "kernel=rbf"], 2, "--set: no section has all of these settings: lr, kernel"),
         (["--set", "lr"], 2, "'lr' gives no value: write FIELD=VALUE, such as seed=1"),
         (["--set", "lr=fast"], 2, "lr (--lr) must be a number, not 'fast'"),

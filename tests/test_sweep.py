@@ -42,7 +42,7 @@ def names(sweep: Sweep) -> list[str]:
 
 
 def test_a_sweep_is_every_combination_in_the_order_of_the_words():
-    declared = declare_sweep(["circles", "batch-1"], ["lr=0.03,0.07", "hidden=3,10"], seeds=2)
+    declared = declare_sweep(["circles", "batch-1"], ["lr=0.03,0.07", "hidden-units=3,10"], seeds=2)
     assert declared.trials == 16 and declared.name == "circles-batch-1-lr-hidden-units"
     configs = [experiment.config for experiment in declared.configurations()]
     assert [(c.batch_size, c.lr, c.hidden_units) for c in configs] == [

@@ -108,14 +108,16 @@ def train_missing(experiments: Sequence[Experiment], resources: "Resources") -> 
         The runs, fewer than experiments if the user interrupted; and the exit code.
     """
     from rdfia_keras.analysis.published import estimated_seconds
-    from rdfia_keras.runs.store import FINISHED, Query
+    from rdfia_keras.runs.store import FINISHED, Query, RunStore
     from rdfia_keras.system.terminal import duration_in_words, note
-    from rdfia_keras.training.get_or_train import get_or_train
+    from rdfia_keras.training.get_or_train import get_or_train, with_data
 
     runs: list[Run] = []
     expected, measured = 0.0, 0.0
     for number, experiment in enumerate(experiments, start=1):
         query = Query(config=experiment.config, quick=resources.options.quick)
+        # Missing data are an error before anything is announced.
+        query = with_data(query, RunStore(resources.options.out), resources)
         left = None if query.quick else estimated_seconds(experiments[number - 1 :])
         if left:
             # Once a run of this machine has ended, it says how fast the machine is.

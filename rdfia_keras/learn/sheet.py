@@ -392,7 +392,7 @@ def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) 
 
 def _cell(text: str) -> str:
     """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at."""
-    return re.sub(r"(^'*|[;,|\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠\t\r])", r"\1'", text)
+    return re.sub(r"(^['\" ]*|[;,|\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠\t\r])", r"\1'", text)
 
 
 # --- feedback ---------------------------------------------------------------------------------------------------------
