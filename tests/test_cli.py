@@ -71,6 +71,7 @@ def test_version(rdfia):
         ("runs --reference --csv --json", "exclude each other"),
         ("compare a b --plot plot.pdf", "--plot must end in .png, not plot.pdf"),
         ("playground --lbfgs", "No such option: --lbfgs"),
+        ("mlp --hidden-units 99999999999999999999", "must be at least 1 and at most 1,000,000,000"),
     ],
 )
 def test_a_wrong_option_is_named_and_exits_2(rdfia_here, wide, tmp_path, args, sentence):
@@ -151,7 +152,7 @@ ANSWERS = {
     "report": ["results/report.html"],
     "playground": ["results/playground.html"],
     "augment-preview --dataset digits": ["results/augment-preview.png"],
-    "augment-preview hue blur --dataset digits": ["results/augment-preview.png"],
+    "augment-preview hue blur --dataset digits": ["results/augment-preview-hue-blur.png"],
     "explain conv --x 224 --y 224": ["75 weights + 1 bias", "224 x 224 x 1"],
     "explain conv --x 10 --y 7 --z 2 --kernel 3 --stride 2 --padding 0": ["4 x 3 x 1"],
     "explain layers": ["1,025,000", "total 1,191,170"],

@@ -209,7 +209,8 @@ _optimized("momentum-lr-0.1", {"optimizer": "momentum"})
 _optimized("momentum", {"optimizer": "momentum", "lr": 0.01})
 _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
 
-# The last two rungs with Keras's defaults.
+# A rung with PyTorch's defaults, and the last two with Keras's.
+on(AUGMENT, "augment-pytorch", {"framework_defaults": "pytorch"}, question="22")
 DROPOUT = on(
     DROPOUT_PYTORCH,
     "dropout",
