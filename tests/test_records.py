@@ -298,7 +298,10 @@ def test_a_record_from_before_a_setting_has_its_default():
     assert (record.config.validation, record.config.framework_defaults) == (0, "keras")
 
 
-CHANGED = ({"section": "rnn"}, {"config": {"lr": -1}}, {"config": {"width": 1}}, {"schema": 1}, {"status": "good"})
+CHANGED = (
+    *({"section": "rnn"}, {"config": {"lr": -1}}, {"config": {"width": 1}}, {"schema": 1}, {"status": "good"}),
+    {"final": {"test_accuracy": 0.5, "test_loss": {}}},
+)
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,10 @@ def several(out):
         (["--sort", "loss", "--limit", "1"], "mlp/circles"),
         (["--sort", "batch-size", "--limit", "1"], "mlp/circles"),
         (["--sort", "seed", "--section", "cnn", "--reverse", "--limit", "1"], "cnn/baseline-10"),
-        (["--sort", "hidden-units"], "mlp/circles cnn/adam cnn/augment cnn/baseline-2 cnn/baseline-10 cnn/normalize svm/rbf"),
+        (
+            ["--sort", "hidden-units"],
+            "mlp/circles cnn/adam cnn/augment cnn/baseline-2 cnn/baseline-10 cnn/normalize svm/rbf",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

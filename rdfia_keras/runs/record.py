@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rdfia_keras.config import CONFIGS, Config
+from rdfia_keras.runs.history import VALIDATION_COLUMNS
 
 SCHEMA = 2
 # How a training ends.
@@ -86,9 +87,12 @@ class Record:
 
 
 def _checked_row(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return an epoch of a record, or a classifier of `svm`, once its accuracy is a number."""
+    """Return an epoch of a record, or a classifier of `svm`, once its accuracies and losses are numbers."""
     if row is None:
         return None
     if not math.isfinite(row["test_accuracy"]):
         raise ValueError(f"test accuracy {row['test_accuracy']}")
+    for name in ("test_loss", *VALIDATION_COLUMNS):
+        if row.get(name) is not None:
+            math.isnan(row[name])  # A TypeError where it is no number.
     return dict(row)
