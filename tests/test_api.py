@@ -36,7 +36,7 @@ def test_a_reference_run_loads_by_name():
     run = rdfia.load_run("reference/cnn/batch-norm-pytorch")
     assert run.metrics["published"] == 0.85 and len(run.history["epoch"]) == run.metrics["epochs"]
     assert run.settings["batch_norm"] is True
-    with pytest.raises(RdfiaError, match="ships without model.keras"):
+    with pytest.raises(RdfiaError, match=r"ships without model\.keras"):
         run.predict(np.zeros((1, 32, 32, 3), np.uint8))
 
 
