@@ -284,7 +284,7 @@ def test_pasted_points_outlive_a_reload_and_an_undo(path, open_page, rows):
     part(page, "controls", "csv").fill(text)
     part(page, "controls", "paste").click()
     counts = part(page, "controls", "counts").text_content()
-    assert counts.startswith(f"{rows * 3 // 4} training points") and part(page, "controls", "undo").is_disabled()
+    assert counts.startswith(f"{rows * 4 // 5} training points") and part(page, "controls", "undo").is_disabled()
     wait(page, f"location.hash.includes('count={rows}')")
     address = page.evaluate("location.hash")
     page.reload()
@@ -352,7 +352,8 @@ def test_the_address_keeps_what_is_on_screen(path, open_page):
 @pytest.mark.parametrize("projector", ["", "&projector=1"])
 def test_nothing_is_wider_than_the_screen(path, open_page, width, scheme, projector):
     page = open_page(path, f"#epoch=3{projector}", width=width, color_scheme=scheme)
-    page.locator('[data-weight="W_h[0,0]"]').click()
+    if not projector:  # It hides the numbers.
+        page.locator('[data-weight="W_h[0,0]"]').click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ink, paper = page.evaluate(
         "(style => [style.color, style.backgroundColor])(getComputedStyle(document.querySelector('.playground')))"
