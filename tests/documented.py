@@ -28,6 +28,9 @@ PARSED_ONLY = {
     "rdfia sweep ladder --seeds 3 --ray": "starts Ray, as tests/faults/test_cluster_faults.py does",
     "rdfia sweep circles --set lr=0.03,0.07,0.2 --ray": "starts Ray, as tests/faults/test_cluster_faults.py does",
     "rdfia cnn --tensorboard": "needs TensorBoard, an extra of its own",
+    "rdfia --install-completion": "changes the files of a shell",
+    "rdfia predict digits five.png": "needs a picture: tests/commands/test_attribution.py has one",
+    "rdfia verify reference/mlp/circles --epochs 5 --data-dir DIR": "needs the course's circles: tests/test_verify.py",
     "rdfia learn check homework/mlp.py --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
 }
 # What stands in the documentation for something of the reader's own.

@@ -187,9 +187,9 @@ def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, m
         ("nothing.keras", ["a.png"], "there is no model nothing.keras"),
         ("nothing", ["a.png"], "there is no run nothing"),
         (None, ["missing.png"], "there is no image missing.png"),
-        (None, ["empty"], "holds no .png"),
-        (None, ["text.png"], "1 of the 1 image files cannot be used: text.png (not a PNG or JPEG image)"),
-        (None, ["movie.gif"], "convert it to PNG or JPEG"),
+        (None, ["empty"], "holds no image"),
+        (None, ["text.png"], "1 of the 1 image files cannot be used: text.png (not an image that can be read)"),
+        (None, ["movie.gif"], "movie.gif (not an image that can be read)"),
     ],
 )
 def test_predict_says_what_is_wrong(rdfia_here, trained, tmp_path, model, images, sentence):
@@ -207,7 +207,7 @@ def test_one_bad_file_is_named_and_the_others_are_predicted_by_the_network_that_
         Image.fromarray(digits.x[number]).save(tmp_path / f"{number}.png")
     (tmp_path / "2.png").write_text("no image")
     done = rdfia_here("predict", "digits", ".", "--json")
-    assert done.returncode == 1 and "left out: 2.png (not a PNG or JPEG image)" in done.stderr
+    assert done.returncode == 1 and "left out: 2.png (not an image that can be read)" in done.stderr
     rows = {row["image"]: row["classes"][0]["class"] for row in json.loads(done.stdout)["images"]}
     assert rows == {f"{number}.png": str(digits.y[number]) for number in (0, 1, 3)}
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,8 @@ def test_the_page_is_what_the_measurements_give():
     measured = measurements.read(ROOT / "results" / "benchmarks" / "benchmarks.json")
     page = (ROOT / "docs" / "performance.md").read_text()
     assert rendering.update(page, measured) == page
-    assert all(f"<!-- {name} -->" in page for name in rendering.blocks(measured))
+    shown = set(re.findall(r"<!-- end (\w+) -->", page))
+    assert len(shown) > 10 and shown <= set(rendering.blocks(measured))
 
 
 @pytest.mark.parametrize(
