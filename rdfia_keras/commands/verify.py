@@ -9,7 +9,7 @@ from rdfia_keras.config import RunOptions
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
-    from rdfia_keras.training.verify import Verification
+    from rdfia_keras.training.verification import Verification
 
 
 @command(
@@ -33,7 +33,7 @@ def verify(
     """
     from rdfia_keras.runs.store import find_run
     from rdfia_keras.training.get_or_train import Resources
-    from rdfia_keras.training.verify import verify as verify_run
+    from rdfia_keras.training.verification import verify as verify_run
 
     resources = Resources(options)
     found = [find_run(name, options.out) for name in names]
