@@ -71,7 +71,7 @@ def test_version(rdfia):
         ("runs --reference --csv --json", "exclude each other"),
         ("compare a b --plot plot.pdf", "--plot must end in .png, not plot.pdf"),
         ("playground --lbfgs", "No such option: --lbfgs"),
-        ("mlp --hidden-units 99999999999999999999", "must be at least 1 and at most 1,000,000,000"),
+        ("mlp --hidden-units 99999999999999999999", "must be between 1 and 1,000,000,000"),
     ],
 )
 def test_a_wrong_option_is_named_and_exits_2(rdfia_here, wide, tmp_path, args, sentence):

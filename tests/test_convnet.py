@@ -259,7 +259,7 @@ def test_worst_mistakes_are_wrong_and_worst_first():
     images = np.arange(4).reshape(4, 1, 1, 1)
     wrong, captions, places = worst_mistakes(probabilities, images, np.array([1, 0, 1, 1]), ("a", "b"))
     assert wrong.ravel().tolist() == places.tolist() == [0, 1, 3]
-    assert captions == ["b → a\n90%", "a → b\n80%", "b → a\n70%"]
+    assert captions == ["b → a\n90 %", "a → b\n80 %", "b → a\n70 %"]
 
 
 def test_confusions_have_true_classes_in_rows():

@@ -18,6 +18,7 @@ from rdfia_keras.config.setting import (
     POSITIVE,
     RATE,
     SEED,
+    SIZE,
     Excludes,
     Ignores,
     Requires,
@@ -203,7 +204,7 @@ class MlpConfig(Config):
         choices=(*IMPLEMENTATIONS, "all"),
         defines_experiment=False,
     )
-    hidden_units: int = setting(10, "Hidden units, n_h.", panel="Model", check=AT_LEAST_1)
+    hidden_units: int = setting(10, "Hidden units, n_h.", panel="Model", check=SIZE)
     init_std: float = setting(0.3, "Standard deviation of the initial weights.", panel="Model", check=NOT_NEGATIVE)
     init: str | None = setting(
         None,

@@ -28,8 +28,9 @@ POSITIVE = Check("must be a finite number above 0", lambda value: value > 0 and 
 NOT_NEGATIVE = Check("must be a finite number, at least 0", lambda value: value >= 0 and math.isfinite(value), 0.5)
 RATE = Check("must be between 0 and 1 (0: none)", lambda value: 0 <= value < 1, 0.25)
 FRACTION = Check("must be between 0 and 1", lambda value: 0 <= value <= 1, 0.5)
-# Arrays with more entries on a side do not exist.
-AT_LEAST_1 = Check("must be at least 1 and at most 1,000,000,000", lambda value: 1 <= value <= 10**9, 3)
+AT_LEAST_1 = Check("must be at least 1", lambda value: value >= 1, 3)
+# Of an array: NumPy refuses sizes far beyond it with an error of its own.
+SIZE = Check("must be between 1 and 1,000,000,000", lambda value: 1 <= value <= 10**9, 3)
 AT_LEAST_2 = Check("must be at least 2", lambda value: value >= 2, 3)
 PIXELS = Check("must be at least 0", lambda value: value >= 0, 3)
 DEGREE = Check("must be between 1 and 10", lambda value: 1 <= value <= 10, 4)
