@@ -27,12 +27,14 @@ def grow(disk: Path) -> None:
 @pytest.mark.parametrize(("kilobytes", "where"), [(4, "config"), (6_300, "checkpoint"), (7_560, "picture")])
 def test_a_full_disk_keeps_the_last_good_files(pictures, small_disk, tmp_path, kilobytes, where):
     disk = small_disk(kilobytes)
+    if where == "config":
+        (disk / "other").write_bytes(bytes(1024 * kilobytes))
     args = ("cnn", "--dataset", pictures, "--network", "dense", "--epochs", 5, "--out", disk / "out")
     done = ends_here(*args, cwd=tmp_path, code=1)
     assert_one_sentence(done.stderr)
     assert "No space left" in done.stderr, done.stderr
     if where == "config":
-        assert "epoch" not in done.stderr  # before any training
+        assert "config.json" in done.stderr  # before any training
         return
     (folder,) = runs(disk / "out" / "cnn")
     assert not list(folder.rglob(".*.part*"))
