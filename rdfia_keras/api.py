@@ -60,7 +60,7 @@ def train(
         KeyboardInterrupt: If the training is interrupted; the same call resumes it.
 
     Example:
-        >>> run = rdfia_keras.train("augment", epochs=2, data_dir="data")
+        >>> run = rdfia_keras.train("augment", dataset="digits", train_examples=500, epochs=1)
         >>> run.history["test_accuracy"]
     """
     experiment = match_registered(config_of(name, settings))

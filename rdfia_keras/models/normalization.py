@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
+from rdfia_keras.models.augmentation import PACKAGE
 
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` over the channels of images, computed by one kernel.
 
@@ -15,16 +18,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         """Normalize by the statistics of the batch in training, and by the moving ones otherwise."""
-        if keras.backend.backend() != "tensorflow" or mask is not None or len(inputs.shape) != 4:
+        last = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        if keras.backend.backend() != "tensorflow" or mask is not None or not last or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
         learning = bool(training) and self.trainable
+        channels = inputs.shape[-1]
         moving = (ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(self.moving_variance))
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             ops.cast(inputs, self.compute_dtype),
-            ops.convert_to_tensor(self.gamma),
-            ops.convert_to_tensor(self.beta),
+            ops.convert_to_tensor(self.gamma) if self.scale else ops.ones(channels),
+            ops.convert_to_tensor(self.beta) if self.center else ops.zeros(channels),
             *((None, None) if learning else moving),
             epsilon=self.epsilon,
             is_training=learning,

@@ -38,7 +38,8 @@ MARKERS |= {"star": "*", "bar": "|"}
 MAX_ROWS, MAX_CURVES = 60, 12
 # Bands of more curves hide each other.
 MAX_BANDS = 4
-LEAST_SPAN = 5  # percent; on a shorter axis chance would look like a trend
+# On a shorter axis chance would look like a trend: percent, and nats of a loss.
+LEAST_SPAN, LEAST_LOSS_SPAN = 5, 0.1
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -272,12 +273,19 @@ def draw_charts(panels: Sequence[Axes], described: Sequence[Chart], with_remarks
         # In a second loop: panels share a range, and a limit set earlier would cut the curves drawn later.
         if chart.y.kind == "percent":
             axes.set_ylim(_percent_limits(*axes.get_ylim()))
+        elif chart.y.kind == "number":
+            axes.set_ylim(_widened(*axes.get_ylim(), LEAST_LOSS_SPAN))
+
+
+def _widened(low: float, high: float, least: float) -> tuple[float, float]:
+    """Return the limits of an axis that is at least so long."""
+    missing = max(0.0, least - (high - low)) / 2
+    return low - missing, high + missing
 
 
 def _percent_limits(low: float, high: float) -> tuple[float, float]:
     """Return the limits of an axis in percent: no shorter than `LEAST_SPAN`, and hardly beyond 0 and 100."""
-    wanting = max(0.0, LEAST_SPAN - (high - low)) / 2
-    low, high = low - wanting, high + wanting
+    low, high = _widened(low, high, LEAST_SPAN)
     return max(-1, low - max(0, high - 101)), min(101, high + max(0, -1 - low))
 
 

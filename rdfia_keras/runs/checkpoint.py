@@ -65,7 +65,7 @@ def save_next(folder: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:
     """
     folder = folder / FOLDER
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RdfiaError(f"cannot make the folder {folder}: {error.strerror}") from error
     save(folder / LAST, arrays, meta, keep=folder / PREVIOUS)

@@ -42,6 +42,7 @@ class EpochSeeds(keras.callbacks.Callback):
         epoch: The first epoch, counted from 0.
 
     Example:
+        >>> from rdfia_keras.training.batches import batches
         >>> seeds = EpochSeeds(seed=0)
         >>> model.fit(batches(split, 128, seeds.order), shuffle=False, callbacks=[seeds])
     """
@@ -79,6 +80,7 @@ class StopOnRequest(keras.callbacks.Callback):
         StopTraining: If a stop was asked for; `fit` raises it.
 
     Example:
+        >>> from rdfia_keras.system.signals import StopRequest
         >>> with StopRequest() as stop, contextlib.suppress(StopTraining):
         ...     model.fit(x, y, epochs=100, callbacks=[StopOnRequest(stop)])
     """
@@ -137,6 +139,7 @@ class Validation(keras.callbacks.Callback):
         data: Batches of (x, y), as `model.evaluate` reads them.
 
     Example:
+        >>> from rdfia_keras.training.batches import batches
         >>> history = EpochHistory()
         >>> callbacks = [Validation(batches(split, 500)), history]
         >>> model.fit(x, y, validation_data=(x_test, y_test), callbacks=callbacks)

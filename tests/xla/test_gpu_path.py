@@ -259,24 +259,26 @@ def test_kerass_own_test_of_layers_passes_for_whitening():
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 0.05)])
-def test_fused_batch_normalization_is_kerass(precision, tolerance):
-    x = RNG.normal(1, 2, (4, 7, 7, 16)).astype(np.float32)
+@pytest.mark.parametrize("settings", [{}, {"scale": False}, {"center": False}, {"axis": 1, "momentum": 0.6}], ids=str)
+def test_fused_batch_normalization_is_kerass(settings, precision, tolerance):
+    x = RNG.normal(1, 2, (4, 16, 7, 16)).astype(np.float32)
     results = []
     for kind in (keras.layers.BatchNormalization, BatchNormalization):
-        layer = kind(dtype=precision)
+        layer = keras.layers.deserialize(keras.layers.serialize(kind(dtype=precision, **settings)))
+        assert type(layer) is kind
         layer.build(x.shape)
-        layer.gamma.assign(np.linspace(0.5, 2, 16))
-        layer.beta.assign(np.linspace(-1, 1, 16))
+        for weight, ends in zip(layer.trainable_weights, ((0.5, 2), (-1, 1)), strict=False):
+            weight.assign(np.linspace(*ends, 16))
         with tf.GradientTape() as tape:
             variable = tf.Variable(x)
             loss = tf.reduce_sum(tf.cast(layer(variable, training=True), "float32") ** 3)
-        gradient = tape.gradient(loss, [variable, layer.gamma.value, layer.beta.value])
-        results.append([*gradient, layer.moving_mean, layer.moving_variance, layer(x, training=False)])
+        gradients = tape.gradient(loss, [variable, *(weight.value for weight in layer.trainable_weights)])
+        results.append([layer.moving_variance, layer.moving_mean, layer(x, training=False), *gradients])
     for tensors in zip(*results, strict=True):
         expected, fused = (np.array(tensor, np.float32) for tensor in tensors)
         np.testing.assert_allclose(expected, fused, atol=tolerance * np.abs(expected).max())
-    # The kernel's own variance is 196 / 195 times Keras's: as large a difference as that is noticed.
-    np.testing.assert_allclose(results[0][4], results[1][4], rtol=1e-4)
+    # The kernel's own variance is 448 / 447 times Keras's: as large a difference as that is noticed.
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-4)
 
 
 def test_a_saved_model_holds_kerass_batch_normalization(tmp_path):
