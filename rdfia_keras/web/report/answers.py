@@ -1,9 +1,10 @@
 """The answers of `reference/questions.md`, by question, as HTML."""
 
 import functools
-import html
 import re
 from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
 
 from rdfia_keras.runs.store import REFERENCE_FOLDER
 
@@ -16,7 +17,7 @@ class Answer:
 
     Attributes:
         question: The number: `15`, `T4`, `2.1`.
-        html: Paragraphs and lists.
+        html: Paragraphs, lists and tables.
         figures: Keys of the figures that it names.
     """
 
@@ -46,20 +47,8 @@ def answers_to(figure: str, questions: tuple[str, ...]) -> list[Answer]:
 
 
 def to_html(text: str) -> str:
-    """Return the HTML of that file's Markdown: paragraphs, lists, bold, code; links keep only their words."""
-    blocks = re.split(r"\n\s*\n", text.strip())
-    return "".join(_block(block) for block in blocks)
-
-
-def _block(block: str) -> str:
-    if block.startswith("- "):
-        items = re.split(r"^- ", block, flags=re.MULTILINE)[1:]
-        return f"<ul>{''.join(f'<li>{_inline(item)}</li>' for item in items)}</ul>"
-    return f"<p>{_inline(block)}</p>"
-
-
-def _inline(text: str) -> str:
-    text = html.escape(" ".join(text.split()), quote=False)
-    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    """Return the HTML of that file's Markdown; links, which lead out of the page, keep only their words."""
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    for token in ("link_open", "link_close"):
+        markdown.add_render_rule(token, lambda *_: "")
+    return markdown.render(text)
