@@ -35,7 +35,7 @@ def row_of(table: str, column: str, name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("rung", LADDER, ids=lambda rung: rung.name)
 def test_a_row_of_the_ladder_is_the_mean_over_its_seeds(rung):
-    row = row_of("ladder", "rung", rung.name)
+    row = row_of("ladder", "step", rung.name)
     n, epochs = int(row["n"]), int(row["epochs"])
     assert n >= SEEDS and sorted(seeds.reference_trials(rung)) == list(range(n))
     curves = [accuracies(rung.name, seed)[:epochs] for seed in range(n)]

@@ -21,7 +21,7 @@ def ladder() -> list[Row]:
     for experiment in LADDER:
         epochs = experiment.config.epochs or 0
         measured = seeds.statistics_at(experiment, epochs)
-        row = {"rung": experiment.name, "published": tables.published(vars(experiment.report))}
+        row = {"step": experiment.name, "published": tables.published(vars(experiment.report))}
         row |= {
             heading: measured[name].percents() if measured else "-"
             for name, heading in reversed(seeds.MEASURES.items())
@@ -59,7 +59,7 @@ def equal_epochs() -> list[Row]:
     """Return the six steps of the ladder over equal epochs: those of the shortest runs, then those of the longer."""
     lengths = sorted({experiment.config.epochs or 0 for experiment in LADDER})
     return [
-        {"epochs": str(epochs), "rung": experiment.name}
+        {"epochs": str(epochs), "step": experiment.name}
         | {seeds.MEASURES[name]: value.percents() for name, value in measured.items()}
         | {"n": str(measured["last"].n)}
         for epochs in lengths

@@ -129,7 +129,7 @@ SCHEDULE = on(
     published=0.81,
     comment="about 80 %, + 1",
 )
-# The report was written in PyTorch. The last two rungs have its defaults, with which batch-norm reaches the report's
+# The report was written in PyTorch. The last two steps have its defaults, with which batch-norm reaches the report's
 # 85 % within 50 epochs; `bonus` has both with Keras's.
 DROPOUT_PYTORCH = on(
     SCHEDULE,
@@ -209,7 +209,7 @@ _optimized("momentum-lr-0.1", {"optimizer": "momentum"})
 _optimized("momentum", {"optimizer": "momentum", "lr": 0.01})
 _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
 
-# A rung with PyTorch's defaults, and the last two with Keras's.
+# A step with PyTorch's defaults, and the last two with Keras's.
 on(AUGMENT, "augment-pytorch", {"framework_defaults": "pytorch"}, question="22")
 DROPOUT = on(
     DROPOUT_PYTORCH,

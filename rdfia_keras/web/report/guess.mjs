@@ -1,20 +1,20 @@
-// Guess first: the reader draws each rung's accuracy, then the values appear.
+// Guess first: the reader draws each step's accuracy, then the values appear.
 import { element, percent } from "../shared/dom.mjs";
 import { drawPlot } from "./charts.mjs";
 
 const LOWEST = 50;
 
 export class LadderGuess {
-  // rungs: [{name, published, reference, yours}] in percent; yours may be null.
-  constructor(place, toggle, hint, answers, rungs) {
-    Object.assign(this, { place, toggle, hint, answers, rungs });
-    this.guesses = rungs.map(() => null);
-    this.revealed = rungs.map(() => false);
+  // steps: [{name, published, reference, yours}] in percent; yours may be null.
+  constructor(place, toggle, hint, answers, steps) {
+    Object.assign(this, { place, toggle, hint, answers, steps });
+    this.guesses = steps.map(() => null);
+    this.revealed = steps.map(() => false);
     this.toggle.addEventListener("click", () => this.show(this.place.hidden));
-    this.plot = element("div", { class: "chart-plot", role: "img", "aria-label": "Your guess for each rung" });
-    this.lines = rungs.map((rung, n) => this.line(rung, n));
+    this.plot = element("div", { class: "chart-plot", role: "img", "aria-label": "Your guess for each step" });
+    this.lines = steps.map((step, n) => this.line(step, n));
     this.place.append(
-      element("p", {}, "Where does each rung end up? Click into the chart or move the sliders, then reveal. All rungs are test accuracies on CIFAR-10."),
+      element("p", {}, "Where does each step end up? Click into the chart or move the sliders, then reveal. All are test accuracies on CIFAR-10."),
       this.plot, element("ol", { class: "guesses" }, ...this.lines.map(({ item }) => item)));
     this.plot.addEventListener("click", (event) => this.click(event));
   }
@@ -48,7 +48,7 @@ export class LadderGuess {
   }
 
   reveal(n) {
-    const { published, reference, yours } = this.rungs[n];
+    const { published, reference, yours } = this.steps[n];
     this.revealed[n] = true;
     const line = this.lines[n];
     line.slider.disabled = line.button.disabled = true;
@@ -56,7 +56,7 @@ export class LadderGuess {
     const trained = yours === null ? "" : `, your runs ${percent(yours / 100)}`;
     line.result.textContent = `reference ${percent(reference / 100)}, published ${percent(published / 100)}${trained}: your guess is ${Math.abs(off).toFixed(1)} points ${off < 0 ? "below" : "above"}`;
     if (this.revealed.every(Boolean)) {
-      const mean = this.guesses.reduce((sum, guess, i) => sum + Math.abs(guess - this.rungs[i].reference), 0) / this.rungs.length;
+      const mean = this.guesses.reduce((sum, guess, i) => sum + Math.abs(guess - this.steps[i].reference), 0) / this.steps.length;
       this.hint.textContent = `All six: your guesses are ${mean.toFixed(1)} points off on average.`;
     }
     this.draw();
@@ -68,13 +68,13 @@ export class LadderGuess {
     const box = this.plot.getBoundingClientRect();
     const n = Math.round(xaxis.p2c(event.clientX - box.left - xaxis._offset));
     const value = yaxis.p2c(event.clientY - box.top - yaxis._offset);
-    if (n >= 0 && n < this.rungs.length) this.guess(n, Math.round(2 * value) / 2);
+    if (n >= 0 && n < this.steps.length) this.guess(n, Math.round(2 * value) / 2);
   }
 
   draw() {
     if (this.place.hidden) return;
-    const names = this.rungs.map(({ name }) => name);
-    const shown = (key) => this.rungs.map((rung, n) => (this.revealed[n] ? rung[key] : null));
+    const names = this.steps.map(({ name }) => name);
+    const shown = (key) => this.steps.map((step, n) => (this.revealed[n] ? step[key] : null));
     const trace = (name, y, colour, symbol, mode) => ({ type: "scatter", mode, name, x: names, y, marker: { color: colour, symbol, size: 12, line: { width: symbol.endsWith("-open") ? 2 : 0 } }, line: { color: colour } });
     const traces = [
       trace("your guess", this.guesses, "var(--ink)", "x", "lines+markers"),

@@ -33,7 +33,7 @@ def ladder(sources: Sources) -> dict[str, Any]:
         for row in rows
         if row["reference_best"]
     ]
-    chart = to_plotly(_experiments_chart(rows, "The rungs: published, reference and yours, test accuracy"))
+    chart = to_plotly(_experiments_chart(rows, "The steps: published, reference and yours, test accuracy"))
     return {"rows": rows, "chart": chart, "guesses": guesses}
 
 
