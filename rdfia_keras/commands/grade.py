@@ -1,7 +1,9 @@
 """`rdfia learn grade`: mark a class."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +63,9 @@ def grade(
     seed = gradebook.seed_of(results, seed)
     graded = [
         replace(graded, verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in counted))
-        for graded in gradebook.grade_class(class_, results, seed=seed, isolated=not trusted, report=_report)
+        for graded in gradebook.grade_class(
+            class_, results, seed=seed, isolated=not trusted, report=partial(_report, counted)
+        )
     ]
     marks = _write_sheet(grades, results, graded, counted, remarks)
     sheet.write_feedback(folder / "feedback", graded, marks, counted, remarks)
@@ -132,6 +136,6 @@ def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:
         raise RdfiaError(f"--out {grades} lies among the submissions: choose another folder for it")
 
 
-def _report(graded: "GradedSubmission", number: int, of: int) -> None:
-    right = sum(verdict.status == "right" for verdict in graded.verdicts)
-    print(f"{number} of {of}: {graded.student}: {right} right", file=sys.stderr, flush=True)
+def _report(counted: Collection[str], graded: "GradedSubmission", number: int, of: int) -> None:
+    right = sum(verdict.status == "right" for verdict in graded.verdicts if verdict.name in counted)
+    print(f"{number} of {of}: {graded.student}: {right} of {len(counted)} right", file=sys.stderr, flush=True)
