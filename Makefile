@@ -25,7 +25,7 @@ test: .venv/installed-test
 	@$(BIN)/ruff check --quiet --exit-zero --statistics --select C901,PLR0913,ANN001,ANN201 rdfia_keras
 	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest $(WORKERS) $(IGNORED)
 
-# Whole trainings, every command of the documentation, the wheel, the benchmarks: 20 minutes on two cores.
+# Whole trainings, the documented commands with each of their options, the wheel, the benchmarks.
 commands: .venv/installed-test
 	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 tests/commands
 

@@ -76,6 +76,12 @@ def rdfia_here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def unrendered(monkeypatch) -> None:
+    """Draw figures but do not render them, which takes most of a short command's time."""
+    monkeypatch.setattr("rdfia_keras.plots.png.png", lambda figure: b"not rendered")
+
+
+@pytest.fixture
 def wide(monkeypatch) -> None:
     """Help pages and typer's own errors without colours and line breaks."""
     monkeypatch.setenv("COLUMNS", "200")

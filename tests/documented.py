@@ -77,6 +77,30 @@ def executable(command: str) -> list[str]:
     return [*arguments, "--quick"] if trains and not is_quick else arguments
 
 
+def shown_by(command: str) -> set[tuple[str, ...]]:
+    """What executing a command shows: that it works without, with one and with more names, and with each option."""
+    name, *rest = words(command)
+    if name in ("explain", "learn") and rest:
+        name, *rest = f"{name} {rest[0]}", *rest[1:]
+    options = [word.partition("=")[0] for word in rest if word.startswith("--")]
+    before = ["", *rest]
+    names = [word for i, word in enumerate(rest) if not word.startswith("-") and not before[i].startswith("--")]
+    return {(name, f"{min(len(names), 2)} names"), *((name, option) for option in options)}
+
+
+def a_selection(commands: list[str]) -> list[str]:
+    """Choose commands that show all that the whole list does, those with most options first, and keep their order.
+
+    What is left out differs from them in values, or in which options it combines; test_docs.py parses it.
+    """
+    chosen, shown = set[str](), set[tuple[str, ...]]()
+    for command in sorted(commands, key=lambda command: (-len(shown_by(command)), command)):
+        if not shown_by(command) <= shown:
+            chosen.add(command)
+            shown |= shown_by(command)
+    return [command for command in commands if command in chosen]
+
+
 def trains_several(command: str) -> bool:
     """Whether a command trains a ladder or a grid of runs."""
     return words(command)[0] in ("improve", "sweep", "demo")

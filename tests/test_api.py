@@ -11,6 +11,8 @@ import rdfia_keras as rdfia
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import REGISTRY
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def test_importing_the_package_loads_nothing_heavy():
     code = "import sys, rdfia_keras; print(sorted({'numpy', 'keras', 'tensorflow', 'typer'} & set(sys.modules)))"

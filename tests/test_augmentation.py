@@ -57,8 +57,6 @@ def test_raw_pixels_are_taken_as_the_model_gives_them(name):
     out = run(LAYERS[name](32, seed=3), pixels).astype(np.float32)
     expected = run(LAYERS[name](32, seed=3), pixels.astype(np.float32))
     np.testing.assert_array_equal(out, expected)
-    model = build(CnnConfig(augmentations=(name,)), pixels)
-    assert model(pixels, training=True).shape == (32, 10)
 
 
 @pytest.mark.parametrize("name", LAYERS)

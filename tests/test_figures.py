@@ -43,9 +43,9 @@ def draw(key, out, query=wanted_run, load=no_data, train=False):
     return draw_figures([key], query, Resources(RunOptions(out=out), load), train)
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "6", "7", "10", "23", "flips"])
-def test_every_kind_of_figure_is_drawn_from_your_records_alone(results, key):
-    drawn = draw(key, results)
+@pytest.mark.parametrize("key", ["1", "3", "4", "5", "7", "flips"])
+def test_every_kind_of_figure_is_drawn_from_your_records_alone(all_stored, key):
+    results, drawn = all_stored, draw(key, all_stored)
     (path,) = drawn.paths
     assert drawn.exit_code == 0 and 5000 < path.stat().st_size < 150_000
     assert len(drawn.data["figures"]) == len(FIGURES[key].panels)
@@ -55,20 +55,20 @@ def test_every_kind_of_figure_is_drawn_from_your_records_alone(results, key):
 
 
 @pytest.mark.parametrize("key", FIGURES)
-def test_without_runs_every_figure_is_drawn_from_the_reference(tmp_path, key):
+def test_without_runs_every_figure_is_drawn_from_the_reference(tmp_path, unrendered, key):
     if missing := [name for name, _ in FIGURES[key].panels if reference_run(REGISTRY[name]) is None]:
         with pytest.raises(RdfiaError, match=f"no finished run of {missing[0]} with seed 0 .*; add --train"):
             draw(key, tmp_path)
         return
     drawn = draw(key, tmp_path)
-    assert drawn.paths[0].stat().st_size > 5000
+    assert drawn.paths[0].exists()
     for row in drawn.data["figures"]:
         assert row["source"] == "the reference" and row["best"] is None and 0.09 < row["reference"] <= 1
     assert [path.name for path in tmp_path.iterdir()] == ["figures"]
 
 
-def test_a_row_has_yours_beside_the_published_value_and_the_reference(results):
-    (row,) = draw("12", results).data["figures"]
+def test_a_row_has_yours_beside_the_published_value_and_the_reference(all_stored, unrendered):
+    (row,) = draw("12", all_stored).data["figures"]
     assert (row["published"], row["best"], row["experiment"]) == (0.80, pytest.approx(0.80), "augment")
     assert row["reference"] not in (None, row["best"])
 
@@ -94,7 +94,7 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
     assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)
 
 
-def test_a_figure_is_on_one_data_set_and_says_what_it_leaves_out(tmp_path, capsys):
+def test_a_figure_is_on_one_data_set_and_says_what_it_leaves_out(tmp_path, capsys, unrendered):
     """A stray run on drawn circles is not drawn between two of the reference; alone it is, with its data named."""
     drawn = Resources(RunOptions(out=tmp_path)).digest(CIRCLES.config)
     folder = store(tmp_path, change(CIRCLES, implementation="all"), best=0.9, digest=drawn)
@@ -110,7 +110,7 @@ def test_a_figure_is_on_one_data_set_and_says_what_it_leaves_out(tmp_path, capsy
     assert Sources(tmp_path).statistics(CIRCLES)["best"].n == 1
 
 
-def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path):
+def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path, unrendered):
     """Without one any of yours is; where there is none on those data, the reference stands."""
     data = load_vectors("circles")
     options = RunOptions(out=tmp_path, data_dir=tmp_path)
@@ -123,8 +123,8 @@ def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path):
     assert row["source"] == str(mine)
 
 
-def test_a_figure_is_drawn_again_byte_by_byte(results):
-    pictures = [draw("7", results).paths[0].read_bytes() for _ in range(2)]
+def test_a_figure_is_drawn_again_byte_by_byte(all_stored):
+    pictures = [draw("7", all_stored).paths[0].read_bytes() for _ in range(2)]
     assert pictures[0] == pictures[1]
 
 
@@ -135,7 +135,7 @@ def test_a_run_that_is_nowhere_is_an_error_that_names_train(tmp_path):
         draw("7", tmp_path, lambda experiment: wanted_run(experiment, precision="mixed_float16"))
 
 
-def test_a_killed_svm_run_is_made_again(results):
+def test_a_killed_svm_run_is_made_again(results, unrendered):
     circles = load_vectors("circles")
     (results / "svm" / "kernels" / "metrics.json").unlink()
     drawn = draw("5", results, load=lambda config: circles, train=True)
@@ -149,13 +149,13 @@ def test_a_missing_history_names_the_file(tmp_path):
         draw("7", tmp_path)
 
 
-def test_a_diverged_run_has_its_figure(tmp_path):
+def test_a_diverged_run_has_its_figure(tmp_path, unrendered):
     store(tmp_path, LR_1, status="failed", epochs=3)
     drawn = draw("10", tmp_path)
     assert drawn.paths[0].exists() and drawn.data["figures"][0]["source"] == str(tmp_path / "cnn" / "lr-1")
 
 
-def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path):
+def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path, unrendered):
     folder = store(tmp_path, BASELINE, status="failed", epochs=1)
     (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
     record = json.loads((folder / "metrics.json").read_text()) | {"best": None, "final": None, "epochs": 0}

@@ -96,10 +96,6 @@ def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
         ("def softmax(y_tilde:\n", "It cannot be checked: mlp.py, line 1: SyntaxError: "),
         ("def softmax(y):\n    pass\nimport numpie\n", "Left out, because it fails: mlp.py, line 3: import numpie ->"),
         ("def softmax(y):\n    pass\nx = input()\n", "line 3: x = input() -> EOFError"),
-        (
-            "def softmax(y):\n    pass\nx = [1 for _ in iter(int, 1)]\n",
-            "line 3: x = [1 for _ in iter(int, 1)] -> TimeLimit",
-        ),
         ("import os\nx = os._exit(0)\ndef softmax(y):\n    pass\n", "the process ended with exit code 0"),
         ("def softmax():\n    return 1\n", "The signature is softmax(); it should be softmax(y_tilde)."),
         ("softmax = 3\n", "softmax is the number 3, not a function: write def softmax(y_tilde)."),
@@ -108,7 +104,7 @@ def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
             "softmax cannot be defined: mlp.py, line 1: @undefined -> NameError",
         ),
     ],
-    ids=["syntax", "import", "input", "loop", "exit", "signature", "number", "decorator"],
+    ids=["syntax", "import", "input", "exit", "signature", "number", "decorator"],
 )
 def test_what_is_wrong_with_a_file(checked, text, sentence):
     done = checked(text, "--only", "softmax")
@@ -120,11 +116,9 @@ def test_what_is_wrong_with_a_file(checked, text, sentence):
     "body, sentence",
     [
         ("    while True:\n        pass\n", "softmax still runs after 1 s in mlp.py, line"),
-        ("    import os\n    os._exit(0)\n", "While softmax ran, the process ended with exit code 0"),
         ("    exit()\n", "SystemExit"),
-        ("    return None\n", "None (is a return missing?)"),
     ],
-    ids=["loop", "exit", "sys.exit", "none"],
+    ids=["loop", "sys.exit"],
 )
 def test_one_bad_function_does_not_hide_the_next(checked, body, sentence):
     text = solved("mlp").replace(EXERCISES["softmax"].source, f"def softmax(y_tilde):\n{body}")

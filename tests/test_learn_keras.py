@@ -176,19 +176,6 @@ def keras_step__by_hand(model, optimizer, x, y):
     return loss
 
 
-def build_convnet__names(size, n_y):
-    model = keras.Sequential(name="convnet")
-    model.add(keras.layers.InputLayer(shape=(size, size, 3)))
-    for number, filters in ((1, 32), (2, 64), (3, 64)):
-        model.add(keras.layers.Conv2D(filters, 5, 1, "same", activation=keras.ops.relu, name=f"conv{number}"))
-        rounding = "same" if number == 3 else "valid"
-        model.add(keras.layers.MaxPool2D((2, 2), strides=2, padding=rounding, name=f"pool{number}"))
-    model.add(keras.layers.Reshape((-1,)))
-    model.add(keras.layers.Dense(1000, keras.activations.relu, name="fc4"))
-    model.add(keras.layers.Dense(n_y, name="fc5"))
-    return model
-
-
 def build_convnet__zero_padding(size, n_y):
     layers = [keras.Input((size, size, 3))]
     for filters, rounding in ((32, "valid"), (64, "valid"), (64, "same")):
@@ -208,15 +195,6 @@ def build_convnet__ops(size, n_y):
     for units, activation in ((1000, "relu"), (n_y, None)):
         x = keras.layers.Dense(units, activation=activation)(x)
     return keras.Model(images, x)
-
-
-def build_convnet__functional(size, n_y):
-    x = images = keras.Input((size, size, 3))
-    for filters in (32, 64, 64):
-        x = keras.layers.Activation("relu")(keras.layers.Conv2D(filters, (5, 5), padding="same")(x))
-        x = keras.layers.MaxPooling2D(padding="same" if x.shape[1] < size / 3 else "valid")(x)
-    x = keras.layers.ReLU()(keras.layers.Dense(1000)(keras.layers.Flatten()(x)))
-    return keras.Model(images, keras.layers.Dense(n_y, activation="linear")(x))
 
 
 def build_convnet__pool_before_the_relu(size, n_y):

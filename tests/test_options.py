@@ -1,6 +1,5 @@
 """The options of commands are made from the settings, each once, and what is typed becomes the config."""
 
-import json
 import re
 from dataclasses import fields, replace
 
@@ -70,9 +69,8 @@ def test_a_command_has_no_option_beside_its_settings_and_its_own(section):
     assert len(flags) == len(set(flags))
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_and_argument_of_every_command_is_explained(name):
-    assert OPTIONS[name].help and OPTIONS[name].help.strip()
+def test_every_option_and_argument_of_every_command_is_explained():
+    assert len(OPTIONS) > 100 and [name for name, param in OPTIONS.items() if not (param.help or "").strip()] == []
 
 
 @pytest.mark.parametrize(
@@ -137,20 +135,18 @@ def test_what_is_typed_becomes_the_config(words, config):
     assert config_of(type(config), *words.split()) == config
 
 
-def test_rdfia_data_names_the_data_folder(rdfia_here, monkeypatch, tmp_path):
+def test_rdfia_data_names_the_data_folder(rdfia_here, offline, monkeypatch, tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
     (tmp_path / "mine").mkdir()
     np.savez(tmp_path / "mine" / "mnist.npz", x_train=images, y_train=labels, x_test=images[:20], y_test=labels[:20])
     monkeypatch.setenv("RDFIA_DATA", str(tmp_path / "mine"))
-    args = ("mlp", "--dataset", "mnist", "--implementation", "manual", "--epochs", "1")
-    done = rdfia_here(*args, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["dataset"]["counts"] == {"train": 40, "test": 20}
+    args = ("mlp", "--dataset", "mnist", "--check-gradients")
+    assert rdfia_here(*args).returncode == 0
     monkeypatch.setenv("RDFIA_DATA", str(tmp_path / "nowhere"))
     assert "nowhere does not exist" in rdfia_here(*args).stderr
     # What is typed counts more.
-    assert rdfia_here(*args, "--check-gradients", "--data-dir", tmp_path / "mine").returncode == 0
+    assert rdfia_here(*args, "--data-dir", tmp_path / "mine").returncode == 0
     assert "elsewhere does not exist" in rdfia_here(*args, "--data-dir", "elsewhere").stderr
 
 

@@ -37,6 +37,31 @@ def page(tmp_path_factory):
     return made(tmp_path_factory.mktemp("page"))
 
 
+@pytest.fixture(scope="module")
+def own_page(tmp_path_factory):
+    """The page of a results folder with a run that was resumed and inspected, a damaged inspection, and two seeds."""
+    out = tmp_path_factory.mktemp("own")
+    inspected, damaged = (store(out, REGISTRY[name], 0.7) for name in ("baseline", "normalize"))
+    record = json.loads((inspected / "metrics.json").read_text())
+    record["environment"] = {"threads": 1, "resumed": [{"after_epoch": 15, "keras": "3.9", "threads": 1}]}
+    (inspected / "metrics.json").write_text(json.dumps(record))
+    facts = {
+        "model": "model.keras",
+        "accuracy": 0.7,
+        "mean_confidence": 0.8,
+        "expected_calibration_error": 0.1234,
+        "classes": [{"class": "<b>cat</b>", "recall": 0.5}],
+        "blur": [{"sigma": 1.5, "accuracy": 0.6}],
+        "shift": [{"pixels": 4, "accuracy": 0.55}],
+    }
+    (inspected / "inspection.json").write_text(json.dumps(facts))
+    (damaged / "inspection.json").write_text('{"model": ')
+    store(out, REGISTRY["augment"], best=0.79)
+    store(out, change(REGISTRY["augment"], seed=1), best=0.83, name="augment-seed-1")
+    store(out, REGISTRY["dropout-pytorch"], best=0.99, quick=True)
+    return made(out)
+
+
 def chart_of(data: dict, figure: str, quantity: str = "accuracy") -> dict:
     return next(
         one for key, one in data["charts"].items() if key.startswith(f"figure-{figure}-") and quantity in one["title"]
@@ -142,24 +167,17 @@ def test_a_run_shows_first_what_differs_from_its_base(page):
 # --- your own runs ----------------------------------------------------------------------------------------------------
 
 
-def test_your_run_takes_the_figure_and_its_place_in_the_ladder(tmp_path):
-    store(tmp_path, REGISTRY["augment"], best=0.79)
-    store(tmp_path, change(REGISTRY["augment"], seed=1), best=0.83, name="augment-seed-1")
-    store(tmp_path, REGISTRY["dropout-pytorch"], best=0.99, quick=True)
-    html, data = made(tmp_path)
+def test_your_run_takes_the_figure_and_its_place_in_the_ladder(own_page):
+    html, data = own_page
     names = [trace["name"] for trace in chart_of(data, "12")["traces"]]
     assert names[:4] == ["train", "test", "reference, test", "published 80.0 %"]
     assert "Yours: 79.00% in epoch 49" in html and "Yours: 99" not in html
     yours = next(trace for trace in data["charts"]["ladder-chart"]["traces"] if trace["name"] == "yours, best epoch")
-    assert yours["y"] == [None, None, 81, None, None, None] and yours["error_y"]["array"][2] == 2.83
+    assert yours["y"] == [70, 70, 81, None, None, None] and yours["error_y"]["array"][2] == 2.83
 
 
-def test_a_run_that_was_resumed_elsewhere_says_after_which_epoch(tmp_path):
-    folder = store(tmp_path, REGISTRY["baseline"])
-    record = json.loads((folder / "metrics.json").read_text())
-    record["environment"] = {"threads": 1, "resumed": [{"after_epoch": 15, "keras": "3.9", "threads": 1}]}
-    (folder / "metrics.json").write_text(json.dumps(record))
-    _, data = made(tmp_path)
+def test_a_run_that_was_resumed_elsewhere_says_after_which_epoch(own_page):
+    _, data = own_page
     (run,) = (run for run in data["runs"] if run["run"] == "cnn/baseline")
     provenance = dict(run["provenance"])
     assert (provenance["threads"], provenance["resumed"]) == ("1", "after epoch 15 with keras 3.9, threads 1")
@@ -196,20 +214,8 @@ def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
     assert [trace["name"] for trace in chart_of(data, "12")["traces"]][2] == "published 80.0 %", "the reference's"
 
 
-def test_what_rdfia_inspect_found_is_shown_and_a_damaged_file_listed(tmp_path):
-    inspected, damaged = (store(tmp_path, REGISTRY[name], 0.7) for name in ("baseline", "normalize"))
-    facts = {
-        "model": "model.keras",
-        "accuracy": 0.7,
-        "mean_confidence": 0.8,
-        "expected_calibration_error": 0.1234,
-        "classes": [{"class": "<b>cat</b>", "recall": 0.5}],
-        "blur": [{"sigma": 1.5, "accuracy": 0.6}],
-        "shift": [{"pixels": 4, "accuracy": 0.55}],
-    }
-    (inspected / "inspection.json").write_text(json.dumps(facts))
-    (damaged / "inspection.json").write_text('{"model": ')
-    text, data = made(tmp_path)
+def test_what_rdfia_inspect_found_is_shown_and_a_damaged_file_listed(own_page):
+    text, data = own_page
     by_name = {run["run"]: run for run in data["runs"]}
     assert ["expected calibration error", "12.34%"] in by_name["cnn/baseline"]["inspection"]
     assert ["recall of <b>cat</b>", "50.00%"] in by_name["cnn/baseline"]["inspection"] and "<b>cat" not in text

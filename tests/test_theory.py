@@ -99,7 +99,7 @@ def _sides(model: keras.Model, size: int) -> list[int]:
 
 def test_question_7_is_what_changes_a_neuron():
     # Wide enough that the deepest field in the middle does not touch the border.
-    wide = measured_fields(96)
+    wide = measured_fields(64)
     rows = theory.receptive_fields(theory.CIFAR_STAGES)
     assert {row["layer"]: row["side"] for row in rows} == {name: max(sides) for name, sides in wide.items()}
     two = (theory.Stage("a", 3, 1), theory.Stage("b", 3, 1))

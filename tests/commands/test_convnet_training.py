@@ -172,9 +172,8 @@ def test_divergence_is_reported_and_keeps_the_last_finite_epoch(tiny_images, tmp
     assert all(np.isfinite(array).all() for array in arrays.values())
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_takes_finite_steps(tiny_images, precision):
-    model, history = train(replace(FULL, precision=precision, epochs=1), tiny_images)
+def test_bfloat16_takes_finite_steps(tiny_images):
+    model, history = train(replace(FULL, precision="mixed_bfloat16", epochs=1), tiny_images)
     assert np.isfinite(history.rows[0]["train_loss"])
     assert not np.array_equal(model.get_weights()[0], build(FULL, tiny_images).get_weights()[0])
 

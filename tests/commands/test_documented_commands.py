@@ -1,4 +1,4 @@
-"""Every command of the documentation is executed; those that train several runs are in test_documented_ladders.py."""
+"""The commands of the documentation, with each of their options; test_documented_ladders.py has those of many runs."""
 
 import pytest
 from documented import trains_several

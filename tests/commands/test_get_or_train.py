@@ -6,17 +6,14 @@ from dataclasses import replace
 import pytest
 from stored_runs import change, data_gone, store
 
-from rdfia_keras.commands.sweep import run_sweep
 from rdfia_keras.config import RunOptions
-from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import Experiment, Sweep
+from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.registry import BASELINE
 from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.run import Run, RunLocked
 from rdfia_keras.runs.store import Query
 from rdfia_keras.training.get_or_train import Resources, get_or_train
-from rdfia_keras.training.trials import train_in_turn
 
 
 def small(**settings) -> Experiment:
@@ -63,20 +60,6 @@ def test_a_finished_run_is_taken_for_the_data_that_it_was_trained_on(results, ti
     assert get(results, SMALL, other).folder.name == "baseline-2"
     # Each is found again.
     assert [get(results, SMALL, data).folder.name for data in (tiny_images, other)] == ["baseline", "baseline-2"]
-
-
-def test_a_sweep_takes_finished_trials_and_trains_them_again_on_other_data(results, tiny_images):
-    def sweep(data: Dataset, train) -> int:
-        resources = Resources(RunOptions(out=results), lambda config: data)
-        run_sweep(Sweep(name="x", bases=(SMALL,), seeds=1), resources, False, train)
-        return len(runs_in(results))
-
-    def never(trials, resources):
-        raise AssertionError(f"{trials} are finished")
-
-    other = tiny_images.take(10)
-    assert sweep(tiny_images, never) == 1
-    assert sweep(other, train_in_turn) == sweep(other, never) == 2
 
 
 def test_a_finished_run_is_taken_with_a_warning_where_the_data_are_missing(results, tmp_path, capsys):

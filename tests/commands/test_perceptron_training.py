@@ -1,6 +1,5 @@
 """Trainings of the perceptron: one for curves, weights and animation; L-BFGS; what all seeds of a sweep share."""
 
-import io
 import os
 import signal
 from dataclasses import replace
@@ -221,21 +220,3 @@ def test_weights_are_kept_of_points_of_a_plane_and_where_pictures_are_drawn(circ
     assert [run.status for run in runs] == ["ok", "ok"]
     assert not any((run.folder / "weights.npz").exists() for run in runs)
     assert [(run.folder / "confusion.png").exists() for run in runs] == [False, True]
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [(["--dataset", "digits"], "points of a plane"), (["--lbfgs"], "leave lbfgs (--lbfgs) out")],
-)
-def test_what_has_no_animation_is_refused_before_training(rdfia_here, tmp_path, options, sentence):
-    done = rdfia_here("mlp", *options, "--animate")
-    assert done.returncode == 2 and sentence in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_every_frame_is_in_the_file(circles):
-    axis = np.linspace(-2, 2, 5)
-    panel = {"grid_x": axis, "grid_y": axis, "points": circles.test.x, "labels": circles.test.y}
-    frames = [{"title": f"epoch {i}", "probability": np.full((5, 5), i / 3), **panel} for i in range(4)]
-    with Image.open(io.BytesIO(plots.decision_animation(frames, ("0", "1"), "made"))) as picture:
-        assert picture.n_frames == 4
