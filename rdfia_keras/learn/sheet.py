@@ -112,7 +112,7 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
                     "in the sheet"
                 )
             if column not in columns and (column or value == "points"):
-                raise RdfiaError(f"{path}, line {line}: there is no column {column}: {did_you_mean(column, columns)}")
+                raise RdfiaError(f"{path}, line {line}: there is no column {column!r}: {did_you_mean(column, columns)}")
             before = remarks.setdefault(matching[0], [])
             if value == "comment":
                 before.append(Remark(column, comment=row["comment"]))
