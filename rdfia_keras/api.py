@@ -13,7 +13,7 @@ import numpy as np
 
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_text
-from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
+from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.record import Record
@@ -82,12 +82,8 @@ def config_of(name: str, settings: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: If one does not exist.
     """
-    if name in REGISTRY:
-        config = REGISTRY[name].config
-    elif name in CONFIGS:
-        config = CONFIGS[name]()
-    else:
-        raise ConfigError(f"there is no experiment {name!r}: {did_you_mean(name, [*CONFIGS, *REGISTRY])}")
+    name = choose("experiment", name, [*CONFIGS, *REGISTRY])
+    config = REGISTRY[name].config if name in REGISTRY else CONFIGS[name]()
     names = [field.name for field in fields(config)]
     for setting in settings:
         if setting not in names:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rdfia_keras import config
 from rdfia_keras.analysis.tables import Column, make_table
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result, percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.system.backend import set_up_backend
@@ -174,7 +174,7 @@ def dense_as_conv(
         or trained.output.shape[-1] != len(data.classes)
         or classes not in ((), data.classes)
     ):
-        raise RdfiaError(f"{model} is a model of other images than {data.name} has; see --dataset")
+        raise ConfigError(f"{model} is a model of other images than {data.name} has; see --dataset")
     facts, mosaic, scores = class_map(trained, data)
     path = make_folder(options.out / "explain") / "dense-as-conv.png"
     title = f"Fully convolutional, on an image of {mosaic.shape[0]}x{mosaic.shape[1]}: probability of each class"

@@ -193,7 +193,9 @@ class Checker:
                     if exercise.uses_keras == session.keras and module.has(exercise.name):
                         verdicts[i] = self._verdict(exercise, module, modules, session)
                 problems += session.problems
-                problems += [sentence(str(failure)) for failure in session.failures if failure.kind != "LibraryNotAllowed"]
+                problems += [
+                    sentence(str(failure)) for failure in session.failures if failure.kind != "LibraryNotAllowed"
+                ]
         return verdicts, list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:

@@ -124,7 +124,8 @@ def call(
         try:
             value = observe(value, *arguments)
         except Exception as error:
-            return {"failure": {"kind": type(error).__name__, "text": f"the result cannot be used: {_message(error)}"[:300]}}
+            text = f"the result cannot be used: {_message(error)}"
+            return {"failure": {"kind": type(error).__name__, "text": text[:300]}}
     return {"value": value, "arguments": after}
 
 
