@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from rdfia_keras import __version__
+from rdfia_keras.commands._output import plain_errors
 
 BACK_ENDS = ("tensorflow", "keras", "jax")
 HEAVY = (*BACK_ENDS, "numpy", "matplotlib", "sklearn", "scipy")
@@ -192,3 +194,15 @@ def test_json_is_all_that_stands_on_stdout(rdfia_here, args):
 
 def test_check_gradients_differ_by_rounding_alone(rdfia_here):
     assert json.loads(rdfia_here("mlp", "--check-gradients", "--json").stdout)["largest"] < 1e-6
+
+
+def test_what_was_large_is_named_where_memory_runs_out(capsys):
+    @plain_errors
+    def command(**_):
+        raise MemoryError("Unable to allocate 3 TiB")
+
+    with pytest.raises(typer.Exit):
+        command(hidden_units=100_000_000, batch_size=10)
+    error = capsys.readouterr().err
+    assert "for --hidden-units 100,000,000 and --batch-size 10; try a smaller --hidden-units" in error
+    assert error.endswith("(Unable to allocate 3 TiB)\n")

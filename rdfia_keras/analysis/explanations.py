@@ -107,7 +107,7 @@ def layers() -> Result:
         "layer": "{layer}",
         "output": lambda row: " x ".join(map(str, row["output"])),
         "weights": "{weights:,}",
-        "share": lambda row: f"{row['weights'] / total:.1%}",
+        "share": lambda row: percent(row["weights"] / total),
     }
     line = f"total {total:,}: {total / 50_000:.1f} for each of CIFAR-10's 50,000 training images; checked on the model"
     return Result(data={"rows": rows, "total": total}, table=make_table(rows, columns), lines=[line])
@@ -232,8 +232,8 @@ def start(
     from rdfia_keras.analysis.network_facts import initial_scores
 
     rows, n_y = initial_scores(data, seeds), len(data.classes)
-    table = [{key: f"{v:.2%}" if "accuracy" in key else f"{v:.4g}" for key, v in row.items()} for row in rows]
-    line = f"chance: accuracy {1 / n_y:.2%}, loss log {n_y} = {math.log(n_y):.4f}"
+    table = [{key: percent(v, 2) if "accuracy" in key else f"{v:.4g}" for key, v in row.items()} for row in rows]
+    line = f"chance: accuracy {percent(1 / n_y, 2)}, loss log {n_y} = {math.log(n_y):.4f}"
     return Result(data={"rows": rows, "chance": 1 / n_y, "log_n_y": math.log(n_y)}, table=table, lines=[line])
 
 

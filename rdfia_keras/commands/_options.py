@@ -38,6 +38,13 @@ _CNN = settings(CnnConfig)
 Epochs = Annotated[int | None, replace(_CNN["epochs"], shown_default="each experiment's own")]
 Precision = Annotated[str | None, replace(_CNN["precision"], shown_default="each experiment's own")]
 Seed = Annotated[int, _CNN["seed"]]
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        help="A run's folder, or its name as rdfia runs prints it; reference/... for a result of the package.",
+        metavar="RUN",
+    ),
+]
 OpenPage = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 PNG = ".png"
 # Choices longer than this would be broken within a word by a help page of 80 columns.
