@@ -87,7 +87,8 @@ def fitted(rows: Table, width: int) -> list[str]:
     equal = [column for column in others if len(values[column]) == 1 < len(rows)]
     lines = [f"{column} {rows[0][column]}" for column in equal if values[column] != {"-"}]
     lines = [f"in all rows: {', '.join(lines)}"] if lines else []
-    shown, below = [first], []
+    shown: list[str] = [first]
+    below: list[str] = []
     for column in others:
         if column in equal or all(row[column] in (*row[first].split("/"), row[first], "-") for row in rows):
             continue
