@@ -10,15 +10,15 @@ rdfia.load_run("reference/cnn/batch-norm-pytorch")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rdfia_keras.api import LoadedRun, load_run, train
+    from rdfia_keras.api import LoadedRun, compare, figure, list_runs, load_run, sweep, train
 
 __version__ = "0.2.0"
-__all__ = ["LoadedRun", "__version__", "load_run", "train"]
+__all__ = ["LoadedRun", "__version__", "compare", "figure", "list_runs", "load_run", "sweep", "train"]
 
 
 def __getattr__(name: str) -> Any:
     # The command line imports this package too, and must not wait for NumPy.
-    if name in ("LoadedRun", "load_run", "train"):
+    if name in __all__:
         from rdfia_keras import api
 
         return getattr(api, name)

@@ -1,9 +1,9 @@
-"""The package from Python: train an experiment, load a run, look at it and predict with it."""
+"""The package from Python: train, sweep, list and compare runs, draw figures, load a run and predict with it."""
 
 import base64
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,12 @@ import numpy as np
 
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_text
-from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
+from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import FINISHED, Query, find_run
+from rdfia_keras.runs.store import FINISHED, Query, RunStore, find_run
 from rdfia_keras.system.native_logs import silence_native_logs
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def train(
         >>> run.history["test_accuracy"]
     """
     experiment = match_registered(config_of(name, settings))
-    data_dir = data_dir or os.environ.get("RDFIA_DATA")
-    folder = Path(data_dir) if data_dir else None
-    options = RunOptions(out=Path(out), data_dir=folder, quick=quick, overwrite=overwrite, device=device)
+    options = _options(out, data_dir, quick=quick, overwrite=overwrite, device=device)
     from rdfia_keras.training.get_or_train import Resources, get_or_train
 
     silence_native_logs()
@@ -76,18 +74,98 @@ def train(
     return LoadedRun(run)
 
 
+def list_runs(out: str | Path = OUT, **filters: Any) -> list[dict[str, Any]]:
+    """Return the runs of a results folder in the order of their names, a row each, as `rdfia runs --json` does.
+
+    Args:
+        out: The results folder.
+        filters: Fields of `analysis.run_list.Filter`: `section="cnn"`, `settings=("lr=0.1",)`.
+    """
+    from rdfia_keras.analysis.run_list import Filter
+    from rdfia_keras.analysis.run_list import list_runs as list_all
+
+    return list(list_all(RunStore(Path(out)), Filter(**filters)).data["runs"])
+
+
+def compare(*names: str, out: str | Path = OUT, plot: str | Path | None = None) -> Mapping[str, Any]:
+    """Compare runs, as `rdfia compare` does: rows, the settings that differ, and the file of the plot.
+
+    Args:
+        names: As in `load_run`.
+        out: The results folder.
+        plot: File for the plot; by default in `compare/` of the results folder.
+    """
+    from rdfia_keras.analysis.comparison import compare_runs
+
+    return compare_runs(names, Path(out), Path(plot) if plot else None).data
+
+
+def sweep(
+    *names: str,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    seeds: int | None = None,
+    name: str | None = None,
+    out: str | Path = OUT,
+    data_dir: str | Path | None = None,
+    quick: bool = False,
+    device: str = "auto",
+) -> Mapping[str, Any]:
+    """Train experiments with every combination of some settings, from several seeds, as `rdfia sweep` does.
+
+    Args:
+        names: Experiments, or a sweep with a name.
+        grid: The values of each setting.
+        seeds: Number of seeds per configuration; by default 3, or a named sweep's own.
+        name: Name of the sweep's folder.
+        out: See `train`, as for the rest.
+        data_dir: See `train`.
+        quick: See `train`.
+        device: See `train`.
+
+    Returns:
+        The content of `sweep.json`: a row for each configuration.
+
+    Example:
+        >>> rdfia_keras.sweep("circles", grid={"lr": (0.03, 0.2)}, seeds=5)["rows"]
+    """
+    from rdfia_keras.commands.sweep import sweep as run_command
+
+    silence_native_logs()
+    values = [f"{field}={','.join(map(setting_text, chosen))}" for field, chosen in (grid or {}).items()]
+    return run_command(_options(out, data_dir, quick=quick, device=device), list(names), values, seeds, name).data
+
+
+def figure(
+    *numbers: int | str, train: bool = False, out: str | Path = OUT, data_dir: str | Path | None = None
+) -> list[Path]:
+    """Draw figures of the report, as `rdfia figure` does, and return their files.
+
+    Args:
+        numbers: 1 to 23, or a name.
+        train: Train what has no finished run.
+        out: See `train`, as for `data_dir`.
+        data_dir: See `train`.
+    """
+    from rdfia_keras.commands.figure import figure as run_command
+
+    silence_native_logs()
+    return list(run_command(_options(out, data_dir), [str(number) for number in numbers], train=train).paths)
+
+
+def _options(out: str | Path, data_dir: str | Path | None, **others: Any) -> RunOptions:
+    """Return the options of a command; without a data folder, that of the environment variable RDFIA_DATA."""
+    data_dir = data_dir or os.environ.get("RDFIA_DATA")
+    return RunOptions(out=Path(out), data_dir=Path(data_dir) if data_dir else None, **others)
+
+
 def config_of(name: str, settings: Mapping[str, Any]) -> Config:
     """Return the config of an experiment or a section, with some settings changed.
 
     Raises:
         ConfigError: If one does not exist.
     """
-    if name in REGISTRY:
-        config = REGISTRY[name].config
-    elif name in CONFIGS:
-        config = CONFIGS[name]()
-    else:
-        raise ConfigError(f"there is no experiment {name!r}: {did_you_mean(name, [*CONFIGS, *REGISTRY])}")
+    name = choose("experiment", name, [*CONFIGS, *REGISTRY])
+    config = REGISTRY[name].config if name in REGISTRY else CONFIGS[name]()
     names = [field.name for field in fields(config)]
     for setting in settings:
         if setting not in names:
@@ -166,12 +244,24 @@ class LoadedRun:
     def history(self) -> dict[str, np.ndarray]:
         """Columns of `history.csv` by name, each (epochs,): epoch, lr, train_loss, train_accuracy, test_loss, ...
 
-        The perceptron's runs of several implementations have a column `implementation`. Without epochs it is empty.
+        Of the perceptron's implementations it is the first one's; `histories` has all. Without epochs it is empty.
         """
-        if not self.record.epochs:
-            return {}
-        rows: list[Any] = list(self.run.history())
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return next(iter(self.histories.values()), {})
+
+    @cached_property
+    def histories(self) -> dict[str, dict[str, np.ndarray]]:
+        """The `history` of each implementation of the perceptron, by its name; other runs have one, without a name."""
+        return {
+            name: {column: np.array([row[column] for row in rows]) for column in rows[0]}
+            for name, rows in self._rows().items()
+        }
+
+    def _rows(self) -> dict[str, list[Any]]:
+        """Return the rows of `history.csv` by implementation."""
+        groups: dict[str, list[Any]] = {}
+        for row in self.run.history() if self.record.epochs else ():
+            groups.setdefault(row.get("implementation", ""), []).append(row)
+        return groups
 
     def plot(self) -> "Figure":
         """Draw loss and accuracy by epoch, as in the run's `curves.png`.
@@ -181,15 +271,12 @@ class LoadedRun:
         """
         from rdfia_keras import plots
 
-        rows: list[Any] = list(self.run.history()) if self.record.epochs else []
-        if not rows:
+        groups = self._rows()
+        if not groups:
             raise RdfiaError(f"{self.name} has no epochs to plot; its pictures are in {self.folder}")
-        if "implementation" in rows[0]:
-            names = dict.fromkeys(row["implementation"] for row in rows)
-            return plots.implementations(
-                {name: [row for row in rows if row["implementation"] == name] for name in names}, self.name
-            )
-        return plots.learning_curves(rows, self.name, published=self.record.report.get("published"))
+        if "" not in groups:
+            return plots.implementations(groups, self.name)
+        return plots.learning_curves(groups[""], self.name, published=self.record.report.get("published"))
 
     def model(self, best: bool = False) -> "keras.Model":
         """Return the trained network, from uint8 images (N, H, W, C) to logits (N, n_y), ready for `evaluate`.

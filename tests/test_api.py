@@ -34,6 +34,24 @@ def test_a_trained_run_has_its_history_and_is_found_again(tmp_path, capsys):
     assert len(run.plot().axes) == 2
 
 
+def test_each_implementation_has_a_history_of_all_epochs(tmp_path):
+    run = rdfia.train("circles", epochs=2, implementation="all", out=tmp_path)
+    assert list(run.histories) == ["manual", "tape", "layers", "optimizer"]
+    assert [history["epoch"].tolist() for history in run.histories.values()] == [[1, 2]] * 4
+    assert len(run.history["test_loss"]) == 2 and len(run.plot().axes) >= 2
+
+
+def test_commands_answer_from_python(tmp_path):
+    rows = rdfia.sweep("circles", grid={"lr": (0.03, 0.2)}, seeds=1, quick=True, out=tmp_path)["rows"]
+    assert [row["settings"]["lr"] for row in rows] == [0.03, 0.2]
+    names = [row["run"] for row in rdfia.list_runs(tmp_path, section="mlp")]
+    assert len(names) == 2
+    compared = rdfia.compare(*names, out=tmp_path)
+    assert compared["differing"] == ["lr"] and compared["plot"].is_file()
+    (path,) = rdfia.figure(7, out=tmp_path)
+    assert path == tmp_path / "figures" / "figure-07.png" and path.is_file()
+
+
 def test_a_reference_run_loads_by_name():
     run = rdfia.load_run("reference/cnn/batch-norm-pytorch")
     assert run.metrics["published"] == 0.85 and len(run.history["epoch"]) == run.metrics["epochs"]

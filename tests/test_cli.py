@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from rdfia_keras import __version__
+from rdfia_keras.commands._output import plain_errors
 
 BACK_ENDS = ("tensorflow", "keras", "jax")
 HEAVY = (*BACK_ENDS, "numpy", "matplotlib", "sklearn", "scipy")
@@ -63,6 +65,10 @@ def test_version(rdfia_here):
         ("sweep init --seeds 0", "seeds (--seeds) must be at least 1, not 0"),
         ("sweep init --num-cpus 2", "need --ray or --address"),
         ("sweep init --name a/b", "leave out slashes and a leading dot"),
+        ("cnn --dataset nonsense", "no data set of images is called 'nonsense'; choose cifar10, mnist or digits"),
+        ("learn hint softmaks", "there is no exercise 'softmaks': did you mean softmax?"),
+        ("explain conv --kernel 99", "a filter of 99 does not fit"),
+        ("learn grade . --out marks.xlsx", "the sheet is CSV"),
         ("figure", "NUMBER"),
         ("figure 7 24", "there is no figure 24"),
         ("augment-preview hues", "there is no augmentation 'hues': did you mean hue?"),
@@ -84,7 +90,6 @@ def test_a_wrong_option_is_named_and_exits_2(rdfia_here, wide, tmp_path, args, s
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ("cnn --dataset nonsense", ["nonsense", "cifar10", "folder"]),
         ("cnn --dataset no/such/folder", ["no/such/folder"]),
         ("mlp --data-dir missing", ["missing", "does not exist"]),
         ("improve --data-dir missing", ["missing", "does not exist"]),
@@ -179,3 +184,15 @@ def test_json_is_all_that_stands_on_stdout(rdfia_here, args):
 
 def test_check_gradients_differ_by_rounding_alone(rdfia_here):
     assert json.loads(rdfia_here("mlp", "--check-gradients", "--json").stdout)["largest"] < 1e-6
+
+
+def test_what_was_large_is_named_where_memory_runs_out(capsys):
+    @plain_errors
+    def command(**_):
+        raise MemoryError("Unable to allocate 3 TiB")
+
+    with pytest.raises(typer.Exit):
+        command(hidden_units=100_000_000, batch_size=10)
+    error = capsys.readouterr().err
+    assert "for --hidden-units 100,000,000 and --batch-size 10; try a smaller --hidden-units" in error
+    assert error.endswith("(Unable to allocate 3 TiB)\n")

@@ -450,7 +450,7 @@ def test_folder_is_recognised_by_a_bare_name_but_a_data_set_goes_first(photos, m
     assert load_images("./digits").classes == ("cat", "dog")
 
 
-def test_hidden_and_other_files_are_passed_over(photos):
+def test_hidden_and_other_files_are_passed_over_and_said(photos, capsys):
     before = load_images(photos).digest
     for place in ("", "train", "train/cat", "test/dog"):
         (photos / place / ".DS_Store").write_bytes(b"\0\1")
@@ -460,6 +460,7 @@ def test_hidden_and_other_files_are_passed_over(photos):
     data = load_images(photos)
     assert data.digest == before
     assert data.source.startswith(f"{photos} (left out, being no pictures: 2, ") and "notes.txt" in data.source
+    assert capsys.readouterr().err == f"{data.source}\n"
 
 
 def test_suffixes_in_capitals_and_jpeg_are_read(photos):

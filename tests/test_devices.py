@@ -87,6 +87,17 @@ def test_the_bars_time_left_does_not_count_the_compilation(monkeypatch):
         assert task.time_remaining == 20
 
 
+def test_the_bar_fits_a_terminal_of_80_columns(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    with Progress("batch-norm-pytorch-and-more", 150, 10) as progress:
+        progress.epoch({**ROW, "epoch": 149, "validation_accuracy": 0.5})
+        console = progress.bar.console
+        (line,) = console.render_lines(progress.bar.get_renderable(), pad=False)
+    text = "".join(segment.text for segment in line)
+    assert "epoch 149/150  test" in text and "%" in text.rpartition("test")[2] and "…" not in text.partition("epoch")[2]
+
+
 GPU = "gpu (tensorflow: gpu:0)"
 NO_INSTRUCTIONS = (
     "this GPU (compute capability {}) has no instructions for mixed_bfloat16: expect it to be slower than float32, not "

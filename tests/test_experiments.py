@@ -223,6 +223,7 @@ def test_settings_of_their_own_get_a_name_of_their_own():
         (CnnConfig(optimizer="adam", lr=0.01), "adam-lr-0.01"),
         (CnnConfig(optimizer="adam", lr=0.001, seed=4, precision="mixed_bfloat16", epochs=2), "adam-other"),
         (MlpConfig(hidden_units=4, init_std=0.1), "hidden-units-4-init-std-0.1"),
+        (MlpConfig(hidden_units=100_000_000), "hidden-units-100000000"),
         (MlpConfig(dataset="digits", implementation="tape"), "digits"),
         (SvmConfig(kernel="poly", degree=4), "poly-degree-4"),
         (SvmConfig(kernel="poly", degree=2, C=1.0), "poly"),

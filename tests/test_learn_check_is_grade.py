@@ -5,6 +5,7 @@ Many files are checked in one worker each way, since none of them changes what a
 
 import json
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,11 @@ ODD = {
     ),
     "not written": (NP + EXERCISES["softmax"].skeleton, UNWRITTEN),
     "changes": (NP + SOFTMAX.replace("    e =", "    y_tilde -= 1\n    e ="), "changes its argument y_tilde"),
+    "in an if": (NP + "if np.sum:\n" + textwrap.indent(SOFTMAX, "    "), RIGHT),
+    "in a try": (NP + "try:\n" + textwrap.indent(SOFTMAX, "    ") + "finally:\n    pass\n", RIGHT),
+    "skeleton left over": (NP + SOFTMAX + EXERCISES["softmax"].skeleton, "skeleton replaces the softmax above it"),
+    "deleted": (NP + SOFTMAX + "del softmax\n", "softmax is not there after the file was imported"),
+    "a library's path": (NP + "def softmax(y):\n    open(np.__file__ + 'x')\n", "directory: 'numpy/__init__.pyx'."),
 }
 TIMED = SOFTMAX.replace("    e =", "    %time e =").replace("    return", "    !ls\n    return")
 CELLS = [

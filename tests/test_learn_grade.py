@@ -681,7 +681,7 @@ def test_the_command(tmp_path, rdfia_here):
     (tmp_path / "in" / "ada" / "mlp.py").write_text(HEAD + SOFTMAX)
     done = rdfia_here("learn", "grade", "in", "--out", "out/grades.csv", "--seed", "3")
     assert done.returncode == 0, done.stderr
-    assert "1 submission, 1.0 of 34 points on average" in done.stdout and "1 of 1: ada: 1 right" in done.stderr
+    assert "1 submission, 1.0 of 34 points on average" in done.stdout and "1 of 1: ada: 1 of 34 right" in done.stderr
     names = {"grades.csv", "feedback", "overview.png", "overview.html", ".rdfia-grades"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert (tmp_path / "out" / "feedback" / "ada.txt").read_text().startswith("ada\n\nsoftmax            right")

@@ -81,6 +81,7 @@ def test_a_mistake_in_the_syntax_costs_what_is_written_there_only():
     assert {name for name, function in functions.items() if function.problem} == {"accuracy", "forward"}
     cells = [SOFTMAX, "def accuracy(:", "def softmax(:"]
     book = read("mlp.ipynb", notebook(cells, 4).encode())
+    assert read("mlp.py", b"\0").problems == ["mlp.py: SyntaxError: source code string cannot contain null bytes."]
     assert not book.functions["softmax"].problem and "cell 2, line 1: SyntaxError" in book.functions["accuracy"].problem
 
 

@@ -115,6 +115,7 @@ def test_every_registered_experiment_can_be_typed(experiment):
     ("words", "config"),
     [
         ("--optimizer adam", CnnConfig(optimizer="adam")),
+        ("--optimizer ADAM --augmentations Flip", CnnConfig(optimizer="adam", augmentations=("flip",))),
         ("--augment", CnnConfig(augmentations=("crop", "flip"))),
         ("--augmentations hue --augmentations blur", CnnConfig(augmentations=("hue", "blur"))),
         ("--augment --augmentations blur --augmentations blur", CnnConfig(augmentations=("crop", "flip", "blur"))),

@@ -26,7 +26,7 @@ def batch():
 def test_gradients_by_hand_equal_the_tape_and_finite_differences(batch):
     rows = perceptron.check_gradients(init_params(5, 4, 3, 0.5, seed=1), *batch)
     assert [row["parameter"] for row in rows] == list(perceptron.PARAMETERS)
-    assert [row["differenced"] for row in rows] == [20, 4, 12, 3]
+    assert [row["entries checked"] for row in rows] == [20, 4, 12, 3]
     assert max(row["tape"] for row in rows) < 1e-12
     assert max(row["finite_differences"] for row in rows) < 1e-6
 

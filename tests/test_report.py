@@ -92,6 +92,13 @@ def test_json_in_a_script_ends_nothing_and_has_no_nan():
         script_json(float("nan"))
 
 
+def test_runs_on_other_data_have_a_heading_of_their_own(tmp_path):
+    store(tmp_path, change(REGISTRY["circles"], implementation="all"), digest="d" * 16)
+    html, _ = made(tmp_path)
+    (listed,) = re.findall(r'<section id="other-data".*?</section>', html, re.DOTALL)
+    assert "<code>circles</code>: left out, for it is on other data" in listed and 'id="troubles"' not in html
+
+
 # --- the reference ----------------------------------------------------------------------------------------------------
 
 
@@ -171,7 +178,7 @@ def test_your_run_takes_the_figure_and_its_place_in_the_ladder(own_page):
     html, data = own_page
     names = [trace["name"] for trace in chart_of(data, "12")["traces"]]
     assert names[:4] == ["train", "test", "reference, test", "published 80.0 %"]
-    assert "Yours: 79.00% in epoch 49" in html and "Yours: 99" not in html
+    assert "Yours: 79.00 % in epoch 49" in html and "Yours: 99" not in html
     yours = next(trace for trace in data["charts"]["ladder-chart"]["traces"] if trace["name"] == "yours, best epoch")
     assert yours["y"] == [70, 70, 81, None, None, None] and yours["error_y"]["array"][2] == 2.83
 
@@ -217,8 +224,8 @@ def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
 def test_what_rdfia_inspect_found_is_shown_and_a_damaged_file_listed(own_page):
     text, data = own_page
     by_name = {run["run"]: run for run in data["runs"]}
-    assert ["expected calibration error", "12.34%"] in by_name["cnn/baseline"]["inspection"]
-    assert ["recall of <b>cat</b>", "50.00%"] in by_name["cnn/baseline"]["inspection"] and "<b>cat" not in text
+    assert ["expected calibration error", "12.34 %"] in by_name["cnn/baseline"]["inspection"]
+    assert ["recall of <b>cat</b>", "50.00 %"] in by_name["cnn/baseline"]["inspection"] and "<b>cat" not in text
     assert by_name["cnn/normalize"]["inspection"] == []
     assert "<code>cnn/normalize</code>" in re.search(r'<section id="troubles".*?</section>', text, re.DOTALL)[0]
 
@@ -233,7 +240,7 @@ def test_whatever_a_record_holds_the_page_is_made(tmp_path):
             (folder / "metrics.json").write_text(json.dumps({**record, name: value}))
     html, data = made(tmp_path)
     assert sum(run["run"].startswith("cnn/") for run in data["runs"]) == 1 + 5 * len(names)
-    assert "Yours: 75.00% in epoch 29" in html
+    assert "Yours: 75.00 % in epoch 29" in html
 
 
 def test_damaged_weights_are_told(tmp_path):

@@ -1,5 +1,6 @@
 """The store finds the run that is wanted, resumes what can be resumed, and deletes nothing else."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -299,3 +300,12 @@ def test_only_the_runs_that_match_are_deleted(tmp_path):
     RunStore(tmp_path).delete(Query(config=CNN, data="this data"))
     assert not any(folder.exists() for folder in matching)
     assert all(folder.exists() for folder in (*others, tmp_path / "cnn" / "mine"))
+
+
+def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(RdfiaError, match=r"cannot write into .*: No locks available; choose another --out"):
+        Run.create(tmp_path, "circles", MlpConfig())

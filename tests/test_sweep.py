@@ -266,7 +266,7 @@ def test_a_spread_leaves_out_what_is_missing():
     assert (
         Statistics.of([None]) is None
         and Statistics.of([0.5]).std is None
-        and Statistics.of([0.5]).percents() == "50.00%"
+        and Statistics.of([0.5]).percents() == "50.00 %"
     )
 
 

@@ -11,6 +11,7 @@ from trainings import Doing, assert_equal_training, numbers
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Split
+from rdfia_keras.result import percent
 from rdfia_keras.runs.history import read_history
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress
@@ -187,7 +188,7 @@ def test_a_validation_set_is_measured_and_changes_nothing_else(capsys):
     last = history.rows[-1]
     assert last["validation_accuracy"] == pytest.approx(measured["accuracy"])
     assert last["validation_loss"] == pytest.approx(measured["loss"], rel=1e-5)
-    assert f"validation {last['validation_accuracy']:6.2%}" in capsys.readouterr().err
+    assert f"validation {percent(last['validation_accuracy'], 2)}" in capsys.readouterr().err
     for row in history.rows:
         del row["validation_loss"], row["validation_accuracy"]
     assert numbers(history) == numbers(plain)
@@ -230,8 +231,8 @@ def test_a_progress_report_prints_the_epochs(plain, capsys):
     with Progress("plain", epochs=2, batches=3) as progress:
         plain_fit(plain, history, ProgressReport(progress, history), validation_data=(X_TEST, Y_TEST))
     err = capsys.readouterr().err
-    assert f"plain  epoch 2/2  loss {history.rows[1]['train_loss']:.4f}" in err
-    assert f"test {history.rows[1]['test_accuracy']:6.2%}" in err
+    last = history.rows[1]
+    assert f"plain  epoch 2/2  test {percent(last['test_accuracy'], 2)}  loss {last['train_loss']:.4f}" in err
 
 
 RATES = {

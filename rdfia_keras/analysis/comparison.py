@@ -63,7 +63,7 @@ def _with_unique_names(runs: Sequence[Run]) -> list[Run]:
     for run in runs:
         run.check_readable()
         if folders[run.folder.resolve()] > 1:
-            raise ConfigError(f"{run.name} is named twice: name runs that differ")
+            raise ConfigError(f"{run.name} is named twice: name two different runs to compare")
     names = Counter(run.name for run in runs)
     return [Run(run.folder, str(run.folder)) if names[run.name] > 1 else run for run in runs]
 

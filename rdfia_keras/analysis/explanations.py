@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rdfia_keras import config
 from rdfia_keras.analysis.tables import Column, make_table
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result, percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.system.backend import set_up_backend
@@ -107,7 +107,7 @@ def layers() -> Result:
         "layer": "{layer}",
         "output": lambda row: " x ".join(map(str, row["output"])),
         "weights": "{weights:,}",
-        "share": lambda row: f"{row['weights'] / total:.1%}",
+        "share": lambda row: percent(row["weights"] / total),
     }
     line = f"total {total:,}: {total / 50_000:.1f} for each of CIFAR-10's 50,000 training images; checked on the model"
     return Result(data={"rows": rows, "total": total}, table=make_table(rows, columns), lines=[line])
@@ -174,7 +174,7 @@ def dense_as_conv(
         or trained.output.shape[-1] != len(data.classes)
         or classes not in ((), data.classes)
     ):
-        raise RdfiaError(f"{model} is a model of other images than {data.name} has; see --dataset")
+        raise ConfigError(f"{model} is a model of other images than {data.name} has; see --dataset")
     facts, mosaic, scores = class_map(trained, data)
     path = make_folder(options.out / "explain") / "dense-as-conv.png"
     title = f"Fully convolutional, on an image of {mosaic.shape[0]}x{mosaic.shape[1]}: probability of each class"
@@ -232,8 +232,8 @@ def start(
     from rdfia_keras.analysis.network_facts import initial_scores
 
     rows, n_y = initial_scores(data, seeds), len(data.classes)
-    table = [{key: f"{v:.2%}" if "accuracy" in key else f"{v:.4g}" for key, v in row.items()} for row in rows]
-    line = f"chance: accuracy {1 / n_y:.2%}, loss log {n_y} = {math.log(n_y):.4f}"
+    table = [{key: percent(v, 2) if "accuracy" in key else f"{v:.4g}" for key, v in row.items()} for row in rows]
+    line = f"chance: accuracy {percent(1 / n_y, 2)}, loss log {n_y} = {math.log(n_y):.4f}"
     return Result(data={"rows": rows, "chance": 1 / n_y, "log_n_y": math.log(n_y)}, table=table, lines=[line])
 
 

@@ -4,13 +4,13 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rdfia_keras.analysis import tables
 from rdfia_keras.analysis.tables import MAX_SETTINGS
 from rdfia_keras.config import CONFIGS, dataset_name, parse_field, parse_setting, setting_text, settings
-from rdfia_keras.errors import ConfigError, RdfiaError, did_you_mean
+from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean, in_any_case
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.result import Result
 from rdfia_keras.runs.run import Run
@@ -83,14 +83,17 @@ def list_runs(
         ConfigError: If there is no such setting, value, sort key or experiment.
         RdfiaError: If there is no such folder.
     """
-    matches, key = parse_filter(chosen), parse_sort_key(sort) if sort else None
+    key = parse_sort_key(sort) if sort else None
     if not store.root.is_dir():
         raise RdfiaError(
             f"there is no folder {store.root}: train something, name another --out, or list the package's own "
             "results with --reference"
         )
     runs = read_runs(store)
-    _check_experiment(chosen.experiment, runs)
+    if chosen.experiment is not None:
+        names = [*(run.experiment for run in runs if run.experiment), *REGISTRY]
+        chosen = replace(chosen, experiment=choose("experiment", chosen.experiment, names))
+    matches = parse_filter(chosen)
     hidden = set() if trials or chosen != Filter() else {run.name for run in runs if run.is_trial}
     rows = [run.summary() for run in runs if matches(run)]
     if key:
@@ -146,8 +149,8 @@ def parse_sort_key(text: str) -> str:
     Raises:
         ConfigError: If there is none; the message names the closest.
     """
-    if text in SORT_KEYS:
-        return text
+    if (key := in_any_case(text, SORT_KEYS)) in SORT_KEYS:
+        return key
     for config in CONFIGS.values():
         try:
             return parse_field(config, text)
@@ -220,13 +223,6 @@ def _has_setting(section: str, name: str) -> bool:
         return bool(parse_field(CONFIGS[section], name))
     except ConfigError:
         return False
-
-
-def _check_experiment(name: str | None, runs: Iterable[Run]) -> None:
-    names = dict.fromkeys([*(run.experiment for run in runs if run.experiment), *REGISTRY])
-    if name is not None and name not in names:
-        hint = did_you_mean(name, names)
-        raise ConfigError(f"--experiment: there is no experiment {name!r}: {hint}", ("experiment",))
 
 
 def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
+from rdfia_keras.result import percent
 from rdfia_keras.runs.history import EpochRow, summary_rows, test_accuracy
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
@@ -57,7 +58,7 @@ class Statistics:
 
     def percents(self) -> str:
         """Return mean and standard deviation of fractions as text: `81.70 ± 0.21 %`."""
-        return f"{self.mean:.2%}" if self.std is None else f"{100 * self.mean:.2f} ± {100 * self.std:.2f} %"
+        return percent(self.mean, 2) if self.std is None else f"{100 * self.mean:.2f} ± {100 * self.std:.2f} %"
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def table(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> Table:
         for name in MEASURES
         if any(row[name] for row in rows)
     }
-    columns |= {"min to max, final": lambda row: cell(row, RANGE) if row["final"] else "-"}
+    columns |= {"final, lowest to highest": lambda row: cell(row, RANGE) if row["final"] else "-"}
     columns |= {"epochs to 90 %": "{epochs_to_90}"} if any(row["epochs_to_90"] for row in rows) else {}
     columns |= {"published": published} if any(row["published"] for row in rows) else {}
     columns |= {"failed": "{failed}"} if any(row["failed"] for row in rows) else {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdfia_keras.config import CONFIGS, setting_text
 from rdfia_keras.result import Result, Table
+from rdfia_keras.result import percent as in_percent
 
 if TYPE_CHECKING:
     from rdfia_keras.runs.record import Record
@@ -25,7 +26,7 @@ PUBLISHED_KERNELS = {("rbf", None): 0.95, ("poly", 2): 0.955}
 
 
 class _DashFormatter(string.Formatter):
-    """`str.format` with a dash for a value that is None, empty, or a part of None."""
+    """`str.format` with a dash for a value that is None, empty, or a part of None, and our format of percentages."""
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Data) -> Any:
         try:
@@ -34,11 +35,14 @@ class _DashFormatter(string.Formatter):
             return None, field_name
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        return "-" if value is None or value == "" else super().format_field(value, format_spec)
+        if value is None or value == "":
+            return "-"
+        is_percent = format_spec.endswith("%")
+        return in_percent(value, int(format_spec[1:-1])) if is_percent else super().format_field(value, format_spec)
 
 
 def cell(row: Data, column: Column) -> str:
-    """Return a cell: `{best[test_accuracy]:.2%}` gives 81.10%, and a dash where there is no value."""
+    """Return a cell: `{best[test_accuracy]:.2%}` gives 81.10 %, and a dash where there is no value."""
     return _DashFormatter().vformat(column, (), row) if isinstance(column, str) else column(row)
 
 
@@ -49,7 +53,7 @@ def make_table(rows: Iterable[Data], columns: Mapping[str, Column]) -> list[Row]
 
 def percent(accuracy: float | None) -> str:
     """Return a fraction as text; a dash where there is none."""
-    return "-" if accuracy is None else f"{accuracy:.2%}"
+    return "-" if accuracy is None else in_percent(accuracy, 2)
 
 
 def published(claim: Data) -> str:
@@ -198,7 +202,7 @@ def _epochs(row: Data) -> str:
 
 
 def _at_epoch(name: str) -> Column:
-    """Return a column of an accuracy and its epoch: `81.10% (36)`."""
+    """Return a column of an accuracy and its epoch: `81.10 % (36)`."""
     with_epoch = f"{{{name}:.2%}} ({{{name}_epoch}})"
     return lambda row: percent(row[name]) if row[f"{name}_epoch"] is None else cell(row, with_epoch)
 

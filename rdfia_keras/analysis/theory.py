@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras.data import Split
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError
 
 # (y, ŷ) to the loss of each example.
 Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -26,10 +26,10 @@ def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
     """Return ⌊(size - kernel + 2 padding) / stride⌋ + 1, the number of places that a filter can take.
 
     Raises:
-        RdfiaError: If the filter does not fit even once.
+        ConfigError: If the filter does not fit even once.
     """
     if size + 2 * padding < kernel:
-        raise RdfiaError(f"a filter of {kernel} does not fit into {size} pixels with a padding of {padding}")
+        raise ConfigError(f"a filter of {kernel} does not fit into {size} pixels with a padding of {padding}")
     return (size - kernel + 2 * padding) // stride + 1
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -38,6 +38,13 @@ _CNN = settings(CnnConfig)
 Epochs = Annotated[int | None, replace(_CNN["epochs"], shown_default="each experiment's own")]
 Precision = Annotated[str | None, replace(_CNN["precision"], shown_default="each experiment's own")]
 Seed = Annotated[int, _CNN["seed"]]
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        help="A run's folder, or its name as rdfia runs prints it; reference/... for a result of the package.",
+        metavar="RUN",
+    ),
+]
 OpenPage = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 PNG = ".png"
 # Choices longer than this would be broken within a word by a help page of 80 columns.
@@ -237,7 +244,7 @@ def _setting_of(declared: inspect.Parameter) -> Setting | None:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def _check_own(function: Any, values: Mapping[str, Any]) -> None:
+def _check_own(function: Any, values: dict[str, Any]) -> None:
     """Check the values of a function's own parameters against their settings.
 
     Raises:
@@ -246,9 +253,8 @@ def _check_own(function: Any, values: Mapping[str, Any]) -> None:
     for name, declared in inspect.signature(function).parameters.items():
         setting = _setting_of(declared)
         if setting and name in values:
-            check_value(
-                f"{name} ({flag(name, setting)})", name, get_args(declared.annotation)[0], values[name], setting
-            )
+            subject = f"{name} ({flag(name, setting)})"
+            values[name] = check_value(subject, name, get_args(declared.annotation)[0], values[name], setting)
 
 
 def _collect(config: Any, values: dict[str, Any]) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from rdfia_keras.runs.files import to_json
 from rdfia_keras.system.device_errors import device_error
 
 QUICK_LINE = "QUICK: smoke test, not a result"
-NO_MEMORY = "not enough memory; try --quick, or less of what is large: --batch-size, or --hidden-units of mlp"
-# Characters of a cell that is broken into lines, at least.
-MIN_BROKEN = 16
+# Settings on which the memory of a command depends.
+SIZES = ("hidden_units", "batch_size", "train_examples")
+INDENT = "    "
 
 
 def show(result: Result, json: bool) -> None:
@@ -36,11 +36,9 @@ def show(result: Result, json: bool) -> None:
         text = result.csv
     else:
         lines = [QUICK_LINE] if result.quick else []
-        table = result.table
-        if sys.stdout.isatty():
-            table, equal = fitted(table, shutil.get_terminal_size().columns)
-            lines += equal
-        lines += [*result.intro, *table_lines(table), *result.lines, *map(str, result.paths)]
+        is_terminal = sys.stdout.isatty()
+        table = fitted(result.table, shutil.get_terminal_size().columns) if is_terminal else table_lines(result.table)
+        lines += [*result.intro, *table, *result.lines, *map(str, result.paths)]
         text = "".join(f"{line}\n" for line in lines)
     try:
         print(text, end="", flush=True)
@@ -76,37 +74,33 @@ def drop_unwritten() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def fitted(rows: Table, width: int) -> tuple[Table, list[str]]:
-    """Return a table that is too wide as it fits a terminal, and a line of what is equal in all rows.
+def fitted(rows: Table, width: int) -> list[str]:
+    """Return the lines of a table on a terminal.
 
-    Columns without a value go, and those that the first one repeats; then the widest cells are broken. A pipe gets all.
+    If it is too wide, columns without a value go, and those that the first one repeats; what is equal in all rows is
+    said once, and the columns that still have no place stand below each row. A pipe gets all.
     """
-    equal: list[str] = []
     if not rows or _width(rows) <= width:
-        return rows, equal
+        return list(table_lines(rows))
     first, *others = rows[0]
-    shown = [first]
+    values = {column: {row[column] for row in rows} for column in others}
+    equal = [column for column in others if len(values[column]) == 1 < len(rows)]
+    lines = [f"{column} {rows[0][column]}" for column in equal if values[column] != {"-"}]
+    lines = [f"in all rows: {', '.join(lines)}"] if lines else []
+    shown: list[str] = [first]
+    below: list[str] = []
     for column in others:
-        values = {row[column] for row in rows}
-        if values == {"-"} or all(row[column] in row[first] for row in rows):
+        if column in equal or all(row[column] in (*row[first].split("/"), row[first], "-") for row in rows):
             continue
-        if len(values) == 1 and len(rows) > 1:
-            equal.append(f"{column} {rows[0][column]}")
-        else:
-            shown.append(column)
-    rows = [{column: row[column] for column in shown} for row in rows]
-    if excess := max(0, _width(rows) - width):
-        widths = _widths(rows)
-        widest = max(shown, key=lambda column: widths[column])
-        room = max(len(widest), MIN_BROKEN, widths[widest] - excess)
-        rows = [part for row in rows for part in _broken(row, widest, room)]
-    return rows, [f"in all rows: {', '.join(equal)}"] if equal else []
-
-
-def _broken(row: Mapping[str, str], column: str, width: int) -> list[dict[str, str]]:
-    """Return a row as several, with one of its cells broken into lines."""
-    first, *more = textwrap.wrap(row[column], width) or [""]
-    return [{**row, column: first}, *(dict.fromkeys(row, "") | {column: line} for line in more)]
+        fits = _width([{name: row[name] for name in (*shown, column)} for row in rows]) <= width
+        (shown if fits else below).append(column)
+    heading, *table = table_lines([{column: row[column] for column in shown} for row in rows])
+    lines.append(heading)
+    for row, line in zip(rows, table, strict=True):
+        more = [f"{column} {row[column]}" for column in below if row[column] != "-" and row[column] not in row[first]]
+        text = ", ".join(more)
+        lines += [line, *textwrap.wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT)]
+    return lines
 
 
 def _widths(rows: Table) -> dict[str, int]:
@@ -145,8 +139,8 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
-        except MemoryError:
-            _fail(NO_MEMORY, 1)
+        except MemoryError as error:
+            _fail(no_memory(kwargs, str(error)), 1)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
@@ -154,11 +148,19 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             failed = device_error(error)
             if failed and failed.out_of_memory:
-                _fail(f"{NO_MEMORY} ({failed.message})", 1)
+                _fail(no_memory(kwargs, failed.message), 1)
             text = failed.message if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
             _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it)", 1)
 
     return wrapped
+
+
+def no_memory(values: Mapping[str, Any], detail: str) -> str:
+    """Return the error on memory that ran out, with what was large and what the library says of it."""
+    sizes = sorted(((values[name], name) for name in SIZES if values.get(name)), reverse=True)
+    asked = [f"--{name.replace('_', '-')} {size:,}" for size, name in sizes]
+    remedy = f"for {' and '.join(asked)}; try a smaller {asked[0].split()[0]}, or --quick" if asked else "; try --quick"
+    return f"not enough memory {remedy}".replace(" ;", ";") + (f" ({detail})" if detail else "")
 
 
 def _fail(sentence: str, code: int) -> None:

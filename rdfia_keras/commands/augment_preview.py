@@ -6,7 +6,7 @@ import typer
 
 from rdfia_keras.commands._options import Seed, command
 from rdfia_keras.config import AUGMENTATIONS, RunOptions, Setting, dataset_name
-from rdfia_keras.errors import ConfigError, did_you_mean
+from rdfia_keras.errors import choose
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def augment_preview(
     seed: Seed = 0,
 ) -> Result:
     """Draw the random augmentations: each beside the original, or several versions of some together."""
-    for name in names or ():
-        if name not in AUGMENTATIONS:
-            raise ConfigError(f"there is no augmentation {name!r}: {did_you_mean(name, AUGMENTATIONS)}")
+    names = [choose("augmentation", name, AUGMENTATIONS) for name in names or ()]
     import numpy as np
 
     from rdfia_keras.data import load_images
@@ -51,7 +49,7 @@ def augment_preview(
         labels = AUGMENTATIONS
         versions = [resize(augment(originals, (name,), seed), originals.shape[1]) for name in labels]
         title = f"Each augmentation alone on {data.name}"
-    path = folder / f"{'-'.join(('augment-preview', *(names or ())))}.png"
+    path = folder / f"{'-'.join(('augment-preview', *names))}.png"
     plots.save(plots.augmentation_grid(originals, np.stack(versions, axis=1), title, names=labels), path)
     return Result(data={"path": str(path)}, paths=[path])
 

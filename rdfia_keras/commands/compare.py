@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rdfia_keras.commands._options import check_png, command
+from rdfia_keras.commands._options import Runs, check_png, command
 from rdfia_keras.config import RunOptions
 from rdfia_keras.result import Result
 
@@ -16,13 +16,7 @@ from rdfia_keras.result import Result
 )
 def compare(
     options: RunOptions,
-    names: Annotated[
-        list[str],
-        typer.Argument(
-            help="A run's folder, or its name as rdfia runs prints it; reference/... for a result of the package.",
-            metavar="RUN",
-        ),
-    ],
+    names: Runs,
     plot: Annotated[
         Path | None,
         typer.Option(help="File for the plot, a PNG.", show_default="compare/<names>.png in --out"),

@@ -7,7 +7,7 @@ import typer
 
 from rdfia_keras.commands._options import Epochs, Precision, Seed, command
 from rdfia_keras.config import RunOptions
-from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.errors import ConfigError, RdfiaError, in_any_case
 from rdfia_keras.experiments import FIGURES, Experiment
 from rdfia_keras.result import Result
 
@@ -34,7 +34,8 @@ def figure(
     seed: Seed = 0,
 ) -> Result:
     """Draw figures of the report from your runs, or from the reference results that come with this package."""
-    keys = list(FIGURES) if "all" in numbers else numbers
+    keys = [in_any_case(number, [*FIGURES, "all"]) for number in numbers]
+    keys = list(FIGURES) if "all" in keys else keys
     for key in keys:
         if key not in FIGURES:
             extra = ", ".join(name for name in FIGURES if not name.isdigit())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdfia_keras.commands._options import command
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -127,13 +127,13 @@ def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:
     """Refuse a sheet that would replace another file, or be taken for a submission the next time."""
     reserved = ("overrides.csv", "comments.csv", "overview.html", "overview.png")
     if grades.name in reserved or (points and grades.resolve() == points.resolve()):
-        raise RdfiaError(f"--out {grades} is the name of another file: choose another one, such as grades.csv")
+        raise ConfigError(f"--out {grades} is the name of another file: choose another one, such as grades.csv")
     if grades.suffix.lower() in (".xlsx", ".xls", ".ods", ".numbers"):
-        raise RdfiaError(
+        raise ConfigError(
             f"--out {grades}: the sheet is CSV, which every spreadsheet opens: choose a name like grades.csv"
         )
     if submissions.is_dir() and grades.resolve().is_relative_to(submissions.resolve()):
-        raise RdfiaError(f"--out {grades} lies among the submissions: choose another folder for it")
+        raise ConfigError(f"--out {grades} lies among the submissions: choose another folder for it")
 
 
 def _report(counted: Collection[str], graded: "GradedSubmission", number: int, of: int) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from rdfia_keras.commands._options import Epochs, Precision, Seed, command
 from rdfia_keras.config import RunOptions, dataset_name
-from rdfia_keras.errors import ConfigError, did_you_mean
+from rdfia_keras.errors import ConfigError, choose
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, on_dataset
 from rdfia_keras.result import Result
 
@@ -88,10 +88,7 @@ def chosen_experiments(names: Sequence[str], bonus: bool) -> tuple[Sequence[Expe
     if bonus:
         raise ConfigError("--bonus runs all of the bonus: leave the names out, or --bonus")
     convnets = {name: experiment for name, experiment in REGISTRY.items() if experiment.section == "cnn"}
-    for name in names:
-        if name not in convnets:
-            raise ConfigError(f"there is no experiment {name!r}: {did_you_mean(name, convnets)}")
-    return [convnets[name] for name in names], "chosen"
+    return [convnets[choose("experiment", name, convnets)] for name in names], "chosen"
 
 
 def with_settings(experiment: Experiment, seed: int, epochs: int | None, precision: str | None) -> Experiment:

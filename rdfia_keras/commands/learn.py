@@ -14,7 +14,7 @@ from rdfia_keras.commands._output import plain_errors, show
 from rdfia_keras.commands.grade import grade
 from rdfia_keras.commands.learn_play import play
 from rdfia_keras.commands.learn_run import run
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError, RdfiaError, in_any_case
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def _topics_and_folder(names: list[str]) -> tuple[list[str], Path]:
     """Return the topics among names, all where there are none, and the folder, which comes last."""
     from rdfia_keras.learn.exercises import PARTS, of_part
 
+    names = [name if Path(name).exists() else in_any_case(name, PARTS) for name in names]
     topics, last = (names, "") if not names or names[-1] in PARTS else (names[:-1], names[-1])
     # A name like a topic's is a slip, unless there is such a folder.
     if last and not topics and "/" not in last and not Path(last).exists() and get_close_matches(last, PARTS):
@@ -131,12 +132,12 @@ def check(
     from rdfia_keras.learn.exercises import EXERCISES
     from rdfia_keras.learn.student import student_files
 
-    exercises = [name for name in names or [] if name in EXERCISES and not Path(name).exists()]
+    exercises = [name for name in names or [] if in_any_case(name, EXERCISES) in EXERCISES and not Path(name).exists()]
     places: list[Path | None] = [Path(name) for name in names or [] if name not in exercises]
     exercises += [name.strip() for text in only or [] for name in text.split(",")]
     files = list(dict.fromkeys(file for place in places or [None] for file in student_files(place)))
     if len({file.parent for file in files}) > 1:
-        raise RdfiaError("these files are in different folders: check one folder at a time")
+        raise ConfigError("these files are in different folders: check one folder at a time")
     if watch:
         _watch(files, exercises, seed)
         return Result(data={})

@@ -22,7 +22,7 @@ def report(options: RunOptions, open_page: OpenPage = False) -> Result:
     sources = Sources(options.out)
     text = report_page(sources, data, course_folder(options, data)).encode()
     write_atomic(path, text)
-    for name, why in sources.troubles.items():
+    for name, why in {**sources.troubles, **sources.other_data}.items():
         note(f"{name}: {why}")
     if open_page:
         show_page(path)

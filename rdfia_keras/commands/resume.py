@@ -8,7 +8,7 @@ import typer
 
 from rdfia_keras.commands._options import Epochs, command
 from rdfia_keras.config import RunOptions
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def check_length(run: "Run", epochs: int | None) -> int:
     """Return the number of epochs that a run is to have.
 
     Raises:
-        RdfiaError: If it is not trained in epochs, or would get shorter.
+        RdfiaError: If it is not trained in epochs.
+        ConfigError: If it would get shorter.
     """
     before = run.config.epochs
     if before is None:
@@ -77,7 +78,7 @@ def check_length(run: "Run", epochs: int | None) -> int:
             f"cannot resume {run.folder}: this is a run of rdfia {run.section}, which cannot be resumed; run it again"
         )
     if epochs and epochs < before:
-        raise RdfiaError(
+        raise ConfigError(
             f"cannot resume {run.folder}: epochs (--epochs) was {before} and can only grow, not become {epochs}"
         )
     return epochs or before

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdfia_keras.commands._options import command
+from rdfia_keras.commands._options import Runs, command
 from rdfia_keras.config import RunOptions
-from rdfia_keras.result import Result
+from rdfia_keras.result import Result, percent
 
 if TYPE_CHECKING:
     from rdfia_keras.training.verification import Verification
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 )
 def verify(
     options: RunOptions,
-    names: Annotated[
-        list[str],
-        typer.Argument(
-            help="A run's folder, or its name as rdfia runs prints it; reference/... for a result of the package.",
-            metavar="RUN",
-        ),
-    ],
+    names: Runs,
     epochs: Annotated[int, typer.Option(min=1, help="Number of epochs to train again.", show_default=True)] = 1,
 ) -> Result:
     """Train the first epochs of runs again and compare them with their records.
@@ -59,7 +53,7 @@ def _row(verification: "Verification") -> dict[str, str]:
         "epoch": str(recorded["epoch"]),
         "training loss, then": f"{recorded['train_loss']:.4f}",
         "now": f"{repeated['train_loss']:.4f}",
-        "test accuracy, then": f"{recorded['test_accuracy']:.2%}",
-        "today": f"{repeated['test_accuracy']:.2%}",
+        "test accuracy, then": percent(recorded["test_accuracy"], 2),
+        "today": percent(repeated["test_accuracy"], 2),
         "result": verification.verdict,
     }

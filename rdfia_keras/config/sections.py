@@ -28,7 +28,7 @@ from rdfia_keras.config.setting import (
     settings,
     value_type,
 )
-from rdfia_keras.errors import ConfigError
+from rdfia_keras.errors import ConfigError, in_any_case
 
 # --- names ------------------------------------------------------------------------------------------------------------
 # What implements them stands in a dictionary under each name; a test compares the two.
@@ -61,9 +61,9 @@ STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 
 
 def dataset_name(value: str) -> str:
-    """Return a folder's or a CSV file's whole path, so that a resumed run finds it; another name as it is."""
+    """Return a folder's or a CSV file's whole path, so that a resumed run finds it, or the name of a data set."""
     is_path = value not in IMAGE_DATASETS and (value.lower().endswith(POINTS_SUFFIX) or Path(value).is_dir())
-    return str(Path(value).resolve()) if is_path else value
+    return str(Path(value).resolve()) if is_path else in_any_case(value, IMAGE_DATASETS)
 
 
 def named_files(config: "Config") -> dict[str, Path]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from rdfia_keras.errors import ConfigError
+from rdfia_keras.errors import ConfigError, in_any_case
 
 if typing.TYPE_CHECKING:
     from rdfia_keras.config.sections import Config
@@ -166,28 +166,30 @@ def label(config: Any, name: str) -> str:
 
 
 def check(config: Any) -> None:
-    """Check each value by itself, then the rules between them.
+    """Check each value by itself, then the rules between them; choices get the case in which they are declared.
 
     Raises:
         ConfigError: On the first that does not hold.
     """
     for field in fields(config):
         if setting := field.metadata.get("setting"):
-            check_value(label(config, field.name), field.name, field.type, getattr(config, field.name), setting)
+            value = getattr(config, field.name)
+            value = check_value(label(config, field.name), field.name, field.type, value, setting)
+            object.__setattr__(config, field.name, value)
     for rule in getattr(config, "rules", ()):
         if rule.is_broken_by(config):
             raise ConfigError(rule.says(config), (rule.field, rule.other))
 
 
-def check_value(subject: str, name: str, annotation: Any, value: Any, setting: Setting) -> None:
-    """Check one value against its type and its `Setting`.
+def check_value(subject: str, name: str, annotation: Any, value: Any, setting: Setting) -> Any:
+    """Check one value against its type and its `Setting`, and return it, a choice in the case in which it is declared.
 
     Raises:
         ConfigError: With `subject` as its subject, as `label` returns it.
     """
     kind, optional, many = value_type(annotation)
     if value is None and optional:
-        return
+        return None
     if many and not isinstance(value, tuple):
         raise ConfigError(f"{subject} must be a tuple or a list, not {value!r}", (name,))
     for item in value if many else (value,):
@@ -197,10 +199,14 @@ def check_value(subject: str, name: str, annotation: Any, value: Any, setting: S
             raise ConfigError(f"{subject} must be {_choices_in_words(setting)}, not {item!r}", (name,))
         if setting.check and not setting.check.holds(item):
             raise ConfigError(f"{subject} {setting.check.says}, not {item}", (name,))
+    if not setting.choices:
+        return value
+    return tuple(in_any_case(item, setting.choices) for item in value) if many else in_any_case(value, setting.choices)
 
 
 def _may_be(value: str, setting: Setting) -> bool:
-    return value in setting.choices or bool(setting.suffix and value.lower().endswith(setting.suffix))
+    is_file = bool(setting.suffix) and value.lower().endswith(setting.suffix)
+    return is_file or in_any_case(value, setting.choices) in setting.choices
 
 
 def _choices_in_words(setting: Setting) -> str:

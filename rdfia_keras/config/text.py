@@ -72,8 +72,7 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
         value = tuple(_parse(kind, part.strip()) for part in text.split("+"))
     else:
         value = _parse(kind, text)
-    check_value(subject, name, annotation, value, setting)
-    return value
+    return check_value(subject, name, annotation, value, setting)
 
 
 def setting_text(value: Any) -> str:

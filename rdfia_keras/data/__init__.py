@@ -16,7 +16,7 @@ from rdfia_keras.config import IMAGE_DATASETS, POINTS_SUFFIX, VECTOR_DATASETS
 from rdfia_keras.data import image_folder, points
 from rdfia_keras.data.dataset import Dataset, Split, one_hot
 from rdfia_keras.data.initial_weights import read_initial_weights
-from rdfia_keras.errors import RdfiaError
+from rdfia_keras.errors import ConfigError, RdfiaError
 
 __all__ = [
     "IMAGE_DATASETS",
@@ -43,12 +43,13 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
         A `Dataset` with x of dtype float64 and y of dtype int64.
 
     Raises:
-        RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
+        ConfigError: If the name is unknown.
+        RdfiaError: If `data_dir` is not a folder, a file is damaged or a download fails.
     """
     if name.lower().endswith(POINTS_SUFFIX):
         return points.read(Path(name))
     if name not in VECTOR_DATASETS:
-        raise RdfiaError(f"no data set of vectors is called {name!r}; choose {_choices(VECTOR_DATASETS)}")
+        raise ConfigError(f"no data set of vectors is called {name!r}; choose {_choices(VECTOR_DATASETS)}")
     return _module(name, data_dir).load_vectors(data_dir)
 
 
@@ -65,13 +66,14 @@ def load_images(name_or_path: str | Path, data_dir: Path | None = None) -> Datas
         A `Dataset` with x of dtype uint8 and y of dtype int64.
 
     Raises:
-        RdfiaError: If the name is unknown, `data_dir` is not a folder, a file is damaged or a download fails.
+        ConfigError: If the name is unknown.
+        RdfiaError: If `data_dir` is not a folder, a file is damaged or a download fails.
     """
     name = str(name_or_path)
     if name in IMAGE_DATASETS:
         return _module(name, data_dir).load_images(data_dir)
     if not _is_path(name):
-        raise RdfiaError(
+        raise ConfigError(
             f"no data set of images is called {name!r}; choose {_choices(IMAGE_DATASETS)}, "
             "or name a folder that holds train/<class>/ and test/<class>/ images"
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, settings, short_name
+from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, setting_text, settings, short_name
 from rdfia_keras.errors import ConfigError
 
 
@@ -295,7 +295,7 @@ def _words(name: str, value: object, switched: object, flag: str) -> list[str]:
         return [value]
     if switched is not None:
         option = option.removesuffix("-rate")
-    return [option if value == switched else f"{option}-{value:g}"]
+    return [option if value == switched else f"{option}-{setting_text(value)}"]
 
 
 def _file_word(value: object) -> str:

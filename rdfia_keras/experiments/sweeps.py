@@ -19,7 +19,7 @@ from rdfia_keras.config import (
     short_name,
     value_type,
 )
-from rdfia_keras.errors import ConfigError, did_you_mean
+from rdfia_keras.errors import ConfigError, choose
 from rdfia_keras.experiments.registry import (
     CIRCLES,
     LADDER,
@@ -33,6 +33,7 @@ MAX_TRIALS = 10_000
 SEEDS = 3
 # What is trained in epochs, from a seed.
 SECTIONS = ("mlp", "cnn")
+GROUPS = {"ladder": lambda: LADDER, "bonus": bonus_experiments}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,8 @@ def declare_sweep(
     Raises:
         ConfigError: If something is unknown or not allowed, the grid is empty, or there are more than `MAX_TRIALS`.
     """
+    known = [*GROUPS, *SECTIONS, *SWEEPS, *REGISTRY]
+    names = [choose("experiment or sweep", text, known) for text in names]
     sweep = SWEEPS.get(names[0]) if len(names) == 1 else None
     if sweep is None:
         sweep = Sweep(name="", bases=tuple(dict.fromkeys(base for text in names for base in _bases(text))))
@@ -174,20 +177,15 @@ def _bases(text: str) -> tuple[Experiment, ...]:
     Raises:
         ConfigError: If it means none that can be swept.
     """
-    groups = {"ladder": LADDER, "bonus": bonus_experiments()}
-    if text in groups:
-        return groups[text]
+    if text in GROUPS:
+        return GROUPS[text]()
     if text in SECTIONS:
         return (match_registered(CONFIGS[text]()),)
     if text in REGISTRY and REGISTRY[text].section in SECTIONS:
         return (REGISTRY[text],)
     if text in REGISTRY:
         raise ConfigError(f"{text} is not trained in epochs, so there is nothing to sweep: see rdfia svm")
-    if text in SWEEPS:
-        raise ConfigError(f"{text} is a sweep of its own: name it alone")
-    trained = [name for name, experiment in REGISTRY.items() if experiment.section in SECTIONS]
-    names = [*groups, *SECTIONS, *SWEEPS, *trained]
-    raise ConfigError(f"there is no experiment or sweep {text!r}: {did_you_mean(text, names)}")
+    raise ConfigError(f"{text} is a sweep of its own: name it alone")
 
 
 def _grid(bases: Sequence[Experiment], assignments: Sequence[str]) -> dict[str, tuple[Any, ...]]:

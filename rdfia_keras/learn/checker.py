@@ -77,7 +77,7 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
     at = next(i for i, clause in enumerate(clauses) if clause)
     failure = outcomes[at].failure
     where = f", {failure}" if failure and failure.where else f": {clauses[at]}"
-    lines = [f'Input "{cases[at].label}"{where}'.rstrip(".") + "."]
+    lines = [sentence(f'Input "{cases[at].label}"{where}')]
     if passed := core[0] + edge[0]:
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
         lines.append(f"{only}; this is the first that fails.")
@@ -193,7 +193,9 @@ class Checker:
                     if exercise.uses_keras == session.keras and module.has(exercise.name):
                         verdicts[i] = self._verdict(exercise, module, modules, session)
                 problems += session.problems
-                problems += [f"{failure}." for failure in session.failures if failure.kind != "LibraryNotAllowed"]
+                problems += [
+                    sentence(str(failure)) for failure in session.failures if failure.kind != "LibraryNotAllowed"
+                ]
         return verdicts, list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:

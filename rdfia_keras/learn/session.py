@@ -79,7 +79,7 @@ class Session:
         job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
         answer, _ = self._request(job)
         if answer.get("failure"):
-            return f"{exercise.name} cannot be defined: {_failure(answer['failure'])}."
+            return sentence(f"{exercise.name} cannot be defined: {_failure(answer['failure'])}")
         if "missing" in answer:
             return f"{exercise.name} is not there after the file was imported: write def {wanted}."
         if "not_callable" in answer:
@@ -172,8 +172,8 @@ class Session:
 
 
 def sentence(text: str) -> str:
-    """Return a text with its full stop."""
-    return text if text.endswith("?") else f"{text}."
+    """Return a text with one full stop."""
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 
 def time_sentence(name: str, failure: Failure, seconds: float) -> str:

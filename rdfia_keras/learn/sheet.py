@@ -13,7 +13,7 @@ from pathlib import Path
 from rdfia_keras.errors import RdfiaError, did_you_mean
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, Verdict
 from rdfia_keras.learn.exercise import VERSION
-from rdfia_keras.learn.exercises import EXERCISES
+from rdfia_keras.learn.exercises import EXERCISES, find
 from rdfia_keras.learn.gradebook import GradedSubmission
 from rdfia_keras.learn.submissions import Submission
 from rdfia_keras.runs.files import make_folder, write_atomic
@@ -68,10 +68,10 @@ def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]
         only: The exercises that count; all of them if there is none.
 
     Raises:
-        RdfiaError: If the file cannot be read, names no exercise, or one twice, or `only` names none.
+        RdfiaError: If the file cannot be read, names no exercise, or one twice.
+        ConfigError: If `only` names none.
     """
-    if unknown := next((name for name in only if name not in EXERCISES), None):
-        raise RdfiaError(f"--only {unknown}: there is no such exercise: {did_you_mean(unknown, EXERCISES)}")
+    only = [find(name).name for name in only]
     points = dict.fromkeys(EXERCISES, 1.0)
     if path is None:
         return {name: value for name, value in points.items() if not only or name in only}
@@ -112,7 +112,7 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
                     "in the sheet"
                 )
             if column not in columns and (column or value == "points"):
-                raise RdfiaError(f"{path}, line {line}: there is no column {column}: {did_you_mean(column, columns)}")
+                raise RdfiaError(f"{path}, line {line}: there is no column {column!r}: {did_you_mean(column, columns)}")
             before = remarks.setdefault(matching[0], [])
             if value == "comment":
                 before.append(Remark(column, comment=row["comment"]))

@@ -116,10 +116,10 @@ def check_files(files: Sequence[Path], only: Sequence[str] = (), seed: int = 0) 
         The check of each file that has any of them, and the statements that failed while the files were imported.
 
     Raises:
-        RdfiaError: If a name of `only` is no exercise, or in none of the files.
+        ConfigError: If a name of `only` is no exercise.
+        RdfiaError: If it is in none of the files.
     """
-    for name in only:
-        find(name)
+    only = [find(name).name for name in only]
     modules = read_files(files)
     by_file = {file: _module_of(file, modules) for file in files}
     targets = [

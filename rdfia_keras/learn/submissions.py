@@ -18,7 +18,7 @@ import unicodedata
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -333,7 +333,7 @@ class FunctionText:
         digest: A hash of its code; comments and layout do not count.
         filled_in: Whether it is more than the skeleton.
         definition: Its `def`, where it has one.
-        problem: Why it is no Python, or an empty text.
+        problem: Why it cannot be run, or an empty text.
     """
 
     digest: str
@@ -375,9 +375,10 @@ class Module:
                 warnings.simplefilter("ignore")  # From 3.12 on the parser warns of "\d" and the like.
                 text = python_of(text) if self.file.lower().endswith(".ipynb") else text
                 tree = ast.parse(text)
-            functions, modules, stars = _functions(tree), *_imports(tree)
+            functions, modules, stars = _functions(tree, name, self.functions), *_imports(tree)
         except SyntaxError as error:
-            problem = f"{name}, line {error.lineno}: {type(error).__name__}: {error.msg}."
+            place = f"{name}, line {error.lineno}" if error.lineno else name
+            problem = f"{place}: {type(error).__name__}: {error.msg}."
         except (ValueError, RecursionError, MemoryError, RuntimeError):
             problem = f"{name} is no Python that can be read."
         else:
@@ -398,15 +399,15 @@ def _broken_functions(text: str, problem: str) -> dict[str, FunctionText]:
             digest = hashlib.sha256(part.encode(errors="replace")).hexdigest()
             functions[match[1]] = FunctionText(digest, False, problem=problem)
             with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-                whole = _functions(ast.parse(part))
+                whole = _functions(ast.parse(part), "", {})
                 functions |= {name: function for name, function in whole.items() if not function.filled_in}
     return functions
 
 
-def _functions(tree: ast.Module) -> dict[str, FunctionText]:
-    """Return the names that could be functions."""
+def _functions(tree: ast.Module, piece: str, before: Mapping[str, FunctionText]) -> dict[str, FunctionText]:
+    """Return the names that could be functions, after those of the pieces before."""
     functions: dict[str, FunctionText] = {}
-    for node in tree.body:
+    for node in _statements(tree.body):
         names: list[str] = []
         body: list[ast.stmt] = [node]
         if isinstance(node, ast.FunctionDef):
@@ -421,8 +422,25 @@ def _functions(tree: ast.Module) -> dict[str, FunctionText]:
         if names:
             digest = hashlib.sha256("".join(map(ast.dump, body)).encode()).hexdigest()
             definition = node if isinstance(node, ast.FunctionDef) else None
-            functions |= {name: FunctionText(digest, not _raises_not_implemented(body), definition) for name in names}
+            text = FunctionText(digest, not _raises_not_implemented(body), definition)
+            for name in names:
+                if (earlier := functions.get(name, before.get(name))) and earlier.filled_in and not text.filled_in:
+                    # Of two branches one is run; of two statements the second counts.
+                    lost = f"{piece}, line {node.lineno}: this skeleton replaces the {name} above it: delete it."
+                    functions[name] = replace(text, problem=lost) if node in tree.body else earlier
+                else:
+                    functions[name] = text
     return functions
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield statements, and those within `if`, `try`, `with` and loops."""
+    for node in body:
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            handlers = [statement for handler in getattr(node, "handlers", []) for statement in handler.body]
+            inner = [getattr(node, block, []) for block in ("body", "orelse", "finalbody")]
+            yield from _statements([*itertools.chain(*inner), *handlers])
 
 
 def _raises_not_implemented(body: list[ast.stmt]) -> bool:

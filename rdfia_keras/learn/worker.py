@@ -124,7 +124,8 @@ def call(
         try:
             value = observe(value, *arguments)
         except Exception as error:
-            return {"failure": {"kind": type(error).__name__, "text": f"the result cannot be used: {error}"[:300]}}
+            text = f"the result cannot be used: {_message(error)}"
+            return {"failure": {"kind": type(error).__name__, "text": text[:300]}}
     return {"value": value, "arguments": after}
 
 
@@ -181,11 +182,14 @@ def failure_of(error: BaseException, file: str = "") -> dict[str, str]:
 
 
 def _message(error: BaseException) -> str:
-    """Return what an exception says; nothing where its own code fails."""
+    """Return what an exception says, without the folders of this installation; nothing where its own code fails."""
     try:
-        return str(error)
+        text = str(error)
     except Exception:
         return ""
+    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+        text = text.replace(folder + os.sep, "")
+    return text
 
 
 def _shape(value: Any) -> str:

@@ -300,9 +300,9 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
         limit: The largest number of entries of a parameter to difference, spread evenly over it.
 
     Returns:
-        A row for each parameter: `parameter`, `shape`, `differenced` (entries), `tape` and `finite_differences`: the
-        largest absolute difference divided by the largest absolute entry of either gradient; 0 where both are zero,
-        as they are for W_h and b_h when W_y is.
+        A row for each parameter: `parameter`, `shape`, `entries checked`, `tape` and `finite_differences`: the largest
+        absolute difference divided by the largest absolute entry of either gradient; 0 where both are zero, as they
+        are for W_h and b_h when W_y is.
     """
     network = Manual(params, eta=0.0)
     x, y = tf.constant(x), tf.constant(y)
@@ -319,7 +319,7 @@ def check_gradients(params: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray,
             {
                 "parameter": name,
                 "shape": list(value.shape),
-                "differenced": len(entries),
+                "entries checked": len(entries),
                 "tape": _relative_error(hand, by_tape[name].numpy()),
                 "finite_differences": _relative_error(hand.ravel()[entries], differences),
             }

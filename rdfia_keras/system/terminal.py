@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rdfia_keras.result import percent
+
 # Rich is imported where a bar is shown: it costs as much as the rest of a light command.
 SECONDS_BETWEEN_LINES = 1.0
+LABEL_WIDTH, BAR_WIDTH = 20, 10
 # The first calls of a training step trace and compile it.
 REPORTS_OF_A_START = 2
 
@@ -51,10 +54,11 @@ class Progress:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
+        from rich.table import Column
 
         self.bar = Bar(
-            *(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()),
-            TextColumn("{task.fields[last]}"),
+            TextColumn("{task.description}", table_column=Column(max_width=LABEL_WIDTH, no_wrap=True)),
+            *(BarColumn(BAR_WIDTH), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[last]}")),
             console=Console(file=sys.stderr),
             speed_estimate_period=120,
             get_time=self._clock,
@@ -84,13 +88,17 @@ class Progress:
             seconds = (now - begin) / (self.done - done)
         if is_first:
             self._start = now, self.done
-        text = (
-            f"epoch {self.done}/{self.epochs}  loss {row['train_loss']:.4f}  train {row['train_accuracy']:6.2%}  "
-            f"test {row['test_accuracy']:6.2%}"
-        )
+        facts = [f"epoch {self.done}/{self.epochs}", f"test {percent(row['test_accuracy'], 2)}"]
+        facts.append(f"loss {row['train_loss']:.4f}")
+        facts.append(f"train {percent(row['train_accuracy'], 2)}")
         if "validation_accuracy" in row:
-            text += f"  validation {row['validation_accuracy']:6.2%}"
+            facts.append(f"validation {percent(row['validation_accuracy'], 2)}")
+        text = "  ".join(facts)
         if self.bar:
+            # Rich would cut the label and the bar for a text that is too wide.
+            room = self.bar.console.width - min(len(self.label), LABEL_WIDTH) - BAR_WIDTH - len(" 100% 0:00:00  ")
+            while len(text) > room and len(facts) > 1:
+                text = "  ".join(facts := facts[:-1])
             self.bar.update(self.task, completed=self.done * self.batches, last=text)
             return
         # A log file would fill with the hundreds of epochs that the perceptron takes in a second.

@@ -19,6 +19,7 @@ from rdfia_keras.experiments import Experiment
 from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model
+from rdfia_keras.result import percent
 from rdfia_keras.runs import checkpoint
 from rdfia_keras.training.callbacks import (
     Checkpoint,
@@ -336,7 +337,7 @@ def test_statistics_are_those_of_the_examples_that_are_trained_on(tiny_images, t
     assert run.result.dataset["counts"] == {"train": 24, "test": 24, "validation": 24}
     assert run.result.dataset["validation_digest"] == split.validation.digest
     (row,) = run_result(run).table
-    assert row["selected test"] == f"{run.result.selected['test_accuracy']:.2%}"
+    assert row["selected test"] == percent(run.result.selected["test_accuracy"], 2)
 
 
 JAX = """

@@ -1,6 +1,6 @@
 """The exercises, a module `part_NAME` for each part of the homework; `EXERCISES` has them in its order."""
 
-from rdfia_keras.errors import RdfiaError, did_you_mean
+from rdfia_keras.errors import choose
 from rdfia_keras.learn.exercise import EXERCISES, Exercise
 
 # The order of the homework.
@@ -21,19 +21,16 @@ def find(name: str) -> Exercise:
     """Return the exercise of a name.
 
     Raises:
-        RdfiaError: If there is none.
+        ConfigError: If there is none.
     """
-    if name not in EXERCISES:
-        raise RdfiaError(f"there is no exercise {name}: {did_you_mean(name, EXERCISES, 'rdfia learn lists them')}")
-    return EXERCISES[name]
+    return EXERCISES[choose("exercise", name, EXERCISES, "rdfia learn lists them")]
 
 
 def of_part(part: str) -> list[Exercise]:
     """Return the exercises of one part, in order.
 
     Raises:
-        RdfiaError: If there is no such part.
+        ConfigError: If there is no such part.
     """
-    if part not in PARTS:
-        raise RdfiaError(f"there is no topic {part}: {did_you_mean(part, PARTS)}")
+    part = choose("topic", part, PARTS)
     return [exercise for exercise in EXERCISES.values() if exercise.part == part]

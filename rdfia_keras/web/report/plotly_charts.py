@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras.plots.charts import Axis, Chart, Series, mean_text
+from rdfia_keras.result import percent as in_percent
 
 PlotlyChart = dict[str, Any]
 Trace = dict[str, Any]
@@ -186,12 +187,13 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
     label, score = panel["title"], panel["score"]
     train, test, vectors = (score.get(key) for key in ("train_accuracy", "test_accuracy", "support_vectors"))
     return {
-        "title": f"{label}: test {test:.1%}",
-        "alt": f"The plane as {label} divides it, and the test points: {test:.1%} right, {train:.1%} in training",
+        "title": f"{label}: test {in_percent(test)}",
+        "alt": f"The plane as {label} divides it: {in_percent(test)} of the test points are right, and in training "
+        f"{in_percent(train)}",
         "traces": [ground, *classes],
         "layout": layout,
         "table": {
             "columns": ["kernel", "train", "test", "support vectors"],
-            "rows": [[label, f"{train:.1%}", f"{test:.1%}", "-" if vectors is None else str(vectors)]],
+            "rows": [[label, in_percent(train), in_percent(test), "-" if vectors is None else str(vectors)]],
         },
     }

@@ -59,6 +59,7 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
         figures=figures,
         sweeps=sweeps,
         troubles=sources.troubles,
+        other_data=sources.other_data,
         percent=_percent,
         root="div",
         **playground_page.body_values(MlpConfig().resolve(), points, None, data_dir),

@@ -29,6 +29,7 @@ class Sources:
         own: Its finished runs.
         reference: The package's runs.
         troubles: Why a run or a sweep could not be read, by name.
+        other_data: Which of your runs of an experiment are left out because of their data, by experiment.
         maps: The `read_weights` of the runs whose decision maps the page shows, by name.
         picture_bytes: How many bytes of pictures may still be put into the page.
     """
@@ -38,6 +39,7 @@ class Sources:
     own: Snapshot = field(init=False)
     reference: Snapshot = field(init=False)
     troubles: dict[str, str] = field(default_factory=dict)
+    other_data: dict[str, str] = field(default_factory=dict)
     maps: dict[str, dict[str, Any]] = field(default_factory=dict)
     picture_bytes: int = field(init=False)
 
@@ -66,7 +68,7 @@ class Sources:
             runs = runs_on_one_data_set([wanted_run(other) for other in together], self.own)
             run = runs[together.index(experiment)]
             if left_out := other_data(query, self.own, run):
-                self.troubles.setdefault(f"runs of {experiment.name}", left_out)
+                self.other_data[experiment.name] = left_out
             if run and not run.folder.is_relative_to(REFERENCE_FOLDER):
                 yield Panel(label, experiment, run, False)
         if shipped := self.reference.find_finished(query):
