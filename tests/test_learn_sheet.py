@@ -122,10 +122,25 @@ def test_rather_than_lose_something_it_stops(tmp_path, text, words):
         write([graded("Ada")], tmp_path / "grades.csv")
 
 
+@pytest.mark.parametrize("record", ["\ufffd", "[3]", '[["Ada", "", {"softmax": "x"}]]', "[" * 100_000])
+def test_a_damaged_record_of_the_computed_points_stops_it(tmp_path, record):
+    (tmp_path / "grades.csv").write_text("student,number,softmax\nAda,,0.5\n")
+    with pytest.raises(RdfiaError, match="their record is damaged: restore .*rdfia-grades"):
+        write([graded("Ada")], tmp_path / "grades.csv", record)
+
+
 def test_the_seed_is_drawn_once_and_kept(tmp_path):
     drawn = gradebook.seed_of(tmp_path, None)
     assert drawn > 0 and gradebook.seed_of(tmp_path, None) == drawn
     assert gradebook.seed_of(tmp_path, 7) == gradebook.seed_of(tmp_path, None) == 7
+    (tmp_path / "seed.txt").write_text("9" * 5000)  # More digits than Python reads.
+    assert gradebook.seed_of(tmp_path, None) <= 10**6
+
+
+@pytest.mark.parametrize("only", [",", "softmax,"])
+def test_a_name_that_is_empty_is_no_exercise(only):
+    with pytest.raises(RdfiaError, match="--only '': there is no such exercise"):
+        sheet.read_points(None, only.split(","))
 
 
 def test_the_command_keeps_the_sheet_and_counts_what_is_asked_for(tmp_path, rdfia_here):

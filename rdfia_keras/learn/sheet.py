@@ -14,7 +14,7 @@ from rdfia_keras.errors import RdfiaError, did_you_mean
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, Verdict
 from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES
-from rdfia_keras.learn.gradebook import GradedSubmission
+from rdfia_keras.learn.gradebook import RESULTS, GradedSubmission
 from rdfia_keras.learn.submissions import Submission
 from rdfia_keras.runs.files import make_folder, write_atomic
 
@@ -70,8 +70,9 @@ def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]
     Raises:
         RdfiaError: If the file cannot be read, names no exercise, or one twice, or `only` names none.
     """
-    if unknown := next((name for name in only if name not in EXERCISES), None):
-        raise RdfiaError(f"--only {unknown}: there is no such exercise: {did_you_mean(unknown, EXERCISES)}")
+    if unknown := [name for name in only if name not in EXERCISES]:
+        name = unknown[0] or "''"
+        raise RdfiaError(f"--only {name}: there is no such exercise: {did_you_mean(name, EXERCISES)}")
     points = dict.fromkeys(EXERCISES, 1.0)
     if path is None:
         return {name: value for name, value in points.items() if not only or name in only}
@@ -319,7 +320,7 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
         raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
     table = _read_table(path)
     names = [_known(name) for name in table.header]
-    before = {(row[0], row[1]): row[2] for row in json.loads(computed)} if computed else {}
+    before = _computed_before(path, computed) if computed else {}
     marks, cells = {}, {}
     for _, row in table.rows:
         by_name = {name: cell.strip() for name, cell in zip(names, row, strict=True) if name}
@@ -338,6 +339,20 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
     own_names = [title for title, name in zip(table.header, names, strict=True) if not name]
     comma = table.delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", cell) for _, row in table.rows for cell in row)
     return Earlier(marks, own_names, cells, table.delimiter, "," if comma else ".")
+
+
+def _computed_before(path: Path, record: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the computed points of the earlier call, by student and number."""
+    try:
+        return {
+            (name, number): {exercise: float(value) for exercise, value in points.items()}
+            for name, number, points in json.loads(record)
+        }
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise RdfiaError(
+            f"{path} cannot be told from the computed points, because their record is damaged: restore "
+            f"{path.parent / RESULTS}, or delete it and enter your marks for exercises in {OVERRIDES}"
+        ) from error
 
 
 def _known(title: str) -> str:
