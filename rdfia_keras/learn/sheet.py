@@ -292,13 +292,19 @@ def sheet(
     for graded, own in zip(class_, marks, strict=True):
         numbers = [own.all.get(name, "") for name in columns]
         numbers += [own.exercises, most, own.questions, round(own.exercises + own.questions, 4)]
-        texts = [f"{mark:.10g}".replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
+        texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
         note = " ".join(graded.problems[:3])
         if graded.copies:
             note = f"{note} Equal to our solution but for names: {', '.join(graded.copies)}.".strip()
         kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
         writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
     return file.getvalue()
+
+
+def _written(mark: float) -> str:
+    """Return a mark as text. Where a comma is the decimal mark, a spreadsheet takes 0.775 for 775, and 0.7750 not."""
+    text = f"{mark:.10g}"
+    return f"{text}0" if re.fullmatch(r"-?\d+\.\d{3}", text) else text
 
 
 def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "") -> Earlier:
@@ -330,7 +336,7 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
         if student is None and (given or any(own)):
             raise RdfiaError(
                 f"{path} has marks for {by_name['student']}, who is not among the submissions, and they would be "
-                "lost: choose another --out, or take them out"
+                "lost: correct the name, which a spreadsheet may have changed, choose another --out, or take them out"
             )
         if student and (student in cells):
             raise RdfiaError(f"{path} has two rows for {by_name['student']}: leave one out")
@@ -371,8 +377,16 @@ def _entered(cells: Mapping[str, str], computed: Mapping[str, float]) -> Iterato
         elif text and name in computed:
             # A spreadsheet that shows two digits saves two.
             digits = max(2, len(text.replace(",", ".").partition(".")[2]))
-            if value is None or abs(value - computed[name]) > 0.5 * 10.0**-digits + 1e-9:
-                yield name, text if value is None else value
+            if value is None:
+                yield name, text
+            elif abs(value - computed[name]) > 0.5 * 10.0**-digits + 1e-9 and not _misread(value, computed[name]):
+                yield name, value
+
+
+def _misread(value: float, written: float) -> bool:
+    """Return whether a spreadsheet took the decimal mark of what was written for a mark of thousands."""
+    texts = [text for text in (f"{written:.10g}", _written(written)) if len(text.partition(".")[2]) >= 3]
+    return value in [float(text.replace(".", "")) for text in texts]
 
 
 def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tuple[str, str] | None:
@@ -406,7 +420,12 @@ def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) 
 
 
 def _cell(text: str) -> str:
-    """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at."""
+    """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at.
+
+    It takes a name like 1-2 for a date, and 1E5 for a number.
+    """
+    if re.fullmatch(r"[\d\s.,:/Ee+-]+", text) and not text.isdecimal():
+        return f"'{text}"
     return re.sub(r"(^['\" ]*|[;,|\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠\t\r])", r"\1'", text)
 
 
