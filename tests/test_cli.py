@@ -115,6 +115,11 @@ def test_a_bad_input_gets_one_sentence_and_exits_1(rdfia_here, tmp_path, args, w
         assert word in done.stderr
 
 
+def test_an_error_on_an_odd_name_is_one_line_without_control_characters(rdfia_here):
+    done = rdfia_here("cnn", "--dataset", "no\n\x1b[31m\u202efolder/")
+    assert r"no\n\x1b[31m\u202efolder is not a folder" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_no_network_and_no_file_names_three_ways_out(rdfia, tmp_path):
     proxy = "http://127.0.0.1:9"
     env = {"https_proxy": proxy, "http_proxy": proxy, "KERAS_HOME": str(tmp_path / "cache")}

@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -22,6 +23,7 @@ QUICK_LINE = "QUICK: smoke test, not a result"
 NO_MEMORY = "not enough memory; try --quick, or less of what is large: --batch-size, or --hidden-units of mlp"
 # Characters of a cell that is broken into lines, at least.
 MIN_BROKEN = 16
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def show(result: Result, json: bool) -> None:
@@ -162,5 +164,7 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _fail(sentence: str, code: int) -> None:
-    print(f"error: {sentence}", file=sys.stderr)
+    # A file's name may have line breaks, and what moves a terminal's cursor.
+    shown = _CONTROL.sub(lambda match: repr(match[0])[1:-1], sentence)
+    print(f"error: {shown}", file=sys.stderr)
     raise typer.Exit(code) from None
