@@ -246,7 +246,8 @@ class Run:
     @property
     def data_digest(self) -> str | None:
         """Digest of its data set."""
-        return self.record.dataset.get("digest") if self.record else self._started_fact("dataset", "digest")
+        digest = self.record.dataset.get("digest") if self.record else self._started_fact("dataset", "digest")
+        return digest if isinstance(digest, str) else None
 
     @property
     def epochs_asked(self) -> int:
