@@ -88,6 +88,12 @@ def test_no_cell_of_a_student_is_a_formula_wherever_a_spreadsheet_splits(name, d
         assert not [cell for cell in row if cell.lstrip(' "').startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
+def test_a_sheet_with_the_line_ends_of_an_old_mac(tmp_path):
+    (tmp_path / "grades.csv").write_bytes(b"student,number,T1,Mine\rAda,,3,\rBob,,4,ja\r")
+    text, marks = write([graded("Ada"), graded("Bob")], tmp_path / "grades.csv")
+    assert [own.questions for own in marks] == [3, 4] and table(text)[1]["Mine"] == "ja"
+
+
 @pytest.mark.parametrize("said", ["'3", "3,0", " 3 ", "３"])
 def test_a_number_as_a_spreadsheet_writes_it(tmp_path, said):
     (tmp_path / "grades.csv").write_text(f"sep=;\nstudent;number;T1\nAda;7;{said}\n")

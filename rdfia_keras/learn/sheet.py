@@ -153,13 +153,17 @@ def _read_table(path: Path) -> _Table:
         RdfiaError: If it cannot be read.
     """
     try:
-        text = _decoded(path.read_bytes()).replace("\r\n", "\n")
+        text = _decoded(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise RdfiaError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'save it as UTF-8'}") from error
-    said = re.match(r"sep=(.)\n", text)
+    said = re.match(r'sep=([^"\n])\n', text)
     text = text[said.end() :] if said else text
     first = text.lstrip("\n").partition("\n")[0]
-    delimiter = said[1] if said else max(",;\t|", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    try:
+        columns = {mark: len(next(csv.reader([first], delimiter=mark), [])) for mark in ",;\t|"}
+    except csv.Error as error:
+        raise RdfiaError(f"{path} cannot be read in its first line: {error}") from error
+    delimiter = said[1] if said else max(columns, key=lambda mark: columns[mark])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         lines = [(reader.line_num, row) for row in reader if any(row)]
