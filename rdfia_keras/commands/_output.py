@@ -151,16 +151,27 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             _fail(NO_MEMORY, 1)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
+        except OSError as error:
+            # No command can use a path whose name is too long, or that lies in a folder that cannot be entered.
+            if debug:
+                raise
+            if error.filename is None or error.strerror is None:
+                _fail(_unexpected(error, str(error)), 1)
+            _fail(f"cannot use {error.filename}: {error.strerror}; give another path", 1)
         except Exception as error:
             if debug:
                 raise
             failed = device_error(error)
             if failed and failed.out_of_memory:
                 _fail(f"{NO_MEMORY} ({failed.message})", 1)
-            text = failed.message if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
-            _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it)", 1)
+            _fail(_unexpected(error, failed.message if failed else str(error)), 1)
 
     return wrapped
+
+
+def _unexpected(error: Exception, text: str) -> str:
+    first = (text.strip().splitlines() or [type(error).__name__])[0]
+    return f"unexpected {type(error).__name__}: {first} (--debug shows all of it)"
 
 
 def _fail(sentence: str, code: int) -> None:
