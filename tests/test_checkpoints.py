@@ -1,5 +1,6 @@
 """Checkpoints: equal when whole, never half; models from outside are this package's or refused."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -46,6 +47,17 @@ def test_any_flipped_bit_and_any_cut_is_noticed(tmp_path):
             path.write_bytes(content)
             with pytest.raises(RdfiaError, match="damaged"):
                 checkpoint.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4", "no meta"])
+def test_another_content_with_its_checksum_is_no_checkpoint(tmp_path, content):
+    if content == "no meta":
+        np.savez(tmp_path / "arrays.npz", w=np.ones(3))
+        content = (tmp_path / "arrays.npz").read_bytes()
+    path = tmp_path / "x.ckpt"
+    path.write_bytes(checkpoint.MAGIC + hashlib.sha256(content).digest() + content)
+    with pytest.raises(RdfiaError, match="damaged: it holds no training"):
+        checkpoint.load(path)
 
 
 def test_the_previous_checkpoint_is_the_fallback(tmp_path):

@@ -116,6 +116,35 @@ def test_a_bad_input_gets_one_sentence_and_exits_1(rdfia_here, tmp_path, args, w
         assert word in done.stderr
 
 
+def test_an_error_on_an_odd_name_is_one_line_without_control_characters(rdfia_here):
+    done = rdfia_here("cnn", "--dataset", "no\n\x1b[31m\u202efolder/")
+    assert r"no\n\x1b[31m\u202efolder is not a folder" in done.stderr and done.stderr.count("\n") == 1
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        f"inspect {LONG}",
+        f"compare {LONG} {LONG}y",
+        f"predict digits {LONG}.png",
+        f"resume {LONG}",
+        f"svm --data-dir {LONG}",
+        f"learn check {LONG}",
+        f"learn grade {LONG}",
+        f"learn --dir {LONG}",
+        f"runs --out {LONG}",
+    ],
+)
+def test_a_name_that_is_too_long_is_named(rdfia_here, args):
+    done = rdfia_here(*args.split())
+    assert done.returncode in (1, 2) and "unexpected" not in done.stderr
+    sentence = done.stderr.rpartition("error: ")[2]
+    assert "xxx" in sentence and sentence.count("\n") == 1
+
+
 def test_no_network_and_no_file_names_three_ways_out(rdfia_here, offline):
     done = rdfia_here("cnn")
     assert done.returncode == 1

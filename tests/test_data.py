@@ -5,6 +5,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 import unicodedata
 import zlib
 from pathlib import Path
@@ -185,6 +186,20 @@ def test_broken_circles_mat(tmp_path, damage):
     expected = "is larger than 1,000,000 bytes" if damage == "large" else "is empty, cut short or not a MATLAB file"
     assert fault(load_vectors, "circles", tmp_path).startswith(f"{path} {expected}")
     assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "load, name, file",
+    [
+        (load_vectors, "circles", "circles.mat"),
+        (load_images, "mnist", "mnist.npz"),
+        (load_images, "cifar10", "cifar-10-python.tar.gz"),
+    ],
+)
+def test_a_pipe_in_place_of_a_file_is_not_waited_on(tmp_path, load, name, file):
+    os.mkfifo(tmp_path / file)
+    threading.Thread(target=lambda: (tmp_path / file).open("wb").close(), daemon=True).start()
+    assert f"{tmp_path / file} is not a regular file" in fault(load, name, tmp_path)
 
 
 def test_circles_mat_cut_anywhere_is_a_plain_fault(tmp_path):

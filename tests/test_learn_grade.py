@@ -560,6 +560,7 @@ def test_a_long_name_is_a_name_of_a_file():
         ("points.csv", "exercise,points\nsoftmax,nan\n", "nan is no number"),
         ("points.csv", "exercise,points,points\nsoftmax,1,2\n", "two columns points"),
         ("points.csv", f"exercise,points\n{'x' * 200_000},2\n", "cannot be read after line 1: field larger"),
+        ("points.csv", "x" * 200_000, "cannot be read in its first line: field larger"),
         ("overrides.csv", "student,exercise,points\nright,T1,1\nright,T1,2\n", "line 3: T1 of right is there twice"),
         ("overrides.csv", "student,exercise,points\n,softmax,1\n", "no student called nothing"),
         ("overrides.csv", "student,exercise,points\nright,softmax\n", "nothing is no number"),

@@ -5,6 +5,7 @@ Nothing of the students' is run here, but for the names that a cell sets.
 
 import io
 import json
+import random
 import tarfile
 import tracemalloc
 import zipfile
@@ -214,6 +215,17 @@ def test_an_archive_that_is_cut_short_keeps_what_comes_before(tmp_path):
     ada = class_of(tmp_path, {"ada.tar": data.getvalue()[:3000]})["ada"]
     assert [path for path, _ in ada.files] == ["a.py", "b.py"]
     assert "c.py: it is a link" in ada.problems[0] and "the rest of it is not read" in ada.problems[1]
+
+
+def test_a_compressed_archive_that_is_cut_short_keeps_what_comes_before(tmp_path):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        for name, content in (("a.py", b"x = 1\n"), ("b.py", random.Random(0).randbytes(40_000))):
+            item = tarfile.TarInfo(name)
+            item.size = len(content)
+            tar.addfile(item, io.BytesIO(content))
+    ada = class_of(tmp_path, {"ada.tar.gz": data.getvalue()[:20_000]})["ada"]
+    assert [path for path, _ in ada.files] == ["a.py"] and "the rest of it is not read" in ada.problems[0]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])

@@ -73,7 +73,7 @@ def test_what_a_teacher_entered_comes_back_from_any_spreadsheet(delimiter, decim
     kept = table(again, delimiter)
     for before, after in zip(rows, kept, strict=True):
         for name in ("student", "number", "softmax", "forward", "T1", "Q2"):
-            assert after[name].replace(",", ".") == before[name].replace(",", ".")
+            assert re.sub(r"(\.\d{3})0$", r"\1", after[name].replace(",", ".")) == before[name].replace(",", ".")
         assert after["Mine"] == before["Mine"]
     exercises = mark + 3 + 1.5 if edited else 0.7 + 1.5
     assert float(kept[0]["exercises"].replace(",", ".")) == pytest.approx(exercises)
@@ -86,6 +86,12 @@ def test_what_a_teacher_entered_comes_back_from_any_spreadsheet(delimiter, decim
 def test_no_cell_of_a_student_is_a_formula_wherever_a_spreadsheet_splits(name, delimiter):
     for row in csv.reader(io.StringIO(write([graded(name)])[0], newline=""), delimiter=delimiter):
         assert not [cell for cell in row if cell.lstrip(' "').startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_a_sheet_with_the_line_ends_of_an_old_mac(tmp_path):
+    (tmp_path / "grades.csv").write_bytes(b"student,number,T1,Mine\rAda,,3,\rBob,,4,ja\r")
+    text, marks = write([graded("Ada"), graded("Bob")], tmp_path / "grades.csv")
+    assert [own.questions for own in marks] == [3, 4] and table(text)[1]["Mine"] == "ja"
 
 
 @pytest.mark.parametrize("said", ["'3", "3,0", " 3 ", "３"])
@@ -109,10 +115,41 @@ def test_rounding_is_no_edit_and_what_is_cleared_is_computed_again(tmp_path):
     assert ada.all == {"softmax": 0.7, "forward": 1.5} and bob.all == {"softmax": "absent", "forward": 1.0}
 
 
+def test_points_that_a_spreadsheet_takes_for_thousands_are_no_edit(tmp_path):
+    class_ = [graded("Ada"), graded("Bob"), graded("Eve")]
+    _, marks = write(class_)
+    for own in marks:
+        own.computed["softmax"] = 0.775
+    (tmp_path / "grades.csv").write_text("student;number;softmax;forward\nAda;;775;1,5\nBob;;7750;15\nEve;;776;1,5\n")
+    ada, bob, eve = write(class_, tmp_path / "grades.csv", sheet.computed_record(class_, marks))[1]
+    assert (ada.all["softmax"], bob.all["softmax"], eve.all["softmax"]) == (0.7, 0.7, 776)
+    assert bob.all["forward"] == 15
+
+
+@pytest.mark.parametrize("mark, text", [(0.775, "0.7750"), (1.7755, "1.7755"), (0.7, "0.7"), (1000.0, "1000")])
+def test_no_number_of_the_sheet_has_three_decimals(mark, text):
+    earlier = sheet.Earlier(marks={("Ada", ""): {"T1": mark}})
+    marks = sheet.mark([graded("Ada")], POINTS, {}, earlier)
+    (row,) = table(sheet.sheet([graded("Ada")], marks, POINTS, earlier))
+    assert row["T1"] == row["questions"] == text
+
+
+@pytest.mark.parametrize("name", ["1-2", "1E5", "3.4", "10:30", "007", "Group 1"])
+def test_a_name_stays_a_text_and_is_found_again(tmp_path, name):
+    text, _ = write([graded(name)])
+    shown = table(text)[0]["student"]
+    assert shown == (name if name in ("007", "Group 1") else f"'{name}")
+    (tmp_path / "grades.csv").write_text(f"student,number,T1\n{shown},,2\n")
+    assert write([graded(name)], tmp_path / "grades.csv")[1][0].questions == 2
+
+
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("student,number,Mine\nEve,,late\n", "has marks for Eve, who is not among the submissions"),
+        (
+            "student,number,Mine\nEve,,late\n",
+            "has marks for Eve, who is not among the submissions, .*: correct the name",
+        ),
         ("student,number\nAda,\nAda,\n", "has two rows for Ada"),
     ],
 )
@@ -122,10 +159,25 @@ def test_rather_than_lose_something_it_stops(tmp_path, text, words):
         write([graded("Ada")], tmp_path / "grades.csv")
 
 
+@pytest.mark.parametrize("record", ["\ufffd", "[3]", '[["Ada", "", {"softmax": "x"}]]', "[" * 100_000])
+def test_a_damaged_record_of_the_computed_points_stops_it(tmp_path, record):
+    (tmp_path / "grades.csv").write_text("student,number,softmax\nAda,,0.5\n")
+    with pytest.raises(RdfiaError, match=r"their record is damaged: restore .*rdfia-grades"):
+        write([graded("Ada")], tmp_path / "grades.csv", record)
+
+
 def test_the_seed_is_drawn_once_and_kept(tmp_path):
     drawn = gradebook.seed_of(tmp_path, None)
     assert drawn > 0 and gradebook.seed_of(tmp_path, None) == drawn
     assert gradebook.seed_of(tmp_path, 7) == gradebook.seed_of(tmp_path, None) == 7
+    (tmp_path / "seed.txt").write_text("9" * 5000)  # More digits than Python reads.
+    assert gradebook.seed_of(tmp_path, None) <= 10**6
+
+
+@pytest.mark.parametrize("only", [",", "softmax,"])
+def test_a_name_that_is_empty_is_no_exercise(only):
+    with pytest.raises(RdfiaError, match="--only '': there is no such exercise"):
+        sheet.read_points(None, only.split(","))
 
 
 def test_the_command_keeps_the_sheet_and_counts_what_is_asked_for(tmp_path, rdfia_here):

@@ -497,6 +497,14 @@ def test_a_sweep_shows_every_run_mean_and_deviation():
     assert len(plots.sweep_curves(seeds_of("one", seeds=1), "one run").axes[0].collections) == 0
 
 
+def test_epochs_that_one_run_or_none_has_warn_of_nothing(recwarn):
+    curves = np.full((2, 3, 4), 0.5)
+    curves[0, 1:], curves[1, 2:] = np.nan, np.nan
+    _, accuracy = charts.mean_curves([{"label": "lr 0.1", "curves": curves}])
+    np.testing.assert_array_equal(accuracy.series[0].y, [50, 50, np.nan])
+    assert not list(recwarn)
+
+
 def test_of_too_many_configurations_the_best_are_drawn_and_the_title_says_so():
     figure = plots.sweep_points(seeds_of(*range(70)), "hidden units")
     (axes,) = figure.axes

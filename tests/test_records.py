@@ -301,6 +301,8 @@ def test_a_record_from_before_a_setting_has_its_default():
 CHANGED = (
     *({"section": "rnn"}, {"config": {"lr": -1}}, {"config": {"width": 1}}, {"schema": 1}, {"status": "good"}),
     {"final": {"test_accuracy": 0.5, "test_loss": {}}},
+    *({"details": {"parameters": "x"}}, {"details": {"weights_digest": [1]}}, {"details": {"files": [1]}}),
+    *({"details": {"weights_digest": {"manual": 3}}}, {"dataset": {"digest": {}}}),
 )
 
 

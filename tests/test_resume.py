@@ -149,6 +149,27 @@ def test_a_folder_that_is_no_run_is_refused(rdfia_here, tmp_path, content):
     assert (done.returncode, error_of(done)) == (1, sentence)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"options": {"quick": False}},
+        {"options": []},
+        {"options": {"quick": False, "data_dir": 3, "deterministic": False, "device": "auto"}},
+        {"backend": None},
+        {"dataset": "circles"},
+        {"resumed": [{}]},
+    ],
+    ids=str,
+)
+def test_a_run_that_does_not_say_how_it_was_started_is_refused(rdfia_here, cut_off, changed):
+    folder = cut_off()
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    done = rdfia_here("resume", NAME)
+    sentence = f"cannot resume {folder.relative_to(Path.cwd())}: config.json does not say how it was started"
+    assert (done.returncode, error_of(done)) == (1, f"{sentence}; start a new run")
+
+
 def test_a_name_of_no_run_is_refused_with_the_closest_name(rdfia_here, cut_off):
     cut_off()
     done = rdfia_here("resume", "mlp/lr-0.2")

@@ -155,6 +155,13 @@ def test_no_damage_is_fatal(out, tmp_path):
     assert Run(whole).status == "ok"
 
 
+def test_a_digest_that_is_no_text_is_none(rdfia_here, out):
+    folder = begin(out, SHORT)
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "dataset": {"digest": [3]}}))
+    assert Run(folder).data_digest is None and rdfia_here("runs").returncode == 0
+
+
 @pytest.mark.parametrize(
     "text", ["", "epoch\n1\n", "epoch,test_accuracy\n1,x\n", "epoch,test_accuracy\n1\n", "a\n1,2,3\n", "\x00"], ids=repr
 )

@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -22,6 +23,7 @@ QUICK_LINE = "QUICK: smoke test, not a result"
 # Settings on which the memory of a command depends.
 SIZES = ("hidden_units", "batch_size", "train_examples")
 INDENT = "    "
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def show(result: Result, json: bool) -> None:
@@ -143,14 +145,20 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             _fail(no_memory(kwargs, str(error)), 1)
         except (typer.Exit, typer.BadParameter, BrokenPipeError):
             raise
+        except OSError as error:
+            # No command can use a path whose name is too long, or that lies in a folder that cannot be entered.
+            if debug:
+                raise
+            if error.filename is None or error.strerror is None:
+                _fail(_unexpected(error, str(error)), 1)
+            _fail(f"cannot use {error.filename}: {error.strerror}; give another path", 1)
         except Exception as error:
             if debug:
                 raise
             failed = device_error(error)
             if failed and failed.out_of_memory:
                 _fail(no_memory(kwargs, failed.message), 1)
-            text = failed.message if failed else (str(error).strip().splitlines() or [type(error).__name__])[0]
-            _fail(f"unexpected {type(error).__name__}: {text} (--debug shows all of it)", 1)
+            _fail(_unexpected(error, failed.message if failed else str(error)), 1)
 
     return wrapped
 
@@ -163,6 +171,13 @@ def no_memory(values: Mapping[str, Any], detail: str) -> str:
     return f"not enough memory {remedy}".replace(" ;", ";") + (f" ({detail})" if detail else "")
 
 
+def _unexpected(error: Exception, text: str) -> str:
+    first = (text.strip().splitlines() or [type(error).__name__])[0]
+    return f"unexpected {type(error).__name__}: {first} (--debug shows all of it)"
+
+
 def _fail(sentence: str, code: int) -> None:
-    print(f"error: {sentence}", file=sys.stderr)
+    # A file's name may have line breaks, and what moves a terminal's cursor.
+    shown = _CONTROL.sub(lambda match: repr(match[0])[1:-1], sentence)
+    print(f"error: {shown}", file=sys.stderr)
     raise typer.Exit(code) from None

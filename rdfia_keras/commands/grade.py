@@ -113,7 +113,8 @@ def _write_sheet(
     from rdfia_keras.runs.files import write_atomic
 
     record = results / f"{grades.name}.json"
-    earlier = sheet.read_sheet(grades, graded, record.read_text(encoding="utf-8") if record.exists() else "")
+    computed = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+    earlier = sheet.read_sheet(grades, graded, computed)
     marks = sheet.mark(graded, points, remarks, earlier)
     if grades.exists():
         write_atomic(results / f"before-{grades.name}", grades.read_bytes())

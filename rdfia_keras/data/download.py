@@ -49,6 +49,9 @@ def read_or_fetch(
         RdfiaError: If the file is damaged, or is nowhere and its download fails, which leaves the cache as it was.
     """
     path = find(data_dir) if data_dir else None
+    # A pipe would be waited on for ever.
+    if path and not path.is_file() and not path.is_dir():
+        raise RdfiaError(f"{path} is not a regular file; put the published file there")
     if path:
         return read(path)
     folder = keras_home() / "datasets"

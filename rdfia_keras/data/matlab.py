@@ -60,6 +60,9 @@ def _arrays(path: Path, max_bytes: int, fix: str) -> dict[str, Any]:
     from scipy.io import loadmat, whosmat
 
     try:
+        # A pipe would be waited on for ever.
+        if not path.is_file() and not path.is_dir():
+            raise RdfiaError(f"{path} is not a regular file; {fix}")
         if path.stat().st_size > max_bytes:
             raise RdfiaError(f"{path} is larger than {max_bytes:,} bytes, so it is not the course's file; {fix}")
         with warnings.catch_warnings():

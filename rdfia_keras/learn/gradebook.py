@@ -136,7 +136,8 @@ def seed_of(folder: Path, seed: int | None) -> int:
     if seed is None:
         kept = file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
         # Students check with seed 0.
-        seed = int(kept) if kept.isdecimal() and kept.isascii() else 1 + secrets.randbelow(10**6)
+        is_seed = kept.isdecimal() and kept.isascii() and len(kept) < 1000
+        seed = int(kept) if is_seed else 1 + secrets.randbelow(10**6)
     write_atomic(file, f"{seed}\n".encode())
     return seed
 

@@ -14,7 +14,7 @@ from rdfia_keras.errors import RdfiaError, did_you_mean
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, Verdict
 from rdfia_keras.learn.exercise import VERSION
 from rdfia_keras.learn.exercises import EXERCISES, find
-from rdfia_keras.learn.gradebook import GradedSubmission
+from rdfia_keras.learn.gradebook import RESULTS, GradedSubmission
 from rdfia_keras.learn.submissions import Submission
 from rdfia_keras.runs.files import make_folder, write_atomic
 
@@ -152,13 +152,17 @@ def _read_table(path: Path) -> _Table:
         RdfiaError: If it cannot be read.
     """
     try:
-        text = _decoded(path.read_bytes()).replace("\r\n", "\n")
+        text = _decoded(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise RdfiaError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'save it as UTF-8'}") from error
-    said = re.match(r"sep=(.)\n", text)
+    said = re.match(r'sep=([^"\n])\n', text)
     text = text[said.end() :] if said else text
     first = text.lstrip("\n").partition("\n")[0]
-    delimiter = said[1] if said else max(",;\t|", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    try:
+        columns = {mark: len(next(csv.reader([first], delimiter=mark), [])) for mark in ",;\t|"}
+    except csv.Error as error:
+        raise RdfiaError(f"{path} cannot be read in its first line: {error}") from error
+    delimiter = said[1] if said else max(columns, key=lambda mark: columns[mark])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         lines = [(reader.line_num, row) for row in reader if any(row)]
@@ -291,13 +295,19 @@ def sheet(
     for graded, own in zip(class_, marks, strict=True):
         numbers = [own.all.get(name, "") for name in columns]
         numbers += [own.exercises, most, own.questions, round(own.exercises + own.questions, 4)]
-        texts = [f"{mark:.10g}".replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
+        texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
         note = " ".join(graded.problems[:3])
         if graded.copies:
             note = f"{note} Equal to our solution but for names: {', '.join(graded.copies)}.".strip()
         kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
         writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
     return file.getvalue()
+
+
+def _written(mark: float) -> str:
+    """Return a mark as text. Where a comma is the decimal mark, a spreadsheet takes 0.775 for 775, and 0.7750 not."""
+    text = f"{mark:.10g}"
+    return f"{text}0" if re.fullmatch(r"-?\d+\.\d{3}", text) else text
 
 
 def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "") -> Earlier:
@@ -319,7 +329,7 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
         raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
     table = _read_table(path)
     names = [_known(name) for name in table.header]
-    before = {(row[0], row[1]): row[2] for row in json.loads(computed)} if computed else {}
+    before = _computed_before(path, computed) if computed else {}
     marks, cells = {}, {}
     for _, row in table.rows:
         by_name = {name: cell.strip() for name, cell in zip(names, row, strict=True) if name}
@@ -329,7 +339,7 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
         if student is None and (given or any(own)):
             raise RdfiaError(
                 f"{path} has marks for {by_name['student']}, who is not among the submissions, and they would be "
-                "lost: choose another --out, or take them out"
+                "lost: correct the name, which a spreadsheet may have changed, choose another --out, or take them out"
             )
         if student and (student in cells):
             raise RdfiaError(f"{path} has two rows for {by_name['student']}: leave one out")
@@ -338,6 +348,20 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
     own_names = [title for title, name in zip(table.header, names, strict=True) if not name]
     comma = table.delimiter != "," and any(re.fullmatch(r"-?\d+,\d+", cell) for _, row in table.rows for cell in row)
     return Earlier(marks, own_names, cells, table.delimiter, "," if comma else ".")
+
+
+def _computed_before(path: Path, record: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Return the computed points of the earlier call, by student and number."""
+    try:
+        return {
+            (name, number): {exercise: float(value) for exercise, value in points.items()}
+            for name, number, points in json.loads(record)
+        }
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise RdfiaError(
+            f"{path} cannot be told from the computed points, because their record is damaged: restore "
+            f"{path.parent / RESULTS}, or delete it and enter your marks for exercises in {OVERRIDES}"
+        ) from error
 
 
 def _known(title: str) -> str:
@@ -356,8 +380,16 @@ def _entered(cells: Mapping[str, str], computed: Mapping[str, float]) -> Iterato
         elif text and name in computed:
             # A spreadsheet that shows two digits saves two.
             digits = max(2, len(text.replace(",", ".").partition(".")[2]))
-            if value is None or abs(value - computed[name]) > 0.5 * 10.0**-digits + 1e-9:
-                yield name, text if value is None else value
+            if value is None:
+                yield name, text
+            elif abs(value - computed[name]) > 0.5 * 10.0**-digits + 1e-9 and not _misread(value, computed[name]):
+                yield name, value
+
+
+def _misread(value: float, written: float) -> bool:
+    """Return whether a spreadsheet took the decimal mark of what was written for a mark of thousands."""
+    texts = [text for text in (f"{written:.10g}", _written(written)) if len(text.partition(".")[2]) >= 3]
+    return value in [float(text.replace(".", "")) for text in texts]
 
 
 def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tuple[str, str] | None:
@@ -391,7 +423,12 @@ def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) 
 
 
 def _cell(text: str) -> str:
-    """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at."""
+    """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at.
+
+    It takes a name like 1-2 for a date, and 1E5 for a number.
+    """
+    if re.fullmatch(r"[\d\s.,:/Ee+-]+", text) and not text.isdecimal():
+        return f"'{text}"
     return re.sub(r"(^['\" ]*|[;,|\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠\t\r])", r"\1'", text)
 
 

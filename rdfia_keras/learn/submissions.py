@@ -17,6 +17,7 @@ import tokenize
 import unicodedata
 import warnings
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -299,8 +300,7 @@ def _in_students_archive(path: str, data: bytes, prefix: str, depth: int) -> Ite
     found = 0
     try:
         if _is_gzip(data):
-            with gzip.open(io.BytesIO(data)) as file:
-                data = file.read(MOST_IN_ALL)
+            data = _unzipped(data)
         for inner, content in _in_archive(path, data):
             if content is None or _is_litter(inner):
                 continue
@@ -315,6 +315,17 @@ def _in_students_archive(path: str, data: bytes, prefix: str, depth: int) -> Ite
     else:
         if not found:
             yield path, "the archive is empty"
+
+
+def _unzipped(data: bytes) -> bytes:
+    """Return what is in a .gz, as far as it can be read and is not too large."""
+    parts: list[bytes] = []
+    size = 0
+    with gzip.open(io.BytesIO(data)) as file, suppress(EOFError, OSError, zlib.error):  # It is cut short or damaged.
+        while size < MOST_IN_ALL and (part := file.read1(1 << 16)):
+            parts.append(part)
+            size += len(part)
+    return b"".join(parts)
 
 
 def _label(path: str) -> str:

@@ -7,6 +7,7 @@ sheet of the report page define.
 
 import math
 import statistics
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -265,8 +266,12 @@ def mean_curves(rows: Rows) -> list[Chart]:
         series = []
         for row in rows:
             curves = scale * row["curves"][:, :, place]
-            errors = np.nanstd(curves, axis=0, ddof=1).tolist() if len(curves) > 1 else ()
-            epochs, mean = range(1, curves.shape[1] + 1), np.nanmean(curves, axis=0).tolist()
+            epochs = range(1, curves.shape[1] + 1)
+            with warnings.catch_warnings():
+                # Of epochs that a single run has, or none.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                errors = np.nanstd(curves, axis=0, ddof=1).tolist() if len(curves) > 1 else ()
+                mean = np.nanmean(curves, axis=0).tolist()
             series.append(Series(row["label"], epochs, mean, "shade", "solid", errors=errors))
         kind = "percent" if quantity == "accuracy" else "number"
         axes = Axis("epoch", "whole"), Axis(f"test {QUANTITIES[quantity]}", kind)

@@ -52,9 +52,12 @@ def load(path: Path) -> tuple[Arrays, dict[str, Any]]:
     digest, data = content[len(MAGIC) :][:32], content[len(MAGIC) + 32 :]
     if not content.startswith(MAGIC) or hashlib.sha256(data).digest() != digest:
         raise RdfiaError(f"the checkpoint {path} is damaged: its content does not match its checksum")
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return arrays, json.loads(arrays.pop("meta").tobytes())
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        return arrays, dict(json.loads(arrays.pop("meta").tobytes()))
+    except Exception as error:  # np.load raises anything on what is no archive of arrays.
+        raise RdfiaError(f"the checkpoint {path} is damaged: it holds no training of rdfia") from error
 
 
 def save_next(folder: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:

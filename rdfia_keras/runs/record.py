@@ -81,9 +81,20 @@ class Record:
         checked["seconds"] = float(values["seconds"])
         for name in ("report", "dataset", "details", "environment"):
             checked[name] = dict(checked.get(name, {}))
+        _check_facts(checked["details"], checked["dataset"])
         for name in ("best", "selected", "final"):
             checked[name] = _checked_row(values.get(name))
         return cls(**{name: checked[name] for name in cls.__dataclass_fields__ if name in checked})
+
+
+def _check_facts(details: Mapping[str, Any], dataset: Mapping[str, Any]) -> None:
+    """Check what lists of runs compare and sort: digests are texts, a number of parameters is a number."""
+    weights = details.get("weights_digest")
+    digests = list(weights.values()) if isinstance(weights, dict) else [weights]
+    if not all(isinstance(digest, str | None) for digest in (*digests, dataset.get("digest"))):
+        raise TypeError(f"digests {digests}, {dataset.get('digest')}")
+    if not isinstance(details.get("parameters"), int | None) or not isinstance(details.get("files"), dict | None):
+        raise TypeError(f"parameters {details.get('parameters')}, files {details.get('files')}")
 
 
 def _checked_row(row: Mapping[str, Any] | None) -> dict[str, Any] | None:

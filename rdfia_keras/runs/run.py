@@ -246,7 +246,8 @@ class Run:
     @property
     def data_digest(self) -> str | None:
         """Digest of its data set."""
-        return self.record.dataset.get("digest") if self.record else self._started_fact("dataset", "digest")
+        digest = self.record.dataset.get("digest") if self.record else self._started_fact("dataset", "digest")
+        return digest if isinstance(digest, str) else None
 
     @property
     def epochs_asked(self) -> int:
@@ -284,6 +285,29 @@ class Run:
         """
         if self.status == "unreadable":
             raise RdfiaError(f"cannot read {self.name}: the record in {self.folder} is damaged or of another version")
+
+    def check_started(self) -> None:
+        """Refuse to resume a run whose `config.json` lacks what `Job.start` wrote.
+
+        Raises:
+            RdfiaError: If it does.
+        """
+        try:
+            facts, options = self.started, self.started["options"]
+            named = [facts["backend"], options["device"], *filter(None, [options["data_dir"]])]
+            flags = [options["quick"], options["deterministic"]]
+            counts = [change["after_epoch"] for change in facts.get("resumed", [])]
+            is_whole = all(isinstance(facts.get(name, {}), dict) for name in ("dataset", "files"))
+            for values, kind in ((named, str), (flags, bool), (counts, int)):
+                is_whole = is_whole and all(isinstance(value, kind) for value in values)
+        except UNREADABLE_ERRORS as error:
+            if isinstance(error, RdfiaError):
+                raise
+            is_whole = False
+        if not is_whole:
+            raise RdfiaError(
+                f"cannot resume {self.folder}: config.json does not say how it was started; start a new run"
+            )
 
     def is_finished(self, epochs: int) -> bool:
         """Return whether it ended well after at least this number of epochs."""
