@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -129,6 +130,20 @@ def test_a_foreign_layer_is_refused_before_it_is_made(saved, tmp_path, foreign, 
     rewrite(saved[1], tmp_path / "foreign.keras", change)
     with pytest.raises(RdfiaError, match=f"asks for {foreign['class_name']}"):
         load_model(tmp_path / "foreign.keras")
+
+
+def test_a_model_without_some_weights_is_refused_without_a_warning(saved, tmp_path, recwarn):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(saved[1]) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = io.BytesIO(old.read(name))
+            if name.endswith(".h5"):
+                with h5py.File(content, "r+") as weights:
+                    del weights["layers/conv2d/vars/1"]
+            new.writestr(name, content.getvalue())
+    with pytest.raises(RdfiaError, match="is not a model saved by rdfia, or it is damaged"):
+        load_model(path)
+    assert not [warning for warning in recwarn if "Skipping" in str(warning.message)]
 
 
 def test_a_lambda_of_another_programs_model_does_not_run(tmp_path):
