@@ -214,7 +214,7 @@ def test_a_model_with_every_transformation_is_saved_and_read(tmp_path):
     saved, loaded = augmentation_of(model), augmentation_of(again)
     assert to_json(saved.get_config()) == to_json(loaded.get_config())
     classes = {f"rdfia_keras>{type(layer).__name__}" for layer in (loaded, *loaded.layers)}
-    assert classes >= own_classes() - {"rdfia_keras>Whitening"} and len(classes) > 8
+    assert classes >= own_classes() - {"rdfia_keras>Whitening", "rdfia_keras>BatchNormalization"} and len(classes) > 8
 
 
 @pytest.mark.parametrize("kind", MATRICES)

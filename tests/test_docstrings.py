@@ -27,7 +27,7 @@ def examples():
 
 
 @pytest.mark.parametrize("test", list(examples()))
-def test_an_example_runs(test, tmp_path, monkeypatch):
+def test_an_example_runs(test, tmp_path, monkeypatch, unrendered):
     monkeypatch.chdir(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3)).astype(np.uint8)
     x, y = images.reshape(8, -1)[:, :4] / 255, np.arange(8) % 2

@@ -692,6 +692,6 @@ def test_the_command(tmp_path, rdfia_here):
         ("g.xlsx", "is CSV"),
     ):
         refused = rdfia_here("learn", "grade", "in", "--out", out)
-        assert refused.returncode == 1 and words in refused.stderr
+        assert refused.returncode == 2 and words in refused.stderr
     wrong = rdfia_here("learn", "grade", "nowhere")
     assert wrong.returncode == 1 and "there is no nowhere" in wrong.stderr

@@ -106,7 +106,7 @@ def test_a_finished_run_stays_as_it_is_and_can_be_made_longer(rdfia_here, tmp_pa
 @pytest.mark.parametrize(
     ("epochs", "code", "sentence"),
     [
-        (3, 1, "epochs (--epochs) was 4 and can only grow, not become 3"),
+        (3, 2, "epochs (--epochs) was 4 and can only grow, not become 3"),
         (0, 2, "epochs (--epochs) must be at least 1, not 0"),
         (-1, 2, "epochs (--epochs) must be at least 1, not -1"),
     ],

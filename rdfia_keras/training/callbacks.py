@@ -82,7 +82,7 @@ class StopOnRequest(keras.callbacks.Callback):
     Example:
         >>> from rdfia_keras.system.signals import StopRequest
         >>> with StopRequest() as stop, contextlib.suppress(StopTraining):
-        ...     model.fit(x, y, epochs=100, callbacks=[StopOnRequest(stop)])
+        ...     model.fit(x, y, epochs=10, callbacks=[StopOnRequest(stop)])
     """
 
     def __init__(self, stop: object):
