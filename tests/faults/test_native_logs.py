@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRESS = re.compile(r"(manual|tape|layers|optimizer)  epoch \d+/\d+  loss ")
+PROGRESS = re.compile(r"(manual|tape|layers|optimizer)  epoch \d+/\d+  test ")
 QUICK = ("mlp", "--quick", "--implementation", "layers")
 
 
