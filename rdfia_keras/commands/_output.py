@@ -167,8 +167,8 @@ def no_memory(values: Mapping[str, Any], detail: str) -> str:
     """Return the error on memory that ran out, with what was large and what the library says of it."""
     sizes = sorted(((values[name], name) for name in SIZES if values.get(name)), reverse=True)
     asked = [f"--{name.replace('_', '-')} {size:,}" for size, name in sizes]
-    remedy = f"for {' and '.join(asked)}; try a smaller {asked[0].split()[0]}, or --quick" if asked else "; try --quick"
-    return f"not enough memory {remedy}".replace(" ;", ";") + (f" ({detail})" if detail else "")
+    cause = f" for {' and '.join(asked)}; try a smaller {asked[0].split()[0]}, or --quick" if asked else "; try --quick"
+    return f"not enough memory{cause}" + (f" ({detail})" if detail else "")
 
 
 def _unexpected(error: Exception, text: str) -> str:
