@@ -7,11 +7,13 @@ import pytest
 from stored_runs import change, store
 
 from rdfia_keras.analysis.published import compare_with_published
-from rdfia_keras.experiments import LADDER, on_dataset
+from rdfia_keras.config import RunOptions
+from rdfia_keras.experiments import LADDER, bonus_experiments, on_dataset
 from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
+from rdfia_keras.training.get_or_train import Resources
 
 NAMES = ("my-pictures", "my-pictures-normalize")
 
@@ -39,6 +41,19 @@ def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_fo
     assert all(path.read_bytes() == content for path, content in before.items())
     quick = title.with_name(f"{title.name}-quick.json")
     assert json.loads(quick.read_text())["rows"][0]["quick"] is True and quick.with_suffix(".png").exists()
+
+
+def test_the_bonus_has_every_experiment_beside_the_ladder(rdfia_here, image_folder, tmp_path):
+    """Its records are there, so that nothing is trained: tests/xla trains a network with each part of them."""
+    resources = Resources(RunOptions())
+    experiments = [on_dataset(one, "digits") for one in bonus_experiments()]
+    for experiment in experiments:
+        store(tmp_path / "results", experiment, digest=resources.digest(experiment.config))
+    done = rdfia_here("improve", "--bonus", "--dataset", "digits", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["experiment"] for row in rows] == [experiment.name for experiment in experiments]
+    assert list((tmp_path / "results" / "improve").glob("bonus*.png"))
 
 
 def row_of(out, experiment=NORMALIZE, folder="normalize"):

@@ -54,7 +54,7 @@ def test_mlp_quick_end_to_end_on_a_terminal(tmp_path):
 
 def assert_progress(lines: list[str], epochs: int, seconds: float) -> None:
     """The first and the last epoch of each implementation, and at most about a line a second between them."""
-    line_of_an_epoch = rf"(manual|tape|layers|optimizer)  epoch (\d+)/{epochs}  loss .*%(  .* s an epoch, .* left)?$"
+    line_of_an_epoch = rf"(manual|tape|layers|optimizer)  epoch (\d+)/{epochs}  test .*%(  .* s an epoch, .* left)?$"
     shown = [re.match(line_of_an_epoch, line) for line in lines]
     assert all(shown), lines
     # All that there was before the first epoch's end is a compilation, which tells nothing of the time left.
