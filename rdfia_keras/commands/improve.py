@@ -41,9 +41,9 @@ def improve(
     epochs: Epochs = None,
     seed: Seed = 0,
 ) -> Result:
-    """Train and compare the ladder: baseline, normalize, augment, schedule, dropout-pytorch, batch-norm-pytorch.
+    """Train and compare the ladder: baseline, normalize, augment, schedule, dropout, batch-norm.
 
-    The last two steps have PyTorch's defaults, as in the report.
+    The steps have PyTorch's defaults, as in the report; the bonus has Keras's.
 
     Finished runs on the same data are not trained again, and interrupted runs resume: run the same command again.
     """

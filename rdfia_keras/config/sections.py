@@ -52,7 +52,7 @@ WHITENINGS = ("zca", "pca")
 # With the learning rate of each where none is given.
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
 SCHEDULES = ("constant", "exponential", "step", "step-iteration", "inverse")
-FRAMEWORKS = ("keras", "pytorch")
+FRAMEWORKS = ("pytorch", "keras")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DEVICES = ("auto", "cpu", "gpu")
 XLA = ("auto", "on", "off")
@@ -333,7 +333,7 @@ class CnnConfig(Config):
         shown_default="0.01 with --whitening",
     )
     framework_defaults: str = setting(
-        "keras",
+        "pytorch",
         "Whose defaults initial weights, batch normalization, RMSprop and Adam have; the report used PyTorch.",
         panel="Model",
         choices=FRAMEWORKS,
@@ -373,6 +373,11 @@ class CnnConfig(Config):
     def has_improvements(self) -> bool:
         """Whether an improvement above normalization is on: the homework has none of them without it."""
         return bool(self.augmentations or self.dropout_rate or self.batch_norm or self.schedule != "constant")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make a config from what `to_dict` returned; runs from before a choice of defaults have Keras's."""
+        return super().from_dict({"framework_defaults": "keras", **values})
 
     def resolve(self) -> Self:
         """Return the config with what follows from its improvements, optimizer and data set."""

@@ -81,7 +81,7 @@ def declare(name: str, config: Config, base: str | None = None, **report: Any) -
 
 
 def on(base: Experiment, name: str, changes: dict[str, Any], **report: Any) -> Experiment:
-    """Register `base` with some settings changed: `on(AUGMENT, "step", {"schedule": "step"}, figure=19)`."""
+    """Register `base` with some settings changed: `on(SCHEDULE, "dropout", {"dropout_rate": 0.5})`."""
     return declare(name, replace(base.config, **changes), base=base.name, **report)
 
 
@@ -129,54 +129,42 @@ SCHEDULE = on(
     published=0.81,
     comment="about 80 %, + 1",
 )
-# The report was written in PyTorch. The last two steps have its defaults, with which batch-norm reaches the report's
-# 85 % within 50 epochs; `bonus` has both with Keras's.
-DROPOUT_PYTORCH = on(
-    SCHEDULE,
-    "dropout-pytorch",
-    {"dropout_rate": 0.5, "framework_defaults": "pytorch"},
-    figure=22,
-    question="29",
-    published=0.82,
-    comment="around 82 %",
+DROPOUT = on(
+    SCHEDULE, "dropout", {"dropout_rate": 0.5}, figure=22, question="29", published=0.82, comment="around 82 %"
 )
-BATCH_NORM_PYTORCH = on(
-    DROPOUT_PYTORCH,
-    "batch-norm-pytorch",
-    {"batch_norm": True},
-    figure=23,
-    question="34",
-    published=0.85,
-    comment="a maximum of 85 %",
+BATCH_NORM = on(
+    DROPOUT, "batch-norm", {"batch_norm": True}, figure=23, question="34", published=0.85, comment="a maximum of 85 %"
 )
-LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT_PYTORCH, BATCH_NORM_PYTORCH)
+LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT, BATCH_NORM)
 
 # --- parts 4 and 5 beside the ladder ----------------------------------------------------------------------------------
 
+# The ladder with Keras's defaults. All that follows has them as well.
+BASELINE_KERAS, NORMALIZE_KERAS, AUGMENT_KERAS, *_ = (
+    on(step, f"{step.name}-keras", {"framework_defaults": "keras"}, question=step.report.question) for step in LADDER
+)
+
 # Part 4: the two networks of figure 6, and the settings of question 16.
-MNIST_DENSE = declare(
-    "mnist-dense", CnnConfig(dataset="mnist", network="dense"), figure=6, question="13", published=0.949
-)
-MNIST_LENET = declare(
-    "mnist-lenet", CnnConfig(dataset="mnist", network="lenet"), figure=6, question="13", published=0.989
-)
-on(BASELINE, "batch-32", {"batch_size": 32}, figure=8, question="16", comment="unstable, accuracy stays pretty bad")
-on(BASELINE, "batch-512", {"batch_size": 512}, figure=9, question="16", comment="takes way too long to converge")
-LR_1 = on(BASELINE, "lr-1", {"lr": 1.0}, figure=10, question="16", comment="does not converge")
+MNIST = CnnConfig(dataset="mnist", framework_defaults="keras")
+MNIST_DENSE = declare("mnist-dense", replace(MNIST, network="dense"), figure=6, question="13", published=0.949)
+MNIST_LENET = declare("mnist-lenet", replace(MNIST, network="lenet"), figure=6, question="13", published=0.989)
+on(BASELINE_KERAS, "batch-32", {"batch_size": 32}, figure=8, question="16", comment="unstable, accuracy stays pretty bad")
+on(BASELINE_KERAS, "batch-512", {"batch_size": 512}, figure=9, question="16", comment="takes way too long to converge")
+LR_1 = on(BASELINE_KERAS, "lr-1", {"lr": 1.0}, figure=10, question="16", comment="does not converge")
 
 # Question 21: other ways of normalizing.
-ZCA = on(NORMALIZE, "zca", {"normalize": False, "whitening": "zca"}, question="21")
-PCA = on(NORMALIZE, "pca", {"normalize": False, "whitening": "pca"}, question="21")
+ZCA = on(NORMALIZE_KERAS, "zca", {"normalize": False, "whitening": "zca"}, question="21")
+PCA = on(NORMALIZE_KERAS, "pca", {"normalize": False, "whitening": "pca"}, question="21")
 
 # Question 23: a mirrored cat is a cat, a mirrored 2 is nothing.
-FLIP = on(NORMALIZE, "flip", {"augmentations": ("flip",)}, question="23")
+FLIP = on(NORMALIZE_KERAS, "flip", {"augmentations": ("flip",)}, question="23")
 MNIST_FLIP = on(MNIST_LENET, "mnist-flip", {"normalize": False, "augmentations": ("flip",)}, question="23")
 
 
 def _augmented(name: str, *augmentations: str, **report: Any) -> Experiment:
     """Question 25: further augmentations after crop and flip."""
     changes = {"augmentations": ("crop", "flip", *augmentations), "epochs": 30}
-    return on(AUGMENT, name, changes, question="25", **report)
+    return on(AUGMENT_KERAS, name, changes, question="25", **report)
 
 
 _augmented("intensity-hue", "intensity", "hue", figure=13, comment="poor performance")
@@ -195,7 +183,7 @@ _augmented("vertical-flip", "vertical-flip", comment="similar to the horizontal 
 
 def _optimized(name: str, changes: dict[str, Any], **report: Any) -> Experiment:
     """Question 28: other schedules and optimizers."""
-    return on(AUGMENT, name, {"epochs": 30, **changes}, question="28", **report)
+    return on(AUGMENT_KERAS, name, {"epochs": 30, **changes}, question="28", **report)
 
 
 # The report's "learning rate 0.1 and step size 0.002"; `step`, a tenth every 10 epochs, is our choice.
@@ -208,25 +196,6 @@ ADAM = _optimized("adam", {"optimizer": "adam", "lr": 0.001}, figure=21, publish
 _optimized("momentum-lr-0.1", {"optimizer": "momentum"})
 _optimized("momentum", {"optimizer": "momentum", "lr": 0.01})
 _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
-
-# A step with PyTorch's defaults, and the last two with Keras's.
-on(AUGMENT, "augment-pytorch", {"framework_defaults": "pytorch"}, question="22")
-DROPOUT = on(
-    DROPOUT_PYTORCH,
-    "dropout",
-    {"framework_defaults": "keras"},
-    question="29",
-    published=DROPOUT_PYTORCH.report.published,
-    comment=DROPOUT_PYTORCH.report.comment,
-)
-BATCH_NORM = on(
-    BATCH_NORM_PYTORCH,
-    "batch-norm",
-    {"framework_defaults": "keras"},
-    question="34",
-    published=BATCH_NORM_PYTORCH.report.published,
-    comment=BATCH_NORM_PYTORCH.report.comment,
-)
 
 
 def bonus_experiments() -> tuple[Experiment, ...]:

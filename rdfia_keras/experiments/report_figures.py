@@ -84,12 +84,12 @@ _figure(18, "a learning-rate schedule", "schedule")
 _figure(19, "step decay", "step-iteration")
 _figure(20, "RMSprop", "rmsprop")
 _figure(21, "Adam", "adam")
-_figure(22, "dropout", "dropout-pytorch")
-_figure(23, "batch-norm", "batch-norm-pytorch")
+_figure(22, "dropout", "dropout")
+_figure(23, "batch-norm", "batch-norm")
 _figure(
     "flips",
     "flips",
-    *("mnist-lenet", "mnist-flip", "normalize", "flip"),
+    *("mnist-lenet", "mnist-flip", "normalize-keras", "flip"),
     labels=("MNIST", "MNIST flipped", "CIFAR-10", "CIFAR-10 flipped"),
 )
 

@@ -177,7 +177,7 @@ def describe(job: Job) -> str:
     words += ["+".join(config.augmentations)] if config.augmentations else []
     words += [f"dropout {config.dropout_rate:g}"] if config.dropout_rate else []
     words += ["batch-norm"] if config.batch_norm else []
-    words += [f"{config.framework_defaults}'s defaults"] if config.framework_defaults != "keras" else []
+    words += ["Keras's defaults"] if config.framework_defaults != "pytorch" else []
     words += [f"validation {config.validation:g}"] if config.validation else []
     images = f"{len(job.data.train):,} training images"
     images += f" and {len(job.data.validation):,} for validation" if job.data.validation else ""
