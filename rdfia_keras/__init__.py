@@ -4,7 +4,7 @@ import rdfia_keras as rdfia
 
 run = rdfia.train("circles", lr=0.03)
 run.metrics, run.history["test_loss"], run.plot()
-rdfia.load_run("reference/cnn/batch-norm-pytorch")
+rdfia.load_run("reference/cnn/batch-norm")
 """
 
 from typing import TYPE_CHECKING, Any

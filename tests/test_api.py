@@ -53,7 +53,7 @@ def test_commands_answer_from_python(tmp_path):
 
 
 def test_a_reference_run_loads_by_name():
-    run = rdfia.load_run("reference/cnn/batch-norm-pytorch")
+    run = rdfia.load_run("reference/cnn/batch-norm")
     assert run.metrics["published"] == 0.85 and len(run.history["epoch"]) == run.metrics["epochs"]
     assert run.settings["batch_norm"] is True
     with pytest.raises(RdfiaError, match=r"ships without model\.keras"):

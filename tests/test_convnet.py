@@ -52,7 +52,8 @@ def test_every_rung_has_the_homeworks_parameters(experiment):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_with_kerass_defaults_weights_are_those_of_kerass_own_layers(network):
     """To the bit: plain layers, made in the same order after the same seed."""
-    model = build(CnnConfig(network=network, batch_norm=network == "cifar", seed=3))
+    config = CnnConfig(network=network, batch_norm=network == "cifar", framework_defaults="keras", seed=3)
+    model = build(config)
     keras.utils.set_random_seed(3)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
@@ -67,7 +68,7 @@ def test_with_kerass_defaults_weights_are_those_of_kerass_own_layers(network):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_with_pytorchs_defaults_weights_are_drawn_as_pytorch_draws_them(network):
     """Each kernel and bias is uniform up to 1 / √inputs, by Kolmogorov and Smirnov."""
-    model = build(CnnConfig(network=network, framework_defaults="pytorch"))
+    model = build(CnnConfig(network=network))
     drawn = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
     assert len(drawn) == {"cifar": 5, "lenet": 5, "dense": 2}[network]
     for layer in drawn:
@@ -79,7 +80,7 @@ def test_with_pytorchs_defaults_weights_are_drawn_as_pytorch_draws_them(network)
 
 def test_with_pytorchs_defaults_batch_norm_does_what_pytorchs_does():
     """Outputs and moving averages after one step: a tenth of the batch's, and an epsilon of 1e-5."""
-    layer = build(replace(BATCH_NORM.config, framework_defaults="pytorch")).get_layer("batch_norm1")
+    layer = build(BATCH_NORM.config).get_layer("batch_norm1")
     # Of so small a variance that the epsilon shows.
     x = (1 + 0.003 * RNG.normal(size=(6, 8, 8, 32))).astype(np.float32)
     mean, variance = x.mean((0, 1, 2), np.float64), x.var((0, 1, 2), np.float64)
@@ -230,7 +231,7 @@ def test_calling_a_model_without_training_is_evaluation():
 def test_a_saved_model_takes_raw_images_in_another_process(tmp_path):
     """With PyTorch's defaults, which a saved model must keep."""
     data = images_of(32, 32, 3)
-    model = build_convnet(replace(BATCH_NORM.config, framework_defaults="pytorch"), data)
+    model = build_convnet(BATCH_NORM.config, data)
     save_model(model, tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", data.test.x)
     code = (

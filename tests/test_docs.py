@@ -184,7 +184,7 @@ def test_every_reference_run_is_of_a_registered_experiment():
     assert len(runs) >= 34
     (other,) = (run for run in runs if run.record.experiment not in REGISTRY and run.folder.name not in SHIPPED)
     whole = replace(other.config, validation=CnnConfig().validation)
-    assert other.config.validation == 0.1 and same_identity(whole, REGISTRY["batch-norm"].config)
+    assert other.config.validation == 0.1 and same_identity(whole, REGISTRY["batch-norm-keras"].config)
 
 
 def test_reference_runs_say_of_the_report_what_the_registry_says():
@@ -198,7 +198,7 @@ def test_reference_runs_say_of_the_report_what_the_registry_says():
 
 def test_a_pause_of_the_machine_counts_in_no_duration():
     """One epoch of the batch-norm run lasted two hours: the machine was asleep."""
-    run = reference_store().find_finished(Query(config=REGISTRY["batch-norm"].config, any_precision=True))
+    run = reference_store().find_finished(Query(config=REGISTRY["batch-norm-keras"].config, any_precision=True))
     assert max(row["seconds"] for row in run.history()) > 6000
     assert run.record.seconds < 60 * 100
 

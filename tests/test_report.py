@@ -58,7 +58,7 @@ def own_page(tmp_path_factory):
     (damaged / "inspection.json").write_text('{"model": ')
     store(out, REGISTRY["augment"], best=0.79)
     store(out, change(REGISTRY["augment"], seed=1), best=0.83, name="augment-seed-1")
-    store(out, REGISTRY["dropout-pytorch"], best=0.99, quick=True)
+    store(out, REGISTRY["dropout"], best=0.99, quick=True)
     return made(out)
 
 
@@ -160,15 +160,15 @@ def test_the_shipped_weights_are_those_of_the_shipped_runs():
 
 def test_a_run_shows_first_what_differs_from_its_base(page):
     _, data = page
-    run = next(run for run in data["runs"] if run["run"] == "reference/cnn/dropout-pytorch")
+    run = next(run for run in data["runs"] if run["run"] == "reference/cnn/dropout")
     assert run["base"] == "schedule"
-    assert run["changed"] == [["dropout_rate", "0.5", "0"], ["framework_defaults", "pytorch", "keras"]]
+    assert run["changed"] == [["dropout_rate", "0.5", "0"]]
     provenance = dict(run["provenance"])
     assert {"tensorflow", "keras", "device", "data digest"} <= set(provenance)
     assert "resumed" not in provenance
     assert len(run["charts"]) == 2 and run["figures"] == ["22"]
     pictured = {one["run"]: len(one["pictures"]) for one in data["runs"] if one["pictures"]}
-    assert pictured == {"reference/cnn/batch-norm-pytorch": 2}
+    assert pictured == {"reference/cnn/batch-norm": 2}
 
 
 # --- your own runs ----------------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ import scipy.stats
 from rdfia_keras.analysis import reference_tables, seeds
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.experiments import LADDER, REGISTRY
-from rdfia_keras.experiments.registry import BATCH_1, BATCH_50, BATCH_NORM, CIRCLES, LR_2
+from rdfia_keras.experiments.registry import BATCH_1, BATCH_50, CIRCLES, KERAS_LADDER, LR_2
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 
-SEEDS = 3
+BATCH_NORM_KERAS = KERAS_LADDER[-1]
 
 
 def accuracies(name: str, seed: int) -> list[float]:
@@ -37,24 +37,26 @@ def row_of(table: str, column: str, name: str) -> dict[str, str]:
 def test_a_row_of_the_ladder_is_the_mean_over_its_seeds(rung):
     row = row_of("ladder", "step", rung.name)
     n, epochs = int(row["n"]), int(row["epochs"])
-    assert n >= SEEDS and sorted(seeds.reference_trials(rung)) == list(range(n))
+    assert n and sorted(seeds.reference_trials(rung)) == list(range(n))
     curves = [accuracies(rung.name, seed)[:epochs] for seed in range(n)]
     measures = {"mean of the last 5": lambda c: statistics.fmean(c[-5:]), "last": lambda c: c[-1], "best": max}
     for heading, measure in measures.items():
         values = [measure(curve) for curve in curves]
-        assert row[heading] == f"{100 * statistics.fmean(values):.2f} ± {100 * statistics.stdev(values):.2f} %"
+        spread = f" ± {100 * statistics.stdev(values):.2f}" if n > 1 else ""
+        assert row[heading] == f"{100 * statistics.fmean(values):.2f}{spread} %"
 
 
 @pytest.mark.parametrize("rung", LADDER[1:], ids=lambda rung: rung.name)
 def test_a_gain_is_over_the_epochs_that_both_have(rung):
     compared = seeds.difference_to_base(rung)
     assert compared.epochs == min(rung.config.epochs, 30 if rung.base in ("baseline", "normalize") else 50)
-    before, after = (
-        [statistics.fmean(accuracies(name, seed)[compared.epochs - 5 : compared.epochs]) for seed in range(SEEDS)]
-        for name in (rung.base, rung.name)
+    after, before = (
+        [statistics.fmean(accuracies(name, seed)[compared.epochs - 5 : compared.epochs]) for seed in range(n)]
+        for name, n in zip((rung.name, rung.base), compared.seeds, strict=True)
     )
     gain = statistics.fmean(after) - statistics.fmean(before)
-    assert compared.paired.n == SEEDS and compared.paired.mean == pytest.approx(gain)
+    differences = [b - a for a, b in zip(before, after, strict=False)]
+    assert (compared.paired.n, compared.paired.mean) == (len(differences), pytest.approx(statistics.fmean(differences)))
     low, high = compared.interval
     half = (high - low) / 2
     assert compared.gain == pytest.approx(gain) and low + half == pytest.approx(gain)
@@ -75,25 +77,25 @@ def test_the_circles_are_means_over_twenty_seeds(experiment):
 
 
 def test_of_two_runs_from_one_seed_the_longer_one_counts():
-    """The reference has one of `batch-norm` over 60 epochs and one over 50 in another precision."""
-    trial = seeds.reference_trials(BATCH_NORM)[0]
-    assert [row["test_accuracy"] for row in trial.rows] == accuracies("batch-norm", 0)[:50]
+    """The reference has one of `batch-norm-keras` over 60 epochs and one over 50 in another precision."""
+    trial = seeds.reference_trials(BATCH_NORM_KERAS)[0]
+    assert [row["test_accuracy"] for row in trial.rows] == accuracies("batch-norm-keras", 0)[:50]
 
 
 def test_the_standard_deviations_of_the_reference_are_of_several_seeds():
-    assert all(0.0005 < std < 0.01 for std in seeds.standard_deviations(30).values())
+    assert all(0.0005 < std < 0.01 for std in seeds.standard_deviations(30, "keras").values())
     normalize = REGISTRY["normalize"]
-    assert seeds.statistics_at(normalize, 30)["last"].n == len(seeds.reference_trials(normalize)) >= SEEDS
+    assert seeds.statistics_at(normalize, 30)["last"].n == len(seeds.reference_trials(normalize)) > 1
     assert seeds.statistics_at(normalize, 50) is None
 
 
 @pytest.mark.parametrize("epochs", [30, 50, 60])
 def test_a_longer_reference_run_is_compared_over_the_experiments_epochs(epochs):
-    experiment = replace(BATCH_NORM, config=BATCH_NORM.config.with_epochs(epochs))
+    experiment = replace(BATCH_NORM_KERAS, config=BATCH_NORM_KERAS.config.with_epochs(epochs))
     run = reference_run(experiment)
     assert run.record.epochs == 60
     compared = compare_with_published(experiment, run, reference_store())
-    assert compared["reference"] == pytest.approx(max(accuracies("batch-norm", 0)[:epochs]))
+    assert compared["reference"] == pytest.approx(max(accuracies("batch-norm-keras", 0)[:epochs]))
 
 
 def test_the_run_with_a_validation_set_holds_out_a_tenth_and_selects_on_it():
@@ -136,17 +138,18 @@ def test_measures_are_of_the_first_epochs_only():
 def test_the_standard_deviation_pools_the_sample_variances_of_what_has_several_seeds(pretend):
     flat = {seed: rows(*[0.5 + 0.01 * seed] * 30) for seed in (0, 1)}
     wide = {seed: rows(*[0.6 + 0.02 * seed] * 50) for seed in (0, 1, 2)}
-    pretend(baseline=flat, dropout=wide, augment={0: rows(*[0.7] * 50)}, mnist_lenet={0: rows(0.1), 1: rows(0.9)})
+    others = {"mnist_lenet": {0: rows(0.1), 1: rows(0.9)}, "baseline_keras": {0: rows(0.1), 1: rows(0.9)}}
+    pretend(baseline=flat, dropout=wide, augment={0: rows(*[0.7] * 50)}, **others)
     variance = (1 * statistics.variance([0.50, 0.51]) + 2 * statistics.variance([0.60, 0.62, 0.64])) / 3
-    assert seeds.standard_deviations(30) == {name: pytest.approx(variance**0.5) for name in seeds.MEASURES}
-    assert seeds.standard_deviations(50)["last"] == pytest.approx(0.02)
+    assert seeds.standard_deviations(30, "pytorch") == {name: pytest.approx(variance**0.5) for name in seeds.MEASURES}
+    assert seeds.standard_deviations(50, "pytorch")["last"] == pytest.approx(0.02)
     pretend(baseline={0: rows(*[0.5] * 30)})
-    assert seeds.standard_deviations(30) == {}
+    assert seeds.standard_deviations(30, "pytorch") == {}
 
 
 def test_a_difference_is_over_equal_epochs_with_a_pooled_interval(pretend):
     base = {seed: rows(*[0.8 + 0.01 * seed] * 30, *[0.99] * 20) for seed in (0, 1, 2)}
-    pretend(augment=base, adam={0: rows(*[0.9, *[0.83] * 28, 0.825])})
+    pretend(augment_keras=base, adam={0: rows(*[0.9, *[0.83] * 28, 0.825])})
     compared = seeds.difference_to_base(REGISTRY["adam"])
     assert (compared.epochs, compared.seeds) == (30, (1, 3))
     assert compared.differences == {
@@ -189,5 +192,5 @@ def test_several_differences_are_settled_with_holms_correction():
 def test_what_has_no_base_no_run_or_other_data_has_no_interval(pretend):
     assert seeds.difference_to_base(REGISTRY["mnist-dense"]) is None
     assert seeds.difference_to_base(REGISTRY["mnist-flip"]).interval is None
-    pretend(augment={0: rows(*[0.8] * 50)})
+    pretend(augment_keras={0: rows(*[0.8] * 50)})
     assert seeds.difference_to_base(REGISTRY["adam"]) is None

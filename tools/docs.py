@@ -10,7 +10,8 @@ it stands, with these values and functions:
     difference("adam")                  its `Difference` to its base: .gain, .interval, .is_settled, .differences.best
     difference("dropout", "schedule")   the same to another experiment
     settled["adam"]                     whether its difference to its base is settled among all of the bonus
-    deviation(50), freedom(50)          the standard deviations over seeds: .best, .last, .last_five; degrees of freedom
+    deviation(50, "pytorch")            the standard deviations over seeds, pooled over the experiments with PyTorch's
+                                        defaults: .best, .last, .last_five; freedom(50, "pytorch") degrees of freedom
     swept("hidden", 4)                  the row of a named sweep in which the setting has this value
     machine("sweep", "rbf", 0.01)       test accuracy of an SVM of figure 4 ("scores") or of figure 5 ("sweep")
     config("adam")                      settings of an experiment

@@ -9,7 +9,7 @@ from rdfia_keras.analysis import seeds, tables
 from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.analysis.tables import Column, Data, Row, make_table, percent
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
-from rdfia_keras.experiments.registry import BATCH_NORM, DROPOUT
+from rdfia_keras.experiments.registry import KERAS_LADDER
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import reference_store
@@ -157,7 +157,7 @@ def _kernels(experiment: Experiment, run: Run) -> list[Row]:
 TABLES: dict[str, Callable[[], list[Row]]] = {
     "ladder": ladder,
     "gains": lambda: gains(LADDER[1:]),
-    "defaults": lambda: gains([DROPOUT, BATCH_NORM]),
+    "defaults": lambda: gains(KERAS_LADDER),
     "equal epochs": equal_epochs,
     "bonus": bonus,
     "selection": selection,

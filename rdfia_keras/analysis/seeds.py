@@ -1,15 +1,16 @@
 """Statistics over seeds: means and standard deviations, and whether a difference between experiments is settled.
 
 Another seed gives another result. Two experiments are compared in the mean of their last five epochs, after equally
-many epochs, with a 95 % confidence interval. Its standard deviation is pooled over all experiments that have several
-seeds, since that of three runs says little. A difference is settled if the interval leaves out 0.
+many epochs, with a 95 % confidence interval. Its standard deviation is pooled over the experiments that have several
+seeds and the same framework's defaults, since that of three runs says little. A difference is settled if the interval
+leaves out 0.
 """
 
 import functools
 import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rdfia_keras.config import Config, MlpConfig
@@ -180,26 +181,34 @@ def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] 
     return {name: value for name, value in by_name if value} or None
 
 
-def _with_several_seeds(epochs: int) -> list[dict[str, Statistics]]:
+def _with_several_seeds(epochs: int, frameworks: Collection[str]) -> list[dict[str, Statistics]]:
     """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
-    on_data = (experiment for experiment in REGISTRY.values() if experiment.config.dataset == DATASET)
-    statistics_of_each = [values for experiment in on_data if (values := statistics_at(experiment, epochs))]
+    pooled = (
+        experiment
+        for experiment in REGISTRY.values()
+        if experiment.config.dataset == DATASET and experiment.config.framework_defaults in frameworks
+    )
+    statistics_of_each = [values for experiment in pooled if (values := statistics_at(experiment, epochs))]
     return [values for values in statistics_of_each if values["last"].n > 1]
 
 
-def degrees_of_freedom(epochs: int) -> int:
+def degrees_of_freedom(epochs: int, *frameworks: str) -> int:
     """Return the degrees of freedom of `standard_deviations`: each experiment counts with its seeds less one."""
-    return sum(values["last"].n - 1 for values in _with_several_seeds(epochs))
+    return sum(values["last"].n - 1 for values in _with_several_seeds(epochs, frameworks))
 
 
-def standard_deviations(epochs: int) -> dict[str, float]:
+def standard_deviations(epochs: int, *frameworks: str) -> dict[str, float]:
     """Return the standard deviation of each measure over seeds, pooled over the experiments on the ladder's data.
+
+    Args:
+        epochs: Only the first epochs count.
+        *frameworks: Experiments with the defaults of these frameworks are pooled: `pytorch`, `keras`.
 
     Returns:
         By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
         reference has several seeds and enough epochs.
     """
-    several, freedom = _with_several_seeds(epochs), degrees_of_freedom(epochs)
+    several, freedom = _with_several_seeds(epochs, frameworks), degrees_of_freedom(epochs, *frameworks)
     if not several:
         return {}
     variances = {
@@ -262,9 +271,10 @@ def difference(experiment: Experiment, other: Experiment) -> Difference | None:
     differences = {name: value.mean - before[name].mean for name, value in after.items()}
     n, n_other = after["last"].n, before["last"].n
     interval, p_value = None, None
-    deviations = standard_deviations(epochs) if experiment.config.dataset == DATASET else {}
+    frameworks = {getattr(each.config, "framework_defaults", "") for each in (experiment, other)}
+    deviations = standard_deviations(epochs, *frameworks) if experiment.config.dataset == DATASET else {}
     if deviations:
-        gain, freedom = differences["last_five"], degrees_of_freedom(epochs)
+        gain, freedom = differences["last_five"], degrees_of_freedom(epochs, *frameworks)
         error = deviations["last_five"] * math.sqrt(1 / n + 1 / n_other)
         half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
         interval, p_value = (gain - half, gain + half), float(2 * t.sf(abs(gain) / error, freedom))

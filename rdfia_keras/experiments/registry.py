@@ -140,15 +140,23 @@ LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT, BATCH_NORM)
 # --- parts 4 and 5 beside the ladder ----------------------------------------------------------------------------------
 
 # The ladder with Keras's defaults. All that follows has them as well.
-BASELINE_KERAS, NORMALIZE_KERAS, AUGMENT_KERAS, *_ = (
+KERAS_LADDER = tuple(
     on(step, f"{step.name}-keras", {"framework_defaults": "keras"}, question=step.report.question) for step in LADDER
 )
+BASELINE_KERAS, NORMALIZE_KERAS, AUGMENT_KERAS, *_ = KERAS_LADDER
 
 # Part 4: the two networks of figure 6, and the settings of question 16.
 MNIST = CnnConfig(dataset="mnist", framework_defaults="keras")
 MNIST_DENSE = declare("mnist-dense", replace(MNIST, network="dense"), figure=6, question="13", published=0.949)
 MNIST_LENET = declare("mnist-lenet", replace(MNIST, network="lenet"), figure=6, question="13", published=0.989)
-on(BASELINE_KERAS, "batch-32", {"batch_size": 32}, figure=8, question="16", comment="unstable, accuracy stays pretty bad")
+on(
+    BASELINE_KERAS,
+    "batch-32",
+    {"batch_size": 32},
+    figure=8,
+    question="16",
+    comment="unstable, accuracy stays pretty bad",
+)
 on(BASELINE_KERAS, "batch-512", {"batch_size": 512}, figure=9, question="16", comment="takes way too long to converge")
 LR_1 = on(BASELINE_KERAS, "lr-1", {"lr": 1.0}, figure=10, question="16", comment="does not converge")
 
@@ -199,10 +207,9 @@ _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
 
 
 def bonus_experiments() -> tuple[Experiment, ...]:
-    """Return every registered convnet that is not on the ladder."""
-    return tuple(
-        experiment for experiment in REGISTRY.values() if experiment.section == "cnn" and experiment not in LADDER
-    )
+    """Return every registered convnet that is not on the ladder, with either framework's defaults."""
+    ladders = (*LADDER, *KERAS_LADDER)
+    return tuple(one for one in REGISTRY.values() if one.section == "cnn" and one not in ladders)
 
 
 # --- the experiment of a config ---------------------------------------------------------------------------------------

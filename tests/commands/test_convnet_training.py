@@ -210,7 +210,7 @@ def test_with_pytorchs_defaults_an_optimizer_takes_pytorchs_steps(name, expected
     """A large gradient, one at which Keras's epsilon would show, and none. (PyTorch beside TensorFlow may crash.)"""
     gradients = [np.array([0.5 / step, 1e-5 * step, 0.0]) for step in range(1, 4)]
     weight = keras.Variable(np.zeros(3, np.float32))
-    optimizer = make_optimizer(CnnConfig(optimizer=name, framework_defaults="pytorch"), 0.01)
+    optimizer = make_optimizer(CnnConfig(optimizer=name), 0.01)
     for gradient in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))], [weight])
     np.testing.assert_allclose(np.asarray(weight), expected(gradients), rtol=0.04)
@@ -218,7 +218,7 @@ def test_with_pytorchs_defaults_an_optimizer_takes_pytorchs_steps(name, expected
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_with_kerass_defaults_an_optimizer_is_kerass_own(name):
-    optimizer = make_optimizer(CnnConfig(optimizer=name), 0.01)
+    optimizer = make_optimizer(CnnConfig(optimizer=name, framework_defaults="keras"), 0.01)
     usual = type(optimizer)(0.01, name=name).get_config()
     own = {"momentum", "nesterov"} if name in ("momentum", "nesterov") else set()
     assert {key: value for key, value in optimizer.get_config().items() if usual[key] != value}.keys() <= own
