@@ -5,6 +5,7 @@ it stands, with these values and functions:
 
     table("ladder")                     a table of `analysis/reference_tables.py`, in Markdown
     run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
+    lowest_epochs("augment")            the epoch of the lowest test loss of each seed: 24 / 17 / 20
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
     difference("adam")                  its `Difference` to its base: .gain, .interval, .is_settled, .differences.best
@@ -116,6 +117,12 @@ def run(name: str) -> ReferenceRun:
     return ReferenceRun([row for row in reference.history() if row.get("implementation", "manual") == "manual"])
 
 
+def trials(name: str) -> list[ReferenceRun]:
+    """Return the reference runs of an experiment, by seed."""
+    by_seed = seeds.reference_trials(REGISTRY[name])
+    return [ReferenceRun(by_seed[seed].rows) for seed in sorted(by_seed)]
+
+
 def find_reference(name: str) -> Run:
     """Return the reference run of an experiment, which must have one."""
     reference = reference_run(REGISTRY[name])
@@ -203,7 +210,8 @@ def plus_minus(value: seeds.Statistics | Mapping[str, float], digits: int = 1) -
 NAMES = {
     "table": table,
     "run": run,
-    "trials": lambda name: [ReferenceRun(trial.rows) for trial in seeds.reference_trials(REGISTRY[name]).values()],
+    "trials": trials,
+    "lowest_epochs": lambda name: " / ".join(str(trial.lowest()["epoch"]) for trial in trials(name)),
     "over_seeds": lambda name, epochs: seeds.statistics_at(REGISTRY[name], epochs),
     "at_end": lambda name: seeds.reference_statistics(REGISTRY[name], "final"),
     "difference": difference,
