@@ -73,6 +73,8 @@ def executable(command: str) -> list[str]:
         if option in arguments:
             at = arguments.index(option) + 1
             arguments[at] = str(min(int(arguments[at]), most))
+    if arguments[0] == "sweep" and "--seeds" not in arguments:
+        arguments += ["--seeds", "1"]
     trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
     is_quick = {"--quick", "--dry-run", "--help"} & set(arguments)
     return [*arguments, "--quick"] if trains and not is_quick else arguments
