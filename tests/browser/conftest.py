@@ -26,20 +26,23 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """A function that opens a file without network; at the end there must be no error and no request besides."""
+    """A function that opens a file without network; at the end there must be no error and no request besides.
+
+    A page of a site may load the files of the site, and report what a browser keeps from scripts on the disk.
+    """
     contexts, faults = [], []
 
-    def open_file(path, hash="", width=1280, height=900, **more):
+    def open_file(path, hash="", width=1280, height=900, site=None, **more):
+        own = ((site or path).as_uri(), "data:")
         context = browser.new_context(viewport={"width": width, "height": height}, offline=True, **more)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)
-        page.on(
-            "console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None
-        )
+        serious = ("error", "warning") if site is None else ()
+        page.on("console", lambda message: faults.append(message.text) if message.type in serious else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on(
-            "request", lambda request: None if request.url.startswith(path.as_uri()) else faults.append(request.url)
+            "request", lambda request: None if request.url.startswith(own) else faults.append(request.url)
         )
         page.goto(path.as_uri() + hash)
         return page

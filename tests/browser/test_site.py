@@ -1,0 +1,23 @@
+"""The documentation site in a browser, from the disk: `make site` builds it."""
+
+from pathlib import Path
+
+import pytest
+
+SITE = Path(__file__).resolve().parents[2] / "docs" / "_build" / "html"
+
+pytestmark = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="make site has not built the site")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (380, "dark")])
+@pytest.mark.parametrize("name", ["index", "tour", "results", "learn", "api", "tutorial", "generated/questions"])
+def test_a_page_fits_the_screen_and_has_no_serious_violation(open_page, serious_violations, name, width, scheme):
+    page = open_page(SITE / f"{name}.html", width=width, site=SITE, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert serious_violations(page) == []
+
+
+def test_the_search_works_from_the_disk(open_page):
+    page = open_page(SITE / "search.html", "?q=dropout", site=SITE)
+    page.wait_for_selector("ul.search li")
+    assert "questions" in page.locator("ul.search").inner_text().lower()
