@@ -24,6 +24,8 @@ myst_enable_extensions = ["colon_fence"]
 html_theme = "furo"
 html_title = "rdfia-keras"
 html_show_sphinx = False
+# A page on the disk cannot read the others, which the summaries need.
+html_show_search_summary = False
 html_static_path = ["static"]
 html_js_files = ["accessible.js"]
 autodoc_member_order = "bysource"

@@ -41,9 +41,7 @@ def open_page(browser):
         serious = ("error", "warning") if site is None else ()
         page.on("console", lambda message: faults.append(message.text) if message.type in serious else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on(
-            "request", lambda request: None if request.url.startswith(own) else faults.append(request.url)
-        )
+        page.on("request", lambda request: None if request.url.startswith(own) else faults.append(request.url))
         page.goto(path.as_uri() + hash)
         return page
 
