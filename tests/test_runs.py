@@ -194,7 +194,7 @@ def test_many_settings_share_a_column_that_can_be_typed_again(rdfia_here, out):
     lines = rdfia_here("runs").stdout.splitlines()
     assert lines[0].endswith("  settings")
     assert [line.split("1.0", 1)[1].strip() for line in lines[1:5]] == [
-        "normalize=true augmentations=crop+flip optimizer=adam lr=0.001",
+        "normalize=true augmentations=crop+flip framework_defaults=keras optimizer=adam lr=0.001",
         "-",
         "normalize=true augmentations=crop+flip schedule=exponential dropout_rate=0.5",
         "whitening=zca whitening_epsilon=0.01 batch_size=32",
@@ -281,7 +281,9 @@ def test_csv_has_what_json_has(rdfia_here, several):
     done = rdfia_here("runs", "--csv", "--section", "cnn")
     lines = list(csv.DictReader(io.StringIO(done.stdout)))
     assert done.returncode == 0 and [line["run"] for line in lines] == [row["run"] for row in rows]
-    assert set(lines[0]) == set(rows[0]) - {"settings"} | {"augmentations", "normalize", "optimizer", "lr"}
+    assert set(lines[0]) == set(rows[0]) - {"settings"} | {
+        *("augmentations", "normalize", "framework_defaults", "optimizer", "lr")
+    }
     assert [float(line["best"]) for line in lines if line["best"]] == [row["best"] for row in rows if row["best"]]
     adam = lines[0]
     assert (adam["augmentations"], adam["optimizer"], adam["lr"]) == ("crop+flip", "adam", "0.001")
