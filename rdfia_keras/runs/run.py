@@ -58,7 +58,8 @@ class Run:
     @functools.cached_property
     def _lock(self) -> FileLock:
         folder = self.folder.resolve()  # The path `.` has no name.
-        return FileLock(folder.with_name(f".{folder.name}.lock"))
+        # The fallback would keep the lock after the end of a process on another machine.
+        return FileLock(folder.with_name(f".{folder.name}.lock"), fallback_to_soft=False)
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.status})"
@@ -133,10 +134,12 @@ class Run:
     def is_locked(self) -> bool:
         """Return whether a process writes this run."""
         try:
-            with FileLock(self._lock.lock_file).acquire(timeout=0):
+            with Run(self.folder)._lock.acquire(timeout=0):
                 return False
-        except (Timeout, OSError):
+        except Timeout:
             return True
+        except OSError:  # `open` says why.
+            return False
 
     def _acquire_lock(self) -> None:
         """Take the lock. The system releases it when the process ends, however it ends."""
