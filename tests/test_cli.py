@@ -135,14 +135,17 @@ LONG = "x" * 5000
         f"learn check {LONG}",
         f"learn grade {LONG}",
         f"learn --dir {LONG}",
+        f"learn hint {LONG}",
+        f"improve {LONG}",
         f"runs --out {LONG}",
+        f"runs --sort {LONG}",
     ],
 )
 def test_a_name_that_is_too_long_is_named(rdfia_here, args):
     done = rdfia_here(*args.split())
     assert done.returncode in (1, 2) and "unexpected" not in done.stderr
     sentence = done.stderr.rpartition("error: ")[2]
-    assert "xxx" in sentence and sentence.count("\n") == 1
+    assert "xxx" in sentence and sentence.count("\n") == 1 and len(sentence) < 700
 
 
 def test_no_network_and_no_file_names_three_ways_out(rdfia_here, offline):

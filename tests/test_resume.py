@@ -5,11 +5,13 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from rdfia_keras.commands._app import app
 from rdfia_keras.config import SvmConfig
+from rdfia_keras.runs import checkpoint
 from rdfia_keras.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -155,6 +157,7 @@ def test_a_folder_that_is_no_run_is_refused(rdfia_here, tmp_path, content):
         {"options": {"quick": False}},
         {"options": []},
         {"options": {"quick": False, "data_dir": 3, "deterministic": False, "device": "auto"}},
+        {"options": {"quick": False, "data_dir": None, "deterministic": False, "device": "abacus"}},
         {"backend": None},
         {"dataset": "circles"},
         {"resumed": [{}]},
@@ -168,6 +171,31 @@ def test_a_run_that_does_not_say_how_it_was_started_is_refused(rdfia_here, cut_o
     done = rdfia_here("resume", NAME)
     sentence = f"cannot resume {folder.relative_to(Path.cwd())}: config.json does not say how it was started"
     assert (done.returncode, error_of(done)) == (1, f"{sentence}; start a new run")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, meta: meta.update(history=[1]),
+        lambda arrays, meta: meta["history"].update(manual=3),
+        lambda arrays, meta: meta["history"]["manual"][1].update(epoch=7),
+        lambda arrays, meta: meta["history"]["manual"][1].update(test_loss="low"),
+        lambda arrays, meta: meta["history"]["manual"][1].pop("train_accuracy"),
+        lambda arrays, meta: meta.pop("epochs_kept"),
+        lambda arrays, meta: arrays.update({"manual/last/W_h": np.zeros((3, 3))}),
+        lambda arrays, meta: arrays.pop("manual/last/b_y"),
+        lambda arrays, meta: arrays.update(weights=np.zeros(3)),
+    ],
+    ids=range(9),
+)
+def test_a_whole_checkpoint_of_another_training_is_refused(rdfia_here, cut_off, change):
+    folder = cut_off()
+    arrays, meta = checkpoint.load_last(folder)
+    change(arrays, meta)
+    checkpoint.save_next(folder, arrays, meta)
+    done = rdfia_here("resume", NAME)
+    sentence = "its checkpoint is of another training than its settings describe; start a new run"
+    assert (done.returncode, error_of(done)) == (1, f"cannot resume {folder.relative_to(Path.cwd())}: {sentence}")
 
 
 def test_a_name_of_no_run_is_refused_with_the_closest_name(rdfia_here, cut_off):

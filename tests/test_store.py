@@ -12,6 +12,7 @@ from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.experiments.registry import BATCH_NORM, CIRCLES
+from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore, Snapshot, reference_store
@@ -302,10 +303,19 @@ def test_only_the_runs_that_match_are_deleted(tmp_path):
     assert all(folder.exists() for folder in (*others, tmp_path / "cnn" / "mine"))
 
 
-def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch, number):
+    run = cut_off(tmp_path, "cut-off")
+
     def flock(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", flock)
-    with pytest.raises(RdfiaError, match=r"cannot write into .*: No locks available; choose another --out"):
+    assert RunStore(tmp_path).latest_unfinished().folder == run
+    sentence = rf"cannot write into .*: {os.strerror(number)}; choose another --out"
+    with pytest.raises(RdfiaError, match=sentence):
+        Run.open(run)
+    with pytest.raises(RdfiaError, match=sentence):
         Run.create(tmp_path, "circles", MlpConfig())
+    with pytest.raises(RdfiaError, match=sentence):
+        lock_wanted(tmp_path, Query(config=MlpConfig()))

@@ -22,7 +22,7 @@ class Maps:
     """One map for each image, and where the maps lie on the images.
 
     Attributes:
-        values: Float32 (N, rows, columns).
+        values: (N, rows, columns).
         extent: Edges of the map in pixels of the image: left, right, bottom, top.
     """
 
@@ -65,7 +65,8 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
     if layer is None:
         raise RdfiaError(f"Grad-CAM needs a convolution, which the network {model.name} has not")
     features = ops.cast(keras.Model(model.input, layer.output)(images, training=False), "float32")
-    gradient = scores_gradient(model, layer, features, labels)
+    # Products of huge weights are too large for float32.
+    gradient = scores_gradient(model, layer, features, labels).astype(np.float64)
     alpha = gradient.mean(axis=(1, 2), keepdims=True)
     values = np.maximum((alpha * ops.convert_to_numpy(features)).sum(axis=-1), 0)
     return Maps(values, _visible_extent(model))

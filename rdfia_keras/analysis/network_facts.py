@@ -16,7 +16,7 @@ from rdfia_keras.experiments.registry import BASELINE
 from rdfia_keras.models.augmentation import Augmentation
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
 from rdfia_keras.models.whitening import Whitening
-from rdfia_keras.training.fit import compile_model, evaluate
+from rdfia_keras.training.fit import check_finite, compile_model, evaluate
 
 SHAPE, N_Y = (32, 32, 3), 10
 
@@ -51,7 +51,9 @@ def class_map(model: keras.Model, data: Dataset) -> tuple[dict[str, Any], np.nda
     chosen = [int(np.flatnonzero(data.test.y == labels[i % len(labels)])[0]) for i in range(4)]
     a, b, c, d = data.test.x[chosen]
     mosaic = np.concatenate([np.concatenate([a, b], 1), np.concatenate([c, d], 1)], 0)
-    scores = softmax(np.asarray(network(mosaic[None], training=False))[0].astype(np.float64), axis=-1)
+    outputs = np.asarray(network(mosaic[None], training=False))[0].astype(np.float64)
+    check_finite(outputs)
+    scores = softmax(outputs, axis=-1)
     small = data.test.x[:64]
     augmentation = augmentation_of(model)
     visible = np.asarray(augmentation(small, training=False)) if augmentation else small

@@ -23,6 +23,7 @@ QUICK_LINE = "QUICK: smoke test, not a result"
 # Settings on which the memory of a command depends.
 SIZES = ("hidden_units", "batch_size", "train_examples")
 INDENT = "    "
+_ENDLESS = re.compile(r"(\S{60})\S{300,}(\S{20})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -177,7 +178,8 @@ def _unexpected(error: Exception, text: str) -> str:
 
 
 def _fail(sentence: str, code: int) -> None:
-    # A file's name may have line breaks, and what moves a terminal's cursor.
-    shown = _CONTROL.sub(lambda match: repr(match[0])[1:-1], sentence)
+    # What was typed may be endless. A file's name may have line breaks, and what moves a terminal's cursor.
+    shown = _ENDLESS.sub(r"\1...\2", sentence)
+    shown = _CONTROL.sub(lambda match: repr(match[0])[1:-1], shown)
     print(f"error: {shown}", file=sys.stderr)
     raise typer.Exit(code) from None

@@ -86,9 +86,6 @@ def check_length(run: "Run", epochs: int | None) -> int:
 
 def as_started(run: "Run", options: RunOptions) -> RunOptions:
     """Return the options with which a run was started; data folder and device can be given anew."""
-    run.check_started()
-    started = run.started["options"]
-    data_dir = options.data_dir or (Path(started["data_dir"]) if started["data_dir"] else None)
-    device = started["device"] if options.device == "auto" else options.device
-    quick, deterministic = started["quick"], started["deterministic"]
-    return replace(options, quick=quick, deterministic=deterministic, device=device, data_dir=data_dir)
+    started = run.started_options()
+    device = started.device if options.device == "auto" else options.device
+    return replace(started, out=options.out, device=device, data_dir=options.data_dir or started.data_dir)

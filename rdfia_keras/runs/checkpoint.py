@@ -3,7 +3,8 @@
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ def load_last(folder: Path) -> tuple[Arrays, dict[str, Any]]:
     if reasons:
         raise RdfiaError("; ".join(reasons) + "; nothing is left to resume from, so start a new run")
     return {}, {}
+
+
+@contextmanager
+def of_this_run(folder: Path) -> Iterator[None]:
+    """Read a checkpoint that is whole, and refuse it if it is not of the training that its run's settings describe.
+
+    Raises:
+        RdfiaError: Where the body raises what values of the wrong names, types and shapes raise.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise RdfiaError(
+            f"cannot resume {folder}: its checkpoint is of another training than its settings describe; start a new run"
+        ) from error
 
 
 def digest(arrays: Mapping[str, npt.NDArray[Any]]) -> str:

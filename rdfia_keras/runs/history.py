@@ -51,6 +51,19 @@ def history_bytes(rows: Iterable[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
+def check_rows(rows: Sequence[Any]) -> list[EpochRow]:
+    """Return rows from a checkpoint, once they are the epochs 1, 2, ... with a number in each column.
+
+    Raises:
+        KeyError, TypeError, ValueError: If they are not.
+    """
+    for number, row in enumerate(rows, start=1):
+        values = [row[name] for name in (*HISTORY_COLUMNS, *(name for name in VALIDATION_COLUMNS if name in row))]
+        if row["epoch"] != number or not all(isinstance(value, int | float) for value in values):
+            raise ValueError(f"row {number} of the history is no epoch")
+    return list(rows)
+
+
 def best_row(rows: Sequence[EpochRow]) -> EpochRow | None:
     """Return the first epoch of the highest test accuracy: the number that the homework reports."""
     return max(rows, key=lambda row: row["test_accuracy"], default=None)

@@ -31,7 +31,8 @@ def lock_wanted(out: Path, query: Query, wait: bool = True) -> AbstractContextMa
         RdfiaError: If the folder cannot be written.
     """
     folder = make_folder(out / LOCKS_FOLDER)
-    lock = FileLock(folder / f"{hashlib.sha256(query.key.encode()).hexdigest()[:16]}.lock")
+    name = hashlib.sha256(query.key.encode()).hexdigest()[:16]
+    lock = FileLock(folder / f"{name}.lock", fallback_to_soft=False)
     try:
         return lock.acquire(timeout=0)
     except Timeout as error:

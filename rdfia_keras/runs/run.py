@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from rdfia_keras.config import CONFIGS, Config
+from rdfia_keras.config import CONFIGS, Config, RunOptions
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.runs import checkpoint
 from rdfia_keras.runs.environment import bit_facts, environment
@@ -58,7 +58,8 @@ class Run:
     @functools.cached_property
     def _lock(self) -> FileLock:
         folder = self.folder.resolve()  # The path `.` has no name.
-        return FileLock(folder.with_name(f".{folder.name}.lock"))
+        # The fallback would keep the lock after the end of a process on another machine.
+        return FileLock(folder.with_name(f".{folder.name}.lock"), fallback_to_soft=False)
 
     def __repr__(self) -> str:
         return f"Run({self.name!r}, {self.status})"
@@ -133,10 +134,12 @@ class Run:
     def is_locked(self) -> bool:
         """Return whether a process writes this run."""
         try:
-            with FileLock(self._lock.lock_file).acquire(timeout=0):
+            with Run(self.folder)._lock.acquire(timeout=0):
                 return False
-        except (Timeout, OSError):
+        except Timeout:
             return True
+        except OSError:  # `open` says why.
+            return False
 
     def _acquire_lock(self) -> None:
         """Take the lock. The system releases it when the process ends, however it ends."""
@@ -286,28 +289,25 @@ class Run:
         if self.status == "unreadable":
             raise RdfiaError(f"cannot read {self.name}: the record in {self.folder} is damaged or of another version")
 
-    def check_started(self) -> None:
-        """Refuse to resume a run whose `config.json` lacks what `Job.start` wrote.
+    def started_options(self) -> RunOptions:
+        """Return the options that it was started with, once all is there of `config.json` that a resume needs.
 
         Raises:
-            RdfiaError: If it does.
+            RdfiaError: If something is missing, or of another type.
         """
+        facts = self.started
         try:
-            facts, options = self.started, self.started["options"]
-            named = [facts["backend"], options["device"], *filter(None, [options["data_dir"]])]
-            flags = [options["quick"], options["deterministic"]]
+            values = {name: facts["options"][name] for name in ("quick", "deterministic", "device", "data_dir")}
+            options = RunOptions(**{**values, "data_dir": values["data_dir"] and Path(values["data_dir"])})
             counts = [change["after_epoch"] for change in facts.get("resumed", [])]
-            is_whole = all(isinstance(facts.get(name, {}), dict) for name in ("dataset", "files"))
-            for values, kind in ((named, str), (flags, bool), (counts, int)):
-                is_whole = is_whole and all(isinstance(value, kind) for value in values)
+            is_whole = isinstance(facts["backend"], str) and all(isinstance(count, int) for count in counts)
+            if not (is_whole and all(isinstance(facts.get(name, {}), dict) for name in ("dataset", "files"))):
+                raise TypeError("back end, data set, files or changes are none")
         except UNREADABLE_ERRORS as error:
-            if isinstance(error, RdfiaError):
-                raise
-            is_whole = False
-        if not is_whole:
             raise RdfiaError(
                 f"cannot resume {self.folder}: config.json does not say how it was started; start a new run"
-            )
+            ) from error
+        return options
 
     def is_finished(self, epochs: int) -> bool:
         """Return whether it ended well after at least this number of epochs."""

@@ -14,9 +14,9 @@ import numpy as np
 
 from rdfia_keras.data.dataset import epoch_order
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.runs.checkpoint import Arrays, load_last, save_next
+from rdfia_keras.runs.checkpoint import Arrays, load_last, of_this_run, save_next
 from rdfia_keras.runs.files import write_atomic
-from rdfia_keras.runs.history import EpochRow, chosen_row, history_bytes
+from rdfia_keras.runs.history import EpochRow, check_rows, chosen_row, history_bytes
 from rdfia_keras.system.terminal import Progress
 
 Logs = dict[str, Any] | None
@@ -272,35 +272,32 @@ class Checkpoint(keras.callbacks.Callback):
             The number of finished epochs.
 
         Raises:
-            RdfiaError: If the checkpoint is damaged, of another network or optimizer, or was made elsewhere.
+            RdfiaError: If the checkpoint is damaged, of another training, or was made elsewhere.
         """
         arrays, meta = load_last(self.folder)
         if not arrays:
             return 0
         if meta.get("schema") != CHECKPOINT_SCHEMA:
             raise RdfiaError(f"{self.folder}: its checkpoint is of another version of this package; start a new run")
-        for fact, value in self.facts.items():
-            if meta["facts"].get(fact) != value:
-                raise RdfiaError(
-                    f"cannot resume {self.folder}: {fact} was {meta['facts'].get(fact)} and is {value} now, so it "
-                    "would not end with the same bits; resume it where it was started, or start a new run"
-                )
-        groups: dict[str, Arrays] = {"model": {}, "optimizer": {}, "best": {}}
-        for name, value in arrays.items():
-            group, path = name.split("/", 1)
-            groups[group][path] = value
-        # `fit` would make the optimizer's variables with its first batch only.
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        try:
+        with of_this_run(self.folder):
+            for fact, value in self.facts.items():
+                if meta["facts"].get(fact) != value:
+                    raise RdfiaError(
+                        f"cannot resume {self.folder}: {fact} was {meta['facts'].get(fact)} and is {value} now, so it "
+                        "would not end with the same bits; resume it where it was started, or start a new run"
+                    )
+            rows = check_rows(meta["history"])
+            groups: dict[str, Arrays] = {"model": {}, "optimizer": {}, "best": {}}
+            for name, array in arrays.items():
+                group, path = name.split("/", 1)
+                groups[group][path] = array
+            # `fit` would make the optimizer's variables with its first batch only.
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
+            set_variables(model.weights, groups["best"])  # They are read at the end of the training.
             set_variables(model.weights, groups["model"])
             set_variables(model.optimizer.variables, groups["optimizer"])
-        except (KeyError, ValueError) as error:
-            raise RdfiaError(
-                f"cannot resume {self.folder}: its checkpoint is of another network than its settings give now"
-            ) from error
-        self.weights, self.best_weights = groups["model"], groups["best"]
-        self.history.rows = list(meta["history"])
+        self.weights, self.best_weights, self.history.rows = groups["model"], groups["best"], rows
         return len(self.history.rows)
 
 

@@ -111,10 +111,34 @@ def evaluate(model: keras.Model, split: Split) -> tuple[float, float]:
 
 
 def predict(model: keras.Model, split: Split) -> np.ndarray:
-    """Return class probabilities (N, n_y), float64."""
-    return softmax(model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64), axis=1)
+    """Return class probabilities (N, n_y), float64; NaN where a logit is infinite."""
+    with np.errstate(invalid="ignore"):
+        return softmax(predict_logits(model, split), axis=1)
+
+
+def predict_logits(model: keras.Model, split: Split) -> np.ndarray:
+    """Return logits (N, n_y), float64."""
+    return model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64)
 
 
 def predict_images(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return class probabilities (N, n_y), float64, of images without labels, uint8 (N, H, W, C)."""
-    return predict(model, Split(images, np.zeros(len(images), np.int64)))
+    """Return class probabilities (N, n_y), float64, of images without labels, uint8 (N, H, W, C).
+
+    Raises:
+        RdfiaError: See `check_finite`.
+    """
+    logits = predict_logits(model, Split(images, np.zeros(len(images), np.int64)))
+    check_finite(logits)
+    return softmax(logits, axis=1)
+
+
+def check_finite(outputs: np.ndarray) -> None:
+    """Refuse a network with so large weights that its outputs are infinite, or not numbers.
+
+    Raises:
+        RdfiaError: If an output is.
+    """
+    if not np.isfinite(outputs).all():
+        raise RdfiaError(
+            "the network's weights are so large that its outputs are not finite; train it with a smaller --lr"
+        )

@@ -184,7 +184,7 @@ def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, dra
     Raises:
         RdfiaError: If back end, files or data are others than at its start.
     """
-    run.check_started()
+    run.started_options()
     config = run.config
     backend = run.started["backend"]
     if backend != backend_name():

@@ -1,7 +1,7 @@
 """The training of the perceptron four ways, from data to record (homework part 2.1, figure 1)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,9 +15,9 @@ from rdfia_keras.experiments import Experiment
 from rdfia_keras.models import perceptron
 from rdfia_keras.models.predictions import confusion
 from rdfia_keras.result import percent
-from rdfia_keras.runs.checkpoint import Arrays, digest, load_last, save_next
+from rdfia_keras.runs.checkpoint import Arrays, digest, load_last, of_this_run, save_next
 from rdfia_keras.runs.files import file_digests, write_atomic
-from rdfia_keras.runs.history import EpochRow, duration, scores, summary_rows
+from rdfia_keras.runs.history import EpochRow, check_rows, duration, scores, summary_rows
 from rdfia_keras.runs.run import Run
 from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on
 from rdfia_keras.system.signals import StopRequest
@@ -64,7 +64,7 @@ def train_perceptron(
     read_initial_weights(config, data)  # A file that does not fit is refused before there is a folder.
     job = Job.start(experiment, data, options, device, resumed, animate=animate)
     with job.run as run, placed_on(device):
-        states = load_states(run)
+        states = load_states(run, init(config, data))
         if resumed:
             job.report_environment_change(sum(len(state.history) for state in states.values()))
         with StopRequest() as stop:
@@ -141,17 +141,31 @@ def stacked(state: State) -> dict[str, np.ndarray]:
     return {name: np.stack([weights[name] for weights in state.by_epoch.values()]) for name in state.weights}
 
 
-def load_states(run: Run) -> dict[str, State]:
-    """Return the implementations trained so far; none in a new run, or one that ended before its first checkpoint."""
+def load_states(run: Run, initial: Mapping[str, np.ndarray]) -> dict[str, State]:
+    """Return the implementations trained so far; none in a new run, or one that ended before its first checkpoint.
+
+    Args:
+        run: Opened.
+        initial: The initial weights, which have the shapes of all.
+
+    Raises:
+        RdfiaError: If the checkpoint is damaged, or of another training.
+    """
     arrays, meta = load_last(run.folder)
-    states = {name: State({}, history) for name, history in meta.get("history", {}).items()}
-    for key, array in arrays.items():
-        name, kind, parameter = key.split("/")
-        if kind == "last":
-            states[name].weights[parameter] = array
-        else:
-            for epoch, weight in zip(meta["epochs_kept"][name], array, strict=True):
-                states[name].by_epoch.setdefault(epoch, {})[parameter] = weight
+    with of_this_run(run.folder):
+        states = {name: State({}, check_rows(history)) for name, history in meta.get("history", {}).items()}
+        for key, array in arrays.items():
+            name, kind, parameter = key.split("/")
+            if kind == "last":
+                states[name].weights[parameter] = array
+            else:
+                for epoch, weight in zip(meta["epochs_kept"][name], array, strict=True):
+                    states[name].by_epoch.setdefault(epoch, {})[parameter] = weight
+        shapes = {name: weight.shape for name, weight in initial.items()}
+        for state in states.values():
+            for weights in (state.weights, *state.by_epoch.values()):
+                if {name: weight.shape for name, weight in weights.items()} != shapes:
+                    raise ValueError("weights of other shapes")
     return states
 
 

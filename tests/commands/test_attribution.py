@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from rdfia_keras.analysis import inspection
 from rdfia_keras.analysis.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
 from rdfia_keras.analysis.inspection import blur, shift
+from rdfia_keras.analysis.network_facts import class_map
 from rdfia_keras.commands._app import app
 from rdfia_keras.commands.inspect import sentences
 from rdfia_keras.config import CnnConfig
@@ -20,6 +21,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.predictions import calibration, class_rows
 from rdfia_keras.models.saving import load_model
+from rdfia_keras.training.fit import predict_images
 
 
 def network(data, **settings):
@@ -72,6 +74,19 @@ def test_grad_cam_is_the_formula_and_lies_on_the_crop(tiny_images):
         for k in range(features.shape[-1]):
             expected += gradient[image, :, :, k].mean() * np.asarray(features)[image, :, :, k]
         np.testing.assert_allclose(maps.values[image], np.maximum(expected, 0), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_huge_weights_give_a_map_and_infinite_outputs_one_sentence(tiny_images):
+    model, images = network(tiny_images), tiny_images.test.x[:3]
+    weights = model.get_weights()
+    # A gradient of 1e38 at each place: their sum is too large for float32.
+    model.set_weights([(4e19 if weight.ndim < 4 else 1e-9) * weight for weight in weights])
+    assert np.isfinite(grad_cam(model, images, np.array([0, 1, 2])).values).all()
+    model.set_weights([1e10 * weight for weight in weights])
+    for use in (lambda: predict_images(model, images), lambda: class_map(model, tiny_images)):
+        with pytest.raises(RdfiaError, match="outputs are not finite"):
+            use()
 
 
 def test_a_network_without_convolutions_has_no_grad_cam(tiny_images):

@@ -261,7 +261,7 @@ def test_a_checkpoint_made_elsewhere_is_refused_with_what_differs(tiny_images, o
 
 @pytest.mark.parametrize("other", [{"network": "lenet"}, {"optimizer": "momentum"}], ids=str)
 def test_a_checkpoint_of_another_network_or_optimizer_is_refused(tiny_images, one_epoch, other):
-    with pytest.raises(RdfiaError, match="of another network than its settings give now"):
+    with pytest.raises(RdfiaError, match="of another training than its settings describe"):
         Checkpoint(one_epoch, EpochHistory(), HERE).restore(build(replace(SMALL, **other), tiny_images))
 
 
@@ -269,8 +269,27 @@ def test_a_checkpoint_of_other_shapes_is_refused(tiny_images, one_epoch):
     """The same names, for images of another size."""
     splits = (Split(split.x[:, :16, :16], split.y) for split in (tiny_images.train, tiny_images.test))
     smaller = Dataset("smaller", *splits, tiny_images.classes)
-    with pytest.raises(RdfiaError, match="of another network than its settings give now"):
+    with pytest.raises(RdfiaError, match="of another training than its settings describe"):
         Checkpoint(one_epoch, EpochHistory(), HERE).restore(build(SMALL, smaller))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, meta: meta.update(history={"epoch": 1}),
+        lambda arrays, meta: meta.update(facts=[]),
+        lambda arrays, meta: meta["history"][0].pop("test_loss"),
+        lambda arrays, meta: arrays.pop(next(name for name in arrays if name.startswith("best/"))),
+        lambda arrays, meta: arrays.update(weights=np.zeros(3)),
+    ],
+    ids=range(5),
+)
+def test_a_whole_checkpoint_of_another_training_is_refused(tiny_images, one_epoch, tmp_path, change):
+    arrays, meta = checkpoint.load_last(one_epoch)
+    change(arrays, meta)
+    checkpoint.save_next(tmp_path, arrays, meta)
+    with pytest.raises(RdfiaError, match="of another training than its settings describe"):
+        Checkpoint(tmp_path, EpochHistory(), HERE).restore(build(SMALL, tiny_images))
 
 
 def test_a_checkpoint_of_another_version_is_refused(tiny_images, one_epoch, tmp_path):
