@@ -82,10 +82,10 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
         lines.append(f"{only}; this is the first that fails.")
     lines += custom_loss_lines(reference, outcomes, numeric)
-    causes, label = reference.likely_causes(outcomes)
-    lines += [f"{label}: {sentence}" for sentence in causes]
+    causes = reference.likely_causes(outcomes)
+    lines += [f"{label}: {sentence}" for sentence, label in causes.items()]
     lines += given(exercise, cases[at])
-    return Verdict(exercise.name, WRONG, tuple(lines), causes, core, edge)
+    return Verdict(exercise.name, WRONG, tuple(lines), tuple(causes), core, edge)
 
 
 def _passed(cases: Sequence[Case], clauses: Sequence[str], edge: bool) -> tuple[int, int]:
