@@ -102,6 +102,13 @@ def _what_is_wrong(expected: Any, outcome: Outcome) -> str:
     return f"the function changes its argument {outcome.changed[0]}; work on a copy" if outcome.changed else ""
 
 
+def _left_out(failure: Failure) -> str:
+    """Return the sentence on a statement that fails or takes too long when a file is imported."""
+    if failure.kind == "TimeLimit":
+        return sentence(f"Stopped, because it takes too long: {failure.where}: {failure.code}")
+    return sentence(f"Left out, because it fails: {failure}")
+
+
 def library_refusal(exercise: Exercise, library: str) -> str:
     """Return the sentence on a library that is not allowed."""
     return f"{exercise.name} uses {library}, which is not allowed here: its docstring says what is."
@@ -193,9 +200,7 @@ class Checker:
                     if exercise.uses_keras == session.keras and module.has(exercise.name):
                         verdicts[i] = self._verdict(exercise, module, modules, session)
                 problems += session.problems
-                problems += [
-                    sentence(str(failure)) for failure in session.failures if failure.kind != "LibraryNotAllowed"
-                ]
+                problems += [_left_out(failure) for failure in session.failures if failure.kind != "LibraryNotAllowed"]
         return verdicts, list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:
