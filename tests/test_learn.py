@@ -400,8 +400,8 @@ def test_two_mistakes_of_two_lines():
     verdict = check(exercise, exercise.wrong(first, second))
     assert verdict.causes == (first.sentence, second.sentence)
     assert [line for line in verdict.lines if "cause" in line] == [
-        f"Likely cause (there are two): {first.sentence}",
-        f"Likely cause (there are two): {second.sentence}",
+        f"Likely cause 1 of 2: {first.sentence}",
+        f"Likely cause 2 of 2: {second.sentence}",
     ]
 
 

@@ -95,6 +95,10 @@ def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
     [
         ("def softmax(y_tilde:\n", "It cannot be checked: mlp.py, line 1: SyntaxError: "),
         ("def softmax(y):\n    pass\nimport numpie\n", "Left out, because it fails: mlp.py, line 3: import numpie ->"),
+        (
+            "def softmax(y):\n    pass\nfor _ in iter(int, 1):\n    pass\n",
+            "too long: mlp.py, line 3: for _ in iter(int, 1):",
+        ),
         ("def softmax(y):\n    pass\nx = input()\n", "line 3: x = input() -> EOFError"),
         ("import os\nx = os._exit(0)\ndef softmax(y):\n    pass\n", "the process ended with exit code 0"),
         ("def softmax():\n    return 1\n", "The signature is softmax(); it should be softmax(y_tilde)."),
@@ -104,7 +108,7 @@ def test_what_a_student_prints_is_shown_but_not_in_the_verdict(rdfia, tmp_path):
             "softmax cannot be defined: mlp.py, line 1: @undefined -> NameError",
         ),
     ],
-    ids=["syntax", "import", "input", "exit", "signature", "number", "decorator"],
+    ids=["syntax", "import", "loop", "input", "exit", "signature", "number", "decorator"],
 )
 def test_what_is_wrong_with_a_file(checked, text, sentence):
     done = checked(text, "--only", "softmax")

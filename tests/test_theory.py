@@ -120,6 +120,7 @@ def test_question_7s_fields_end_at_the_border_of_the_image():
 def test_receptive_fields_are_listed_and_drawn(tmp_path):
     result = explain("receptive-field", RunOptions(out=tmp_path), dataset="digits")
     assert result.table[4]["inside the image"] == "324 to 900"
+    assert {line.partition(":")[0] for line in result.intro} < set(result.table[0])
     assert "sees all of the image's 1,024 pixels" in result.lines[0]
     assert result.paths[0].stat().st_size > 5000
 

@@ -131,9 +131,15 @@ def receptive_field(options: RunOptions, dataset: Images = "digits") -> Result:
         "apart": "{apart}",
         "inside the image": "{least:,} to {most:,}",
     }
-    line = f"No neuron of a convolution or a pooling sees all of the image's {size**2:,} pixels: the rest is padding."
+    line = f"No neuron of a convolution or a pooling sees all of the image's {size**2:,} pixels."
+    intro = [
+        "sees: the square of pixels on which one neuron depends, padding included; pixels: their number",
+        "apart: pixels between the squares of neighbouring neurons",
+        "inside the image: how many of the pixels are not padding, from the corner neuron to the one in the middle",
+    ]
     return Result(
         data={"rows": rows, "path": str(path)},
+        intro=intro,
         table=make_table(rows, columns),
         lines=[line] if max(row["most"] for row in rows) < size**2 else (),
         paths=[path],

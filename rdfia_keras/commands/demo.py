@@ -4,6 +4,8 @@ from rdfia_keras.commands._options import Seed, command
 from rdfia_keras.config import CnnConfig, MlpConfig, RunOptions, SvmConfig
 from rdfia_keras.result import Result
 
+PUBLISHED_LINE = "published: on the course's circles; the demo draws its own, with the same radii"
+
 
 @command(options=("out", "quick", "overwrite", "device"), examples=("rdfia demo", "rdfia demo --quick"))
 def demo(options: RunOptions, seed: Seed = 0) -> Result:
@@ -32,6 +34,7 @@ def demo(options: RunOptions, seed: Seed = 0) -> Result:
     return Result(
         data={"runs": [run.result.to_dict() for run in runs]},
         table=[tables.summary(run.result) for run in runs],
+        lines=[] if options.quick else [PUBLISHED_LINE],
         paths=[run.folder for run in runs],
         hint=tables.run_result(runs[-1]).hint,
         quick=options.quick,

@@ -172,7 +172,7 @@ def _check(files: list[Path], only: list[str], seed: int) -> Result:
         },
         lines=[
             *itertools.chain.from_iterable(map(_lines, checked)),
-            *(f"Left out, because it fails: {note}" for note in notes),
+            *notes,
             *([f"{right} of {len(verdicts)} right"] if verdicts else []),
             *_next(checked),
         ],

@@ -68,6 +68,7 @@ def run(
             "reference_history": reference.history,
             "diverged": student.diverged,
         },
+        intro=_intro(config, data, options.quick),
         table=_table({"yours": student, "ours": reference}),
         lines=[*function_lines(training), *_comparison(student, reference)],
         paths=paths,
@@ -119,6 +120,12 @@ def _axis(data: "Dataset") -> "np.ndarray":
 # --- what is printed --------------------------------------------------------------------------------------------------
 
 
+def _intro(config: MlpConfig, data: "Dataset", quick: bool) -> list[str]:
+    too_short = f"{config.epochs} epochs are too few to learn: this only shows that your functions run."
+    trained = f"The perceptron on {data.name}, last epoch: trained with your functions, and with our solutions."
+    return [too_short, trained] if quick else [trained]
+
+
 def function_lines(training: "StudentTraining") -> list[str]:
     """Return which functions are the student's, which of them are wrong, and which are our solutions."""
     from rdfia_keras.learn.checker import RIGHT
@@ -132,8 +139,9 @@ def function_lines(training: "StudentTraining") -> list[str]:
         lines.append(f"Ours, because they are not written yet: {', '.join(missing)}.")
     for verdict in training.verdicts:
         if verdict.status != RIGHT:
-            causes = " Or: ".join(verdict.causes) or f"rdfia learn check --only {verdict.name} says how."
-            lines.append(f"{verdict.name} is wrong: {causes}")
+            causes = [line for line in verdict.lines if line.endswith(verdict.causes)]
+            text = " ".join(causes) or f"Run rdfia learn check --only {verdict.name} to see how."
+            lines.append(f"{verdict.name} is wrong. {text}")
     return lines
 
 

@@ -99,18 +99,21 @@ class Reference:
         """The number of the last ordinary input, for which gradients are compared with finite differences."""
         return max(i for i, case in enumerate(self.cases) if not case.edge)
 
-    def likely_causes(self, outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], str]:
-        """Return the sentences of the mistakes that give these outcomes on every input, and what to call them.
+    def likely_causes(self, outcomes: Sequence[Outcome]) -> dict[str, str]:
+        """Return the sentences of the mistakes that give these outcomes on every input, and a label for each.
 
         Single mistakes are tried first, then pairs. Where more than one answer fits, all are returned.
         """
         mistakes = self.exercise.mistakes
-        for count, label in ((1, "Likely cause"), (2, "Likely cause (there are two)")):
-            found = [some for some in itertools.combinations(mistakes, count) if self._gives(some, outcomes)]
-            sentences = dict.fromkeys(mistake.sentence for some in found for mistake in some)
+        for labels in (("Likely cause",), ("Likely cause 1 of 2", "Likely cause 2 of 2")):
+            combinations = itertools.combinations(mistakes, len(labels))
+            fitting = [combination for combination in combinations if self._gives(combination, outcomes)]
+            sentences = dict.fromkeys(mistake.sentence for combination in fitting for mistake in combination)
+            if len(sentences) == len(labels):
+                return dict(zip(sentences, labels, strict=True))
             if sentences:
-                return tuple(sentences), label if len(sentences) == count else "Possible cause"
-        return (), ""
+                return dict.fromkeys(sentences, "Possible cause")
+        return {}
 
     def _gives(self, mistakes: tuple[Mistake, ...], outcomes: Sequence[Outcome]) -> bool:
         """Return whether these mistakes give these outcomes on every input."""

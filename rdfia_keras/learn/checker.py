@@ -82,10 +82,10 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
         only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
         lines.append(f"{only}; this is the first that fails.")
     lines += custom_loss_lines(reference, outcomes, numeric)
-    causes, label = reference.likely_causes(outcomes)
-    lines += [f"{label}: {sentence}" for sentence in causes]
+    causes = reference.likely_causes(outcomes)
+    lines += [f"{label}: {sentence}" for sentence, label in causes.items()]
     lines += given(exercise, cases[at])
-    return Verdict(exercise.name, WRONG, tuple(lines), causes, core, edge)
+    return Verdict(exercise.name, WRONG, tuple(lines), tuple(causes), core, edge)
 
 
 def _passed(cases: Sequence[Case], clauses: Sequence[str], edge: bool) -> tuple[int, int]:
@@ -100,6 +100,13 @@ def _what_is_wrong(expected: Any, outcome: Outcome) -> str:
     if clause := difference(expected, outcome.value):
         return clause
     return f"the function changes its argument {outcome.changed[0]}; work on a copy" if outcome.changed else ""
+
+
+def _left_out(failure: Failure) -> str:
+    """Return the sentence on a statement that fails or takes too long when a file is imported."""
+    if failure.kind == "TimeLimit":
+        return sentence(f"Stopped, because it takes too long: {failure.where}: {failure.code}")
+    return sentence(f"Left out, because it fails: {failure}")
 
 
 def library_refusal(exercise: Exercise, library: str) -> str:
@@ -193,9 +200,7 @@ class Checker:
                     if exercise.uses_keras == session.keras and module.has(exercise.name):
                         verdicts[i] = self._verdict(exercise, module, modules, session)
                 problems += session.problems
-                problems += [
-                    sentence(str(failure)) for failure in session.failures if failure.kind != "LibraryNotAllowed"
-                ]
+                problems += [_left_out(failure) for failure in session.failures if failure.kind != "LibraryNotAllowed"]
         return verdicts, list(dict.fromkeys(problems))
 
     def _verdict(self, exercise: Exercise, module: Module, modules: Sequence[Module], session: Session) -> Verdict:

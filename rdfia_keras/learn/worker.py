@@ -421,6 +421,9 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             code = compile(ast.Module([node], []), file, "exec", flags, dont_inherit=True)
             with time_limit(seconds):
                 exec(code, vars(module))
+        except TimeLimit:
+            where, code = f"{Path(file).name}, line {node.lineno}", linecache.getline(file, node.lineno).strip()
+            self.failures.append({"kind": "TimeLimit", "text": "", "where": where, "code": code})
         except BaseException as error:
             failure = failure_of(error)
             if not _acts(node):

@@ -64,14 +64,15 @@ def test_right_functions_train_as_rdfia_mlp_does(run, tmp_path):
 def test_what_is_not_written_is_ours_and_named(run):
     done = run(solved(accuracy=None, sgd_step=None), "--quick", "--epochs", "3")
     assert done.returncode == 0
-    assert "QUICK" in done.stdout and "Ours, because they are not written yet: accuracy, sgd_step." in done.stdout
+    assert "QUICK" in done.stdout and "too few to learn" in done.stdout
+    assert "Ours, because they are not written yet: accuracy, sgd_step." in done.stdout
     assert "Your curves are ours, to the last digit." in done.stdout
 
 
 def test_a_wrong_function_is_trained_with_and_named(run):
     done = run(solved(grad_h_tilde=mistaken("grad_h_tilde", 0)), "--epochs", "3")
     sentence = EXERCISES["grad_h_tilde"].mistakes[0].sentence
-    assert done.returncode == 0 and f"grad_h_tilde is wrong: {sentence}" in done.stdout
+    assert done.returncode == 0 and f"grad_h_tilde is wrong. Likely cause: {sentence}" in done.stdout
     assert "Your curves differ from ours from epoch 1 on." in done.stdout
 
 

@@ -38,8 +38,9 @@ def draw_params(rng, n_x, n_h, n_y):
 @exercise(
     "T6, T7",
     hints=(
-        "exp(y_tilde_i) / Σ_j exp(y_tilde_j) does not change when the same number is subtracted from the whole row. "
-        "Subtract each row's maximum first: then the largest exponential is exp(0) = 1, and none overflows.",
+        "Divide the exponentials of each row by their sum. exp(1000) is too large for a float, so first subtract the "
+        "row's maximum m: the result stays the same, because exp(y_tilde_i - m) = exp(y_tilde_i) / exp(m), and exp(m) "
+        "cancels in the fraction.",
         "y_tilde (N, n_y); maximum of each row (N, 1), with axis=1 and keepdims=True; exponentials (N, n_y); their sum "
         "over each row (N, 1); result (N, n_y).",
     ),
