@@ -134,11 +134,13 @@ def test_no_number_of_the_sheet_has_three_decimals(mark, text):
     assert row["T1"] == row["questions"] == text
 
 
-@pytest.mark.parametrize("name", ["1-2", "1E5", "3.4", "10:30", "007", "Group 1"])
+@pytest.mark.parametrize(
+    "name", ["1-2", "1E5", "3.4", "10:30", "Jan 3", "mai 2024", "Mon Sept. 3", "007", "Group 1", "Juan"]
+)
 def test_a_name_stays_a_text_and_is_found_again(tmp_path, name):
     text, _ = write([graded(name)])
     shown = table(text)[0]["student"]
-    assert shown == (name if name in ("007", "Group 1") else f"'{name}")
+    assert shown == (name if name in ("007", "Group 1", "Juan") else f"'{name}")
     (tmp_path / "grades.csv").write_text(f"student,number,T1\n{shown},,2\n")
     assert write([graded(name)], tmp_path / "grades.csv")[1][0].questions == 2
 

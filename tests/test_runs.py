@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 from stored_runs import change, history, store
 
-from rdfia_keras.analysis.run_list import SORT_KEYS
+from rdfia_keras.analysis.run_list import SORT_KEYS, Filter, list_runs
 from rdfia_keras.commands._output import fitted, table_lines
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
@@ -18,7 +21,7 @@ from rdfia_keras.experiments.registry import ADAM, AUGMENT, BASELINE, CIRCLES, D
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.history import history_bytes
 from rdfia_keras.runs.run import Run
-from rdfia_keras.runs.store import find_run
+from rdfia_keras.runs.store import RunStore, find_run
 
 SHORT = change(BASELINE, epochs=5)
 
@@ -480,8 +483,32 @@ def test_the_trials_of_sweeps_are_a_line_until_they_are_asked_for(rdfia_here, ou
     config.write_text(json.dumps(json.loads(config.read_text()) | {"argv": ["sweep", "baseline"]}))
     text = rdfia_here("runs").stdout
     assert "seed-1" not in text and "1 of them are trials of sweeps" in text
-    assert "cnn/baseline-seed-1" in rdfia_here("runs", "--trials").stdout
+    assert "cnn/baseline-seed-1" in rdfia_here("runs", "--all").stdout
     assert names_of(rdfia_here("runs", "--json")) == ["cnn/baseline", "cnn/baseline-seed-1"]
+
+
+def test_runs_that_differ_by_their_seed_alone_share_a_row_in_a_terminal(rdfia_here, out):
+    for seed, best in ((0, 0.7), (1, 0.72), (2, 0.74), (5, 0.76)):
+        store(out, change(SHORT, seed=seed), best, name=f"baseline-seed-{seed}")
+    store(out, SHORT, name="twice")
+    store(out, change(SHORT, seed=3), name="smoke", quick=True)
+    store(out, change(SHORT, seed=4, lr=0.2), name="other")
+    result = list_runs(RunStore(out), Filter(), join_seeds=True)
+    rows = [(row["run"], row["seed"], row["best"], row["seconds"]) for row in result.table]
+    assert rows == [
+        ("cnn/baseline-seed-0", "0-2, 5", "73.00 ± 2.58 %", "1.0"),
+        ("cnn/other", "4", "70.00 % (4)", "1.0"),
+        ("cnn/smoke", "3", "70.00 % (4)", "1.0"),
+        ("cnn/twice", "0", "70.00 % (4)", "1.0"),
+    ]
+    assert len(result.data["runs"]) == 7 and "--all lists every run" in result.lines[-1]
+    limited = list_runs(RunStore(out), Filter(), "best", limit=1, join_seeds=True)
+    assert [row["seed"] for row in limited.table] == ["0-2, 5"]
+    assert len(rdfia_here("runs").stdout.splitlines()) == 1 + 7 + 1
+    reader, terminal = os.openpty()
+    for words, count in (([], 4), (["--all"], 7)):
+        subprocess.run([sys.executable, "-m", "rdfia_keras", "runs", *words], stdout=terminal, check=True)
+        assert os.read(reader, 10**5).decode().count("cnn/") == count
 
 
 def test_runs_on_two_data_sets_have_a_column_for_them(rdfia_here, out):

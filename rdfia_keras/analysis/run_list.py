@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,7 +68,9 @@ def list_runs(
     reverse: bool = False,
     limit: int | None = None,
     as_csv: bool = False,
+    *,
     trials: bool = False,
+    join_seeds: bool = False,
 ) -> Result:
     """List the runs of a store.
 
@@ -78,6 +82,7 @@ def list_runs(
         limit: The number of runs to show.
         as_csv: Make CSV as well.
         trials: Whether the table has the trials of sweeps too where nothing is filtered; CSV and JSON have them always.
+        join_seeds: Whether runs that differ only by their seed share a row of the table, and count once for the limit.
 
     Raises:
         ConfigError: If there is no such setting, value, sort key or experiment.
@@ -102,14 +107,18 @@ def list_runs(
         rows.reverse()
     shown = rows[:limit]
     names = differing(shown)
-    in_table = [row for row in rows if row["run"] not in hidden][:limit]
+    listed = [row for row in rows if row["run"] not in hidden]
+    groups = (by_seeds(listed) if join_seeds else [[row] for row in listed])[:limit]
+    in_table = [row for group in groups for row in group]
     table_names = differing(in_table)
     remarks = _remarks(len(in_table), len(runs), len(table_names), store)
     if hidden:
-        remarks.append(f"{len(hidden):,} of them are trials of sweeps: --trials lists them too")
+        remarks.append(f"{len(hidden):,} of them are trials of sweeps: --all lists them too")
+    if len(groups) < len(in_table):
+        remarks.append("rows with several seeds: mean ± standard deviation; --all lists every run")
     return Result(
         data={"runs": shown, "differing": names},
-        table=tables.runs(in_table, table_names, key),
+        table=tables.runs(groups, table_names, key),
         lines=remarks,
         csv=to_csv(shown, names) if as_csv else "",
     )
@@ -123,6 +132,18 @@ def _remarks(shown: int, total: int, differing: int, store: RunStore) -> list[st
     if differing > MAX_SETTINGS:
         lines.insert(0, "settings: those that differ among these runs, where they are not the default")
     return lines
+
+
+def by_seeds(rows: Iterable[Row]) -> list[list[Row]]:
+    """Group the runs that are equal but for the seed; of two runs with one seed, the second is in another group."""
+    groups: dict[tuple[str, int], list[Row]] = {}
+    copies: Counter[tuple[str, Any]] = Counter()
+    for row in rows:
+        facts = [row[name] for name in ("section", "experiment", "status", "quick", "epochs", "data_digest")]
+        key = json.dumps([facts, {**row["settings"], "seed": None}], sort_keys=True)
+        copies[key, row["seed"]] += 1
+        groups.setdefault((key, copies[key, row["seed"]]), []).append(row)
+    return list(groups.values())
 
 
 def differing(rows: Sequence[Row], without: Sequence[str] = _OWN_COLUMNS) -> list[str]:

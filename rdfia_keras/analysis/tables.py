@@ -223,8 +223,9 @@ _OUTCOME: dict[str, Column] = {
 }
 
 
-def runs(rows: Sequence[Data], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
-    """Return the rows of `Run.summary` as text, with the settings that differ and the sort key."""
+def runs(groups: Sequence[Sequence[Data]], differing: Sequence[str], sorted_by: str | None = None) -> list[Row]:
+    """Return groups of rows of `Run.summary` as text, a row each, with the settings that differ and the sort key."""
+    rows = [row for group in groups for row in group]
     hidden = {"final test loss", "parameters", *_without_values(rows)}
     hidden -= {"final test loss" if sorted_by == "loss" else sorted_by or ""}
     columns: dict[str, Column] = {"run": "{run}", "experiment": "{experiment}", "seed": "{seed}"}
@@ -232,7 +233,35 @@ def runs(rows: Sequence[Data], differing: Sequence[str], sorted_by: str | None =
     pairs = {(row["settings"].get("dataset"), row["data_digest"]) for row in rows if row["data_digest"]}
     if len(pairs) > len({dataset for dataset, _ in pairs}):
         columns["data"] = "{data_digest:.8}"
-    return make_table(rows, columns | _setting_columns(differing))
+    columns |= _setting_columns(differing)
+    return [_of_seeds(group, columns) for group in groups]
+
+
+def _of_seeds(rows: Sequence[Data], columns: Mapping[str, Column]) -> Row:
+    """Return runs that differ only by their seed as one row of text."""
+    from rdfia_keras.analysis.seeds import Statistics
+
+    text = make_table(rows[:1], columns)[0]
+    if len(rows) == 1:
+        return text
+    text["seed"] = ranges(row["seed"] for row in rows)
+    for name in ("best", "selected", "final", "loss", "seconds"):
+        heading = "final test loss" if name == "loss" else name
+        if heading in text and (statistics := Statistics.of(row[name] for row in rows)):
+            is_accuracy = name in ("best", "selected", "final")
+            text[heading] = statistics.percents() if is_accuracy else cell({name: statistics.mean}, columns[heading])
+    return text
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return whole numbers as text: `0-2, 5`."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def run_comparison(rows: Sequence[Data], differing: Sequence[str]) -> list[Row]:

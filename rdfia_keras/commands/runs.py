@@ -1,5 +1,6 @@
 """`rdfia runs`: a list of runs."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -58,15 +59,20 @@ def runs(
         bool,
         typer.Option("--reference", help="List the results that ship with the package instead.", rich_help_panel=PANEL),
     ] = False,
-    trials: Annotated[
-        bool, typer.Option("--trials", help="List the trials of sweeps as well.", rich_help_panel=PANEL)
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="List every run: each seed, and the trials of sweeps.", rich_help_panel=PANEL),
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the list as CSV.", rich_help_panel="Run")] = False,
 ) -> Result:
-    """List the runs in --out, also unfinished and damaged ones, with the settings that differ among them."""
+    """List the runs in --out, also unfinished and damaged ones, with the settings that differ among them.
+
+    In a terminal, runs that differ only by their seed share a row, with mean and standard deviation.
+    """
     from rdfia_keras.analysis.run_list import Filter, list_runs
     from rdfia_keras.runs.store import RunStore, reference_store
 
     store = reference_store() if reference else RunStore(options.out)
     chosen = Filter(section=section, experiment=experiment, status=status, settings=tuple(fields or ()))
-    return list_runs(store, chosen, sort, reverse, limit, csv, trials)
+    join_seeds = sys.stdout.isatty() and not every
+    return list_runs(store, chosen, sort, reverse, limit, csv, trials=every, join_seeds=join_seeds)

@@ -23,6 +23,12 @@ CORE_SHARE = 0.7
 # The questions of the homework, for marks that a person gives: theory, the two practical parts of the perceptron and
 # the SVM, and those on convolutional networks.
 HAND_GRADED_QUESTIONS = (*(f"T{i}" for i in range(1, 18)), "2.1", "2.2", *(f"Q{i}" for i in range(1, 35)))
+# How months begin in English, French, German, Spanish and Italian.
+_MONTHS = (
+    "jan feb mar apr may jun jul aug sep oct nov dec "
+    "fév avr mai jui aoû déc mär okt dez ene abr ago dic gen mag giu lug set ott"
+)
+_MONTH_AND_NUMBER = re.compile(rf"\b({_MONTHS.replace(' ', '|')})\w*\.?[\s-]+\d", re.IGNORECASE)
 OVERRIDES, COMMENTS = "overrides.csv", "comments.csv"
 # The other columns of the sheet; whatever else it has is the teacher's own.
 BEFORE, AFTER = ("student", "number"), ("exercises", "of", "questions", "total", "exercises version", "remarks")
@@ -425,9 +431,9 @@ def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) 
 def _cell(text: str) -> str:
     """Return text for a spreadsheet, which takes what begins so for a formula, whatever separator it splits at.
 
-    It takes a name like 1-2 for a date, and 1E5 for a number.
+    It takes a name like 1-2 or Jan 3 for a date, and 1E5 for a number.
     """
-    if re.fullmatch(r"[\d\s.,:/Ee+-]+", text) and not text.isdecimal():
+    if (re.fullmatch(r"[\d\s.,:/Ee+-]+", text) and not text.isdecimal()) or _MONTH_AND_NUMBER.search(text):
         return f"'{text}"
     return re.sub(r"(^['\" ]*|[;,|\t\r\n][\s\"]*)(?=[=+\-@＝＋－＠\t\r])", r"\1'", text)
 
