@@ -7,9 +7,16 @@ import sys
 
 import pytest
 import typer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rdfia_keras import __version__
+from rdfia_keras.analysis.run_list import SORT_KEYS
 from rdfia_keras.commands._output import plain_errors
+from rdfia_keras.config.sections import AUGMENTATIONS
+from rdfia_keras.errors import ConfigError, choose
+from rdfia_keras.experiments import REGISTRY
+from rdfia_keras.learn.exercises import EXERCISES
 
 BACK_ENDS = ("tensorflow", "keras", "jax")
 HEAVY = (*BACK_ENDS, "numpy", "matplotlib", "sklearn", "scipy")
@@ -146,6 +153,23 @@ def test_a_name_that_is_too_long_is_named(rdfia_here, args):
     assert done.returncode in (1, 2) and "unexpected" not in done.stderr
     sentence = done.stderr.rpartition("error: ")[2]
     assert "xxx" in sentence and sentence.count("\n") == 1 and len(sentence) < 700
+
+
+NAMES = {"experiment": REGISTRY, "exercise": EXERCISES, "augmentation": AUGMENTATIONS, "sort key": SORT_KEYS}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(data=st.data(), kind=st.sampled_from(list(NAMES)), shout=st.booleans())
+def test_a_name_is_known_in_any_case_and_with_a_typo_suggested(data, kind, shout):
+    name = data.draw(st.sampled_from([name for name in NAMES[kind] if len(name) > 3]))
+    place = data.draw(st.integers(0, len(name) - 1))
+    letter = data.draw(st.sampled_from(["", "x", name[place] * 2]))
+    typo = name[:place] + letter + name[place + 1 :]
+    name, typo = (text.upper() if shout else text for text in (name, typo))
+    assert choose(kind, name, NAMES[kind]) == name.lower()
+    if typo.lower() not in NAMES[kind]:
+        with pytest.raises(ConfigError, match=f"there is no {kind} '{typo}': did you mean .*\\?$"):
+            choose(kind, typo, NAMES[kind])
 
 
 def test_no_network_and_no_file_names_three_ways_out(rdfia_here, offline):

@@ -74,6 +74,23 @@ def test_a_back_end_that_cannot_train_is_named_before_it_is_loaded(monkeypatch, 
         set_up_backend("cpu")
 
 
+JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5), st.lists, max_leaves=3)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(content=st.fixed_dictionaries({}, optional={"backend": JSON | st.just("tensorflow"), "floatx": JSON}) | JSON)
+def test_any_keras_json_of_other_work_is_passed_over_or_named(tmp_path_factory, content):
+    home = tmp_path_factory.mktemp("home")
+    (home / "keras.json").write_text(json.dumps(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(home))
+        patch.delenv("KERAS_BACKEND", raising=False)
+        try:
+            set_up_backend("cpu")
+        except RdfiaError as error:
+            assert content["backend"] != "tensorflow" and "set KERAS_BACKEND=tensorflow" in str(error)
+
+
 def test_a_left_over_keras_json_changes_nothing_or_is_named(tmp_path, rdfia, rdfia_here, image_folder):
     args, home = ("explain", "start", "--dataset", image_folder, "--seeds", "1", "--json"), tmp_path / "home"
     home.mkdir()

@@ -16,6 +16,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments.registry import AUGMENT, BASELINE, BATCH_NORM, ZCA
 from rdfia_keras.models import perceptron
 from rdfia_keras.models.convnet import build_convnet
+from rdfia_keras.models.model_files import SavedModel
 from rdfia_keras.models.saving import save_model
 from rdfia_keras.models.statistics import principal_axes
 from rdfia_keras.models.whitening import Whitening
@@ -285,13 +286,16 @@ def test_dense_as_conv_draws_a_saved_model(tiny_images, tmp_path):
         explain("dense-as-conv", options, model=tmp_path / "b.keras", dataset="digits")
 
 
-def test_dense_as_conv_draws_the_packages_network_and_refuses_one_of_other_classes(tmp_path):
+def test_dense_as_conv_draws_the_packages_network_and_refuses_one_of_other_classes(tmp_path, monkeypatch):
     options = RunOptions(out=tmp_path / "results")
     result = explain("dense-as-conv", options, dataset="digits")
     assert "scores 5 x 5 x 10" in result.intro[1] and result.data["scores"] == [9, 9, 10]
     assert max(result.data["average"], key=result.data["average"].get) in result.data["shown"]
     with pytest.raises(RdfiaError, match="other images"):
         explain("dense-as-conv", options, model="cifar10", dataset="digits")
+    monkeypatch.setattr(SavedModel, "recorded_classes", tuple("abcdefghij"))
+    with pytest.raises(RdfiaError, match="other images"):
+        explain("dense-as-conv", options, model="digits", dataset="digits")
 
 
 def test_question_17_starts_at_chance(tiny_images):

@@ -91,7 +91,8 @@ def run_table(record: "Record") -> Table:
     rows: list[dict[str, Any]] = [dict(vars(record))]
     columns: dict[str, Column] = {"experiment": "{experiment}", "status": "{status}", "epochs": "{epochs}"}
     if record.section == "mlp":
-        rows = [{"name": name, **scores} for name, scores in record.details["implementations"].items()]
+        shown = {"manual": "L-BFGS"} if getattr(record.config, "lbfgs", False) else {}
+        rows = [{"name": shown.get(name, name), **scores} for name, scores in record.details["implementations"].items()]
         columns = {"implementation": "{name}"}
     columns |= {"best test": "{best[test_accuracy]:.2%}", "at epoch": "{best[epoch]}"}
     if record.selected:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from rdfia_keras import plots
+from rdfia_keras.analysis.tables import run_table
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, load_vectors, one_hot
 from rdfia_keras.data.initial_weights import init
@@ -111,6 +112,7 @@ def test_lbfgs_is_a_run_of_its_own_kind(circles, tmp_path):
     run = train_perceptron(experiment, circles, RunOptions(out=tmp_path))
     assert run.folder == tmp_path / "mlp" / "lbfgs" and run.epochs == 5
     assert list(run.result.details["implementations"]) == ["manual"]
+    assert [row["implementation"] for row in run_table(run.result)] == ["L-BFGS"]
     with pytest.raises(ConfigError, match="lbfgs \\(--lbfgs\\) needs implementation"):
         MlpConfig(lbfgs=True, implementation="tape")
 
@@ -157,6 +159,8 @@ def test_one_training_gives_curves_weights_and_animation(circles, tmp_path, trai
             np.testing.assert_array_equal(kept[name][epoch], values)
     with Image.open(run.folder / "decision-map.gif") as picture:
         assert (picture.format, picture.n_frames, picture.info["loop"]) == ("GIF", 13, 0)
+        picture.seek(12)
+        assert picture.info["duration"] >= 1000
 
 
 def test_the_animation_begins_before_training_and_ends_with_the_finished_run(circles, tmp_path, monkeypatch):
