@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from rdfia_keras.config import AUGMENTATIONS, CONFIGS, RunOptions
-from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, SWEEPS, bonus_experiments
+from rdfia_keras.experiments import FIGURES, REGISTRY, SWEEPS
 
 
 def runs() -> Iterable[str]:
@@ -21,7 +21,7 @@ def exercises() -> Iterable[str]:
 
 # By command and parameter.
 NAMES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
-    ("improve", "names"): lambda: [experiment.name for experiment in (*LADDER, *bonus_experiments())],
+    ("improve", "names"): lambda: [name for name, experiment in REGISTRY.items() if experiment.section == "cnn"],
     ("sweep", "names"): lambda: ["ladder", "bonus", *CONFIGS, *SWEEPS, *REGISTRY],
     ("figure", "numbers"): lambda: [*FIGURES, "all"],
     ("augment-preview", "names"): lambda: AUGMENTATIONS,
