@@ -15,6 +15,7 @@ from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_text
 from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
+from rdfia_keras.result import Result
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OUT = Path("results")
+INTERRUPTED = "the training was interrupted; the same call resumes it"
 
 
 def train(
@@ -70,7 +72,7 @@ def train(
     silence_native_logs()
     run = get_or_train(experiment, Query(config=experiment.config, quick=quick), Resources(options))
     if run.status not in FINISHED:
-        raise KeyboardInterrupt("the training was interrupted; the same call resumes it")
+        raise KeyboardInterrupt(INTERRUPTED)
     return LoadedRun(run)
 
 
@@ -125,6 +127,9 @@ def sweep(
     Returns:
         The content of `sweep.json`: a row for each configuration.
 
+    Raises:
+        KeyboardInterrupt: See `train`.
+
     Example:
         >>> rdfia_keras.sweep("circles", grid={"lr": (0.03, 0.2)}, seeds=5)["rows"]
     """
@@ -132,7 +137,8 @@ def sweep(
 
     silence_native_logs()
     values = [f"{field}={','.join(map(setting_text, chosen))}" for field, chosen in (grid or {}).items()]
-    return run_command(_options(out, data_dir, quick=quick, device=device), list(names), values, seeds, name).data
+    options = _options(out, data_dir, quick=quick, device=device)
+    return _uninterrupted(run_command(options, list(names), values, seeds, name)).data
 
 
 def figure(
@@ -145,11 +151,22 @@ def figure(
         train: Train what has no finished run.
         out: See `train`, as for `data_dir`.
         data_dir: See `train`.
+
+    Raises:
+        KeyboardInterrupt: See `train`.
     """
     from rdfia_keras.commands.figure import figure as run_command
 
     silence_native_logs()
-    return list(run_command(_options(out, data_dir), [str(number) for number in numbers], train=train).paths)
+    result = run_command(_options(out, data_dir), [str(number) for number in numbers], train=train)
+    return list(_uninterrupted(result).paths)
+
+
+def _uninterrupted(result: Result) -> Result:
+    """Return a result, unless a signal ended its trainings: a script should not go on with a part of them."""
+    if result.exit_code > 128:
+        raise KeyboardInterrupt(INTERRUPTED)
+    return result
 
 
 def _options(out: str | Path, data_dir: str | Path | None, **others: Any) -> RunOptions:

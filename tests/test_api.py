@@ -10,6 +10,7 @@ from stored_runs import change, store
 import rdfia_keras as rdfia
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import REGISTRY
+from rdfia_keras.result import Result
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -106,3 +107,10 @@ def test_the_environment_names_the_data_folder_as_for_the_commands(tmp_path, mon
 def test_a_run_on_other_data_is_not_used_again(tmp_path):
     store(tmp_path, REGISTRY["kernels"], epochs=1, digest="other data")
     assert rdfia.train("kernels", out=tmp_path).folder.name == "kernels-2"
+
+
+@pytest.mark.parametrize("name", ["sweep", "figure"])
+def test_a_script_does_not_go_on_with_a_part_of_what_was_interrupted(monkeypatch, name):
+    monkeypatch.setattr(f"rdfia_keras.commands.{name}.{name}", lambda *_, **__: Result(data={}, exit_code=130))
+    with pytest.raises(KeyboardInterrupt, match="the same call resumes it"):
+        getattr(rdfia, name)("circles")
