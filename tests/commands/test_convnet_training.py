@@ -16,7 +16,7 @@ from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
-from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
+from rdfia_keras.experiments.registry import BASELINE, BASELINE_KERAS, BATCH_NORM
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.saving import load_model
 from rdfia_keras.result import percent
@@ -165,7 +165,7 @@ def test_fit_sees_the_batches_streams_and_rates_of_a_loop_by_hand(tiny_images, f
 
 def test_divergence_is_reported_and_keeps_the_last_finite_epoch(tiny_images, tmp_path):
     train(replace(SMALL, epochs=1), tiny_images, tmp_path)
-    wild, seen = replace(SMALL, lr=1e30, epochs=3), []
+    wild, seen = replace(SMALL, lr=1e38, epochs=3), []
     with pytest.raises(Diverged, match=r"epoch 2, batch [23]"):
         train(wild, tiny_images, tmp_path, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: seen.append(1)))
     arrays, meta = checkpoint.load_last(tmp_path)
@@ -319,7 +319,7 @@ def test_variables_are_stored_by_path(tiny_images, full):
 @pytest.mark.parametrize("validated", [False, True], ids=["by-test", "by-validation"])
 def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, tmp_path, validated):
     """The labels to choose by are what the network says after two epochs, so that its accuracy is highest then."""
-    config = replace(BASELINE.config, network="dense", lr=0.01, batch_size=16, epochs=4)
+    config = replace(BASELINE_KERAS.config, network="dense", lr=0.01, batch_size=16, epochs=4)
     early, _ = train(replace(config, epochs=2), tiny_images)
     labelled = Split(tiny_images.test.x, predict(early, tiny_images.test).argmax(axis=1))
     test, validation = (tiny_images.test, labelled) if validated else (labelled, None)
