@@ -301,8 +301,9 @@ def test_killed_in_the_middle_and_repeated_gives_the_same_file(tmp_path, rdfia_h
     first.kill()
     first.wait()
     assert not (tmp_path / "killed" / "grades.csv").exists()
-    deadline = time.monotonic() + 30
-    while processes() and time.monotonic() < deadline:
+    for _ in range(1500):  # Not by the clock, which goes on while a virtual machine is paused.
+        if not processes():
+            break
         time.sleep(0.02)
     assert not processes()
     for out in ("killed", "whole"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 from sklearn.datasets import load_digits, make_circles
 
 from rdfia_keras.config import KERNELS, SvmConfig
@@ -174,3 +174,14 @@ def test_equal_fits_are_equal(circles, kernel):
 def test_bad_arguments(kernel, C, x, y):
     with pytest.raises(ValueError):
         kernels.fit(SvmParameters(kernel, C), x, y)
+
+
+def test_training_examples_of_one_class_are_one_sentence(rdfia_here, tmp_path):
+    labels = np.tile([1, 0], (200, 1))
+    other = np.where(np.arange(200)[:, None] % 2 == 0, labels, labels[:, ::-1])
+    points = np.random.default_rng(0).normal(size=(200, 2))
+    savemat(tmp_path / "circles.mat", {"Xtrain": points, "Ytrain": labels, "Xtest": points, "Ytest": other})
+    done = rdfia_here("svm", "--data-dir", ".")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "circles: all training examples are of one class; an SVM needs two or more" in done.stderr
+    assert not (tmp_path / "results" / "svm").exists()

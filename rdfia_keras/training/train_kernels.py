@@ -9,6 +9,7 @@ import numpy as np
 from rdfia_keras import plots
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import Dataset
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.models import kernels
 from rdfia_keras.runs.run import Run
@@ -24,9 +25,11 @@ def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) ->
     """Fit, record and draw the classifiers of an experiment.
 
     Raises:
-        RdfiaError: If the folder cannot be written.
+        RdfiaError: If the folder cannot be written, or the training examples are of one class.
     """
     config, data = experiment.config, prepare_data(data, experiment.config, options.quick)
+    if len(np.unique(data.train.y)) < 2:
+        raise RdfiaError(f"{data.name}: all training examples are of one class; an SVM needs two or more")
     job = Job.start(experiment, data, options, DEVICE)
     with job.run as run:
         begin = time.perf_counter()
