@@ -28,7 +28,7 @@ from rdfia_keras.config import (
     settings,
     value_type,
 )
-from rdfia_keras.config.setting import Excludes
+from rdfia_keras.config.setting import Excludes, Requires
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import REGISTRY, same_identity
 
@@ -53,6 +53,10 @@ def a_value(kind, name: str):
 def ways_to_break(kind, rule) -> list[dict]:
     """Settings that break a rule and are each allowed by itself."""
     mine = {rule.field: a_value(kind, rule.field)}
+    # What else it needs.
+    for other in kind.rules:
+        if isinstance(other, Requires) and other.field == rule.field and other.other != rule.other:
+            mine[other.other] = other.values[0] if other.values else a_value(kind, other.other)
     if isinstance(rule, Excludes):
         return [{**mine, rule.other: a_value(kind, rule.other)}]
     other = [value for value in settings(kind)[rule.other].choices if value not in rule.values] if rule.values else []
@@ -354,7 +358,14 @@ def test_filling_in_twice_changes_nothing_and_breaks_no_rule(experiment):
 TELL_RUNS_APART = {
     MlpConfig: {"seed": 9, "epochs": 3, "implementation": "tape"},
     SvmConfig: {"seed": 9},
-    CnnConfig: {"seed": 9, "epochs": 3, "precision": "mixed_bfloat16", "xla": "off", "steps_per_execution": 4},
+    CnnConfig: {
+        "seed": 9,
+        "epochs": 3,
+        "precision": "mixed_bfloat16",
+        "xla": "off",
+        "steps_per_execution": 4,
+        "tta": True,
+    },
 }
 
 

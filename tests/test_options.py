@@ -78,7 +78,7 @@ def test_every_option_and_argument_of_every_command_is_explained():
     [
         ("mlp", ["Options", "Data", "Model", "Training", "Run"]),
         ("svm", ["Options", "Data", "Model", "Run"]),
-        ("cnn", ["Options", "Data", "Model", "Ladder", "Training", "Run"]),
+        ("cnn", ["Options", "Data", "Model", "Ladder", "Modern", "Training", "Run"]),
     ],
 )
 def test_a_help_page_shows_the_panels_in_order_and_every_option(rdfia_here, wide, section, panels):

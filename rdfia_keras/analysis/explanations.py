@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rdfia_keras import config
 from rdfia_keras.analysis.tables import Column, make_table
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
-from rdfia_keras.errors import ConfigError
+from rdfia_keras.errors import ConfigError, choose
+from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.result import Result, percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.system.backend import set_up_backend
@@ -96,21 +97,36 @@ def conv(
 
 
 @explanation("layers", question="8, 9, 10, 11", shows="output and weights of every layer")
-def layers() -> Result:
-    """Questions 10 and 11: output and weights of every layer, from the real model and from the formulas."""
+def layers(
+    experiment: Annotated[str, Setting("A network of an experiment: see rdfia list.", panel="Data")] = "baseline",
+) -> Result:
+    """Questions 10 and 11: output, weights and multiply-adds of every layer, for an image of CIFAR-10.
+
+    The homework's network is checked against the homework's formulas.
+    """
+    convnets = {name: one for name, one in REGISTRY.items() if one.config.section == "cnn"}
+    config = convnets[choose("experiment", experiment, convnets)].config
     set_up_backend("cpu")
     from rdfia_keras.analysis.network_facts import layer_table
 
-    rows = layer_table()
-    total = sum(row["weights"] for row in rows)
+    rows = layer_table(config)
+    total, products = (sum(row[name] for row in rows) for name in ("weights", "products"))
     columns: dict[str, Column] = {
         "layer": "{layer}",
         "output": lambda row: " x ".join(map(str, row["output"])),
         "weights": "{weights:,}",
         "share": lambda row: percent(row["weights"] / total),
+        "multiply-adds": "{products:,}",
     }
-    line = f"total {total:,}: {total / 50_000:.1f} for each of CIFAR-10's 50,000 training images; checked on the model"
-    return Result(data={"rows": rows, "total": total}, table=make_table(rows, columns), lines=[line])
+    # A multiply-add is two operations, and a training step costs about three forward passes.
+    training = 6 * products * 50_000 * config.epochs
+    lines = [
+        f"total {total:,}: {total / 50_000:.1f} for each of CIFAR-10's 50,000 training images",
+        f"{products / 1e6:.1f} million multiply-adds for an image; about {training / 1e15:.2f} PFLOP to train "
+        f"{config.epochs} epochs",
+    ]
+    facts = {"rows": rows, "total": total, "multiply_adds": products, "training_flop": training}
+    return Result(data=facts, table=make_table(rows, columns), lines=lines)
 
 
 @explanation("receptive-field", question="7", shows="what one neuron of each layer sees", options=("out", "data_dir"))

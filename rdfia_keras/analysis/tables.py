@@ -72,11 +72,13 @@ def published(claim: Data) -> str:
 def run_result(run: "Run") -> Result:
     """Return the answer of a command that trains one run."""
     record, resume = run.result, f"rdfia resume {shlex.quote(str(run.folder))}"
-    model = record.details.get("best_model")
+    model, averaged = record.details.get("best_model"), record.details.get("tta_test_accuracy")
+    lines = [f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else []
+    lines += [f"final test accuracy with test-time augmentation: {averaged:.2%}"] if averaged else []
     return Result(
         data=record.to_dict(),
         table=run_table(record),
-        lines=[f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else [],
+        lines=lines,
         paths=[*sorted(run.folder.glob("*.gif")), run.folder],
         hint=f"interrupted; resume it with: {resume}" if record.status == "interrupted" else "",
         quick=record.quick,

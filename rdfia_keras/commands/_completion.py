@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from rdfia_keras.config import AUGMENTATIONS, CONFIGS, RunOptions
 from rdfia_keras.experiments import FIGURES, REGISTRY, SWEEPS
+from rdfia_keras.experiments.sweeps import GROUPS
 
 
 def runs() -> Iterable[str]:
@@ -22,7 +23,7 @@ def exercises() -> Iterable[str]:
 # By command and parameter.
 NAMES: dict[tuple[str, str], Callable[[], Iterable[str]]] = {
     ("improve", "names"): lambda: [name for name, experiment in REGISTRY.items() if experiment.section == "cnn"],
-    ("sweep", "names"): lambda: ["ladder", "bonus", *CONFIGS, *SWEEPS, *REGISTRY],
+    ("sweep", "names"): lambda: [*GROUPS, *CONFIGS, *SWEEPS, *REGISTRY],
     ("figure", "numbers"): lambda: [*FIGURES, "all"],
     ("augment-preview", "names"): lambda: AUGMENTATIONS,
     **{key: runs for key in (("resume", "run"), ("compare", "names"), ("predict", "model"), ("inspect", "run"))},

@@ -44,7 +44,7 @@ def sweep(
     names: Annotated[
         list[str],
         typer.Argument(
-            help="Experiments or sweeps by name (see rdfia list), ladder, bonus, or a bare section: mlp, cnn.",
+            help="Experiments or sweeps by name (see rdfia list), ladder, modern, bonus, or a bare section: mlp, cnn.",
             metavar="NAME...",
         ),
     ],

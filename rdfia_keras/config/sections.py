@@ -43,15 +43,19 @@ OTHER_EPOCHS = 30
 
 IMPLEMENTATIONS = ("manual", "tape", "layers", "optimizer")
 KERNELS = ("linear", "sigmoid", "rbf", "poly", "linearsvc")
-NETWORKS = ("cifar", "lenet", "dense")
+NETWORKS = ("cifar", "lenet", "dense", "blocks", "wide-blocks")
+BLOCKS = ("blocks", "wide-blocks")
+ACTIVATIONS = ("relu", "gelu", "silu")
 AUGMENTATIONS = (
     *("crop", "flip", "vertical-flip", "intensity", "contrast", "hue"),
-    *("affine", "rotation", "perspective", "blur"),
+    *("affine", "rotation", "perspective", "blur", "alternating-flip", "translation"),
 )
 WHITENINGS = ("zca", "pca")
 # With the learning rate of each where none is given.
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
-SCHEDULES = ("constant", "exponential", "step", "step-iteration", "inverse")
+SCHEDULES = ("constant", "exponential", "step", "step-iteration", "inverse", "triangular")
+# SGD with Nesterov momentum and Muon have decoupled weight decay and a running average of the weights.
+MODERN_OPTIMIZERS = ("nesterov",)
 FRAMEWORKS = ("pytorch", "keras")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DEVICES = ("auto", "cpu", "gpu")
@@ -148,6 +152,11 @@ class Config:
         """Return the resolved settings that define the experiment."""
         resolved = self.resolve()
         return {name: getattr(resolved, name) for name, setting in settings(self).items() if setting.defines_experiment}
+
+    @property
+    def epochs_shape_it(self) -> bool:
+        """Whether a training over more epochs differs from the first epoch on, so that a run cannot be made longer."""
+        return False
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the config with another number of epochs."""
@@ -284,7 +293,14 @@ class CnnConfig(Config):
 
     section: ClassVar[str] = "cnn"
     rules: ClassVar[tuple[Requires | Excludes, ...]] = (
-        Requires("batch_norm", "network", ("cifar",)),
+        Requires("batch_norm", "network", ("cifar", *BLOCKS)),
+        Requires("activation", "network", BLOCKS),
+        Requires("whitening_conv", "network", BLOCKS),
+        Requires("dirac", "network", BLOCKS),
+        Requires("fast_batch_norm", "batch_norm"),
+        Requires("weight_decay", "optimizer", MODERN_OPTIMIZERS),
+        Requires("lookahead", "optimizer", MODERN_OPTIMIZERS),
+        Requires("fast_batch_norm", "optimizer", MODERN_OPTIMIZERS),
         Requires("whitening_epsilon", "whitening"),
         Excludes("whitening", "normalize"),
     )
@@ -297,7 +313,7 @@ class CnnConfig(Config):
     train_examples: int | None = _train_examples()
     network: str = setting(
         "cifar",
-        "The homework's convnet, LeNet-5, or one fully-connected hidden layer.",
+        "The homework's convnet, LeNet-5, one fully-connected hidden layer, or 3x3 blocks, narrow or wide.",
         panel="Model",
         choices=NETWORKS,
     )
@@ -332,6 +348,25 @@ class CnnConfig(Config):
         check=POSITIVE,
         shown_default="0.01 with --whitening",
     )
+    activation: str | None = setting(
+        None, "Activation of the blocks.", panel="Modern", choices=ACTIVATIONS, shown_default="relu"
+    )
+    whitening_conv: bool = setting(
+        False, "First convolution of the blocks that whitens 2x2 patches of the training images.", panel="Modern"
+    )
+    label_smoothing: float = setting(
+        0.0, "Probability that the targets share among all classes.", panel="Modern", check=RATE
+    )
+    dirac: bool = setting(False, "Initial kernels of the blocks that pass their inputs on.", panel="Modern")
+    fast_batch_norm: bool = setting(
+        False,
+        "Batch normalization without scale, with a momentum of 0.6 and biases that learn 64 times as fast.",
+        panel="Modern",
+    )
+    lookahead: bool = setting(False, "Pull the weights back to their running average every 5 steps.", panel="Modern")
+    weight_decay: float = setting(
+        0.0, "Fraction of the weights taken off in each step, times the learning rate.", panel="Modern", check=RATE
+    )
     framework_defaults: str = setting(
         "pytorch",
         "Whose defaults initial weights, batch normalization, RMSprop and Adam have; the report used PyTorch.",
@@ -351,6 +386,13 @@ class CnnConfig(Config):
     validation: float = _validation()
     precision: str = setting(
         "float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, defines_experiment=False
+    )
+    tta: bool | None = setting(
+        None,
+        "Also record the final test accuracy with predictions averaged over flips and one-pixel shifts of an image.",
+        panel="Modern",
+        shown_default="on with the blocks",
+        defines_experiment=False,
     )
     xla: str = setting(
         "auto",
@@ -374,6 +416,11 @@ class CnnConfig(Config):
         """Whether an improvement above normalization is on: the homework has none of them without it."""
         return bool(self.augmentations or self.dropout_rate or self.batch_norm or self.schedule != "constant")
 
+    @property
+    def epochs_shape_it(self) -> bool:
+        """Whether a schedule or an average goes by the whole training."""
+        return self.schedule == "triangular" or self.lookahead
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Make a config from what `to_dict` returned; runs from before a choice of defaults have Keras's."""
@@ -387,6 +434,7 @@ class CnnConfig(Config):
             normalize=normalize if self.normalize is None else self.normalize,
             whitening_epsilon=(self.whitening_epsilon or 0.01) if self.whitening else None,
             lr=self.lr or OPTIMIZERS[self.optimizer],
+            tta=self.network in BLOCKS if self.tta is None else self.tta,
             epochs=self.epochs or EPOCHS.get(self.dataset, OTHER_EPOCHS),
         )
 
@@ -399,8 +447,13 @@ CONFIGS: dict[str, type[Config]] = {kind.section: kind for kind in (MlpConfig, S
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How and where a command works, whatever its config."""
+    """How and where a command works, whatever its config.
 
+    Attributes:
+        until: The last epoch that a convnet is trained, where a schedule goes by all of them; no option.
+    """
+
+    until: int | None = None
     out: Path = setting(Path("results"), "Folder for results.")
     data_dir: Path | None = setting(
         None, "Folder with circles.mat, mnist.npz or cifar-10-batches-py/.", panel="Data", envvar="RDFIA_DATA"

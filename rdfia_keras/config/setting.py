@@ -118,8 +118,8 @@ class Requires:
 
     def is_broken_by(self, config: "Config") -> bool:
         """Return whether a config breaks the rule."""
-        value = getattr(config, self.other)
-        return is_set(config, self.field) and (value not in self.values if self.values else value is None)
+        met = getattr(config, self.other) in self.values if self.values else is_set(config, self.other)
+        return is_set(config, self.field) and not met
 
     def says(self, config: "Config | type[Config]") -> str:
         """Return the error's sentence."""

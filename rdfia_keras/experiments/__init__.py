@@ -2,6 +2,7 @@
 
 from rdfia_keras.experiments.registry import (
     LADDER,
+    MODERN_LADDER,
     REGISTRY,
     Experiment,
     ReportClaim,
@@ -18,6 +19,7 @@ from rdfia_keras.experiments.sweeps import SWEEPS, Sweep, declare_sweep
 __all__ = [
     "FIGURES",
     "LADDER",
+    "MODERN_LADDER",
     "REGISTRY",
     "SWEEPS",
     "Experiment",

@@ -23,6 +23,7 @@ from rdfia_keras.errors import ConfigError, choose
 from rdfia_keras.experiments.registry import (
     CIRCLES,
     LADDER,
+    MODERN_LADDER,
     REGISTRY,
     Experiment,
     bonus_experiments,
@@ -33,7 +34,7 @@ MAX_TRIALS = 10_000
 SEEDS = 3
 # What is trained in epochs, from a seed.
 SECTIONS = ("mlp", "cnn")
-GROUPS = {"ladder": lambda: LADDER, "bonus": bonus_experiments}
+GROUPS = {"ladder": lambda: LADDER, "modern": lambda: MODERN_LADDER, "bonus": bonus_experiments}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,7 @@ def declare_sweep(
     """Make a sweep from texts, and check it.
 
     Args:
-        names: Registered experiments; `ladder`, `bonus`; a bare section; or one of `SWEEPS` alone.
+        names: Registered experiments; `ladder`, `modern`, `bonus`; a bare section; or one of `SWEEPS` alone.
         assignments: `FIELD=V1,V2,...`; FIELD and each V as `parse_field` and `parse_value` take them.
         seeds: Number of seeds per configuration; None for 3, or a named sweep's own.
         name: Folder name; by default made of the names and fields.

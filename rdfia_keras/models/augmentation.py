@@ -132,14 +132,9 @@ class RandomCrop(keras.layers.Layer):
         if not training:
             top, left = slack[0] // 2, slack[1] // 2
             return images[:, top : top + self.size, left : left + self.size]
-        count = ops.shape(images)[0]
-        top, left = (keras.random.randint((count, 1, 1), 0, limit + 1, seed=self.seed_generator) for limit in slack)
-        window = ops.arange(self.size, dtype=index_dtype())
-        rows = ops.cast(top, index_dtype()) + window[None, :, None]
-        columns = ops.cast(left, index_dtype()) + window[None, None, :]
         # TensorFlow gathers no uint8 on a GPU.
-        pixels = gather_pixels(ops.cast(images, "float32"), rows, columns)
-        return ops.cast(pixels, images.dtype)
+        windows = random_windows(ops.cast(images, "float32"), (self.size, self.size), self.seed_generator)
+        return ops.cast(windows, images.dtype)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the windows."""
@@ -152,6 +147,16 @@ class RandomCrop(keras.layers.Layer):
     def get_config(self):
         """Return what the layer is made of."""
         return {**super().get_config(), "size": self.size, "seed": self.seed}
+
+
+def random_windows(images, size, seed_generator):
+    """Cut a window of a height and width out of each image (N, H, W, C), at a place of its own."""
+    count = ops.shape(images)[0]
+    slack = [images.shape[axis + 1] - size[axis] for axis in (0, 1)]
+    top, left = (keras.random.randint((count, 1, 1), 0, limit + 1, seed=seed_generator) for limit in slack)
+    rows = ops.cast(top, index_dtype()) + ops.arange(size[0], dtype=index_dtype())[None, :, None]
+    columns = ops.cast(left, index_dtype()) + ops.arange(size[1], dtype=index_dtype())[None, None, :]
+    return gather_pixels(images, rows, columns)
 
 
 class RandomPerImage(keras.layers.Layer):
@@ -365,6 +370,55 @@ class RandomBlur(RandomPerImage):
         return {**super().get_config(), "sigma": self.sigma, "size": self.size}
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
+class RandomTranslation(RandomPerImage):
+    """Move each image by up to `pixels` along both axes; what comes in is the image mirrored at its edge.
+
+    Keras's layer of this name interpolates, and needs TensorFlow on JAX. Source: Jordan 2024, section 3.
+
+    Args:
+        pixels: The largest move, in whole pixels.
+    """
+
+    def __init__(self, pixels: int = 2, **kwargs):
+        super().__init__(**kwargs)
+        self.pixels = pixels
+
+    def transform(self, images, count):
+        """Move each image."""
+        edge = [self.pixels, self.pixels]
+        padded = ops.pad(images, [[0, 0], edge, edge, [0, 0]], mode="reflect")
+        return random_windows(padded, images.shape[1:3], self.seed_generator)
+
+    def get_config(self):
+        """Return what the layer is made of."""
+        return {**super().get_config(), "pixels": self.pixels}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class AlternatingFlip(RandomPerImage):
+    """Mirror each image in exactly every other epoch; one half of the images begins mirrored.
+
+    With independent flips an image is seen the same way twice in a row half of the time (Jordan 2024, section 3.6).
+    Which half an image belongs to follows from its pixels, so put this layer before all that change them.
+
+    Attributes:
+        epoch: The epoch, a variable; `EpochSeeds` sets it.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.epoch = self.add_weight((), "zeros", dtype="int32", trainable=False, name="epoch")
+
+    def transform(self, images, count):
+        """Mirror the images whose turn it is."""
+        chosen = np.random.default_rng(self.seed).integers(0, 2, images.shape[1:]).astype("float32")
+        # A sum of whole numbers below 2^24 is exact.
+        pixels = ops.sum(ops.round(images) * chosen, axis=(1, 2, 3), keepdims=True)
+        mirrored = ops.cast(pixels, "int32") % 2 == self.epoch % 2
+        return ops.where(mirrored, ops.flip(images, axis=2), images)
+
+
 def _layer(layer: type, name: str, **arguments: float) -> Callable[[int, int], keras.layers.Layer]:
     return lambda size, seed: layer(**arguments, seed=seed, name=name)
 
@@ -381,4 +435,6 @@ LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "rotation": _layer(RandomAffine, "random_rotation", degrees=15, shift=0, scale=0, shear=0),
     "perspective": _layer(RandomPerspective, "random_perspective"),
     "blur": _layer(RandomBlur, "random_blur"),
+    "alternating-flip": _layer(AlternatingFlip, "alternating_flip"),
+    "translation": _layer(RandomTranslation, "random_translation"),
 }

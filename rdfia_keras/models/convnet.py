@@ -13,8 +13,9 @@ from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.models.augmentation import Augmentation, crop_size
-from rdfia_keras.models.normalization import BatchNormalization
-from rdfia_keras.models.pytorch_defaults import use_pytorch_defaults
+from rdfia_keras.models.blocks import PATCH_IMAGES, WhiteningConv2D, blocks
+from rdfia_keras.models.normalization import batch_normalization
+from rdfia_keras.models.pytorch_defaults import draw_as_pytorch
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
 
@@ -44,8 +45,16 @@ def build_convnet(config: CnnConfig, data: Dataset) -> keras.Model:
     x = preprocess(x, config, data)
     model = keras.Model(images, NETWORKS[config.network](x, len(data.classes), config), name=config.network)
     if config.framework_defaults == "pytorch":
-        use_pytorch_defaults(model, config.seed)
+        draw_as_pytorch(model, config.seed)
+    if config.whitening_conv:
+        whiten_first_convolution(model, data)
     return model
+
+
+def whiten_first_convolution(model: keras.Model, data: Dataset) -> None:
+    """Give the first convolution the principal axes of the training images as its inputs are in evaluation."""
+    conv = next(layer for layer in model.layers if isinstance(layer, WhiteningConv2D))
+    conv.adapt(keras.Model(model.input, conv.input).predict(data.train.x[:PATCH_IMAGES], batch_size=500, verbose=0))
 
 
 def augmentation_of(model: keras.Model) -> Augmentation | None:
@@ -90,7 +99,7 @@ def cifar_net(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasT
     for number, filters in enumerate((32, 64, 64), start=1):
         x = layers.Conv2D(filters, 5, padding="same", dtype=policy, name=f"conv{number}")(x)
         if config.batch_norm:
-            x = BatchNormalization(dtype=policy, name=f"batch_norm{number}")(x)
+            x = batch_normalization(config, f"batch_norm{number}")(x)
         x = layers.Activation("relu", dtype=policy, name=f"relu{number}")(x)
         # Rounding up at the third pool keeps 4x4 outputs, and so the parameter count, on 28x28 crops.
         padding = "same" if number == 3 else "valid"
@@ -132,4 +141,6 @@ NETWORKS: dict[str, Callable[[keras.KerasTensor, int, CnnConfig], keras.KerasTen
     "cifar": cifar_net,
     "lenet": lenet,
     "dense": dense_net,
+    "blocks": blocks,
+    "wide-blocks": blocks,
 }

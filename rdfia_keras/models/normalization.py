@@ -3,7 +3,20 @@
 import keras
 from keras import ops
 
+from rdfia_keras.config import CnnConfig
 from rdfia_keras.models.augmentation import PACKAGE
+from rdfia_keras.models.pytorch_defaults import BATCH_NORM
+
+# Of `fast_batch_norm`: the share of the moving average that stays.
+FAST_MOMENTUM = 0.6
+
+
+def batch_normalization(config: CnnConfig, name: str) -> keras.layers.Layer:
+    """Make a batch normalization with the config's framework's defaults, or the fast one."""
+    arguments = dict(BATCH_NORM) if config.framework_defaults == "pytorch" else {}
+    if config.fast_batch_norm:
+        arguments |= {"momentum": FAST_MOMENTUM, "scale": False}
+    return BatchNormalization(dtype=config.precision, name=name, **arguments)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

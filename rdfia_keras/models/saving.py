@@ -11,15 +11,15 @@ import keras
 from rdfia_keras.errors import RdfiaError
 
 # Importing these registers the layers of this package that a model may hold.
-from rdfia_keras.models import augmentation, whitening  # noqa: F401
+from rdfia_keras.models import augmentation, blocks, whitening  # noqa: F401
 from rdfia_keras.models.augmentation import PACKAGE
 from rdfia_keras.models.normalization import plain
 from rdfia_keras.runs.files import write_atomic
 
 # All of Keras that a model saved here is made of: an archive is data from outside, and layers are code.
 _KERAS_CLASSES = {
-    *("Functional", "InputLayer", "Rescaling", "Normalization", "Conv2D", "Activation"),
-    *("MaxPooling2D", "BatchNormalization", "Flatten", "Dense", "Dropout", "DTypePolicy", "Zeros", "Ones"),
+    *("Functional", "InputLayer", "Rescaling", "Normalization", "Conv2D", "Activation", "MaxPooling2D"),
+    *("GlobalMaxPooling2D", "BatchNormalization", "Flatten", "Dense", "Dropout", "DTypePolicy", "Zeros", "Ones"),
     *("GlorotUniform", "__keras_tensor__", "__tensor__"),
 }
 

@@ -80,6 +80,7 @@ class Query:
 
     def _facts(self, config: Config) -> dict[str, Any]:
         names = ["seed", *self.also_equal, *([] if self.any_precision else ["precision"])]
+        names += ["epochs"] if config.epochs_shape_it and not self.quick else []
         return {name: getattr(config, name) for name in names if hasattr(config, name)}
 
     def _has_implementations(self, config: Config) -> bool:

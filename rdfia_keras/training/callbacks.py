@@ -53,7 +53,7 @@ class EpochSeeds(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Set the random streams of the epoch."""
+        """Set the random streams of the epoch, and its number where a layer goes by it."""
         self.epoch = epoch
         set_random_streams(self.model, self.seed, epoch)
 
@@ -63,7 +63,10 @@ class EpochSeeds(keras.callbacks.Callback):
 
 
 def set_random_streams(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set every random stream of a model from (seed, epoch)."""
+    """Set every random stream of a model from (seed, epoch), and every variable that holds the epoch."""
+    for variable in model.variables:
+        if variable.name == "epoch":
+            variable.assign(epoch)
     streams = [variable for variable in model.variables if variable.name == "seed_generator_state"]
     for number, variable in enumerate(streams):
         state = np.random.SeedSequence([seed, epoch, number]).generate_state(2)

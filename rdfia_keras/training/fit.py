@@ -4,6 +4,7 @@ Everything random in an epoch is a function of (seed, epoch), so a training that
 finished epoch ends with the same weights as one that never stopped.
 """
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -17,8 +18,9 @@ from rdfia_keras.models.convnet import augmentation_of
 from rdfia_keras.system.backend import has_gpu
 from rdfia_keras.training.batches import batches
 from rdfia_keras.training.callbacks import EpochHistory, EpochSeeds, StopOnDivergence, Validation
+from rdfia_keras.training.losses import cross_entropy
 from rdfia_keras.training.optimizers import make_optimizer
-from rdfia_keras.training.schedules import SCHEDULES
+from rdfia_keras.training.schedules import SCHEDULES, LearningRateSchedule
 
 EVALUATION_BATCH = 500
 # Callbacks look at the loss after each call, for which a GPU stands still; on a CPU a call costs as much as a small
@@ -32,8 +34,9 @@ def fit(
     config: CnnConfig,
     history: EpochHistory,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    until: int | None = None,
 ) -> None:
-    """Train from the first epoch that `history` does not hold up to `config.epochs`.
+    """Train from the first epoch that `history` does not hold up to `until`, or to the last one.
 
     Args:
         model: A model compiled by `compile_model`; `Checkpoint.restore` brings it and `history` to where a run was.
@@ -41,6 +44,7 @@ def fit(
         config: A config with every default filled in.
         history: The rows of the epochs; each epoch adds one.
         callbacks: More callbacks, which act after `history` at the end of an epoch, in their order.
+        until: The last epoch to train; schedules go by `config.epochs` all the same.
 
     Raises:
         Diverged: If the loss or a weight is not finite; `history` and checkpoints end with the epoch before.
@@ -55,29 +59,42 @@ def fit(
         batches(data.train, config.batch_size, seeds.order),
         validation_data=batches(data.test, EVALUATION_BATCH),
         initial_epoch=done,
-        epochs=config.epochs,
+        epochs=until or config.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[seeds, SCHEDULES[config.schedule](config.lr), StopOnDivergence(), *validation, history, *callbacks],
+        callbacks=[seeds, schedule_of(config, data), StopOnDivergence(), *validation, history, *callbacks],
     )
 
 
-def compile_model(model: keras.Model, config: CnnConfig) -> None:
+def schedule_of(config: CnnConfig, data: Dataset | None) -> LearningRateSchedule:
+    """Return the learning-rate schedule of a training on data; without them, of a model that is not trained."""
+    config = config.resolve()
+    per_epoch = math.ceil(len(data.train) / config.batch_size) if data else 1
+    return SCHEDULES[config.schedule](config.lr or 0.0, per_epoch * (config.epochs or 1))
+
+
+def compile_model(model: keras.Model, config: CnnConfig, data: Dataset | None = None) -> None:
     """Attach optimizer, loss and accuracy, and choose what XLA compiles.
 
     With `auto` that is the whole step on accelerators and, on a CPU, the augmentation only: convolutions are two to
     three times slower with it there.
 
+    Args:
+        model: The model.
+        config: Its settings.
+        data: What it will be trained on, for what follows the iterations; None if it is not trained.
+
     Raises:
         RdfiaError: If XLA is asked for and Keras turns it off.
     """
-    optimizer = make_optimizer(config, SCHEDULES[config.schedule](config.resolve().lr or 0.0).initial)
+    schedule = schedule_of(config, data)
+    optimizer = make_optimizer(config, schedule.initial, schedule.steps)
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     steps = STEPS_PER_EXECUTION_ON_GPU if has_gpu() else STEPS_PER_EXECUTION_ON_CPU
     model.compile(
         optimizer,
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        cross_entropy(config.label_smoothing),
         metrics=["accuracy"],
         steps_per_execution=config.steps_per_execution or steps,
         jit_compile={"on": True, "off": False, "auto": _xla_where_it_helps()}[config.xla],
@@ -119,6 +136,23 @@ def predict(model: keras.Model, split: Split) -> np.ndarray:
 def predict_logits(model: keras.Model, split: Split) -> np.ndarray:
     """Return logits (N, n_y), float64."""
     return model.predict(batches(split, EVALUATION_BATCH), verbose=0).astype(np.float64)
+
+
+def predict_averaged(model: keras.Model, split: Split) -> np.ndarray:
+    """Return logits (N, n_y), float64, averaged over six views of each image: test-time augmentation.
+
+    The views are the image and the image moved by one pixel towards two opposite corners, each as it is and mirrored;
+    the image itself counts as much as both moves together (Jordan 2024, arXiv 2404.00498, section 3.5).
+    """
+    height, width = split.x.shape[1:3]
+    edge = np.pad(split.x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    views = {0.5: [split.x], 0.25: [edge[:, :height, :width], edge[:, 2:, 2:]]}
+    logits = np.zeros((len(split), model.output_shape[-1]))
+    for weight, moved in views.items():
+        for view in moved:
+            for images in (view, view[:, :, ::-1]):
+                logits += weight / 2 * predict_logits(model, Split(np.ascontiguousarray(images), split.y))
+    return logits
 
 
 def predict_images(model: keras.Model, images: np.ndarray) -> np.ndarray:

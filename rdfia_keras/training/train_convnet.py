@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from rdfia_keras import plots
-from rdfia_keras.config import CnnConfig, RunOptions
+from rdfia_keras.config import CnnConfig, RunOptions, settings
 from rdfia_keras.data import Dataset
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
@@ -36,7 +36,7 @@ from rdfia_keras.training.callbacks import (
     set_random_streams,
     set_variables,
 )
-from rdfia_keras.training.fit import compile_model, fit, predict, what_xla_compiles
+from rdfia_keras.training.fit import compile_model, fit, predict, predict_averaged, what_xla_compiles
 from rdfia_keras.training.job import Job, prepare_data, shorten
 
 
@@ -63,7 +63,7 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
     if warning := precision_warning(config.precision, device, compute_capability()):
         note(f"warning: {warning}")
     model = build_convnet(config, data)
-    compile_model(model, config)
+    compile_model(model, config, data)
     job = Job.start(experiment, data, options, device, resumed, parameters=model.count_params())
     with job.run as run:
         history = EpochHistory()
@@ -85,7 +85,7 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
             epochs=len(history.rows),
             seconds=duration(history.rows),
             **summary_rows(history.rows),
-            details=details(model, checkpoint, ending),
+            details=details(model, checkpoint, ending) | averaged_accuracy(model, job, ending),
         )
     if ending.device_error:
         again = f"rdfia resume {shlex.quote(str(run.folder))} tries again from epoch {len(history.rows) + 1}"
@@ -122,7 +122,7 @@ def fit_until_stopped(model: keras.Model, job: Job, checkpoint: Checkpoint) -> E
         callbacks = [checkpoint, HistoryFile(folder / "history.csv", history), ProgressReport(progress, history)]
         callbacks += [keras.callbacks.TensorBoard(folder / "tensorboard")] if job.options.tensorboard else []
         try:
-            fit(model, job.data, config, history, [*callbacks, StopOnRequest(stop)])
+            fit(model, job.data, config, history, [*callbacks, StopOnRequest(stop)], job.options.until)
         except StopTraining:
             return Ending("interrupted", stop.exit_code(0))
         except Diverged as error:
@@ -177,11 +177,19 @@ def describe(job: Job) -> str:
     words += ["+".join(config.augmentations)] if config.augmentations else []
     words += [f"dropout {config.dropout_rate:g}"] if config.dropout_rate else []
     words += ["batch-norm"] if config.batch_norm else []
+    words += modern_words(config)
     words += ["Keras's defaults"] if config.framework_defaults != "pytorch" else []
     words += [f"validation {config.validation:g}"] if config.validation else []
     images = f"{len(job.data.train):,} training images"
     images += f" and {len(job.data.validation):,} for validation" if job.data.validation else ""
     return ", ".join([*words, config.precision, f"seed {config.seed}"]) + f"; {images}"
+
+
+def modern_words(config: CnnConfig) -> list[str]:
+    """Return the settings of the second ladder that are on, in words: `lookahead`, `label smoothing 0.2`."""
+    values = {name: getattr(config, name) for name, setting in settings(config).items() if setting.panel == "Modern"}
+    words = {name.replace("_", " "): value for name, value in values.items() if value}
+    return [name if value is True else f"{name} {value}" for name, value in words.items()]
 
 
 def save_models(model: keras.Model, checkpoint: Checkpoint) -> None:
@@ -205,6 +213,18 @@ def details(model: keras.Model, checkpoint: Checkpoint, ending: Ending) -> dict[
         "compiled_by_xla": what_xla_compiles(model),
         "best_model": {"epoch": best["epoch"], "chosen_by": chosen_by} if best else None,
         "weights_digest": digest(checkpoint.weights) if rows else None,
+    }
+
+
+def averaged_accuracy(model: keras.Model, job: Job, ending: Ending) -> dict[str, float]:
+    """Return the accuracies of the trained model with test-time augmentation, if it is on."""
+    if not job.config.tta or ending.status != "ok":
+        return {}
+    splits = {"test": job.data.test, "validation": job.data.validation}
+    return {
+        f"tta_{name}_accuracy": float((predict_averaged(model, split).argmax(axis=1) == split.y).mean())
+        for name, split in splits.items()
+        if split
     }
 
 

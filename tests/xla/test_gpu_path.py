@@ -18,7 +18,7 @@ from rdfia_keras import config
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
 from rdfia_keras.experiments import REGISTRY
-from rdfia_keras.experiments.registry import describe
+from rdfia_keras.experiments.registry import MODERN_94, MODERN_FAST, describe
 from rdfia_keras.models.augmentation import LAYERS, Augmentation
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.normalization import BatchNormalization
@@ -40,6 +40,7 @@ GRAPHS = [
     CnnConfig(network="lenet", dropout_rate=0.5, precision="mixed_float16"),
     CnnConfig(augmentations=("crop", "flip"), dropout_rate=0.5, batch_norm=True),
     CnnConfig(network="lenet", augmentations=("crop", "flip"), precision="mixed_bfloat16"),
+    *(replace(step.config, precision="mixed_bfloat16") for step in (MODERN_FAST, MODERN_94)),
 ]
 if os.environ.get("RDFIA_ALL_GRAPHS"):
     GRAPHS = [
@@ -62,7 +63,7 @@ def built(graph: CnnConfig) -> keras.Model:
     split = Split(IMAGES, LABELS)
     data = Dataset("made", split, split, tuple("0123456789"))
     model = build_convnet(graph.resolve(), data)
-    compile_model(model, graph.resolve())
+    compile_model(model, graph.resolve(), data)
     return model
 
 
