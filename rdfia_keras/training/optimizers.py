@@ -46,7 +46,7 @@ class LookaheadSGD(keras.optimizers.SGD):
         if self.steps:
             self._averages = self.add_optimizer_variables(variables, "average")
             for average, variable in zip(self._averages, variables, strict=True):
-                average.assign(variable)
+                average.assign(ops.copy(variable))  # JAX would share the memory.
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable by its gradient."""
@@ -63,8 +63,11 @@ class LookaheadSGD(keras.optimizers.SGD):
         progress = ops.minimum(ops.cast(self.iterations, "float32") / self.steps, 1.0)
         decay, turn = self.decay * progress**3, self.iterations % self.every == 0
         for average, variable in zip(self._averages, self._trainable_variables, strict=True):
-            average.assign(ops.where(turn, decay * average + (1 - decay) * variable, average))
-            variable.assign(ops.where(turn, average, variable))
+            # JAX takes no variable of Keras's in `where`.
+            old, weight = ops.convert_to_tensor(average), ops.convert_to_tensor(variable)
+            new = ops.where(turn, decay * old + (1 - decay) * weight, old)
+            average.assign(new)
+            variable.assign(ops.where(turn, new, weight))
 
     def get_config(self):
         """Return what the optimizer is made of."""
