@@ -96,7 +96,7 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
 
 def test_a_figure_is_on_one_data_set_and_says_what_it_leaves_out(tmp_path, capsys, unrendered):
     """A stray run on drawn circles is not drawn between two of the reference; alone it is, with its data named."""
-    drawn = Resources(RunOptions(out=tmp_path)).digest(CIRCLES.config)
+    drawn = Resources(RunOptions(out=tmp_path)).prepared(CIRCLES.config).digest
     folder = store(tmp_path, change(CIRCLES, implementation="all"), best=0.9, digest=drawn)
     assert {row["source"] for row in draw("3", tmp_path).data["figures"]} == {"the reference"}
     assert f"circles: from the reference results of this package; left out, for it is on other data: {folder}" in (
@@ -118,7 +118,9 @@ def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path, unrendered
     resources = Resources(options, lambda _config: data)
     (row,) = draw_figures(["1"], wanted_run, resources, False).data["figures"]
     assert row["source"] == "the reference"
-    mine = store(tmp_path, change(CIRCLES, implementation="all"), name="mine", digest=resources.digest(CIRCLES.config))
+    mine = store(
+        tmp_path, change(CIRCLES, implementation="all"), name="mine", digest=resources.prepared(CIRCLES.config).digest
+    )
     (row,) = draw_figures(["1"], wanted_run, resources, False).data["figures"]
     assert row["source"] == str(mine)
 

@@ -132,7 +132,7 @@ def asked_data(queries: "list[Query]", own: "RunStore", resources: "Resources") 
     digests = {run.data_digest for query in queries for run in own.usable(query)}
     if resources.options.data_dir is None or not digests:
         return None
-    return resources.digest(queries[0].config)
+    return resources.prepared(queries[0].config).digest
 
 
 def missing(experiment: Experiment, query: "Query") -> str:
