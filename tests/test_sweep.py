@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored_runs import change, data_gone, store
 
+from rdfia_keras.analysis.run_sweep import run_sweep
 from rdfia_keras.analysis.seeds import Statistics, paired_difference
-from rdfia_keras.commands.sweep import run_sweep
 from rdfia_keras.config import MAX_NAME, Config, RunOptions, setting_text, short_name
 from rdfia_keras.data import Dataset, load_vectors
 from rdfia_keras.errors import ConfigError

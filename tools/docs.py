@@ -289,7 +289,7 @@ def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
     for figure in FIGURES.values():
         panels = [
-            figures.Panel(label, experiment, find_reference(experiment.name), is_reference=True)
+            figures.Panel(label, experiment, find_reference(experiment.name))
             for experiment, label in figures.experiments_of(figure)
         ]
         figures.draw(figure, panels, out)

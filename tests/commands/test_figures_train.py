@@ -5,8 +5,8 @@ from functools import partial
 
 from stored_runs import change, store
 
+from rdfia_keras.analysis.figures import draw_figures
 from rdfia_keras.analysis.published import wanted_run
-from rdfia_keras.commands.figure import draw_figures
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.runs.run import Run
