@@ -85,12 +85,12 @@ def setting_text(value: Any) -> str:
     return short if not isinstance(value, float) or float(short) == value else str(value)
 
 
-def short_name(text: str, limit: int = MAX_NAME) -> str:
-    """Return a name as it is, or if it is longer than `limit` bytes its first words and a digest of all of it."""
-    if len(text.encode()) <= limit:
+def short_name(text: str) -> str:
+    """Return a name as it is, or if it is longer than `MAX_NAME` bytes its first words and a digest of all of it."""
+    if len(text.encode()) <= MAX_NAME:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    start = text.encode()[: limit - len(digest) - 1].decode(errors="ignore")
+    start = text.encode()[: MAX_NAME - len(digest) - 1].decode(errors="ignore")
     return f"{start.rpartition('-')[0] or start}-{digest}"
 
 
