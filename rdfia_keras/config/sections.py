@@ -6,6 +6,7 @@ follow from their fields. Only the standard library is imported: `rdfia --help` 
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -148,6 +149,10 @@ class Config:
         """Return the resolved settings that define the experiment."""
         resolved = self.resolve()
         return {name: getattr(resolved, name) for name, setting in settings(self).items() if setting.defines_experiment}
+
+    def experiment_key(self) -> str:
+        """Return as text what all runs of one experiment have in common, whatever seed, length, precision and data."""
+        return json.dumps([self.section, self.identity()], sort_keys=True)
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the config with another number of epochs."""

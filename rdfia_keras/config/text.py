@@ -62,9 +62,9 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     """
     setting, annotation = settings(config)[name], config.__dataclass_fields__[name].type
     kind, optional, many = value_type(annotation)
-    subject, text = label(config, name), text.strip()
+    text = text.strip()
     if not text:
-        raise ConfigError(f"{subject} needs a value, as in {name}=VALUE", (name,))
+        raise ConfigError(f"{label(config, name)} needs a value, as in {name}=VALUE", (name,))
     value: Any
     if text.lower() == "none" and (optional or many):
         value = () if many else None
@@ -72,7 +72,7 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
         value = tuple(_parse(kind, part.strip()) for part in text.split("+"))
     else:
         value = _parse(kind, text)
-    return check_value(subject, name, annotation, value, setting)
+    return check_value(name, annotation, value, setting)
 
 
 def setting_text(value: Any) -> str:

@@ -184,14 +184,9 @@ def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int], folder: Pa
     def read(number: int, image: "Image.Image") -> None:
         x[number] = _pixels(image, shape)
 
-    _use_all(paths, read, folder)
-    return x
-
-
-def _use_all(paths: Sequence[Path], use: Callable[[int, "Image.Image"], None], folder: Path | None = None) -> None:
-    """Open each image and hand it over with its number; raise one error for all that cannot be used."""
-    if faults := _faults(paths, use):
+    if faults := _faults(paths, read):
         raise RdfiaError(_sentence(faults, len(paths), folder))
+    return x
 
 
 def _faults(paths: Sequence[Path], use: Callable[[int, "Image.Image"], Any]) -> dict[Path, str]:

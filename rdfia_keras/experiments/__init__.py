@@ -9,7 +9,6 @@ from rdfia_keras.experiments.registry import (
     declare,
     match_registered,
     on_dataset,
-    same_identity,
 )
 from rdfia_keras.experiments.report_figures import FIGURES, ReportFigure, figure_keys, figures_of
 from rdfia_keras.experiments.sweeps import SWEEPS, Sweep, declare_sweep
