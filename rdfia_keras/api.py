@@ -14,7 +14,7 @@ import numpy as np
 from rdfia_keras.analysis.tables import percent
 from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_text
 from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean
-from rdfia_keras.experiments import REGISTRY, match_registered
+from rdfia_keras.experiments import REGISTRY, declare_sweep, figure_keys, match_registered
 from rdfia_keras.result import Result
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.record import Record
@@ -133,12 +133,13 @@ def sweep(
     Example:
         >>> rdfia_keras.sweep("circles", grid={"lr": (0.03, 0.2)}, seeds=5)["rows"]
     """
-    from rdfia_keras.commands.sweep import sweep as run_command
+    from rdfia_keras.analysis.run_sweep import run_sweep
+    from rdfia_keras.training.get_or_train import Resources
 
     silence_native_logs()
     values = [f"{field}={','.join(map(setting_text, chosen))}" for field, chosen in (grid or {}).items()]
-    options = _options(out, data_dir, quick=quick, device=device)
-    return _uninterrupted(run_command(options, list(names), values, seeds, name)).data
+    resources = Resources(_options(out, data_dir, quick=quick, device=device))
+    return _uninterrupted(run_sweep(declare_sweep(names, values, seeds, name), resources)).data
 
 
 def figure(
@@ -155,10 +156,13 @@ def figure(
     Raises:
         KeyboardInterrupt: See `train`.
     """
-    from rdfia_keras.commands.figure import figure as run_command
+    from rdfia_keras.analysis.figures import draw_figures
+    from rdfia_keras.analysis.published import wanted_run
+    from rdfia_keras.training.get_or_train import Resources
 
     silence_native_logs()
-    result = run_command(_options(out, data_dir), [str(number) for number in numbers], train=train)
+    keys = figure_keys([str(number) for number in numbers])
+    result = draw_figures(keys, wanted_run, Resources(_options(out, data_dir)), train)
     return list(_uninterrupted(result).paths)
 
 
@@ -274,11 +278,7 @@ class LoadedRun:
         }
 
     def _rows(self) -> dict[str, list[Any]]:
-        """Return the rows of `history.csv` by implementation."""
-        groups: dict[str, list[Any]] = {}
-        for row in self.run.history() if self.record.epochs else ():
-            groups.setdefault(row.get("implementation", ""), []).append(row)
-        return groups
+        return self.run.histories() if self.record.epochs else {}
 
     def plot(self) -> "Figure":
         """Draw loss and accuracy by epoch, as in the run's `curves.png`.

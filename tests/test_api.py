@@ -109,8 +109,11 @@ def test_a_run_on_other_data_is_not_used_again(tmp_path):
     assert rdfia.train("kernels", out=tmp_path).folder.name == "kernels-2"
 
 
-@pytest.mark.parametrize("name", ["sweep", "figure"])
-def test_a_script_does_not_go_on_with_a_part_of_what_was_interrupted(monkeypatch, name):
-    monkeypatch.setattr(f"rdfia_keras.commands.{name}.{name}", lambda *_, **__: Result(data={}, exit_code=130))
+@pytest.mark.parametrize(
+    ("call", "of", "trains"),
+    [("sweep", "circles", "run_sweep.run_sweep"), ("figure", "1", "figures.draw_figures")],
+)
+def test_a_script_does_not_go_on_with_a_part_of_what_was_interrupted(monkeypatch, call, of, trains):
+    monkeypatch.setattr(f"rdfia_keras.analysis.{trains}", lambda *_, **__: Result(data={}, exit_code=130))
     with pytest.raises(KeyboardInterrupt, match="the same call resumes it"):
-        getattr(rdfia, name)("circles")
+        getattr(rdfia, call)(of)

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,7 +64,7 @@ def node(tmp_path, monkeypatch):
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "1")
     (trial,) = plan(declare_sweep(["circles"], ["epochs=3"], 1), quick=False)
-    trial = replace(trial, query=trial.query.with_data(Resources(RunOptions()).digest(trial.query.config)))
+    trial = replace(trial, query=trial.query.with_data(Resources(RunOptions()).prepared(trial.query.config).digest))
 
     def train(is_shared, version=rdfia_keras.__version__):
         out = tmp_path / "results"
@@ -109,7 +110,7 @@ def test_a_node_without_the_results_folder_returns_everything_and_keeps_nothing(
 
 
 def test_other_data_on_a_node_are_one_sentence_with_the_trial(node, monkeypatch):
-    monkeypatch.setattr(Resources, "digest", lambda resources, config: "0123")
+    monkeypatch.setattr(Resources, "prepared", lambda resources, config: SimpleNamespace(digest="0123"))
     with pytest.raises(RdfiaError, match=r"circles, on the node .*: the data set circles is another one here"):
         node(is_shared=True)
 

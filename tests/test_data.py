@@ -16,10 +16,12 @@ from hypothesis import given, settings, strategies
 from made_data import NAMES, Touch, cifar_batch, fault, tree, write_cifar, write_cifar_archive
 from PIL import Image
 
+from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import IMAGE_DATASETS, VECTOR_DATASETS, Dataset, Split, load_images, load_vectors, one_hot
 from rdfia_keras.data.cifar10 import CLASSES
 from rdfia_keras.data.image_folder import list_pictures, read_pictures
 from rdfia_keras.errors import RdfiaError
+from rdfia_keras.training.get_or_train import Resources
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -475,7 +477,9 @@ def test_hidden_and_other_files_are_passed_over_and_said(photos, capsys):
     data = load_images(photos)
     assert data.digest == before
     assert data.source.startswith(f"{photos} (left out, being no pictures: 2, ") and "notes.txt" in data.source
-    assert capsys.readouterr().err == f"{data.source}\n"
+    assert data.remark == data.source and capsys.readouterr().err == ""
+    resources, config = Resources(RunOptions()), CnnConfig(dataset=str(photos))
+    assert resources.data(config) is resources.data(config) and capsys.readouterr().err == f"{data.remark}\n"
 
 
 def test_suffixes_in_capitals_and_jpeg_are_read(photos):

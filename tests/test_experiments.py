@@ -26,7 +26,6 @@ from rdfia_keras.experiments import (
     figures_of,
     match_registered,
     on_dataset,
-    same_identity,
 )
 from rdfia_keras.experiments.registry import (
     AUGMENT,
@@ -240,7 +239,7 @@ def test_no_name_is_that_of_another_declaration(rung):
     assert match_registered(alone).name.startswith("no-normalize-")
     for config in (alone, CnnConfig(**rung, normalize=True, batch_size=7), CnnConfig(**rung, seed=1)):
         match = match_registered(config)
-        assert match.name not in REGISTRY or same_identity(REGISTRY[match.name].config, config)
+        assert match.name not in REGISTRY or REGISTRY[match.name].config.experiment_key() == config.experiment_key()
 
 
 def test_on_other_data_nothing_published_stands_beside_an_experiment():

@@ -8,8 +8,8 @@ import pytest
 from stored_runs import change, no_data, query, store
 
 from rdfia_keras.analysis import figures, tables
+from rdfia_keras.analysis.figures import draw_figures
 from rdfia_keras.analysis.published import reference_run, wanted_run
-from rdfia_keras.commands.figure import draw_figures
 from rdfia_keras.config import RunOptions
 from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
@@ -77,7 +77,7 @@ def test_the_final_accuracy_that_the_report_gives_stands_beside_ours_of_the_last
     run = reference_run(CIRCLES)
     best, last = (100 * milestone["test_accuracy"] for milestone in (run.record.best, run.record.final))
     assert best != last
-    panel = figures.Panel("a", CIRCLES, run, is_reference=True)
+    panel = figures.Panel("a", CIRCLES, run)
     title = figures.picture(FIGURES["1"], [panel]).get_suptitle()
     assert f"reference {last:.1f} % in the last epoch, published 94.0 %" in " ".join(title.split())
     table = tables.run_table(run.record)
@@ -86,9 +86,7 @@ def test_the_final_accuracy_that_the_report_gives_stands_beside_ours_of_the_last
 
 def test_only_the_figure_that_the_report_numbers_shows_its_number():
     """The 94 % of figure 1 is no number of figure 3, which shows the same experiment."""
-    panels = [
-        figures.Panel(label, one, reference_run(one), True) for one, label in figures.experiments_of(FIGURES["3"])
-    ]
+    panels = [figures.Panel(label, one, reference_run(one)) for one, label in figures.experiments_of(FIGURES["3"])]
     drawn = figures.picture(FIGURES["3"], panels)
     titles = [" ".join(axes.get_title().split()) for axes in drawn.axes]
     assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)
@@ -96,7 +94,7 @@ def test_only_the_figure_that_the_report_numbers_shows_its_number():
 
 def test_a_figure_is_on_one_data_set_and_says_what_it_leaves_out(tmp_path, capsys, unrendered):
     """A stray run on drawn circles is not drawn between two of the reference; alone it is, with its data named."""
-    drawn = Resources(RunOptions(out=tmp_path)).digest(CIRCLES.config)
+    drawn = Resources(RunOptions(out=tmp_path)).prepared(CIRCLES.config).digest
     folder = store(tmp_path, change(CIRCLES, implementation="all"), best=0.9, digest=drawn)
     assert {row["source"] for row in draw("3", tmp_path).data["figures"]} == {"the reference"}
     assert f"circles: from the reference results of this package; left out, for it is on other data: {folder}" in (
@@ -118,7 +116,9 @@ def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path, unrendered
     resources = Resources(options, lambda _config: data)
     (row,) = draw_figures(["1"], wanted_run, resources, False).data["figures"]
     assert row["source"] == "the reference"
-    mine = store(tmp_path, change(CIRCLES, implementation="all"), name="mine", digest=resources.digest(CIRCLES.config))
+    mine = store(
+        tmp_path, change(CIRCLES, implementation="all"), name="mine", digest=resources.prepared(CIRCLES.config).digest
+    )
     (row,) = draw_figures(["1"], wanted_run, resources, False).data["figures"]
     assert row["source"] == str(mine)
 

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 import scipy.stats
 
-from rdfia_keras.analysis import reference_tables, seeds
+from rdfia_keras.analysis import seeds
 from rdfia_keras.analysis.published import compare_with_published, reference_run
 from rdfia_keras.experiments import LADDER, REGISTRY
 from rdfia_keras.experiments.registry import BATCH_1, BATCH_50, CIRCLES, KERAS_LADDER, LR_2
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
+from tools.tables import TABLES
 
 BATCH_NORM_KERAS = KERAS_LADDER[-1]
 
@@ -26,7 +27,7 @@ def accuracies(name: str, seed: int) -> list[float]:
 
 
 def row_of(table: str, column: str, name: str) -> dict[str, str]:
-    (row,) = (row for row in reference_tables.TABLES[table]() if row[column] == name)
+    (row,) = (row for row in TABLES[table]() if row[column] == name)
     return row
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored_runs import change, data_gone, store
 
+from rdfia_keras.analysis.run_sweep import run_sweep
 from rdfia_keras.analysis.seeds import Statistics, paired_difference
-from rdfia_keras.commands.sweep import run_sweep
 from rdfia_keras.config import MAX_NAME, Config, RunOptions, setting_text, short_name
 from rdfia_keras.data import Dataset, load_vectors
 from rdfia_keras.errors import ConfigError
@@ -180,7 +180,7 @@ def test_a_trial_that_diverges_is_a_row_and_the_others_go_on(rdfia_here, tmp_pat
 
 
 def test_a_dry_run_lists_and_trains_nothing(rdfia_here, tmp_path):
-    digest = Resources(RunOptions()).digest(CIRCLES.config)
+    digest = Resources(RunOptions()).prepared(CIRCLES.config).digest
     store(tmp_path / "results", change(CIRCLES, seed=1), name="elsewhere", digest=digest)
     before = sorted(tmp_path.rglob("*"))
     done = rdfia_here("sweep", "circles", "--set", "lr=0.07,0.5", "--seeds", "2", "--dry-run")
@@ -214,7 +214,7 @@ def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice
     """
     first, second = trials.plan(short(2), quick=False)
     resources = Resources(options)
-    first = replace(first, query=first.query.with_data(resources.digest(first.query.config)))
+    first = replace(first, query=first.query.with_data(resources.prepared(first.query.config).digest))
     holds, may_end = threading.Event(), threading.Event()
 
     def other():

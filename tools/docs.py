@@ -3,7 +3,7 @@
 A document with computed numbers is a Jinja2 template in `docs/templates/`: edit it there. Each number is computed where
 it stands, with these values and functions:
 
-    table("ladder")                     a table of `analysis/reference_tables.py`, in Markdown
+    table("ladder")                     a table of `tools/tables.py`, in Markdown
     run("augment")                      the reference run with seed 0, a `ReferenceRun`; trials("augment"): all seeds
     lowest_epochs("augment")            the epoch of the lowest test loss of each seed: 24 / 17 / 20
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
@@ -41,7 +41,6 @@ import numpy as np
 from rdfia_keras import plots
 from rdfia_keras.analysis import figures, seeds, sweep_table, theory
 from rdfia_keras.analysis.published import compare_with_published, reference_run
-from rdfia_keras.analysis.reference_tables import TABLES
 from rdfia_keras.analysis.tables import Row
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.models import augmentation, kernels, pytorch_defaults
@@ -51,6 +50,7 @@ from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
 from rdfia_keras.training.schedules import SCHEDULES, IterationDecay
+from tools.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / "docs" / "templates"
@@ -289,7 +289,7 @@ def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
     for figure in FIGURES.values():
         panels = [
-            figures.Panel(label, experiment, find_reference(experiment.name), is_reference=True)
+            figures.Panel(label, experiment, find_reference(experiment.name))
             for experiment, label in figures.experiments_of(figure)
         ]
         figures.draw(figure, panels, out)

@@ -1,1 +1,1 @@
-"""Statistics over seeds, tables and explanations, computed from records and formulas. Nothing here trains."""
+"""Statistics over seeds, tables and explanations, computed from records and formulas."""

@@ -1,12 +1,12 @@
 """Comparison of runs: the settings that differ, the results, and all curves in one plot."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from rdfia_keras.analysis import tables
 from rdfia_keras.analysis.run_list import Row, differing
+from rdfia_keras.config import short_name
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
@@ -16,8 +16,6 @@ from rdfia_keras.runs.store import find_run
 
 # A plot has no more colours that can be distinguished.
 MAX_RUNS = 10
-# Bytes; file systems allow 255.
-MAX_FILE_NAME = 100
 
 
 def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> Result:
@@ -97,13 +95,9 @@ def _why_no_curve(run: Run) -> str:
 
 
 def _file_name(names: Sequence[str]) -> str:
-    """Return `cnn-baseline-vs-cnn-augment.png`; if the names are long, the first one and a digest of all."""
+    """Return `cnn-baseline-vs-cnn-augment.png`, shortened if the names are long."""
     file = "-vs-".join(names).replace("/", "-").replace("\\", "-")
-    if len(file.encode()) > MAX_FILE_NAME:
-        digest = hashlib.sha256(file.encode()).hexdigest()[:8]
-        first = file.encode()[: MAX_FILE_NAME - 30].decode(errors="ignore").split("-vs-")[0]
-        file = f"{first}-and-{len(names) - 1}-more-{digest}"
-    return f"{file.lstrip('-')}.png"
+    return f"{short_name(file.lstrip('-'))}.png"
 
 
 def _draw(curves: dict[str, list[EpochRow]], rows: Sequence[Row], path: Path) -> None:

@@ -57,10 +57,10 @@ def explanation(topic: str, *, question: str, shows: str, options: tuple[str, ..
 
 def _images(dataset: str, options: RunOptions) -> "Dataset":
     """Read the images, before the seconds that a back end takes to load."""
-    from rdfia_keras.data import load_images
+    from rdfia_keras.training.get_or_train import Resources
 
     make_folder(options.out)
-    data = load_images(dataset_name(dataset), options.data_dir)
+    data = Resources(options).data(config.CnnConfig(dataset=dataset_name(dataset)))
     set_up_backend("cpu")
     return data
 

@@ -1,10 +1,10 @@
 """The report's figures from records: what each figure shows, and its PNG file.
 
-The report page draws the same charts.
+The report page draws the same charts. What has no run is trained only where that is asked for.
 """
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rdfia_keras import plots
-from rdfia_keras.analysis.published import reference_run
-from rdfia_keras.analysis.tables import PUBLISHED_KERNELS
+from rdfia_keras.analysis.published import other_data, reference_run, runs_on_one_data_set
+from rdfia_keras.analysis.tables import PUBLISHED_KERNELS, figure_rows
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import REGISTRY, Experiment, ReportFigure
+from rdfia_keras.experiments import FIGURES, REGISTRY, Experiment, ReportFigure
 from rdfia_keras.models.kernels import classifiers
 from rdfia_keras.plots.charts import Chart, run_curves, several_runs_curves
-from rdfia_keras.result import percent
+from rdfia_keras.result import Result, percent
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, test_accuracy
 from rdfia_keras.runs.run import Run
+from rdfia_keras.runs.store import FINISHED, REFERENCE_FOLDER, Query, RunStore, Snapshot
+from rdfia_keras.system.terminal import note
+from rdfia_keras.training.get_or_train import Resources, get_or_train
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,16 @@ class Panel:
         label: Above the panel.
         experiment: The experiment.
         run: A run of it.
-        is_reference: Whether the run ships with the package.
     """
 
     label: str
     experiment: Experiment
     run: Run
-    is_reference: bool
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the run ships with the package."""
+        return self.run.folder.is_relative_to(REFERENCE_FOLDER)
 
     @property
     def source(self) -> str:
@@ -81,24 +87,107 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
     }
 
 
-# --- the content of a panel -------------------------------------------------------------------------------------------
+# --- the runs of a figure ---------------------------------------------------------------------------------------------
+
+Wanted = Callable[[Experiment], Query]
 
 
-def histories(run: Run) -> dict[str, list[EpochRow]]:
-    """Return the epochs of a run's networks, by implementation; of a convnet's only one by `""`.
+def draw_figures(keys: Sequence[str], wanted: Wanted, resources: Resources, train: bool) -> Result:
+    """Draw figures into `figures/` of the results folder.
+
+    Args:
+        keys: Of `FIGURES`.
+        wanted: Returns which run of an experiment is wanted.
+        resources: Data and options of trainings.
+        train: Train what is missing.
 
     Raises:
-        RdfiaError: If the history cannot be read.
+        RdfiaError: If there is no such run and nothing is to be trained, or if something must be trained and its data,
+            device or output folder cannot be used.
     """
-    by_name: dict[str, list[EpochRow]] = {}
-    for epoch in run.history():
-        by_name.setdefault(epoch.get("implementation", ""), []).append(epoch)
-    return by_name
+    options, paths, rows, exit_code = resources.options, [], [], 0
+    for figure in (FIGURES[key] for key in keys):
+        if train:
+            panels, exit_code = train_panels(figure, wanted, resources)
+        else:
+            panels = find_panels(figure, wanted, resources)
+        if len(panels) < len(figure.panels):
+            break
+        paths.append(draw(figure, panels, options.out, options.quick))
+        rows += [row(figure, panel) for panel in panels]
+    return Result(
+        data={"figures": rows, "paths": [str(path) for path in paths]},
+        table=figure_rows(rows),
+        paths=paths,
+        hint="interrupted; the same command resumes from here" if len(paths) < len(keys) else "",
+        quick=options.quick,
+        exit_code=exit_code,
+    )
+
+
+def train_panels(figure: ReportFigure, wanted: Wanted, resources: Resources) -> tuple[list[Panel], int]:
+    """Return the panels of a figure, trained now as far as they are not there yet, and the exit code.
+
+    Fewer panels than the figure has mean that the user interrupted.
+    """
+    panels: list[Panel] = []
+    exit_code = 0
+    for experiment, label in experiments_of(figure):
+        run = get_or_train(experiment, wanted(experiment), resources)
+        if run.exit_code is None:
+            note(f"{experiment.name}: from {run.folder}")
+        exit_code = run.exit_code or 0
+        if run.status not in FINISHED:
+            break
+        panels.append(Panel(label, experiment, run))
+    return panels, exit_code
+
+
+def find_panels(figure: ReportFigure, wanted: Wanted, resources: Resources) -> list[Panel]:
+    """Return the panels of a figure, those of each data set on the same data.
+
+    Raises:
+        RdfiaError: If a run is missing.
+    """
+    own, shown, panels = Snapshot(resources.options.out), experiments_of(figure), {}
+    for dataset in dict.fromkeys(experiment.config.dataset for experiment, _ in shown):
+        group = [pair for pair in shown if pair[0].config.dataset == dataset]
+        queries = [wanted(experiment) for experiment, _ in group]
+        runs = runs_on_one_data_set(queries, own, _asked_data(queries, own, resources))
+        for (experiment, label), query, run in zip(group, queries, runs, strict=True):
+            if run is None:
+                raise RdfiaError(_missing(experiment, query))
+            panel = panels[experiment.name] = Panel(label, experiment, run)
+            source = "the reference results of this package" if panel.is_reference else str(run.folder)
+            left_out = other_data(query, own, run)
+            note(f"{experiment.name}: from {source}" + (f"; {left_out}" if left_out else ""))
+    return [panels[experiment.name] for experiment, _ in shown]
+
+
+def _asked_data(queries: Sequence[Query], own: RunStore, resources: Resources) -> str | None:
+    """Return the digest of the data in --data-dir; None without that option, or where only one data set is in use."""
+    digests = {run.data_digest for query in queries for run in own.usable(query)}
+    if resources.options.data_dir is None or not digests:
+        return None
+    return resources.prepared(queries[0].config).digest
+
+
+def _missing(experiment: Experiment, query: Query) -> str:
+    """Return the error on a panel without a run."""
+    precision = "" if query.any_precision else f" in {getattr(query.config, 'precision', '')}"
+    kind = "smoke test" if query.quick else "finished run"
+    return (
+        f"there is no {kind} of {experiment.name} with seed {query.config.seed} and {query.epochs} "
+        f"epochs or more{precision}; add --train to train it now"
+    )
+
+
+# --- the content of a panel -------------------------------------------------------------------------------------------
 
 
 def first_history(run: Run) -> list[EpochRow]:
     """Return the epochs of the only network, or of the first of several implementations."""
-    return next(iter(histories(run).values()), [])
+    return next(iter(run.histories().values()), [])
 
 
 def curve_charts(figure: ReportFigure, panel: Panel, reference: Run | None = None) -> list[Chart]:
@@ -116,7 +205,7 @@ def curve_charts(figure: ReportFigure, panel: Panel, reference: Run | None = Non
     reference_rows = first_history(reference) if reference else []
     if figure.kind == "implementations":
         published = panel.experiment.report.published
-        return several_runs_curves(histories(panel.run), label, published, reference_rows)
+        return several_runs_curves(panel.run.histories(), label, published, reference_rows)
     return run_curves(first_history(panel.run), label, _published(figure, panel), reference_rows)
 
 
@@ -172,7 +261,7 @@ def picture(figure: ReportFigure, panels: Sequence[Panel]) -> Figure:
         case "curves":
             return _curves(figure, panels, title)
         case "implementations":
-            return plots.implementations(histories(run), title)
+            return plots.implementations(run.histories(), title)
         case "kernels":
             # The report gives a number for two kernels (part 2.2).
             title += "; published, at the best C: rbf 95 %, poly of degree 2 95.5 %"

@@ -95,12 +95,8 @@ def list_runs(
             "results with --reference"
         )
     runs = read_runs(store)
-    if chosen.experiment is not None:
-        names = [*(run.experiment for run in runs if run.experiment), *REGISTRY]
-        chosen = replace(chosen, experiment=choose("experiment", chosen.experiment, names))
-    matches = parse_filter(chosen)
     hidden = set() if trials or chosen != Filter() else {run.name for run in runs if run.is_trial}
-    rows = [run.summary() for run in runs if matches(run)]
+    rows = _chosen_rows(runs, chosen)
     if key:
         rows = sort_rows(rows, key, SORT_KEYS.get(key, False) != reverse)
     elif reverse:
@@ -122,6 +118,15 @@ def list_runs(
         lines=remarks,
         csv=to_csv(shown, names) if as_csv else "",
     )
+
+
+def _chosen_rows(runs: Sequence[Run], chosen: Filter) -> list[Row]:
+    """Return the summaries of the runs that match a filter, whose experiment may be in any case."""
+    if chosen.experiment is not None:
+        names = [*(run.experiment for run in runs if run.experiment), *REGISTRY]
+        chosen = replace(chosen, experiment=choose("experiment", chosen.experiment, names))
+    matches = parse_filter(chosen)
+    return [run.summary() for run in runs if matches(run)]
 
 
 def _remarks(shown: int, total: int, differing: int, store: RunStore) -> list[str]:

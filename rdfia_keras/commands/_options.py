@@ -253,8 +253,7 @@ def _check_own(function: Any, values: dict[str, Any]) -> None:
     for name, declared in inspect.signature(function).parameters.items():
         setting = _setting_of(declared)
         if setting and name in values:
-            subject = f"{name} ({flag(name, setting)})"
-            values[name] = check_value(subject, name, get_args(declared.annotation)[0], values[name], setting)
+            values[name] = check_value(name, get_args(declared.annotation)[0], values[name], setting)
 
 
 def _collect(config: Any, values: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdfia_keras.commands._options import Seed, command
-from rdfia_keras.config import AUGMENTATIONS, RunOptions, Setting, dataset_name
+from rdfia_keras.config import AUGMENTATIONS, CnnConfig, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import choose
 from rdfia_keras.result import Result
 
@@ -32,12 +32,12 @@ def augment_preview(
     names = [choose("augmentation", name, AUGMENTATIONS) for name in names or ()]
     import numpy as np
 
-    from rdfia_keras.data import load_images
     from rdfia_keras.runs.files import make_folder
     from rdfia_keras.system.backend import set_up_backend
+    from rdfia_keras.training.get_or_train import Resources
 
     folder = make_folder(options.out)
-    data = load_images(dataset_name(dataset), options.data_dir)
+    data = Resources(options).data(CnnConfig(dataset=dataset_name(dataset)))
     set_up_backend("cpu")
     from rdfia_keras import plots
 

@@ -25,16 +25,8 @@ def cnn(config: CnnConfig, options: RunOptions) -> Result:
     if config.xla == "on" and options.deterministic:
         raise ConfigError(f"{label(config, 'xla')} on and --deterministic exclude each other: leave one out", ("xla",))
     from rdfia_keras.analysis.tables import run_result
-    from rdfia_keras.data import load_images
     from rdfia_keras.experiments import match_registered
-    from rdfia_keras.system.backend import set_up_backend
-    from rdfia_keras.training.job import prepare_data, report_large_batch
+    from rdfia_keras.training.get_or_train import Resources
 
-    # Data first: a missing or damaged file is reported before the seconds that TensorFlow takes to load.
-    config = replace(config, dataset=dataset_name(config.dataset))
-    data = prepare_data(load_images(config.dataset, options.data_dir), config, options.quick)
-    report_large_batch(data, config)
-    set_up_backend(options.device, options.deterministic)
-    from rdfia_keras.training.train_convnet import train_convnet
-
-    return run_result(train_convnet(match_registered(config), data, options))
+    experiment = match_registered(replace(config, dataset=dataset_name(config.dataset)))
+    return run_result(Resources(options).train(experiment, options))

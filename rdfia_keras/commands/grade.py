@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Collection
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,6 @@ from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
     from rdfia_keras.learn.gradebook import GradedSubmission
-    from rdfia_keras.learn.sheet import Marks, Remarks
 
 Submissions = Annotated[
     Path,
@@ -55,73 +53,31 @@ def grade(
     from rdfia_keras.runs.files import write_atomic
 
     _check_out(grades, submissions, points)
-    folder = grades.parent
+    folder, results = grades.parent, grades.parent / gradebook.RESULTS
     counted = sheet.read_points(points, [name.strip() for text in only or [] for name in text.split(",")])
     class_ = read_class(submissions)
     remarks = sheet.read_remarks(folder, class_)
-    results = folder / gradebook.RESULTS
     seed = gradebook.seed_of(results, seed)
-    graded = [
-        replace(graded, verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in counted))
-        for graded in gradebook.grade_class(
-            class_, results, seed=seed, isolated=not trusted, report=partial(_report, counted)
-        )
-    ]
-    marks = _write_sheet(grades, results, graded, counted, remarks)
+    report = partial(_report, counted)
+    graded = gradebook.grade_class(class_, results, seed=seed, isolated=not trusted, report=report)
+    graded = gradebook.restrict(graded, counted)
+    marks = sheet.write_sheet(grades, results, graded, counted, remarks)
     sheet.write_feedback(folder / "feedback", graded, marks, counted, remarks)
-    rows = gradebook.overview(graded)
     picture, page = folder / "overview.png", folder / "overview.html"
+    rows = gradebook.overview(graded)
     save(class_bars([(row.name, row.right, row.wrong, row.unwritten) for row in rows]), picture)
     most, totals = sum(counted.values()), [own.exercises for own in marks]
     write_atomic(page, gradebook.overview_page(graded, totals, most, picture.name).encode())
-    mean = sum(totals) / len(totals)
     return Result(
-        data={
-            "students": [
-                {
-                    "student": submission.student,
-                    "number": submission.number,
-                    "exercises": own.exercises,
-                    "questions": own.questions,
-                    "total": own.exercises + own.questions,
-                }
-                for submission, own in zip(graded, marks, strict=True)
-            ],
-            "of": most,
-            "seed": seed,
-            "isolated": not trusted,
-        },
+        data={"students": sheet.as_rows(graded, marks), "of": most, "seed": seed, "isolated": not trusted},
         lines=[
-            f"{len(graded)} submission{'s' * (len(graded) != 1)}, {mean:.1f} of {most:g} points on average",
+            gradebook.average(totals, most),
             f"The inputs are those of seed {seed}; it is kept in {results}.",
             f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
             "then has them.",
         ],
         paths=[grades, folder / "feedback", picture, page],
     )
-
-
-def _write_sheet(
-    grades: Path,
-    results: Path,
-    graded: "list[GradedSubmission]",
-    points: dict[str, float],
-    remarks: "Remarks",
-) -> "list[Marks]":
-    """Write the sheet, with what the teacher entered in it, and return the marks; the sheet before is kept."""
-    from rdfia_keras.learn import sheet
-    from rdfia_keras.runs.files import write_atomic
-
-    record = results / f"{grades.name}.json"
-    computed = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
-    earlier = sheet.read_sheet(grades, graded, computed)
-    marks = sheet.mark(graded, points, remarks, earlier)
-    if grades.exists():
-        write_atomic(results / f"before-{grades.name}", grades.read_bytes())
-    # With its mark of UTF-8, Excel shows accents.
-    write_atomic(grades, sheet.sheet(graded, marks, points, earlier).encode("utf-8-sig"))
-    write_atomic(record, sheet.computed_record(graded, marks).encode())
-    return marks
 
 
 def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:

@@ -1,6 +1,7 @@
 """`rdfia inspect`: what a trained network is good at, how sure it is, where it looks and what disturbs it."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,12 +36,10 @@ def inspect(
     best: Best = False,
 ) -> Result:
     """Inspect a trained network: scores by class, calibration, filters, mistakes with their reasons, disturbances."""
-    from rdfia_keras.data import load_images
     from rdfia_keras.models.model_files import find_model
     from rdfia_keras.runs.files import make_folder, to_json, write_atomic
     from rdfia_keras.system.backend import set_up_backend
-    from rdfia_keras.training.get_or_train import check_data
-    from rdfia_keras.training.job import prepare_data
+    from rdfia_keras.training.get_or_train import Resources, check_data
 
     saved = find_model(run, options.out, best)
     if saved.run is None or saved.run.section != "cnn":
@@ -48,7 +47,7 @@ def inspect(
             f"{saved.path} lies in no run of rdfia cnn; only a run tells which data its model was trained on"
         )
     config, quick = saved.run.config, saved.run.quick
-    data = prepare_data(load_images(config.dataset, options.data_dir), config, quick)
+    data = Resources(replace(options, quick=quick)).prepared(config)
     check_data(saved.run, data, quick)
     folder = make_folder(options.out / "inspect" / config.dataset if saved.is_shipped else saved.path.parent)
     set_up_backend(options.device)

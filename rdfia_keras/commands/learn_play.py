@@ -5,12 +5,8 @@ from dataclasses import replace
 from rdfia_keras.commands._options import OpenPage, command
 from rdfia_keras.commands.learn_run import (
     FOLDER,
-    BatchSize,
-    Epochs,
-    Hidden,
-    Lr,
+    WITHOUT,
     MlpFile,
-    TrainingSeed,
     divergence,
     function_lines,
     make_problem,
@@ -22,23 +18,18 @@ from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.result import Result
 
 
-@command(options=("out", "data_dir", "quick"), examples=("rdfia learn play --open",))
-def play(
-    options: RunOptions,
-    file: MlpFile = None,
-    lr: Lr = MlpConfig.lr,
-    batch_size: BatchSize = MlpConfig.batch_size,
-    hidden_units: Hidden = MlpConfig.hidden_units,
-    epochs: Epochs = 150,
-    seed: TrainingSeed = 0,
-    open_page: OpenPage = False,
-) -> Result:
+@command(
+    config=MlpConfig,
+    without=WITHOUT,
+    options=("out", "data_dir", "quick"),
+    examples=("rdfia learn play --open",),
+)
+def play(config: MlpConfig, options: RunOptions, file: MlpFile = None, open_page: OpenPage = False) -> Result:
     """Write the playground with the weights that your functions train."""
     from rdfia_keras.data import load_vectors
     from rdfia_keras.learn.student import perceptron_file, train_file
     from rdfia_keras.runs.files import make_folder
 
-    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
     config = shorten(config, options)
     check_settings(config)
     data = load_vectors(config.dataset, options.data_dir)

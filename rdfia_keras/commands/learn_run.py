@@ -22,28 +22,21 @@ FOLDER = "learn"
 ROUNDING = 1e-9
 SCORES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
-_MLP = settings(MlpConfig)
+# Settings that the student's loop has not.
+WITHOUT = tuple(set(settings(MlpConfig)) - {"lr", "batch_size", "hidden_units", "epochs", "seed"})
 MlpFile = Annotated[
     Path | None,
     typer.Argument(help="A file like mlp.py, or its folder.", show_default="mlp.py here, else in homework/"),
 ]
-Lr = Annotated[float, _MLP["lr"]]
-BatchSize = Annotated[int, _MLP["batch_size"]]
-Hidden = Annotated[int, _MLP["hidden_units"]]
-Epochs = Annotated[int, replace(_MLP["epochs"], help="Training epochs.", shown_default="")]
-TrainingSeed = Annotated[int, _MLP["seed"]]
 
 
-@command(options=("out", "data_dir", "quick"), examples=("rdfia learn run", "rdfia learn run mlp.py --lr 2"))
-def run(
-    options: RunOptions,
-    file: MlpFile = None,
-    lr: Lr = MlpConfig.lr,
-    batch_size: BatchSize = MlpConfig.batch_size,
-    hidden_units: Hidden = MlpConfig.hidden_units,
-    epochs: Epochs = 150,
-    seed: TrainingSeed = 0,
-) -> Result:
+@command(
+    config=MlpConfig,
+    without=WITHOUT,
+    options=("out", "data_dir", "quick"),
+    examples=("rdfia learn run", "rdfia learn run mlp.py --lr 2"),
+)
+def run(config: MlpConfig, options: RunOptions, file: MlpFile = None) -> Result:
     """Train the perceptron on the circles with your functions, and with ours for what is not written yet."""
     from rdfia_keras.data import load_vectors
     from rdfia_keras.learn.checker import RIGHT
@@ -51,7 +44,6 @@ def run(
     from rdfia_keras.learn.trainer import solutions, train
     from rdfia_keras.runs.files import make_folder
 
-    config = MlpConfig(lr=lr, batch_size=batch_size, hidden_units=hidden_units, epochs=epochs, seed=seed)
     config = shorten(config, options)
     data = load_vectors(config.dataset, options.data_dir)
     problem = make_problem(config, data)

@@ -37,23 +37,19 @@ def mlp(
     """
     check_animation(config, animate, check_gradients)
     from rdfia_keras.analysis.tables import run_result
-    from rdfia_keras.data import load_vectors, read_initial_weights
+    from rdfia_keras.data import read_initial_weights
     from rdfia_keras.experiments import match_registered
     from rdfia_keras.system.backend import cpu_unless_asked, require_tensorflow, set_up_backend
-    from rdfia_keras.training.job import prepare_data, report_large_batch
+    from rdfia_keras.training.get_or_train import Resources
 
     require_tensorflow("rdfia mlp")
-    # Data first: a missing or damaged file is reported before the seconds that TensorFlow takes to load.
-    loaded = load_vectors(config.dataset, options.data_dir)
-    data = prepare_data(loaded, config, options.quick)
-    read_initial_weights(config, data)
-    report_large_batch(data, config)
+    resources = Resources(options)
+    read_initial_weights(config, resources.prepared(config))
+    # Before `train` does: trainings of several sections in one process must not lose the GPU to the perceptron.
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     if check_gradients:
-        return gradients(config, loaded, options.device)
-    from rdfia_keras.training.train_perceptron import train_perceptron
-
-    return run_result(train_perceptron(match_registered(config), data, options, animate=animate))
+        return gradients(config, resources.data(config), options.device)
+    return run_result(resources.train(match_registered(config), options, animate=animate))
 
 
 def check_animation(config: MlpConfig, animate: bool, check_gradients: bool) -> None:

@@ -61,10 +61,6 @@ def check_settings(config: MlpConfig) -> None:
     """Raise a ConfigError for a setting that the page cannot train with."""
     from rdfia_keras.web.playground.playground_page import LIMITS
 
-    if config.lbfgs:
-        raise ConfigError("the playground trains by SGD: leave lbfgs (--lbfgs) out", ("lbfgs",))
-    if config.validation:
-        raise ConfigError("the playground holds nothing out: leave validation (--validation) out", ("validation",))
     for name in ("hidden_units", "epochs"):
         if getattr(config, name) > LIMITS[name]:
             raise ConfigError(f"{label(config, name)} must be at most {LIMITS[name]} in the playground", (name,))

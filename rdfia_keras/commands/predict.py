@@ -60,6 +60,8 @@ def predict(
 
     saved = find_model(model, options.out, best)
     paths, left_out = list_pictures(read_names(images))
+    for file in left_out:
+        note(f"warning: left out: {file}")
     path = plot or make_folder(options.out / "predict") / f"{saved.name.replace('/', '-')}.png"
     set_up_backend(options.device)
     from rdfia_keras import plots
@@ -74,15 +76,19 @@ def predict(
     method, figure = draw(network, paths[:MAX_DRAWN], pixels[:MAX_DRAWN], probabilities[:MAX_DRAWN], tops, saved.name)
     make_folder(path.parent)
     plots.save(figure, path, smoke_test=saved.quick)
-    for file in left_out:
-        note(f"warning: left out: {file}")
     rows = [
         {"image": str(image), "classes": [{"class": name, "probability": value} for name, value in top_classes]}
         for image, top_classes in zip(paths, tops, strict=True)
     ]
     return Result(
-        data={"model": str(saved.path), "classes": list(classes), "images": rows, "left_out": left_out, "map": method}
-        | {"plot": str(path)},
+        data={
+            "model": str(saved.path),
+            "classes": list(classes),
+            "images": rows,
+            "left_out": left_out,
+            "map": method,
+            "plot": str(path),
+        },
         table=[table_row(row) for row in rows],
         lines=[] if len(paths) <= MAX_DRAWN else [f"the picture shows the first {MAX_DRAWN} of {len(paths)}"],
         paths=[path],

@@ -16,9 +16,7 @@ def svm(config: SvmConfig, options: RunOptions) -> Result:
     Every call makes a new run; rdfia figure and Python use finished ones.
     """
     from rdfia_keras.analysis.tables import run_result
-    from rdfia_keras.data import load_vectors
     from rdfia_keras.experiments import match_registered
-    from rdfia_keras.training.train_kernels import train_kernels
+    from rdfia_keras.training.get_or_train import Resources
 
-    data = load_vectors(config.dataset, options.data_dir)
-    return run_result(train_kernels(match_registered(config), data, options))
+    return run_result(Resources(options).train(match_registered(config), options))

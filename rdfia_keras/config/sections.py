@@ -6,6 +6,7 @@ follow from their fields. Only the standard library is imported: `rdfia --help` 
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -157,6 +158,10 @@ class Config:
     def epochs_shape_it(self) -> bool:
         """Whether a training over more epochs differs from the first epoch on, so that a run cannot be made longer."""
         return False
+
+    def experiment_key(self) -> str:
+        """Return as text what all runs of one experiment have in common, whatever seed, length, precision and data."""
+        return json.dumps([self.section, self.identity()], sort_keys=True)
 
     def with_epochs(self, epochs: int) -> Self:
         """Return the config with another number of epochs."""

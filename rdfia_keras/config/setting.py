@@ -174,20 +174,21 @@ def check(config: Any) -> None:
     for field in fields(config):
         if setting := field.metadata.get("setting"):
             value = getattr(config, field.name)
-            value = check_value(label(config, field.name), field.name, field.type, value, setting)
+            value = check_value(field.name, field.type, value, setting)
             object.__setattr__(config, field.name, value)
     for rule in getattr(config, "rules", ()):
         if rule.is_broken_by(config):
             raise ConfigError(rule.says(config), (rule.field, rule.other))
 
 
-def check_value(subject: str, name: str, annotation: Any, value: Any, setting: Setting) -> Any:
+def check_value(name: str, annotation: Any, value: Any, setting: Setting) -> Any:
     """Check one value against its type and its `Setting`, and return it, a choice in the case in which it is declared.
 
     Raises:
-        ConfigError: With `subject` as its subject, as `label` returns it.
+        ConfigError: With its `label` as the subject.
     """
     kind, optional, many = value_type(annotation)
+    subject = f"{name} ({flag(name, setting)})"
     if value is None and optional:
         return None
     if many and not isinstance(value, tuple):

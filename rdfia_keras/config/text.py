@@ -62,9 +62,9 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     """
     setting, annotation = settings(config)[name], config.__dataclass_fields__[name].type
     kind, optional, many = value_type(annotation)
-    subject, text = label(config, name), text.strip()
+    text = text.strip()
     if not text:
-        raise ConfigError(f"{subject} needs a value, as in {name}=VALUE", (name,))
+        raise ConfigError(f"{label(config, name)} needs a value, as in {name}=VALUE", (name,))
     value: Any
     if text.lower() == "none" and (optional or many):
         value = () if many else None
@@ -72,7 +72,7 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
         value = tuple(_parse(kind, part.strip()) for part in text.split("+"))
     else:
         value = _parse(kind, text)
-    return check_value(subject, name, annotation, value, setting)
+    return check_value(name, annotation, value, setting)
 
 
 def setting_text(value: Any) -> str:
@@ -85,12 +85,12 @@ def setting_text(value: Any) -> str:
     return short if not isinstance(value, float) or float(short) == value else str(value)
 
 
-def short_name(text: str, limit: int = MAX_NAME) -> str:
-    """Return a name as it is, or if it is longer than `limit` bytes its first words and a digest of all of it."""
-    if len(text.encode()) <= limit:
+def short_name(text: str) -> str:
+    """Return a name as it is, or if it is longer than `MAX_NAME` bytes its first words and a digest of all of it."""
+    if len(text.encode()) <= MAX_NAME:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    start = text.encode()[: limit - len(digest) - 1].decode(errors="ignore")
+    start = text.encode()[: MAX_NAME - len(digest) - 1].decode(errors="ignore")
     return f"{start.rpartition('-')[0] or start}-{digest}"
 
 

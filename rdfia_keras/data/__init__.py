@@ -18,17 +18,6 @@ from rdfia_keras.data.dataset import Dataset, Split, one_hot
 from rdfia_keras.data.initial_weights import read_initial_weights
 from rdfia_keras.errors import ConfigError, RdfiaError
 
-__all__ = [
-    "IMAGE_DATASETS",
-    "VECTOR_DATASETS",
-    "Dataset",
-    "Split",
-    "load_images",
-    "load_vectors",
-    "one_hot",
-    "read_initial_weights",
-]
-
 
 def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     """Load a data set of vectors.

@@ -49,6 +49,7 @@ class Dataset:
         test: The split to evaluate on.
         classes: The name of each class, in the order of the class numbers.
         source: The origin of the arrays, in words.
+        remark: What to tell of it: which files are left out.
         validation: The part of the training split that `hold_out` took away, to choose an epoch by.
         whole: The data set before `draw` and `hold_out`.
 
@@ -61,6 +62,7 @@ class Dataset:
     test: Split
     classes: tuple[str, ...]
     source: str = ""
+    remark: str = ""
     validation: Split | None = None
     whole: "Dataset | None" = field(default=None, repr=False)
 

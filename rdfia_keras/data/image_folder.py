@@ -12,7 +12,6 @@ import numpy as np
 
 from rdfia_keras.data.dataset import Dataset, Split
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.system.terminal import note
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,10 +56,9 @@ def load(folder: Path) -> Dataset:
     x = read_pictures(files, _SHAPE, folder)
     labels = [classes.index(name) for by_class in (train, test) for name, paths in by_class.items() for _ in paths]
     y = np.array(labels, np.int64)
-    if left_out := _left_out(folder):
-        note(f"{folder}{left_out}")
-    train_split, test_split = Split(x[:count], y[:count]), Split(x[count:], y[count:])
-    return Dataset(folder.resolve().name, train_split, test_split, classes, f"{folder}{left_out}")
+    train_split, test_split, left_out = Split(x[:count], y[:count]), Split(x[count:], y[count:]), _left_out(folder)
+    source = f"{folder}{left_out}"
+    return Dataset(folder.resolve().name, train_split, test_split, classes, source, remark=source if left_out else "")
 
 
 def _left_out(folder: Path) -> str:
@@ -186,14 +184,9 @@ def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int], folder: Pa
     def read(number: int, image: "Image.Image") -> None:
         x[number] = _pixels(image, shape)
 
-    _use_all(paths, read, folder)
-    return x
-
-
-def _use_all(paths: Sequence[Path], use: Callable[[int, "Image.Image"], None], folder: Path | None = None) -> None:
-    """Open each image and hand it over with its number; raise one error for all that cannot be used."""
-    if faults := _faults(paths, use):
+    if faults := _faults(paths, read):
         raise RdfiaError(_sentence(faults, len(paths), folder))
+    return x
 
 
 def _faults(paths: Sequence[Path], use: Callable[[int, "Image.Image"], Any]) -> dict[Path, str]:

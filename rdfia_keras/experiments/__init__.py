@@ -9,29 +9,7 @@ from rdfia_keras.experiments.registry import (
     bonus_experiments,
     declare,
     match_registered,
-    on,
     on_dataset,
-    same_identity,
 )
-from rdfia_keras.experiments.report_figures import FIGURES, ReportFigure, figures_of
+from rdfia_keras.experiments.report_figures import FIGURES, ReportFigure, figure_keys, figures_of
 from rdfia_keras.experiments.sweeps import SWEEPS, Sweep, declare_sweep
-
-__all__ = [
-    "FIGURES",
-    "LADDER",
-    "MODERN_LADDER",
-    "REGISTRY",
-    "SWEEPS",
-    "Experiment",
-    "ReportClaim",
-    "ReportFigure",
-    "Sweep",
-    "bonus_experiments",
-    "declare",
-    "declare_sweep",
-    "figures_of",
-    "match_registered",
-    "on",
-    "on_dataset",
-    "same_identity",
-]

@@ -57,7 +57,7 @@ class Experiment:
 
 REGISTRY: dict[str, Experiment] = {}
 # The same by what defines them: `rdfia --help` has no time to compare each with all others.
-_BY_IDENTITY: dict[tuple[Any, ...], Experiment] = {}
+_BY_KEY: dict[str, Experiment] = {}
 
 
 def declare(name: str, config: Config, base: str | None = None, **report: Any) -> Experiment:
@@ -73,25 +73,16 @@ def declare(name: str, config: Config, base: str | None = None, **report: Any) -
         ValueError: If another experiment has this name or these settings.
     """
     experiment = Experiment(name=name, config=config.resolve(), base=base, report=ReportClaim(**report))
-    key = _identity_key(experiment.config)
-    if other := REGISTRY.get(name) or _BY_IDENTITY.get(key):
+    key = experiment.config.experiment_key()
+    if other := REGISTRY.get(name) or _BY_KEY.get(key):
         raise ValueError(f"the experiment {name} is already registered, as {other.name}")
-    REGISTRY[name] = _BY_IDENTITY[key] = experiment
+    REGISTRY[name] = _BY_KEY[key] = experiment
     return experiment
 
 
 def on(base: Experiment, name: str, changes: dict[str, Any], **report: Any) -> Experiment:
     """Register `base` with some settings changed: `on(SCHEDULE, "dropout", {"dropout_rate": 0.5})`."""
     return declare(name, replace(base.config, **changes), base=base.name, **report)
-
-
-def same_identity(config: Config, other: Config) -> bool:
-    """Return whether two configs are of one experiment: they differ at most in seed, epochs, precision and the like."""
-    return _identity_key(config) == _identity_key(other)
-
-
-def _identity_key(config: Config) -> tuple[Any, ...]:
-    return config.section, *config.identity().items()
 
 
 # --- part 2.1: the perceptron on the circles --------------------------------------------------------------------------
@@ -246,7 +237,7 @@ def match_registered(config: Config) -> Experiment:
         An experiment whose config is `config` with every default filled in.
     """
     asked = config.resolve()
-    experiment = _BY_IDENTITY.get(_identity_key(asked))
+    experiment = _BY_KEY.get(asked.experiment_key())
     if experiment is None:
         return Experiment(name=describe(asked), config=asked)
     if experiment.config.epochs is None:

@@ -1,8 +1,10 @@
 """The report's figures: which experiments each shows, and how it is drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rdfia_keras.errors import ConfigError, in_any_case
 from rdfia_keras.experiments.registry import REGISTRY
 
 FigureKind = Literal["curves", "implementations", "kernels", "sweep"]
@@ -92,6 +94,22 @@ _figure(
     *("mnist-lenet", "mnist-flip", "normalize-keras", "flip"),
     labels=("MNIST", "MNIST flipped", "CIFAR-10", "CIFAR-10 flipped"),
 )
+
+
+def figure_keys(texts: Sequence[str]) -> list[str]:
+    """Return the keys of the figures that texts name, `all` for every one.
+
+    Raises:
+        ConfigError: If one names none.
+    """
+    keys = [in_any_case(text, [*FIGURES, "all"]) for text in texts]
+    if "all" in keys:
+        return list(FIGURES)
+    for key in keys:
+        if key not in FIGURES:
+            extra = ", ".join(name for name in FIGURES if not name.isdigit())
+            raise ConfigError(f"there is no figure {key}; the report has 1 to 23, and {extra} beside them")
+    return keys
 
 
 def figures_of(name: str) -> list[str]:

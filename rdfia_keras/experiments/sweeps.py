@@ -9,6 +9,7 @@ from typing import Any
 
 from rdfia_keras.config import (
     CONFIGS,
+    MAX_NAME,
     Config,
     MlpConfig,
     dataset_name,
@@ -157,6 +158,10 @@ def declare_sweep(
     Raises:
         ConfigError: If something is unknown or not allowed, the grid is empty, or there are more than `MAX_TRIALS`.
     """
+    if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
+        raise ConfigError(f"--name {name!r} cannot be a folder's name: leave out slashes and a leading dot")
+    if name is not None and len(name.encode()) > MAX_NAME:
+        raise ConfigError(f"--name has {len(name.encode())} bytes; at most {MAX_NAME} make a folder's name")
     known = [*GROUPS, *SECTIONS, *SWEEPS, *REGISTRY]
     names = [choose("experiment or sweep", text, known) for text in names]
     sweep = SWEEPS.get(names[0]) if len(names) == 1 else None

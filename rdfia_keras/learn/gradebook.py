@@ -5,9 +5,9 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,14 @@ def grade_class(
     return [graded for graded in results if graded]
 
 
+def restrict(class_: Sequence[GradedSubmission], names: Collection[str]) -> list[GradedSubmission]:
+    """Return the graded submissions with the verdicts on some exercises only."""
+    return [
+        replace(graded, verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in names))
+        for graded in class_
+    ]
+
+
 def seed_of(folder: Path, seed: int | None) -> int:
     """Return the seed to grade with: the given one, else that of the earlier call, else a new one; it is kept.
 
@@ -204,6 +212,12 @@ def overview(class_: Sequence[GradedSubmission]) -> list[ExerciseOverview]:
     return rows
 
 
+def average(totals: Sequence[float], most: float) -> str:
+    """Return how many submissions there are, and how many of the most points they have on average."""
+    mean = sum(totals) / len(totals)
+    return f"{len(totals)} submission{'s' * (len(totals) != 1)}, {mean:.1f} of {most:g} points on average"
+
+
 def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], most: float, picture: str) -> str:
     """Return a page for the teacher: the picture, which exercise most fail, which mistake is most common.
 
@@ -218,8 +232,7 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
     rows = overview(class_)
     hardest = max(rows, key=lambda row: row.wrong)
     common = max(((count, row.name, cause) for row in rows for cause, count in row.causes[:1]), default=None)
-    mean = sum(totals) / len(totals)
-    lines = [f"{len(class_)} submission{'s' * (len(class_) != 1)}, {mean:.1f} of {most:g} points on average."]
+    lines = [f"{average(totals, most)}."]
     if hardest.wrong:
         lines.append(f"Most often wrong: {hardest.name}, by {hardest.wrong}.")
     if common:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rdfia_keras.errors import RdfiaError, did_you_mean
 from rdfia_keras.learn.checker import RIGHT, UNWRITTEN, Verdict
@@ -257,6 +258,11 @@ class Marks:
         """The points of the questions."""
         return self.sum(HAND_GRADED_QUESTIONS)
 
+    @property
+    def total(self) -> float:
+        """The points of both."""
+        return round(self.exercises + self.questions, 4)
+
 
 def mark(
     class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks, earlier: Earlier
@@ -300,7 +306,7 @@ def sheet(
     most = sum(points.values())
     for graded, own in zip(class_, marks, strict=True):
         numbers = [own.all.get(name, "") for name in columns]
-        numbers += [own.exercises, most, own.questions, round(own.exercises + own.questions, 4)]
+        numbers += [own.exercises, most, own.questions, own.total]
         texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
         note = " ".join(graded.problems[:3])
         if graded.copies:
@@ -424,8 +430,48 @@ def _western(text: str) -> str:
 
 def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> str:
     """Return the computed points as JSON, to tell a teacher's edits from them in the next call."""
-    rows = [[graded.student, graded.number, own.computed] for graded, own in zip(class_, marks, strict=True)]
-    return json.dumps(rows)
+    return json.dumps([[each.student, each.number, own.computed] for each, own in zip(class_, marks, strict=True)])
+
+
+def as_rows(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> list[dict[str, Any]]:
+    """Return the points of each student, for programs."""
+    return [
+        {
+            "student": graded.student,
+            "number": graded.number,
+            "exercises": own.exercises,
+            "questions": own.questions,
+            "total": own.total,
+        }
+        for graded, own in zip(class_, marks, strict=True)
+    ]
+
+
+def write_sheet(
+    path: Path, results: Path, class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks
+) -> list[Marks]:
+    """Write the sheet, with what the teacher entered in it, and return the marks; the sheet before is kept.
+
+    Args:
+        path: The sheet.
+        results: The folder of what is kept between calls.
+        class_: The graded submissions.
+        points: Points by exercise, of those that count.
+        remarks: Marks of the teacher's.
+
+    Raises:
+        RdfiaError: If the earlier sheet cannot be read, or a file cannot be written.
+    """
+    record = results / f"{path.name}.json"
+    computed = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+    earlier = read_sheet(path, class_, computed)
+    marks = mark(class_, points, remarks, earlier)
+    if path.exists():
+        write_atomic(results / f"before-{path.name}", path.read_bytes())
+    # With its mark of UTF-8, Excel shows accents.
+    write_atomic(path, sheet(class_, marks, points, earlier).encode("utf-8-sig"))
+    write_atomic(record, computed_record(class_, marks).encode())
+    return marks
 
 
 def _cell(text: str) -> str:
@@ -460,7 +506,7 @@ def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float]
     lines += ["", f"{right} of {len(counted)} right, {written} written"]
     lines.append(f"Exercises: {marks.exercises:g} of {sum(points.values()):g} points")
     if any(name in marks.all for name in HAND_GRADED_QUESTIONS):
-        lines += [f"Questions: {marks.questions:g} points", f"Total: {marks.exercises + marks.questions:g} points"]
+        lines += [f"Questions: {marks.questions:g} points", f"Total: {marks.total:g} points"]
     return "\n".join(lines).strip() + "\n"
 
 

@@ -27,32 +27,3 @@ from rdfia_keras.plots.images import (
 from rdfia_keras.plots.maps import decision_animation, decision_map, map_axis, svm_panels
 from rdfia_keras.plots.png import save
 from rdfia_keras.plots.scores import class_bars, class_scores, confusion_matrix, reliability, robustness
-
-__all__ = [
-    "attribution_grid",
-    "augmentation_grid",
-    "backprop_cost",
-    "class_bars",
-    "class_scores",
-    "comparison",
-    "confusion_matrix",
-    "decision_animation",
-    "decision_map",
-    "filter_grid",
-    "image_grid",
-    "implementations",
-    "learning_curves",
-    "map_axis",
-    "notice",
-    "prediction_rows",
-    "receptive_fields",
-    "reliability",
-    "robustness",
-    "runs_side_by_side",
-    "save",
-    "score_maps",
-    "svm_panels",
-    "svm_sweep",
-    "sweep_curves",
-    "sweep_points",
-]

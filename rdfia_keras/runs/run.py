@@ -329,11 +329,21 @@ class Run:
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise RdfiaError(f"cannot read {path}: {error}; remove the folder to train it again") from error
 
+    def histories(self) -> dict[str, list[EpochRow]]:
+        """Return the `history` by implementation of the perceptron; other runs have one, without a name.
+
+        Raises:
+            RdfiaError: If `history.csv` is missing or damaged.
+        """
+        by_name: dict[str, list[EpochRow]] = {}
+        for row in self.history():
+            by_name.setdefault(row.get("implementation", ""), []).append(row)
+        return by_name
+
     def curve(self) -> list[EpochRow]:
         """Return a row for each epoch, of the first implementation; none where `history.csv` cannot be read."""
         with suppress(*UNREADABLE_ERRORS):
-            rows = self.history()
-            first = [row for row in rows if row.get("implementation") == rows[0].get("implementation")]
+            first = next(iter(self.histories().values()), [])
             return first if all(map(scores, first)) else []
         return []
 

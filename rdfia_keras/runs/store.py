@@ -25,11 +25,6 @@ REFERENCE_FOLDER = Path(__file__).resolve().parents[1] / "reference"
 REFERENCE = "reference/"
 
 
-def experiment_key(config: Config) -> str:
-    """Return what all runs of one experiment have in common, whatever seed, length, precision and data."""
-    return json.dumps([config.section, config.identity()], sort_keys=True)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Query:
     """A description of a run: two queries with one key want the same run, and a run that matches is such a run.
@@ -61,7 +56,7 @@ class Query:
     def key(self) -> str:
         """The text that two runs share if they are the same: experiment, seed, precision, data and the like."""
         facts = self._facts(self.config)
-        return json.dumps([experiment_key(self.config), self.quick, self.data, facts], sort_keys=True, default=str)
+        return json.dumps([self.config.experiment_key(), self.quick, self.data, facts], sort_keys=True, default=str)
 
     def matches(self, run: Run) -> bool:
         """Return whether a run fits, however long it is."""
@@ -71,7 +66,7 @@ class Query:
             return False
         return (
             run.quick == self.quick
-            and experiment_key(config) == experiment_key(self.config)
+            and config.experiment_key() == self.config.experiment_key()
             and self._facts(config) == self._facts(self.config)
             and self._has_implementations(config)
             and (self.data is None or run.data_digest == self.data)
@@ -193,11 +188,11 @@ class Snapshot(RunStore):
         for run in self.runs():
             with suppress(RdfiaError):
                 if run.folder not in without and run.record:
-                    self._by_experiment.setdefault(experiment_key(run.config), []).append(run)
+                    self._by_experiment.setdefault(run.config.experiment_key(), []).append(run)
 
     def of_experiment(self, config: Config) -> list[Run]:
         """Return the finished runs of a config's experiment: from any seed, of any length, smoke tests as well."""
-        return self._by_experiment.get(experiment_key(config), [])
+        return self._by_experiment.get(config.experiment_key(), [])
 
     def candidates(self, query: Query) -> Iterable[Run]:
         """Return the runs among which `find_finished` looks."""

@@ -14,7 +14,7 @@ from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.system.backend import backend_name, require_tensorflow, set_up_backend
 from rdfia_keras.system.terminal import note
-from rdfia_keras.training.job import prepare_data
+from rdfia_keras.training.job import prepare_data, report_large_batch
 
 
 class Resources:
@@ -42,24 +42,33 @@ class Resources:
         key = (config.section, config.dataset)
         if key not in self._data:
             self._data[key] = self._load(config)
+            if remark := self._data[key].remark:
+                note(remark)
         return self._data[key]
 
     def _load_from_disk(self, config: Config) -> Dataset:
         load = load_images if config.section == "cnn" else load_vectors
         return load(config.dataset, self.options.data_dir)
 
-    def digest(self, config: Config) -> str:
-        """Return the digest of the data that a run of a config uses.
+    def prepared(self, config: Config) -> Dataset:
+        """Return what a run of a config uses of its data.
 
         Raises:
             RdfiaError: If the data cannot be read, or are too few.
         """
-        return prepare_data(self.data(config), config, self.options.quick).digest
+        return prepare_data(self.data(config), config, self.options.quick)
 
-    def train(self, experiment: Experiment, options: RunOptions, resumed: Run | None = None, draw: bool = True) -> Run:
+    def train(
+        self,
+        experiment: Experiment,
+        options: RunOptions,
+        resumed: Run | None = None,
+        draw: bool = True,
+        animate: bool = False,
+    ) -> Run:
         """Train an experiment of any section, from its beginning or from where a run was cut off.
 
-        Without `draw` show no progress and draw no pictures of the perceptron.
+        Without `draw` show no progress and draw no pictures of the perceptron; `animate` is for the perceptron alone.
 
         Raises:
             RdfiaError: If data, device or results folder cannot be used.
@@ -67,7 +76,10 @@ class Resources:
         config = experiment.config
         if config.section == "mlp":
             require_tensorflow("the perceptron")
-        data = self.data(config)
+        # Data first: a missing or damaged file is reported before the seconds that a back end takes to load.
+        data = prepare_data(self.data(config), config, options.quick)
+        if draw:
+            report_large_batch(data, config)
         if config.section == "svm":  # Fitted in a moment, without a back end.
             from rdfia_keras.training.train_kernels import train_kernels
 
@@ -78,7 +90,9 @@ class Resources:
             from rdfia_keras.training.train_perceptron import train_perceptron
 
             self._compiled = self._compiled or CompiledEpochs()
-            return train_perceptron(experiment, data, options, resumed, draw=draw, compiled=self._compiled)
+            return train_perceptron(
+                experiment, data, options, resumed, animate=animate, draw=draw, compiled=self._compiled
+            )
         import keras
 
         from rdfia_keras.training.train_convnet import train_convnet
@@ -137,7 +151,7 @@ def check_digest(query: Query, resources: Resources) -> None:
     Raises:
         RdfiaError: If their digest is another one.
     """
-    digest = resources.digest(query.config)
+    digest = resources.prepared(query.config).digest
     if query.data not in (None, digest):
         raise RdfiaError(
             f"the data set {query.config.dataset} is another one here (digest {digest}) than is asked for (digest "
@@ -157,7 +171,7 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     if query.data:
         return query
     try:
-        return query.with_data(resources.digest(query.config))
+        return query.with_data(resources.prepared(query.config).digest)
     except RdfiaError as error:
         config = query.config
         examples = getattr(config, "train_examples", None)

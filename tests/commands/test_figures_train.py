@@ -5,8 +5,8 @@ from functools import partial
 
 from stored_runs import change, store
 
+from rdfia_keras.analysis.figures import draw_figures
 from rdfia_keras.analysis.published import wanted_run
-from rdfia_keras.commands.figure import draw_figures
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.runs.run import Run
@@ -42,7 +42,7 @@ def test_train_makes_what_is_missing_instead_of_showing_the_reference(rdfia_here
 def test_figure_1_needs_all_four_implementations(tmp_path):
     resources = Resources(RunOptions(out=tmp_path))
     short = change(CIRCLES, epochs=2, implementation="manual")
-    store(tmp_path, short, digest=resources.digest(short.config))
+    store(tmp_path, short, digest=resources.prepared(short.config).digest)
     result = draw_figures(["1"], partial(wanted_run, epochs=2), resources, train=True)
     record = record_of(tmp_path / "mlp" / "circles-2")
     assert record["details"]["implementations"].keys() == {"manual", "tape", "layers", "optimizer"}

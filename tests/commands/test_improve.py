@@ -48,7 +48,7 @@ def test_the_bonus_has_every_experiment_beside_the_ladder(rdfia_here, image_fold
     resources = Resources(RunOptions())
     experiments = [on_dataset(one, "digits") for one in bonus_experiments()]
     for experiment in experiments:
-        store(tmp_path / "results", experiment, digest=resources.digest(experiment.config))
+        store(tmp_path / "results", experiment, digest=resources.prepared(experiment.config).digest)
     done = rdfia_here("improve", "--bonus", "--dataset", "digits", "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]

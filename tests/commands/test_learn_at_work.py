@@ -195,10 +195,10 @@ def test_a_file_of_another_part(rdfia_here, tmp_path):
 def test_it_needs_no_tensorflow(tmp_path):
     (tmp_path / "mlp.py").write_text(solved())
     code = (
-        "import sys; from pathlib import Path; from rdfia_keras.config import RunOptions;"
+        "import sys; from pathlib import Path; from rdfia_keras.config import MlpConfig, RunOptions;"
         "from rdfia_keras.commands.learn_play import play; from rdfia_keras.commands.learn_run import run;"
-        "play(RunOptions(), Path('mlp.py'), epochs=1);"
-        "run(RunOptions(), Path('mlp.py'), epochs=1);"
+        "play(MlpConfig(epochs=1), RunOptions(), Path('mlp.py'));"
+        "run(MlpConfig(epochs=1), RunOptions(), Path('mlp.py'));"
         "print([name for name in ('tensorflow', 'keras', 'jax') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

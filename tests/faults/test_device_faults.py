@@ -60,7 +60,7 @@ def test_the_perceptron_and_its_sweeps_train_on_the_cpu_though_another_device_is
         SECOND_DEVICE
         + """
     from rdfia_keras.commands.mlp import mlp
-    from rdfia_keras.commands.sweep import run_sweep
+    from rdfia_keras.analysis.run_sweep import run_sweep
     from rdfia_keras.experiments import declare_sweep
     from rdfia_keras.training.get_or_train import Resources
     from rdfia_keras.training.trials import train_in_turn

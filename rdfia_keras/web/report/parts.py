@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.analysis import figures, reference_tables, seeds, sweep_table, tables
+from rdfia_keras.analysis import base_differences, figures, seeds, sweep_table, tables
 from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.experiments import FIGURES, LADDER, SWEEPS, Experiment, ReportFigure, bonus_experiments, figures_of
@@ -42,7 +42,7 @@ def bonus(sources: Sources) -> dict[str, Any]:
     rows = [_experiment_row(sources, experiment) for experiment in bonus_experiments()]
     shown = [row for row in rows if row["reference_best"] or row["yours_best"]]
     chart = _experiments_chart(shown, "The bonus: published, reference and yours, test accuracy")
-    return {"rows": rows, "differences": reference_tables.bonus(), "chart": to_plotly(chart, is_horizontal=True)}
+    return {"rows": rows, "differences": base_differences.bonus(), "chart": to_plotly(chart, is_horizontal=True)}
 
 
 def _experiment_row(sources: Sources, experiment: Experiment) -> dict[str, Any]:

@@ -150,10 +150,32 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
     Args:
         panel: A panel of `analysis.figures.kernel_panels`.
     """
-    decision, axis, points, labels = (panel[key] for key in ("decision", "grid_x", "points", "labels"))
+    square = {"constrain": "domain", "zeroline": False}
+    layout = {
+        "xaxis": {**square, "title": {"text": "x1"}},
+        "yaxis": {**square, "scaleanchor": "x", "title": {"text": "x2"}},
+        "hovermode": "closest",
+    }
+    label, score = panel["title"], panel["score"]
+    train, test, vectors = (score.get(key) for key in ("train_accuracy", "test_accuracy", "support_vectors"))
+    return {
+        "title": f"{label}: test {in_percent(test)}",
+        "alt": f"The plane as {label} divides it: {in_percent(test)} of the test points are right, and in training "
+        f"{in_percent(train)}",
+        "traces": [_ground(panel["decision"], panel["grid_x"]), *_class_points(panel["points"], panel["labels"])],
+        "layout": layout,
+        "table": {
+            "columns": ["kernel", "train", "test", "support vectors"],
+            "rows": [[label, in_percent(train), in_percent(test), "-" if vectors is None else str(vectors)]],
+        },
+    }
+
+
+def _ground(decision: np.ndarray, axis: np.ndarray) -> Trace:
+    """Return the decision values over the plane as colours, with their boundary."""
     reach = float(np.quantile(np.abs(decision), 0.9)) or 1.0
     places = rounded_list(axis[::2], 4)
-    ground = {
+    return {
         "type": "contour",
         "x": places,
         "y": places,
@@ -167,7 +189,10 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
         "hoverinfo": "skip",
         "name": "decision",
     }
-    classes = [
+
+
+def _class_points(points: np.ndarray, labels: np.ndarray) -> list[Trace]:
+    return [
         {
             "type": "scatter",
             "mode": "markers",
@@ -178,22 +203,3 @@ def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
         }
         for value in np.unique(labels).tolist()
     ]
-    square = {"constrain": "domain", "zeroline": False}
-    layout = {
-        "xaxis": {**square, "title": {"text": "x1"}},
-        "yaxis": {**square, "scaleanchor": "x", "title": {"text": "x2"}},
-        "hovermode": "closest",
-    }
-    label, score = panel["title"], panel["score"]
-    train, test, vectors = (score.get(key) for key in ("train_accuracy", "test_accuracy", "support_vectors"))
-    return {
-        "title": f"{label}: test {in_percent(test)}",
-        "alt": f"The plane as {label} divides it: {in_percent(test)} of the test points are right, and in training "
-        f"{in_percent(train)}",
-        "traces": [ground, *classes],
-        "layout": layout,
-        "table": {
-            "columns": ["kernel", "train", "test", "support vectors"],
-            "rows": [[label, in_percent(train), in_percent(test), "-" if vectors is None else str(vectors)]],
-        },
-    }

@@ -70,9 +70,9 @@ class Sources:
             if left_out := other_data(query, self.own, run):
                 self.other_data[experiment.name] = left_out
             if run and not run.folder.is_relative_to(REFERENCE_FOLDER):
-                yield Panel(label, experiment, run, False)
+                yield Panel(label, experiment, run)
         if shipped := self.reference.find_finished(query):
-            yield Panel(label, experiment, shipped, True)
+            yield Panel(label, experiment, shipped)
 
     def keeps_map(self, run: Run) -> bool:
         """Return whether a run keeps its weights by epoch, and put them into `maps`."""

@@ -1,14 +1,14 @@
-"""Tables of the results that ship with the package, for the documentation and the report page."""
+"""The tables of the reference results that documents show."""
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rdfia_keras.analysis import seeds, tables
+from rdfia_keras.analysis.base_differences import bonus, compared_with_bases, interval
 from rdfia_keras.analysis.published import reference_run
-from rdfia_keras.analysis.tables import Column, Data, Row, make_table, percent
-from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, bonus_experiments, figures_of
+from rdfia_keras.analysis.tables import Column, Row, make_table, percent
+from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, figures_of
 from rdfia_keras.experiments.registry import KERAS_LADDER
 from rdfia_keras.runs.history import test_accuracy
 from rdfia_keras.runs.run import Run
@@ -37,22 +37,12 @@ def gains(experiments: Sequence[Experiment]) -> list[Row]:
         "over": "{experiment.base}",
         "epochs": "{compared.epochs}",
         "gain, points": lambda row: f"{100 * row['compared'].gain:+.2f}",
-        "95 % interval": lambda row: _interval(row["compared"].interval),
-        "paired by seed": lambda row: _interval(row["compared"].paired and row["compared"].paired.interval),
+        "95 % interval": lambda row: interval(row["compared"].interval),
+        "paired by seed": lambda row: interval(row["compared"].paired and row["compared"].paired.interval),
         "n": "{compared.seeds[0]} / {compared.seeds[1]}",
         "result": lambda row: "settled" if row["compared"].is_settled else "not settled",
     }
-    return make_table(_compared(experiments), columns)
-
-
-def _compared(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
-    """Return the experiments that can be compared with their bases, with the differences."""
-    compared = ((experiment, seeds.difference_to_base(experiment)) for experiment in experiments)
-    return [{"experiment": experiment, "compared": difference} for experiment, difference in compared if difference]
-
-
-def _interval(ends: tuple[float, float] | None) -> str:
-    return "{:+.2f} to {:+.2f}".format(*(100 * end for end in ends)) if ends else "-"
+    return make_table(compared_with_bases(experiments), columns)
 
 
 def equal_epochs() -> list[Row]:
@@ -66,28 +56,6 @@ def equal_epochs() -> list[Row]:
         for experiment in LADDER
         if (measured := seeds.statistics_at(experiment, epochs))
     ]
-
-
-def bonus() -> list[Row]:
-    """Return the difference of each bonus experiment to its base, and whether it is settled among all of them."""
-    compared = _compared(bonus_experiments())
-    settled = seeds.settled({row["experiment"].name: row["compared"] for row in compared})
-    words = {True: "settled", False: "not settled"}
-    columns: dict[str, Column] = {
-        "experiment": "{experiment.name}",
-        "changes": "{experiment.base}",
-        "epochs": "{compared.epochs}",
-        **{heading: functools.partial(_difference, measure=name) for name, heading in reversed(seeds.MEASURES.items())},
-        "95 % interval": lambda row: _interval(row["compared"].interval),
-        "n": "{compared.seeds[0]} / {compared.seeds[1]}",
-        "result": lambda row: words[settled[row["experiment"].name]] if row["compared"].interval else "-",
-    }
-    return make_table(compared, columns)
-
-
-def _difference(row: Data, measure: str) -> str:
-    compared = row["compared"]
-    return f"{percent(compared.means[measure])} ({100 * compared.differences[measure]:+.2f})"
 
 
 def selection() -> list[Row]:
