@@ -47,9 +47,9 @@ def test_the_solution_is_right(exercise):
 
 
 @pytest.mark.parametrize("exercise", NUMPY, **by_name)
-def test_five_other_solutions_are_right(exercise):
+def test_other_solutions_are_right(exercise):
     functions = ways(exercise)
-    assert len(functions) >= 5
+    assert len(functions) >= 4
     for function in functions:
         verdict = check(exercise, function, seed=1)
         assert (verdict.status, verdict.lines) == (RIGHT, ()), function.__name__
