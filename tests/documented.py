@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from rdfia_keras.runs.store import REFERENCE_FOLDER
@@ -33,6 +34,19 @@ PARSED_ONLY = {
     "rdfia predict digits five.png": "needs a picture: tests/commands/test_attribution.py has one",
     "rdfia verify reference/mlp/circles --epochs 5 --data-dir DIR": "needs the course's circles: tests/test_verify.py",
     "rdfia learn check homework/mlp.py --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
+}
+# Run by other tests in whole trainings; running them once more would show nothing.
+RUN_ELSEWHERE = {
+    "rdfia demo --quick": "tests/commands/test_installed_wheel.py",
+    "rdfia figure 2 --quick --train": "tests/commands/test_figures_train.py",
+    "rdfia improve": "tests/commands/test_improve.py",
+    "rdfia improve baseline normalize --dataset my-pictures/ --epochs 1 --json --quick": "tests/commands/test_improve.py",
+    "rdfia inspect cnn/augment": "tests/commands/test_attribution.py",
+    "rdfia predict cnn/augment pictures/ --top 3 --json": "tests/commands/test_attribution.py",
+    "rdfia resume cnn/augment --epochs 2": "tests/test_resume.py",
+    "rdfia sweep circles --set lr=1000000,0.07 --set epochs=3 --seeds 2": "tests/test_sweep.py",
+    "rdfia sweep lbfgs --quick": "tests/test_sweep.py",
+    "rdfia verify cnn/augment --epochs 2 --json": "tests/test_verify.py",
 }
 # What stands in the documentation for something of the reader's own.
 PLACEHOLDERS = {
@@ -75,6 +89,11 @@ def executable(command: str) -> list[str]:
             arguments[at] = str(min(int(arguments[at]), most))
     if arguments[0] == "sweep" and "--seeds" not in arguments:
         arguments += ["--seeds", "1"]
+    if arguments[0] == "mlp" and not {"--implementation", "--lbfgs", "--check-gradients", "--help"} & set(arguments):
+        # The four of them are trained by the tests of trainings.
+        arguments += ["--implementation", "manual"]
+    if arguments[0] == "cnn" and not {"--network", "--batch-norm", "--help"} & set(arguments):
+        arguments += ["--network", "dense"]
     trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
     is_quick = {"--quick", "--dry-run", "--help"} & set(arguments)
     return [*arguments, "--quick"] if trains and not is_quick else arguments
@@ -91,19 +110,15 @@ def shown_by(command: str) -> set[tuple[str, ...]]:
     return {(name, f"{min(len(names), 2)} names"), *((name, option) for option in options)}
 
 
-def a_selection(commands: list[str]) -> list[str]:
+def a_selection(commands: list[str], run_elsewhere: Iterable[str]) -> list[str]:
     """Choose commands that show all that the whole list does, those with most options first, and keep their order.
 
-    What is left out differs from them in values, or in which options it combines; test_docs.py parses it.
+    What is left out is run elsewhere, or differs from them in values or in which options it combines; test_docs.py
+    parses it.
     """
-    chosen, shown = set[str](), set[tuple[str, ...]]()
+    chosen, shown = set[str](), {fact for command in run_elsewhere for fact in shown_by(command)}
     for command in sorted(commands, key=lambda command: (-len(shown_by(command)), command)):
         if not shown_by(command) <= shown:
             chosen.add(command)
             shown |= shown_by(command)
     return [command for command in commands if command in chosen]
-
-
-def trains_several(command: str) -> bool:
-    """Whether a command trains a ladder or a grid of runs."""
-    return words(command)[0] in ("improve", "sweep", "demo")

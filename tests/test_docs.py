@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from click import Context
-from documented import DOCUMENTS, PARSED_ONLY, ROOT, TEXTS, a_selection, commands, words
+from documented import DOCUMENTS, PARSED_ONLY, ROOT, RUN_ELSEWHERE, TEXTS, a_selection, commands, words
+from test_cli import ANSWERS
 from typer.main import get_command
 
 from rdfia_keras.analysis.published import reference_run
@@ -82,7 +83,7 @@ def is_a_mention(command: str) -> bool:
 
 EXECUTABLE = [one for one in commands() if one not in PARSED_ONLY and not is_a_mention(one)]
 # By tests/commands.
-EXECUTED = a_selection(EXECUTABLE)
+EXECUTED = a_selection(EXECUTABLE, [*RUN_ELSEWHERE, *(f"rdfia {command}" for command in ANSWERS)])
 
 
 @pytest.mark.parametrize("command", commands())

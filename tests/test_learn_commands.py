@@ -116,19 +116,10 @@ def test_what_is_wrong_with_a_file(checked, text, sentence):
     assert sentence in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "body, sentence",
-    [
-        ("    while True:\n        pass\n", "softmax still runs after 1 s in mlp.py, line"),
-        ("    exit()\n", "SystemExit"),
-    ],
-    ids=["loop", "sys.exit"],
-)
-def test_one_bad_function_does_not_hide_the_next(checked, body, sentence):
-    text = solved("mlp").replace(EXERCISES["softmax"].source, f"def softmax(y_tilde):\n{body}")
-    done = checked(text, "--only", "softmax", "--only", "accuracy")
-    out = " ".join(done.stdout.split())
-    assert sentence in out and "accuracy right" in out and "1 of 2 right" in out
+def test_one_bad_function_does_not_hide_the_next(checked):
+    text = solved("mlp").replace(EXERCISES["softmax"].source, "def softmax(y_tilde):\n    while True:\n        pass\n")
+    out = " ".join(checked(text, "--only", "softmax", "--only", "accuracy").stdout.split())
+    assert "softmax still runs after 1 s in mlp.py, line" in out and "accuracy right" in out and "1 of 2 right" in out
 
 
 def test_files_beside_it(checked, tmp_path):

@@ -93,7 +93,7 @@ def workspace(tmp_path_factory):
         patch.setenv("BROWSER", "true")
         patch.setenv("COLUMNS", "200")
         patch.chdir(folder)
-        for command in ("rdfia improve baseline augment batch-norm", "rdfia mlp", "rdfia learn start"):
+        for command in ("rdfia improve augment", "rdfia mlp", "rdfia learn start"):
             done = run(*executable(command))
             assert done.exit_code == 0, done.output
         for part in PARTS:
