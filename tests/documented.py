@@ -40,7 +40,7 @@ RUN_ELSEWHERE = {
     "rdfia demo --quick": "tests/commands/test_installed_wheel.py",
     "rdfia figure 2 --quick --train": "tests/commands/test_figures_train.py",
     "rdfia improve": "tests/commands/test_improve.py",
-    "rdfia improve baseline normalize --dataset my-pictures/ --epochs 1 --json --quick": "tests/commands/test_improve.py",
+    "rdfia improve baseline normalize --dataset DIR --epochs 1 --json --quick": "tests/commands/test_improve.py",
     "rdfia inspect cnn/augment": "tests/commands/test_attribution.py",
     "rdfia predict cnn/augment pictures/ --top 3 --json": "tests/commands/test_attribution.py",
     "rdfia resume cnn/augment --epochs 2": "tests/test_resume.py",

@@ -289,6 +289,7 @@ def test_a_gain_is_paired_by_seed():
 @pytest.mark.parametrize("name", [*EVERY_NAME, "ladder", "bonus", "mlp", "cnn", *SWEEPS])
 def test_whatever_is_listed_can_be_swept(name, options):
     sweep = declare_sweep([name], [], 1)
+    assert sweep.name == name and sweep.trials == len(sweep.configurations()) > 0
     listed = run_sweep(sweep, Resources(options, data_gone), True, trials.train_in_turn)
     assert len(listed.data["trials"]) == sweep.trials and {row["state"] for row in listed.table} == {"missing"}
 
