@@ -15,11 +15,11 @@ from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training.get_or_train import Resources
 
-NAMES = ("my-pictures", "my-pictures-normalize")
+NAMES = ("my-pictures-dense", "my-pictures-lenet")
 
 
 def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_folder, tmp_path):
-    args = ("improve", "baseline", "normalize", "--dataset", image_folder, "--epochs", "1", "--json")
+    args = ("improve", "mnist-dense", "mnist-lenet", "--dataset", image_folder, "--epochs", "1", "--json")
     first = rdfia_here(*args)
     assert first.returncode == 0, first.stderr
     rows = json.loads(first.stdout)["rows"]
@@ -44,7 +44,9 @@ def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_fo
 
 
 @pytest.mark.parametrize(
-    ("options", "group", "name"), [((), LADDER, "ladder"), (("--bonus",), bonus_experiments(), "bonus")], ids=str
+    ("options", "group", "name"),
+    [((), LADDER, "ladder"), (("--bonus",), bonus_experiments(), "bonus")],
+    ids=["ladder", "bonus"],
 )
 def test_the_ladder_and_the_bonus_beside_it_have_every_experiment(rdfia_here, tmp_path, options, group, name):
     """Their records are there, so that nothing is trained: tests/xla trains a network with each part of them."""
