@@ -15,7 +15,7 @@ from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training.get_or_train import Resources
 
-NAMES = ("my-pictures-dense", "my-pictures-lenet")
+NAMES = ("my-pictures-dense-keras", "my-pictures-lenet-keras")
 
 
 def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_folder, tmp_path):
