@@ -1,7 +1,6 @@
 """A folder in which every command of the documentation can be run, on data that is made here."""
 
 import json
-import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from documented import executable
+from made_data import write_cifar, write_mnist
 from right_solutions import solved
 from typer.testing import CliRunner
 
@@ -27,18 +27,6 @@ def no_graphs_left():
 
 def run(*arguments, stdin=None):
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-
-
-def made_data(folder: Path) -> None:
-    """MNIST and CIFAR-10 in their publishers' layouts, with a few made images."""
-    rng = np.random.default_rng(0)
-    batches = folder / "cifar-10-batches-py"
-    batches.mkdir(parents=True)
-    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
-        images = {b"data": rng.integers(0, 256, (20, 3072)).astype(np.uint8), b"labels": [i % 10 for i in range(20)]}
-        (batches / name).write_bytes(pickle.dumps(images, 2))
-    digits, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
-    np.savez(folder / "mnist.npz", x_train=digits, y_train=labels, x_test=digits[:20], y_test=labels[:20])
 
 
 def made_pictures(folder: Path) -> None:
@@ -83,7 +71,8 @@ def made_class(folder: Path) -> None:
 def workspace(tmp_path_factory):
     """A folder with everything that the documentation supposes to be there, with a few runs."""
     folder = tmp_path_factory.mktemp("some user's") / "home work"
-    made_data(folder / "data")
+    write_cifar(folder / "data" / "cifar-10-batches-py", count=20)
+    write_mnist(folder / "data" / "mnist.npz", 40)
     made_pictures(folder)
     made_points(folder)
     (folder / "class").mkdir()
