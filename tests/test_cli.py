@@ -62,6 +62,7 @@ def test_version(rdfia_here):
         ("mlp --animate --check-gradients", "--animate needs a training: leave --check-gradients out"),
         ("mlp --animate --dataset digits", "needs dataset (--dataset) circles or a CSV file of points"),
         ("mlp --animate --lbfgs", "leave lbfgs (--lbfgs) out"),
+        ("mlp --lbfgs --lr 3", "lbfgs (--lbfgs) and lr (--lr) exclude each other"),
         ("cnn --dataset digits --xla on --deterministic", "exclude each other"),
         ("improve nonsense", "there is no experiment 'nonsense'"),
         ("improve adam --bonus", "leave the names out, or --bonus"),
