@@ -11,8 +11,6 @@ import time
 import numpy as np
 from PIL import Image
 
-from rdfia_keras.config import CnnConfig
-
 
 def test_mlp_quick_end_to_end_on_a_terminal(tmp_path):
     """In a process of its own, whose stderr is a terminal: it gets a bar with the time left."""
@@ -99,19 +97,6 @@ def test_cnn_quick_with_json(rdfia_here, tmp_path, monkeypatch):
     assert config["argv"] == [*args]
     assert config["config"]["augmentations"] == ["crop", "flip"] and config["versions"]["keras"]
     assert config["config"] == record["config"]
-
-
-def test_an_image_folder_of_ones_own(rdfia_here, tmp_path, image_folder):
-    args = ("cnn", "--dataset", image_folder, "--epochs", "1", "--network", "dense", "--optimizer", "adam")
-    done = rdfia_here(*args, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    folder = done.stdout.splitlines()[-1]
-    assert folder == str(tmp_path / "out" / "cnn" / "my-pictures-dense-adam")
-    record = json.loads((tmp_path / folder / "metrics.json").read_text())
-    assert record["dataset"]["counts"] == {"train": 16, "test": 8}
-    # Adam from Python is Adam from the command line.
-    config = CnnConfig(dataset=str(image_folder), network="dense", optimizer="adam", epochs=1).resolve()
-    assert record["config"] == config.to_dict() and config.lr == 0.001
 
 
 WITHOUT_FCNTL = "import sys; sys.modules['fcntl'] = None\n"
