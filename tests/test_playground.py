@@ -238,6 +238,14 @@ def test_it_tells_where_rounding_decides_and_where_training_diverges():
     assert of_lost["diverged"] and len(of_lost["curve"]) < 20
 
 
+def assert_same_points(data: Dataset, page: dict) -> None:
+    assert list(data.classes) == page["classes"]
+    for name in ("train", "test"):
+        split = getattr(data, name)
+        assert [point["x"] for point in page[name]] == split.x.tolist()
+        assert [point["label"] for point in page[name]] == split.y.tolist()
+
+
 @needs_node
 def test_tables_of_points_are_read_alike_by_page_and_command(tmp_path):
     """Separators, decimal marks, line ends, headers, quotes and cells that are no numbers, in many tables at once.
@@ -267,13 +275,10 @@ def test_tables_of_points_are_read_alike_by_page_and_command(tmp_path):
             assert "error" in answer, (text, str(error))
             continue
         read += 1
-        assert list(data.classes) == answer.get("value", {}).get("classes"), (text, answer)
+        assert_same_points(data, answer.get("value"))
+    for answer in answers[2:4]:
         path.write_text(answer["value"]["text"], encoding="utf-8", newline="")
-        for one in (data, load_vectors(str(path))):
-            for name in ("train", "test"):
-                split, page = getattr(one, name), answer["value"][name]
-                assert [point["x"] for point in page] == split.x.tolist(), text
-                assert [point["label"] for point in page] == split.y.tolist(), text
+        assert_same_points(load_vectors(str(path)), answer["value"])
     assert read >= 12 and answers[0]["value"]["classes"] == ["-1", "1"]
     assert answers[1]["value"]["train"][0]["x"] == [0.5, 1.5]
 
