@@ -35,13 +35,20 @@ PARSED_ONLY = {
     "rdfia verify reference/mlp/circles --epochs 5 --data-dir DIR": "needs the course's circles: tests/test_verify.py",
     "rdfia learn check homework/mlp.py --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
 }
-# Run by other tests in whole trainings; running them once more would show nothing.
+# What other tests run; running it once more would show nothing.
 RUN_ELSEWHERE = {
     "rdfia demo --quick": "tests/commands/test_installed_wheel.py",
     "rdfia figure 2 --quick --train": "tests/commands/test_figures_train.py",
     "rdfia improve": "tests/commands/test_improve.py",
     "rdfia improve baseline normalize --dataset DIR --epochs 1 --json --quick": "tests/commands/test_improve.py",
     "rdfia inspect cnn/augment": "tests/commands/test_attribution.py",
+    "rdfia learn": "tests/test_learn_commands.py",
+    "rdfia learn check mlp.py --only softmax --json": "tests/test_learn_commands.py",
+    "rdfia learn hint softmax --shapes": "tests/test_learn_commands.py",
+    "rdfia learn play --quick": "tests/commands/test_learn_at_work.py",
+    "rdfia learn run mlp.py --quick --epochs 3 --lr 50 --seed 1": "tests/commands/test_learn_at_work.py",
+    "rdfia learn solution softmax": "tests/test_learn_commands.py",
+    "rdfia learn start mlp svm here --notebook": "tests/test_learn_commands.py",
     "rdfia predict cnn/augment pictures/ --top 3 --json": "tests/commands/test_attribution.py",
     "rdfia resume cnn/augment --epochs 2": "tests/test_resume.py",
     "rdfia sweep circles --set lr=1000000,0.07 --set epochs=3 --seeds 2": "tests/test_sweep.py",
