@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.system.backend import set_up_backend
@@ -23,6 +24,7 @@ CHEAP = (
     "runs --reference",
     "compare reference/cnn/baseline nothing",
     "svm --kernel rbf --quick",
+    "predict digits digit.png",
 )
 # No home, no such backend of Matplotlib, no folder for temporary files, and a locale without UTF-8.
 ENVIRONMENT = {
@@ -47,10 +49,11 @@ SEVERAL = (
 def test_every_cheap_command_prints_whatever_the_environment(tmp_path):
     odd = tmp_path / "Ünï côde" / "a b"
     odd.mkdir(parents=True)
+    Image.new("L", (32, 32)).save(odd / "digit.png")
     command = [sys.executable, "-c", SEVERAL, *CHEAP]
     done = subprocess.run(command, cwd=odd, env=ENVIRONMENT, capture_output=True, timeout=120)
     codes = [part[0] for part in done.stdout.decode("ascii").split("ended ")[1:]]
-    assert codes == [*"00000", "1", "0"], done
+    assert codes == [*"00000", "1", "0", "0"], done
     assert b"unexpected" not in done.stderr and b"Traceback" not in done.stderr
     assert (odd / "rés-ults" / "mlp" / "circles" / "curves.png").stat().st_size > 1000
 

@@ -13,6 +13,7 @@ from made_data import write_cifar, write_mnist
 from right_solutions import solved
 from typer.testing import CliRunner
 
+from rdfia_keras.analysis import inspection
 from rdfia_keras.commands._app import app
 from rdfia_keras.learn.exercises import PARTS
 from rdfia_keras.learn.skeletons import skeleton
@@ -82,6 +83,9 @@ def workspace(tmp_path_factory):
         patch.setenv("BROWSER", "true")
         patch.setenv("COLUMNS", "200")
         patch.chdir(folder)
+        # As many images, but fewer strengths.
+        patch.setattr(inspection, "BLURS", (0.0, 2.0))
+        patch.setattr(inspection, "SHIFTS", (0, 4))
         for command in ("rdfia improve augment", "rdfia mlp", "rdfia learn start"):
             done = run(*executable(command))
             assert done.exit_code == 0, done.output

@@ -20,6 +20,7 @@ NAMES = ("my-pictures-dense-keras", "my-pictures-lenet-keras")
 
 def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_folder, tmp_path):
     args = ("improve", "mnist-dense", "mnist-lenet", "--dataset", image_folder, "--epochs", "1", "--json")
+    args += ("--precision", "mixed_bfloat16")
     first = rdfia_here(*args)
     assert first.returncode == 0, first.stderr
     rows = json.loads(first.stdout)["rows"]
