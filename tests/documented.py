@@ -54,8 +54,6 @@ RUN_ELSEWHERE = {
     "rdfia predict cnn/augment pictures/ --top 3 --json": "tests/commands/test_attribution.py",
     "rdfia resume cnn/augment --epochs 2": "tests/test_resume.py",
     "rdfia sweep circles --set lr=1000000,0.07 --set epochs=3 --seeds 2": "tests/test_sweep.py",
-    "rdfia sweep lbfgs --quick": "tests/test_sweep.py",
-    "rdfia verify cnn/augment --epochs 2 --json": "tests/test_verify.py",
 }
 # What stands in the documentation for something of the reader's own.
 PLACEHOLDERS = {
@@ -92,9 +90,11 @@ def words(command: str) -> list[str]:
 def executable(command: str) -> list[str]:
     """The arguments with which a command is executed: little training, on few examples."""
     arguments = words(command)
-    if arguments[0] == "cnn" or arguments[:2] == ["explain", "whitening"]:
+    if arguments[0] == "cnn" or arguments[:2] in (["explain", "whitening"], ["sweep", "cnn"]):
         # Of MNIST the workspace has few images.
-        arguments = ["mnist" if word == "digits" else word for word in arguments]
+        arguments = [re.sub(r"^(dataset=)?digits$", r"\1mnist", word) for word in arguments]
+    if arguments[:2] == ["sweep", "cnn"]:
+        arguments += ["--set", "network=dense"]
     for option, most in SHORT.items():
         if option in arguments:
             at = arguments.index(option) + 1

@@ -101,6 +101,7 @@ def test_every_command_exists(command):
 def test_what_cannot_be_executed_is_documented():
     assert set(PARSED_ONLY) <= set(commands())
     assert len(EXECUTABLE) > 140
+    assert all((ROOT / place).is_file() for place in RUN_ELSEWHERE.values())
 
 
 def test_every_figure_of_the_report_is_named():
