@@ -58,7 +58,6 @@ import json, sys
 from pathlib import Path
 from typer.testing import CliRunner
 from rdfia_keras.commands._app import app
-from rdfia_keras.models.saving import load_model
 
 def rdfia(*words):
     done = CliRunner().invoke(app, words)
@@ -70,6 +69,7 @@ rdfia("figure", "momentum", "--json")
 rdfia("list", "--json")
 rdfia("improve", "batch-64", "--dataset", "stripes", "--quick", "--json")
 # A saved model may hold the new layer.
+from rdfia_keras.models.saving import load_model
 (path,) = Path("results").glob("cnn/*shade*/model.keras")
 print(json.dumps(["load", 0, str(load_model(path).count_params()), ""]))
 """
