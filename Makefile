@@ -12,7 +12,9 @@ COMPILE_FAST := XLA_FLAGS=--xla_backend_optimization_level=0
 
 IGNORED := $(addprefix --ignore=tests/,faults browser commands xla)
 
-.PHONY: demo test commands faults browser xla docs site mutants bench bench-gpu test-lowest test-pythons clean
+.PHONY: demo test commands faults browser xla docs site mutants bench bench-gpu test-lowest test-pythons extras clean
+
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -e
 
 demo: .venv/installed
 	$(BIN)/rdfia demo
@@ -33,7 +35,7 @@ faults: .venv/installed-cluster
 	$(BIN)/python -m pytest $(WORKERS) tests/faults
 
 # The pages in a headless Chromium, the system's own; its tests skip where there is none.
-browser: .venv/installed-browser
+browser: .venv/installed-browser .venv/axe
 	$(BIN)/python -m pytest -rs -n 2 --dist loadfile tests/browser
 
 # What a GPU would run, compiled by XLA on the CPU. `make xla ALL=1` takes every experiment in every precision: some twenty
@@ -82,33 +84,35 @@ test-pythons: .venv/installed-test
 clean:
 	rm -rf .venv
 
+$(BIN)/python: | check-python
+	"$(PYTHON)" -m venv .venv
+
 # A stamp is written only after a whole installation, so that one cut short is done again.
-.venv/installed: pyproject.toml | check-python
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+.venv/installed: pyproject.toml | $(BIN)/python
+	$(INSTALL) .
 	@touch $@
 
-.venv/installed-test: pyproject.toml .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+.venv/installed-test: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[test]'
+	@touch .venv/installed $@
+
+.venv/installed-cluster .venv/installed-browser: .venv/installed-%: pyproject.toml .venv/installed-test
+	$(INSTALL) '.[$*]'
 	@touch $@
 
-.venv/installed-cluster: pyproject.toml .venv/installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cluster]'
+.venv/installed-docs .venv/installed-bench: .venv/installed-%: pyproject.toml .venv/installed
+	$(INSTALL) '.[$*]'
 	@touch $@
 
-.venv/installed-browser: pyproject.toml .venv/installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
-	@! command -v npm > /dev/null || npm install --silent --no-save --no-audit --no-fund --prefix .venv/axe axe-core@4.14.1 \
+# What `faults`, `site` and `browser` need beside the tests, in one installation: the CI takes it.
+extras: .venv/installed-test
+	$(INSTALL) '.[cluster,docs,browser]'
+	@touch .venv/installed-cluster .venv/installed-docs .venv/installed-browser
+
+.venv/axe: .venv/installed-browser
+	@! command -v npm > /dev/null || npm install --silent --no-save --no-audit --no-fund --prefix $@ axe-core@4.14.1 \
 	  || echo "axe-core cannot be installed here: its tests skip" >&2
-	@touch $@
-
-.venv/installed-docs: pyproject.toml .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	@touch $@
-
-.venv/installed-bench: pyproject.toml .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
-	@touch $@
+	@mkdir -p $@ && touch $@
 
 .PHONY: check-python
 check-python:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from rdfia_keras.runs.store import REFERENCE_FOLDER
@@ -33,6 +34,26 @@ PARSED_ONLY = {
     "rdfia predict digits five.png": "needs a picture: tests/commands/test_attribution.py has one",
     "rdfia verify reference/mlp/circles --epochs 5 --data-dir DIR": "needs the course's circles: tests/test_verify.py",
     "rdfia learn check homework/mlp.py --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
+}
+# What other tests run; running it once more would show nothing.
+RUN_ELSEWHERE = {
+    "rdfia demo --quick": "tests/commands/test_installed_wheel.py",
+    "rdfia explain start --dataset my-pictures/ --seeds 1 --json": "tests/test_surroundings.py",
+    "rdfia figure 2 --quick --train": "tests/commands/test_figures_train.py",
+    "rdfia improve": "tests/commands/test_improve.py",
+    "rdfia improve adam --epochs 1 --precision mixed_bfloat16 --quick": "tests/commands/test_improve.py",
+    "rdfia improve adam blur --dataset FOLDER": "tests/commands/test_improve.py",
+    "rdfia inspect cnn/augment": "tests/commands/test_attribution.py",
+    "rdfia learn": "tests/test_learn_commands.py",
+    "rdfia learn check mlp.py --only softmax --json": "tests/test_learn_commands.py",
+    "rdfia learn hint softmax --shapes": "tests/test_learn_commands.py",
+    "rdfia learn play --quick": "tests/commands/test_learn_at_work.py",
+    "rdfia learn run mlp.py --quick --epochs 3 --lr 50 --seed 1": "tests/commands/test_learn_at_work.py",
+    "rdfia learn solution softmax": "tests/test_learn_commands.py",
+    "rdfia learn start mlp svm here --notebook": "tests/test_learn_commands.py",
+    "rdfia predict cnn/augment pictures/ --top 3 --json": "tests/commands/test_attribution.py",
+    "rdfia resume cnn/augment --epochs 2": "tests/test_resume.py",
+    "rdfia sweep circles --set lr=1000000,0.07 --set epochs=3 --seeds 2": "tests/test_sweep.py",
 }
 # What stands in the documentation for something of the reader's own.
 PLACEHOLDERS = {
@@ -69,12 +90,22 @@ def words(command: str) -> list[str]:
 def executable(command: str) -> list[str]:
     """The arguments with which a command is executed: little training, on few examples."""
     arguments = words(command)
+    if arguments[0] == "cnn" or arguments[:2] in (["explain", "whitening"], ["sweep", "cnn"]):
+        # Of MNIST the workspace has few images.
+        arguments = [re.sub(r"^(dataset=)?digits$", r"\1mnist", word) for word in arguments]
+    if arguments[:2] == ["sweep", "cnn"]:
+        arguments += ["--set", "network=dense"]
     for option, most in SHORT.items():
         if option in arguments:
             at = arguments.index(option) + 1
             arguments[at] = str(min(int(arguments[at]), most))
     if arguments[0] == "sweep" and "--seeds" not in arguments:
         arguments += ["--seeds", "1"]
+    if arguments[0] == "mlp" and not {"--implementation", "--lbfgs", "--check-gradients", "--help"} & set(arguments):
+        # The four of them are trained by the tests of trainings.
+        arguments += ["--implementation", "manual"]
+    if arguments[0] == "cnn" and not {"--network", "--batch-norm", "--help"} & set(arguments):
+        arguments += ["--network", "dense"]
     trains = arguments[0] in TRAINING or "--train" in arguments or arguments[:2] == ["learn", "run"]
     is_quick = {"--quick", "--dry-run", "--help"} & set(arguments)
     return [*arguments, "--quick"] if trains and not is_quick else arguments
@@ -91,19 +122,15 @@ def shown_by(command: str) -> set[tuple[str, ...]]:
     return {(name, f"{min(len(names), 2)} names"), *((name, option) for option in options)}
 
 
-def a_selection(commands: list[str]) -> list[str]:
+def a_selection(commands: list[str], run_elsewhere: Iterable[str]) -> list[str]:
     """Choose commands that show all that the whole list does, those with most options first, and keep their order.
 
-    What is left out differs from them in values, or in which options it combines; test_docs.py parses it.
+    What is left out is run elsewhere, or differs from them in values or in which options it combines; test_docs.py
+    parses it.
     """
-    chosen, shown = set[str](), set[tuple[str, ...]]()
+    chosen, shown = set[str](), {fact for command in run_elsewhere for fact in shown_by(command)}
     for command in sorted(commands, key=lambda command: (-len(shown_by(command)), command)):
         if not shown_by(command) <= shown:
             chosen.add(command)
             shown |= shown_by(command)
     return [command for command in commands if command in chosen]
-
-
-def trains_several(command: str) -> bool:
-    """Whether a command trains a ladder or a grid of runs."""
-    return words(command)[0] in ("improve", "sweep", "demo")

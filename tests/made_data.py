@@ -45,18 +45,33 @@ def cifar_batch(seed: int = 0, count: int = 4) -> dict:
     rng = np.random.default_rng(seed)
     return {
         b"data": rng.integers(0, 256, (count, 3072), dtype=np.uint8),
-        b"labels": [int(label) for label in rng.integers(0, 10, count)],
+        b"labels": [(3 * number + seed) % 10 for number in range(count)],
         b"filenames": [b"a.png"] * count,
     }
 
 
-def write_cifar(folder: Path, **replaced: bytes) -> Path:
-    """Write six batches of 3 to 8 images, some of them replaced by other bytes, or with more files."""
+def write_cifar(folder: Path, count: int = 3, **replaced: bytes) -> Path:
+    """Write six batches of so many images and up to five more, some replaced by other bytes, or with more files."""
     folder.mkdir(parents=True, exist_ok=True)
-    batches = {name: pickle.dumps(cifar_batch(seed, 3 + seed), 2) for seed, name in enumerate(NAMES)}
+    batches = {name: pickle.dumps(cifar_batch(seed, count + seed), 2) for seed, name in enumerate(NAMES)}
     for name, content in {**batches, **replaced}.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def write_mnist(path: Path, count: int = 4, **changed) -> dict:
+    """Write an `mnist.npz` of some images and half as many test images, with other arrays or without some."""
+    rng = np.random.default_rng(count)
+    arrays = {
+        "x_train": rng.integers(0, 256, (count, 28, 28), dtype=np.uint8),
+        "y_train": (np.arange(count) % 10).astype(np.uint8),
+        "x_test": rng.integers(0, 256, (count // 2, 28, 28), dtype=np.uint8),
+        "y_test": (np.arange(count // 2) % 10).astype(np.uint8),
+    }
+    arrays = {key: value for key, value in {**arrays, **changed}.items() if value is not None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)
+    return arrays
 
 
 def write_cifar_archive(path: Path, folder: Path, names=NAMES) -> Path:

@@ -1,8 +1,5 @@
 """The package from Python: training, loading, looking and predicting."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from stored_runs import change, store
@@ -13,13 +10,6 @@ from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.result import Result
 
 pytestmark = pytest.mark.usefixtures("unrendered")
-
-
-def test_importing_the_package_loads_nothing_heavy():
-    code = "import sys, rdfia_keras; print(sorted({'numpy', 'keras', 'tensorflow', 'typer'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-    assert {"train", "load_run", "LoadedRun"} <= set(dir(rdfia))
 
 
 def test_a_trained_run_has_its_history_and_is_found_again(tmp_path, capsys):

@@ -196,12 +196,6 @@ def test_transformations_are_applied_in_their_order_each_on_what_is_left_by_the_
     np.testing.assert_array_equal(run(turned, SMOOTH, training=False), SMOOTH[:, 2:30, 2:30])
 
 
-def test_without_training_nothing_is_transformed():
-    turned = Augmentation.from_names(tuple(name for name in LAYERS if name != "crop"), size=32, seed=3)
-    np.testing.assert_array_equal(np.asarray(turned(SMOOTH)), SMOOTH)
-    assert not np.array_equal(run(turned, SMOOTH), SMOOTH)
-
-
 # --- saved ------------------------------------------------------------------------------------------------------------
 
 

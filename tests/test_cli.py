@@ -62,12 +62,9 @@ def test_version(rdfia_here):
         ("mlp --animate --check-gradients", "--animate needs a training: leave --check-gradients out"),
         ("mlp --animate --dataset digits", "needs dataset (--dataset) circles or a CSV file of points"),
         ("mlp --animate --lbfgs", "leave lbfgs (--lbfgs) out"),
-        ("mlp --lr 0,1", "error: lr (--lr) must be a number, not '0,1'\n"),
-        ("svm --seed x", "error: seed (--seed) must be a whole number, not 'x'\n"),
         ("mlp --lbfgs --lr 3", "lbfgs (--lbfgs) and lr (--lr) exclude each other"),
         ("cnn --dataset digits --xla on --deterministic", "exclude each other"),
         ("improve nonsense", "there is no experiment 'nonsense'"),
-        ("improve circles", "there is no experiment 'circles'"),
         ("improve adam --bonus", "leave the names out, or --bonus"),
         ("sweep init --seeds 0", "seeds (--seeds) must be at least 1, not 0"),
         ("sweep init --num-cpus 2", "need --ray or --address"),
@@ -84,7 +81,6 @@ def test_version(rdfia_here):
         ("explain whitening --epsilon 0", "--epsilon"),
         ("list --section nonsense", "section (--section) must be one of"),
         ("playground --lbfgs", "No such option: --lbfgs"),
-        ("mlp --hidden-units 99999999999999999999", "must be between 1 and 1,000,000,000"),
     ],
 )
 def test_a_wrong_option_is_named_and_exits_2(rdfia_here, wide, tmp_path, args, sentence):

@@ -2,8 +2,6 @@
 
 import inspect
 import math
-import subprocess
-import sys
 from dataclasses import replace
 
 import keras
@@ -20,7 +18,7 @@ from rdfia_keras.models import augmentation, convnet, saving, statistics, whiten
 from rdfia_keras.models.augmentation import RandomCrop, crop_size
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
 from rdfia_keras.models.predictions import confusion, worst_mistakes
-from rdfia_keras.models.saving import save_model
+from rdfia_keras.models.saving import load_model, save_model
 from rdfia_keras.models.statistics import channel_statistics, principal_axes
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.training import callbacks, fit, optimizers, schedules, train_convnet
@@ -228,20 +226,15 @@ def test_calling_a_model_without_training_is_evaluation():
     assert augmentation_of(build(BASELINE.config)) is None
 
 
-def test_a_saved_model_takes_raw_images_in_another_process(tmp_path):
-    """With PyTorch's defaults, which a saved model must keep."""
+@pytest.mark.parametrize("load", [keras.saving.load_model, load_model])
+def test_a_saved_model_takes_raw_images(tmp_path, load):
+    """With PyTorch's defaults, which a saved model must keep. test_surroundings.py loads one in a new process."""
     data = images_of(32, 32, 3)
     model = build_convnet(BATCH_NORM.config, data)
     save_model(model, tmp_path / "model.keras")
-    np.save(tmp_path / "images.npy", data.test.x)
-    code = (
-        "import sys, keras, numpy, rdfia_keras.models.saving; model = keras.saving.load_model('model.keras');"
-        "numpy.save('out.npy', model.predict(numpy.load('images.npy'), verbose=0))"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
-    expected = model.predict(data.test.x, verbose=0)
-    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, rtol=1e-5, atol=1e-6)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npy", "model.keras", "out.npy"]
+    predicted = load(tmp_path / "model.keras").predict(data.test.x, verbose=0)
+    np.testing.assert_allclose(predicted, model.predict(data.test.x, verbose=0), rtol=1e-5, atol=1e-6)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_no_code_of_the_convnet_names_a_backend():

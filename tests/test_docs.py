@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from click import Context
-from documented import DOCUMENTS, PARSED_ONLY, ROOT, TEXTS, a_selection, commands, words
+from documented import DOCUMENTS, PARSED_ONLY, ROOT, RUN_ELSEWHERE, TEXTS, a_selection, commands, words
+from test_cli import ANSWERS
 from typer.main import get_command
 
 from rdfia_keras.analysis.published import reference_run
@@ -81,7 +82,7 @@ def is_a_mention(command: str) -> bool:
 
 EXECUTABLE = [one for one in commands() if one not in PARSED_ONLY and not is_a_mention(one)]
 # By tests/commands.
-EXECUTED = a_selection(EXECUTABLE)
+EXECUTED = a_selection(EXECUTABLE, [*RUN_ELSEWHERE, *(f"rdfia {command}" for command in ANSWERS)])
 
 
 @pytest.mark.parametrize("command", commands())
@@ -99,6 +100,7 @@ def test_every_command_exists(command):
 def test_what_cannot_be_executed_is_documented():
     assert set(PARSED_ONLY) <= set(commands())
     assert len(EXECUTABLE) > 140
+    assert all((ROOT / place).is_file() for place in RUN_ELSEWHERE.values())
 
 
 def test_every_figure_of_the_report_is_named():

@@ -123,11 +123,6 @@ def test_with_a_data_folder_only_runs_on_its_data_are_drawn(tmp_path, unrendered
     assert row["source"] == str(mine)
 
 
-def test_a_figure_is_drawn_again_byte_by_byte(all_stored):
-    pictures = [draw("7", all_stored).paths[0].read_bytes() for _ in range(2)]
-    assert pictures[0] == pictures[1]
-
-
 def test_a_run_that_is_nowhere_is_an_error_that_names_train(tmp_path):
     with pytest.raises(RdfiaError, match=r"baseline with seed 5 and 30 epochs or more; add --train"):
         draw("7", tmp_path, lambda experiment: query(change(experiment, seed=5)))

@@ -51,16 +51,6 @@ def test_from_the_start_to_the_first_right_function(rdfia_here, tmp_path):
     assert json.loads(rdfia_here("learn", "--json").stdout)["exercises"][0]["status"] == "changed since its check"
 
 
-def test_every_numpy_file_solved(rdfia_here, tmp_path):
-    parts = ("mlp", "svm", "conv", "training")
-    for part in parts:
-        (tmp_path / f"{part}.py").write_text(solved(part))
-    done = rdfia_here("learn", "check", "--json")
-    verdicts = [verdict for file in json.loads(done.stdout)["files"] for verdict in file["verdicts"]]
-    assert {verdict["status"] for verdict in verdicts} == {"right"} and done.returncode == 0
-    assert len(verdicts) == sum(len(of_part(part)) for part in parts)
-
-
 def test_nothing_of_the_students_is_overwritten(rdfia_here, tmp_path):
     (tmp_path / "homework").mkdir()
     (tmp_path / "homework" / "svm.py").write_text("mine")
@@ -116,19 +106,10 @@ def test_what_is_wrong_with_a_file(checked, text, sentence):
     assert sentence in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "body, sentence",
-    [
-        ("    while True:\n        pass\n", "softmax still runs after 1 s in mlp.py, line"),
-        ("    exit()\n", "SystemExit"),
-    ],
-    ids=["loop", "sys.exit"],
-)
-def test_one_bad_function_does_not_hide_the_next(checked, body, sentence):
-    text = solved("mlp").replace(EXERCISES["softmax"].source, f"def softmax(y_tilde):\n{body}")
-    done = checked(text, "--only", "softmax", "--only", "accuracy")
-    out = " ".join(done.stdout.split())
-    assert sentence in out and "accuracy right" in out and "1 of 2 right" in out
+def test_one_bad_function_does_not_hide_the_next(checked):
+    text = solved("mlp").replace(EXERCISES["softmax"].source, "def softmax(y_tilde):\n    while True:\n        pass\n")
+    out = " ".join(checked(text, "--only", "softmax", "--only", "accuracy").stdout.split())
+    assert "softmax still runs after 1 s in mlp.py, line" in out and "accuracy right" in out and "1 of 2 right" in out
 
 
 def test_files_beside_it(checked, tmp_path):

@@ -3,10 +3,10 @@
 import re
 from dataclasses import fields, replace
 
-import numpy as np
 import pytest
 import typer
 from command_line import argv, config_of
+from made_data import write_mnist
 
 from rdfia_keras.commands._app import app
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, RunOptions, SvmConfig, flag, settings
@@ -137,10 +137,7 @@ def test_what_is_typed_becomes_the_config(words, config):
 
 
 def test_rdfia_data_names_the_data_folder(rdfia_here, offline, monkeypatch, tmp_path):
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
-    (tmp_path / "mine").mkdir()
-    np.savez(tmp_path / "mine" / "mnist.npz", x_train=images, y_train=labels, x_test=images[:20], y_test=labels[:20])
+    write_mnist(tmp_path / "mine" / "mnist.npz", 40)
     monkeypatch.setenv("RDFIA_DATA", str(tmp_path / "mine"))
     args = ("mlp", "--dataset", "mnist", "--check-gradients")
     assert rdfia_here(*args).returncode == 0

@@ -49,8 +49,7 @@ def test_python_2_layout_is_read():
     assert batch["labels"] == [7, 8]
 
 
-@pytest.mark.parametrize("protocol", range(6))
-@pytest.mark.parametrize("as_archive", [False, True])
+@pytest.mark.parametrize(("protocol", "as_archive"), [*((number, False) for number in range(6)), (2, True)])
 def test_malicious_batch_does_not_run(tmp_path, protocol, as_archive):
     canary = tmp_path / "canary"
     attack = pickle.dumps({**cifar_batch(), b"extra": Touch(canary)}, protocol)
@@ -177,9 +176,9 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("data", BROKEN, ids=range(len(BROKEN)))
-@pytest.mark.parametrize("name", [NAMES[2], NAMES[5]])
-def test_broken_batch_is_named(tmp_path, data, name):
+@pytest.mark.parametrize("number", range(len(BROKEN)))
+def test_broken_batch_is_named(tmp_path, number):
+    data, name = list(BROKEN)[number], NAMES[number % len(NAMES)]
     write_cifar(tmp_path, **{name: data})
     message = fault(load_images, "cifar10", tmp_path)
     assert message.startswith(f"{tmp_path / name} {BROKEN[data]}")

@@ -45,15 +45,6 @@ def test_points_keep_their_order_and_classes_are_numbered_by_name(points):
     assert (data.name, data.classes) == ("my points.csv", ("a", "b"))
 
 
-def test_whole_numbers_are_classes_by_size(tmp_path):
-    path = tmp_path / "p.csv"
-    path.write_text(
-        "\ufeffclass, split, x2, x1\r\n10,train,1,2\r\n9,train,3,4\r\n9,test,5,6\r\n", encoding="utf-8", newline=""
-    )
-    data = load_vectors(str(path))
-    assert data.classes == ("9", "10") and data.train.y.tolist() == [1, 0] and data.train.x.tolist() == [[2, 1], [4, 3]]
-
-
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

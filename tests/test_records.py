@@ -196,12 +196,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, full_disk):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_keep_holds_the_file_before(tmp_path):
-    for content in (b"1", b"2", b"3"):
-        files.write_atomic(tmp_path / "last", content, keep=tmp_path / "previous")
-    assert ((tmp_path / "last").read_bytes(), (tmp_path / "previous").read_bytes()) == (b"3", b"2")
-
-
 def test_json_has_no_nan_which_other_languages_refuse():
     text = files.to_json({"a": float("nan"), "b": [float("inf"), (1.5, -float("inf"))], "c": Path("é"), "d": {1: None}})
     assert json.loads(text, parse_constant=pytest.fail) == {

@@ -95,10 +95,11 @@ def test_a_resume_with_another_number_of_threads_is_reported_and_recorded(rdfia_
 def test_a_finished_run_stays_as_it_is_and_can_be_made_longer(rdfia_here, tmp_path, trained):
     folder = tmp_path / "run"
     shutil.copytree(trained(2), folder)
-    before = (folder / "metrics.json").read_bytes()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     again = rdfia_here("resume", folder)
     assert again.returncode == 0 and "is finished already; --epochs makes it longer" in again.stderr
-    assert (folder / "metrics.json").read_bytes() == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert again.stdout.splitlines()[-1] == str(folder)
     longer = rdfia_here("resume", folder, "--epochs", "4")
     assert longer.returncode == 0, longer.stderr
     assert outcome(folder) == outcome(trained(4))

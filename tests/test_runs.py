@@ -264,13 +264,14 @@ def test_filters_order_and_limit(rdfia_here, several, args, names):
     assert table[-1] == ("7 runs in results" if count == 7 else f"{count} of 7 runs in results")
 
 
-@pytest.mark.parametrize("key", SORT_KEYS)
-def test_every_key_sorts_and_is_named_in_the_help(rdfia_here, several, monkeypatch, key):
+def test_every_key_sorts_and_is_named_in_the_help(rdfia_here, several, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
-    runs = rows_of(rdfia_here("runs", "--sort", key, "--json"))
-    values = [row[key] for row in runs if row[key] not in (None, "")]
-    assert values == sorted(values, reverse=SORT_KEYS[key]) and len(runs) == 7
-    assert key in rdfia_here("runs", "--help").stdout
+    page = rdfia_here("runs", "--help").stdout
+    for key, is_descending in SORT_KEYS.items():
+        runs = rows_of(rdfia_here("runs", "--sort", key, "--json"))
+        values = [row[key] for row in runs if row[key] not in (None, "")]
+        assert values == sorted(values, reverse=is_descending) and len(runs) == 7, key
+        assert key in page
 
 
 def test_the_sort_key_is_shown(rdfia_here, several):
@@ -310,8 +311,6 @@ def test_the_packages_own_results_are_listed(rdfia_here, out):
         (["--set", "hidden-units=3", "--section", "cnn"], 2, "cnn has no setting 'hidden-units': "),
         (["--set", "lr=1", "--set", "kernel=rbf"], 2, "--set: no section has all of these settings: lr, kernel"),
         (["--set", "lr"], 2, "'lr' gives no value: write FIELD=VALUE, such as seed=1"),
-        (["--set", "lr=fast"], 2, "lr (--lr) must be a number, not 'fast'"),
-        (["--set", "batch_size=0"], 2, "batch_size (--batch-size) must be at least 1, not 0"),
         (["--sort", "bets"], 2, "--sort: there is no metric or setting 'bets': did you mean best?"),
         (["--sort", "zzz"], 2, "--sort: there is no metric or setting 'zzz': choose from best, selected, final, "),
         (["--section", "study"], 2, "section (--section) must be one of mlp, svm, cnn, not 'study'"),

@@ -78,11 +78,9 @@ def test_what_was_left_to_its_default_follows_the_change():
     [
         (["nonsense"], [], "there is no experiment or sweep 'nonsense'"),
         (["kernels"], [], "see rdfia svm"),
-        (["circles"], ["learning=1"], "no setting 'learning'"),
         (["circles"], ["lr="], "give one value or several"),
         (["circles"], ["lr"], "give one value or several"),
         (["circles"], ["lr=0.1,,0.2"], "needs a value"),
-        (["circles"], ["lr=-1"], "must be a finite number above 0"),
         (["circles"], ["seed=1,2"], "--seeds"),
         (["circles"], ["lr=1", "lr=2"], "given twice"),
         (["lenet"], [], "did you mean mnist-lenet?"),
@@ -289,6 +287,7 @@ def test_a_gain_is_paired_by_seed():
 @pytest.mark.parametrize("name", [*EVERY_NAME, "ladder", "bonus", "mlp", "cnn", *SWEEPS])
 def test_whatever_is_listed_can_be_swept(name, options):
     sweep = declare_sweep([name], [], 1)
+    assert sweep.name == name and sweep.trials == len(sweep.configurations()) > 0
     listed = run_sweep(sweep, Resources(options, data_gone), True, trials.train_in_turn)
     assert len(listed.data["trials"]) == sweep.trials and {row["state"] for row in listed.table} == {"missing"}
 

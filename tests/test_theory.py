@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_data import write_mnist
 
 from rdfia_keras.analysis import network_facts, theory
 from rdfia_keras.analysis.explanations import EXPLANATIONS
@@ -307,9 +308,7 @@ def test_question_17_starts_at_chance(tiny_images):
 
 
 def test_whitened_pictures_are_drawn(tmp_path):
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (12, 28, 28)).astype(np.uint8), np.arange(12) % 10
-    np.savez(tmp_path / "mnist.npz", x_train=images, y_train=labels, x_test=images[:6], y_test=labels[:6])
+    write_mnist(tmp_path / "mnist.npz", 12)
     options = RunOptions(out=tmp_path / "results", data_dir=tmp_path)
     result = explain("whitening", options, epsilon=0.05, dataset="mnist")
     assert result.paths == [tmp_path / "results" / "explain" / "whitened.png"] and result.data["epsilon"] == 0.05

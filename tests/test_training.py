@@ -132,10 +132,6 @@ def test_a_stop_ends_fit_after_the_batch_and_leaves_no_half_epoch():
     assert [len(values) for values in model.history.history.values()] == [1] * 4
 
 
-def test_nothing_stops_without_a_request_or_a_divergence(plain):
-    assert len(plain_fit(plain, StopOnRequest(False), StopOnDivergence()).epoch) == 2
-
-
 @pytest.mark.parametrize(("steps", "batch", "reported"), [(1, 1, 2), (2, 2, 3)])
 def test_a_loss_that_is_not_finite_is_reported_with_epoch_and_batch(steps, batch, reported):
     """With several steps a call, at the end of the call; the last one is shorter here."""

@@ -42,10 +42,11 @@ def train_to_the_end(page):
     wait(page, "document.querySelector('[data-part=where]').textContent.startsWith('epoch 150')")
 
 
-def test_trained_by_clicks_it_follows_python_from_five_seeds(path, open_page):
+def test_trained_by_clicks_it_follows_python(path, open_page):
+    """From two seeds; its modules alone are held against Python's from five in tests/test_playground.py."""
     data = load_vectors("circles")
     page = open_page(path)
-    for seed in range(5):
+    for seed in (0, 4):
         page.locator('[name="seed"]').fill(str(seed))
         page.locator('[name="seed"]').press("Enter")
         train_to_the_end(page)
@@ -181,9 +182,8 @@ def test_a_mistake_is_switched_on_and_off(path, open_page):
     wait(page, "!location.hash.includes('mistake')")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_switches_fit_a_phone(path, open_page, scheme):
-    page = open_page(path, "#epoch=3&mistake=forward.relu", width=380, color_scheme=scheme)
+def test_switches_fit_a_phone(path, open_page):
+    page = open_page(path, "#epoch=3&mistake=forward.relu", width=380)
     assert part(page, "switches", "lamp").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
@@ -347,9 +347,10 @@ def test_the_address_keeps_what_is_on_screen(path, open_page):
     assert again.locator(".playground.pg-projector").count() == 1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [380, 1280])
-@pytest.mark.parametrize("projector", ["", "&projector=1"])
+@pytest.mark.parametrize(
+    ("width", "scheme", "projector"),
+    [(380, "light", ""), (380, "dark", "&projector=1"), (1280, "dark", ""), (1280, "light", "&projector=1")],
+)
 def test_nothing_is_wider_than_the_screen(path, open_page, width, scheme, projector):
     page = open_page(path, f"#epoch=3{projector}", width=width, color_scheme=scheme)
     if not projector:  # It hides the numbers.

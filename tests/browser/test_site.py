@@ -9,8 +9,14 @@ SITE = Path(__file__).resolve().parents[2] / "docs" / "_build" / "html"
 pytestmark = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="make site has not built the site")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (380, "dark")])
-@pytest.mark.parametrize("name", ["index", "tour", "results", "learn", "api", "tutorial", "generated/questions"])
+# The narrow screen is the harder one; the colours are those of one style sheet.
+PAGES = [
+    (name, 380, "dark") for name in ("index", "tour", "results", "learn", "api", "tutorial", "generated/questions")
+]
+PAGES += [(name, 1280, "light") for name in ("index", "results")]
+
+
+@pytest.mark.parametrize(("name", "width", "scheme"), PAGES)
 def test_a_page_fits_the_screen_and_has_no_serious_violation(open_page, serious_violations, name, width, scheme):
     page = open_page(SITE / f"{name}.html", width=width, site=SITE, color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,7 +1,6 @@
 """A folder in which every command of the documentation can be run, on data that is made here."""
 
 import json
-import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,9 +9,11 @@ import keras
 import numpy as np
 import pytest
 from documented import executable
+from made_data import write_cifar, write_mnist
 from right_solutions import solved
 from typer.testing import CliRunner
 
+from rdfia_keras.analysis import inspection
 from rdfia_keras.commands._app import app
 from rdfia_keras.learn.exercises import PARTS
 from rdfia_keras.learn.skeletons import skeleton
@@ -27,18 +28,6 @@ def no_graphs_left():
 
 def run(*arguments, stdin=None):
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-
-
-def made_data(folder: Path) -> None:
-    """MNIST and CIFAR-10 in their publishers' layouts, with a few made images."""
-    rng = np.random.default_rng(0)
-    batches = folder / "cifar-10-batches-py"
-    batches.mkdir(parents=True)
-    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
-        images = {b"data": rng.integers(0, 256, (20, 3072)).astype(np.uint8), b"labels": [i % 10 for i in range(20)]}
-        (batches / name).write_bytes(pickle.dumps(images, 2))
-    digits, labels = rng.integers(0, 256, (40, 28, 28)).astype(np.uint8), np.arange(40) % 10
-    np.savez(folder / "mnist.npz", x_train=digits, y_train=labels, x_test=digits[:20], y_test=labels[:20])
 
 
 def made_pictures(folder: Path) -> None:
@@ -83,7 +72,8 @@ def made_class(folder: Path) -> None:
 def workspace(tmp_path_factory):
     """A folder with everything that the documentation supposes to be there, with a few runs."""
     folder = tmp_path_factory.mktemp("some user's") / "home work"
-    made_data(folder / "data")
+    write_cifar(folder / "data" / "cifar-10-batches-py", count=20)
+    write_mnist(folder / "data" / "mnist.npz", 40)
     made_pictures(folder)
     made_points(folder)
     (folder / "class").mkdir()
@@ -93,7 +83,10 @@ def workspace(tmp_path_factory):
         patch.setenv("BROWSER", "true")
         patch.setenv("COLUMNS", "200")
         patch.chdir(folder)
-        for command in ("rdfia improve baseline augment batch-norm", "rdfia mlp", "rdfia learn start"):
+        # As many images, but fewer strengths.
+        patch.setattr(inspection, "BLURS", (0.0, 2.0))
+        patch.setattr(inspection, "SHIFTS", (0, 4))
+        for command in ("rdfia improve augment", "rdfia mlp", "rdfia learn start"):
             done = run(*executable(command))
             assert done.exit_code == 0, done.output
         for part in PARTS:

@@ -120,13 +120,3 @@ def test_an_error_that_the_device_did_not_cause_stays_unexpected(rdfia_here, ima
     faulty("any")
     done = rdfia_here("cnn", "--dataset", image_folder, "--network", "dense")
     assert done.returncode == 1 and "error: unexpected ValueError: " in done.stderr
-
-
-def test_improve_resumes_a_run_that_failed_on_the_device(rdfia_here, image_folder, faulty):
-    improve = ("improve", "mnist-dense", "--dataset", image_folder, "--epochs", 1)
-    faulty("shape")
-    fails(rdfia_here(*improve), "a training step failed in the layer faulty", "tries again from epoch 1")
-    faulty(None)
-    assert rdfia_here(*improve).returncode == 0
-    (metrics,) = Path("results").glob("cnn/*/metrics.json")
-    assert json.loads(metrics.read_text())["status"] == "ok"

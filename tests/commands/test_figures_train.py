@@ -30,22 +30,17 @@ def test_a_smoke_test_trains_what_it_needs_and_then_draws_from_its_record(rdfia_
     assert picture.read_bytes() == before
 
 
-def test_train_makes_what_is_missing_instead_of_showing_the_reference(rdfia_here, tmp_path):
-    done = rdfia_here("figure", "2", "--train", "--epochs", "2", "--json")
-    assert done.returncode == 0, done.stderr
-    (row,) = json.loads(done.stdout)["figures"]
-    assert row["source"] == "results/mlp/lr-2" and row["best"] is not None
-    record = record_of(tmp_path / "results" / "mlp" / "lr-2")
-    assert (record["epochs"], record["quick"]) == (2, False)
-
-
-def test_figure_1_needs_all_four_implementations(tmp_path):
+def test_train_makes_what_is_missing_instead_of_showing_the_reference(tmp_path):
+    """Figure 1 needs all four implementations; the reference, and a run of one, are there."""
     resources = Resources(RunOptions(out=tmp_path))
     short = change(CIRCLES, epochs=2, implementation="manual")
     store(tmp_path, short, digest=resources.prepared(short.config).digest)
     result = draw_figures(["1"], partial(wanted_run, epochs=2), resources, train=True)
     record = record_of(tmp_path / "mlp" / "circles-2")
     assert record["details"]["implementations"].keys() == {"manual", "tape", "layers", "optimizer"}
+    assert (record["epochs"], record["quick"]) == (2, False)
+    (row,) = result.data["figures"]
+    assert row["source"] == str(tmp_path / "mlp" / "circles-2") and row["best"] is not None
     assert result.paths[0].exists()
 
 

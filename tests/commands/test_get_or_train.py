@@ -70,32 +70,6 @@ def test_a_finished_run_is_taken_with_a_warning_where_the_data_are_missing(resul
         get(tmp_path / "empty", SMALL, data_gone)
 
 
-def test_what_is_missing_is_trained_with_the_settings_of_the_query(results, tiny_images):
-    wanted = small(seed=3, precision="mixed_bfloat16")
-    run = get(results, wanted, tiny_images)
-    assert (run.folder.name, run.config, run.epochs) == ("baseline-seed-3", wanted.config, 1)
-    assert get(results, wanted, tiny_images).exit_code is None
-    # In another precision it is another run.
-    assert get(results, small(seed=3), tiny_images).folder.name == "baseline-seed-3-2"
-    assert get(results, small(seed=3, precision="mixed_float16"), tiny_images, any_precision=True).exit_code is None
-
-
-def test_a_diverged_run_is_returned_and_not_trained_again(tmp_path, tiny_images):
-    wild = small(network="cifar", lr=1e30)
-    run = get(tmp_path, wild, tiny_images)
-    assert (run.status, run.exit_code) == ("failed", 1)
-    again = get(tmp_path, wild, tiny_images)
-    assert (again.folder, again.status, again.exit_code) == (run.folder, "failed", None)
-
-
-def test_the_folder_of_a_run_that_ended_before_its_first_epoch_is_used(results, tiny_images):
-    folder = results / "cnn" / "baseline"
-    shutil.rmtree(folder / "checkpoints")
-    for name in ("metrics.json", "history.csv"):
-        (folder / name).unlink()
-    assert get(results, SMALL, tiny_images).status == "ok" and runs_in(results) == ["baseline"]
-
-
 def test_a_shorter_run_is_made_longer_if_it_has_a_checkpoint(results, tiny_images):
     assert get(results, small(epochs=2), tiny_images).epochs == 2 and runs_in(results) == ["baseline"]
     shutil.rmtree(results / "cnn" / "baseline" / "checkpoints")

@@ -37,15 +37,15 @@ def made_class():
         yield Submission(name, "", (("mlp_keras.py", mlp.encode()), ("conv_keras.py", conv.encode())))
 
 
-def grade_all(**settings):
+def grade(class_, **settings):
     with Workers(**settings) as workers:
         checker = Checker(workers, 5, Limits(submission=120.0, exercise=5.0, keras_exercise=20.0))
-        return {submission.student: grade_submission(submission, checker) for submission in made_class()}
+        return {submission.student: grade_submission(submission, checker) for submission in class_}
 
 
 @pytest.fixture(scope="module")
 def graded():
-    return grade_all(isolated=True)
+    return grade(made_class(), isolated=True)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,9 @@ def verdicts(graded):
 
 
 def test_the_sandbox_makes_no_difference(graded):
-    assert grade_all() == graded
+    """But for the endless loop, which is waited for."""
+    ending = [submission for submission in made_class() if submission.student != "looping"]
+    assert grade(ending) == {submission.student: graded[submission.student] for submission in ending}
 
 
 def test_our_solutions_are_right(verdicts):

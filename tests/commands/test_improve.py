@@ -8,18 +8,19 @@ from stored_runs import change, store
 
 from rdfia_keras.analysis.published import compare_with_published
 from rdfia_keras.config import RunOptions
-from rdfia_keras.experiments import LADDER, bonus_experiments, on_dataset
+from rdfia_keras.experiments import LADDER, MODERN_LADDER, bonus_experiments, on_dataset
 from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
 from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training.get_or_train import Resources
 
-NAMES = ("my-pictures", "my-pictures-normalize")
+NAMES = ("my-pictures-dense-keras", "my-pictures-lenet-keras")
 
 
 def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_folder, tmp_path):
-    args = ("improve", "baseline", "normalize", "--dataset", image_folder, "--epochs", "1", "--json")
+    args = ("improve", "mnist-dense", "mnist-lenet", "--dataset", image_folder, "--epochs", "1", "--json")
+    args += ("--precision", "mixed_bfloat16")
     first = rdfia_here(*args)
     assert first.returncode == 0, first.stderr
     rows = json.loads(first.stdout)["rows"]
@@ -43,17 +44,22 @@ def test_what_is_missing_is_trained_and_what_is_there_stays(rdfia_here, image_fo
     assert json.loads(quick.read_text())["rows"][0]["quick"] is True and quick.with_suffix(".png").exists()
 
 
-def test_the_bonus_has_every_experiment_beside_the_ladder(rdfia_here, image_folder, tmp_path):
-    """Its records are there, so that nothing is trained: tests/xla trains a network with each part of them."""
+@pytest.mark.parametrize(
+    ("options", "group", "name"),
+    [((), LADDER, "ladder"), (("--bonus",), bonus_experiments(), "bonus"), (("--modern",), MODERN_LADDER, "modern")],
+    ids=["ladder", "bonus", "modern"],
+)
+def test_the_ladder_and_the_bonus_beside_it_have_every_experiment(rdfia_here, tmp_path, options, group, name):
+    """Their records are there, so that nothing is trained: tests/xla trains a network with each part of them."""
     resources = Resources(RunOptions())
-    experiments = [on_dataset(one, "digits") for one in bonus_experiments()]
+    experiments = [on_dataset(one, "digits") for one in group]
     for experiment in experiments:
         store(tmp_path / "results", experiment, digest=resources.prepared(experiment.config).digest)
-    done = rdfia_here("improve", "--bonus", "--dataset", "digits", "--json")
+    done = rdfia_here("improve", *options, "--dataset", "digits", "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["rows"]
     assert [row["experiment"] for row in rows] == [experiment.name for experiment in experiments]
-    assert list((tmp_path / "results" / "improve").glob("bonus*.png"))
+    assert list((tmp_path / "results" / "improve").glob(f"{name}*.png"))
 
 
 def row_of(out, experiment=NORMALIZE, folder="normalize"):

@@ -101,20 +101,18 @@ def test_a_training_that_diverges(run, tmp_path):
             "def softmax(y_tilde):\n    return y_tilde[0]\n",
             r"the result has shape \(2,\); expected \(\d+, 2\)",
         ),
-        ("def softmax(y_tilde):\n    pass\n", "softmax: the result is None"),
         ("def softmax():\n    return 1\n", r"The signature is softmax\(\); it should be softmax\(y_tilde\)"),
         (
             "def softmax(y_tilde):\n    while True: pass\n",
             r"an epoch of the training still runs after 1 s in mlp.py, line \d+",
         ),
         ("def softmax(y_tilde):\n    import os; os._exit(7)\n", "while it trained, the process ended with exit code 7"),
-        ("def softmax(y_tilde:\n", "mlp.py, line [0-9]+: SyntaxError"),
         (
             "def softmax(y_tilde):\n    return s(y_tilde)\n\n\nfrom scipy.special import softmax as s\n",
             "softmax uses scipy",
         ),
     ],
-    ids=["raises", "shape", "none", "signature", "loop", "exit", "syntax", "library"],
+    ids=["raises", "shape", "signature", "loop", "exit", "library"],
 )
 def test_a_function_that_cannot_be_used(run, monkeypatch, tmp_path, function, sentence):
     monkeypatch.setattr(student, "LIMITS", Limits(exercise=1.0 if "while" in function else 10.0))

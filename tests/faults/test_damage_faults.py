@@ -25,15 +25,11 @@ def finished(whole, tmp_path) -> Path:
     return shutil.copytree(whole, tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped"])
-def test_a_damaged_checkpoint_falls_back_and_two_are_refused(whole, finished, tmp_path, damage):
+def test_a_damaged_checkpoint_falls_back_and_two_are_refused(whole, finished, tmp_path):
     for count in (1, 2):
         for name in ("last.ckpt", "previous.ckpt")[:count]:
             path = finished / "checkpoints" / name
-            content = path.read_bytes()
-            half = len(content) // 2
-            flipped = content[:half] + bytes([byte ^ 1 for byte in content[half : half + 1]]) + content[half + 1 :]
-            path.write_bytes({"truncated": content[:1000], "emptied": b"", "flipped": flipped}[damage])
+            path.write_bytes(path.read_bytes()[:1000])
         # In the second round the checkpoints are those of the first round's seven epochs.
         done = ends_here("resume", finished, "--epochs", 6 + count, cwd=tmp_path, code=0 if count == 1 else 1)
         if count == 1:
@@ -44,24 +40,21 @@ def test_a_damaged_checkpoint_falls_back_and_two_are_refused(whole, finished, tm
             assert "damaged" in done.stderr and "start a new run" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["config.json", "metrics.json", "history.csv"])
-def test_a_damaged_text_file_is_refused_or_written_anew(whole, finished, tmp_path, name):
+@pytest.mark.parametrize(("name", "epochs"), [("metrics.json", 6), ("history.csv", 7)])
+def test_a_damaged_text_file_is_written_anew(whole, finished, tmp_path, name, epochs):
     (finished / name).write_bytes(b"\x00{")
-    if name == "config.json":
-        done = ends_here("resume", finished, cwd=tmp_path, code=1)
-        assert_one_sentence(done.stderr)
-        assert "config.json is missing or damaged" in done.stderr
-    else:
-        epochs = 6 if name == "metrics.json" else 7
-        ends_here("resume", finished, "--epochs", epochs, cwd=tmp_path, code=0)
-        assert numbers(finished)[:6] == numbers(whole) and len(numbers(finished)) == epochs
-        assert record(finished)["status"] == "ok"
+    ends_here("resume", finished, "--epochs", epochs, cwd=tmp_path, code=0)
+    assert numbers(finished)[:6] == numbers(whole) and len(numbers(finished)) == epochs
+    assert record(finished)["status"] == "ok"
 
 
-@pytest.mark.parametrize("is_finished", [True, False], ids=["finished", "cut off"])
 @pytest.mark.parametrize(
-    ("digest", "words"),
-    [("digest", "is another one now"), ("validation_digest", "other examples would be held out for validation")],
+    ("is_finished", "digest", "words"),
+    [
+        (True, "digest", "is another one now"),
+        (False, "validation_digest", "other examples would be held out for validation"),
+    ],
+    ids=["finished", "cut off"],
 )
 def test_resume_refuses_other_data(finished, tmp_path, is_finished, digest, words):
     path = finished / ("metrics.json" if is_finished else "config.json")
@@ -85,10 +78,3 @@ def test_a_quick_run_can_be_made_longer_and_a_refused_resume_changes_nothing(tmp
     assert refused.returncode == 1 and "--device gpu" in err and (folder / "config.json").read_bytes() == before
     ends_here("resume", folder, "--epochs", 4, cwd=tmp_path, code=0)
     assert len(numbers(folder)) == 4 and record(folder)["quick"] is True
-
-
-def test_resuming_a_finished_run_rewrites_nothing(finished, tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
-    done = ends_here("resume", finished, cwd=tmp_path, code=0)
-    assert "is finished already" in done.stderr and done.stdout.splitlines()[-1] == str(finished)
-    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before

@@ -1,6 +1,5 @@
 """What native libraries print stays off the terminal, and is shown when they take the process with them."""
 
-import os
 import re
 import signal
 import subprocess
@@ -8,28 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import start
 
 PROGRESS = re.compile(r"(manual|tape|layers|optimizer)  epoch \d+/\d+  test ")
 QUICK = ("mlp", "--quick", "--implementation", "layers")
-
-
-@pytest.fixture
-def training(tmp_path):
-    """A perceptron in a process of its own that trains for minutes."""
-    args = ["mlp", "--implementation", "layers", "--epochs", "1000000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rdfia_keras", *args],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def fails_where(cwd: Path, module: str, failure: str) -> subprocess.CompletedProcess:
@@ -91,24 +72,14 @@ def test_a_gpu_that_is_not_there_is_named_in_one_sentence(rdfia, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
-def test_a_signal_leaves_only_progress_and_the_commands_own_words(training, tmp_path, signum):
+def test_a_signal_leaves_only_progress_and_the_commands_own_words(tmp_path):
+    training = start("mlp", "--implementation", "layers", "--epochs", 1_000_000, cwd=tmp_path)
     assert PROGRESS.match(training.stderr.readline())
-    os.kill(training.pid, signum)
+    training.send_signal(signal.SIGINT)
     _, err = training.communicate(timeout=60)
-    others = [line for line in err.splitlines() if line and not PROGRESS.match(line)]
-    if signum == signal.SIGKILL:
-        assert (training.returncode, others) == (-signum, [])
-        return
     (folder,) = [path for path in (tmp_path / "results" / "mlp").iterdir() if path.is_dir()]
     assert training.returncode == 130
-    assert others == [
+    assert [line for line in err.splitlines() if line and not PROGRESS.match(line)] == [
         "stopping after this batch; press Ctrl-C again to stop at once",
         f"interrupted; resume it with: rdfia resume results/mlp/{folder.name}",
     ]
-
-
-def test_a_sentence_about_a_wrong_option_is_all_that_is_printed(rdfia):
-    done = rdfia("cnn", "--dropout", "--dropout-rate", "7")
-    sentence = "error: dropout_rate (--dropout-rate) must be between 0 and 1 (0: none), not 7.0\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

@@ -108,10 +108,9 @@ def test_a_closed_pipe_loses_nothing(tmp_path):
     assert record(tmp_path / "results" / "svm" / "rbf")["status"] == "ok"
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_a_closed_stream_loses_nothing(tmp_path, closed):
+def test_closed_streams_lose_nothing(tmp_path):
     command = shlex.join([sys.executable, "-m", "rdfia_keras", "svm", "--kernel", "rbf", "--quick"])
-    done = subprocess.run(["sh", "-c", f"{command} {closed}"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(["sh", "-c", f"{command} >&- 2>&-"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert record(tmp_path / "results" / "svm" / "rbf")["status"] == "ok"
 

@@ -214,7 +214,11 @@ def test_perspective_is_kerass():
     np.testing.assert_allclose(project(images, inverse(rectangle_to(moved, 19, 19))), expected, atol=0.255)
 
 
-@pytest.mark.parametrize("name", config.AUGMENTATIONS)
+# One that changes the size, one that moves pixels, and one of colours: what is common to all is their base class's.
+KINDS = ("crop", "affine", "hue")
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_a_single_image_and_a_pipeline_of_tf_data_are_taken(name):
     layer = LAYERS[name](20, 3)
     single = layer(IMAGES[0], training=True)
@@ -224,7 +228,7 @@ def test_a_single_image_and_a_pipeline_of_tf_data_are_taken(name):
     assert sum(image.shape == single.shape for image in mapped) == len(IMAGES)
 
 
-@pytest.mark.parametrize("name", config.AUGMENTATIONS)
+@pytest.mark.parametrize("name", KINDS)
 def test_kerass_own_test_of_layers_passes(name):
     from keras.src.testing import TestCase
 
