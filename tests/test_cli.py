@@ -65,7 +65,7 @@ def test_version(rdfia_here):
         ("mlp --lbfgs --lr 3", "lbfgs (--lbfgs) and lr (--lr) exclude each other"),
         ("cnn --dataset digits --xla on --deterministic", "exclude each other"),
         ("improve nonsense", "there is no experiment 'nonsense'"),
-        ("improve adam --bonus", "leave the names out, or --bonus"),
+        ("improve adam --bonus", "--bonus, --modern and names exclude each other"),
         ("sweep init --seeds 0", "seeds (--seeds) must be at least 1, not 0"),
         ("sweep init --num-cpus 2", "need --ray or --address"),
         ("sweep init --name a/b", "leave out slashes and a leading dot"),

@@ -439,8 +439,6 @@ def test_the_page_begins_where_the_command_says(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "error", "sentence"),
     [
-        ({"lbfgs": True}, ConfigError, "leave lbfgs"),
-        ({"validation": 0.2}, ConfigError, "leave validation"),
         ({"hidden_units": 201}, ConfigError, "at most 200 in the playground"),
         ({"epochs": 1001}, ConfigError, "at most 1000 in the playground"),
         ({"dataset": "digits"}, ConfigError, "digits is none; choose circles or a CSV file"),

@@ -64,7 +64,7 @@ def test_questions_8_and_9_give_the_sizes_they_ask_for():
 
 
 def test_question_10_counts_the_real_model():
-    rows = network_facts.layer_table()
+    rows = network_facts.layer_table(BASELINE.config)
     assert [row["weights"] for row in rows] == [2_432, 0, 51_264, 0, 102_464, 0, 1_025_000, 10_010]
     assert sum(row["weights"] for row in rows) == 1_191_170
 

@@ -239,7 +239,7 @@ RATES = {
     "step-iteration": lambda epoch: 0.1 * 0.998 ** (3 * epoch),
     "inverse": lambda epoch: 0.1 / (1 + 0.1 * epoch),
 }
-WITHIN_EPOCHS = ("step-iteration",)
+WITHIN_EPOCHS = ("step-iteration", "triangular")
 
 
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if name not in WITHIN_EPOCHS])

@@ -239,10 +239,18 @@ def match_registered(config: Config) -> Experiment:
     asked = config.resolve()
     experiment = _BY_KEY.get(asked.experiment_key())
     if experiment is None:
-        return Experiment(name=describe(asked), config=asked)
+        return Experiment(name=_modern_name(asked) or describe(asked), config=asked)
     if experiment.config.epochs is None:
         return replace(experiment, config=asked)
     return replace(experiment, config=replace(asked, epochs=config.epochs or experiment.config.epochs))
+
+
+def _modern_name(config: Config) -> str:
+    """Return `digits-modern-fast` for a step of the second ladder on other data: its settings make no readable name."""
+    if config.section != "cnn":
+        return ""
+    step = _BY_KEY.get(replace(config, dataset=MODERN_FAST.config.dataset).experiment_key())
+    return f"{_file_word(config.dataset) or 'images'}-{step.name}" if step in MODERN_LADDER else ""
 
 
 def describe(config: Config) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Training and test examples of a smoke test, and its epochs.
-QUICK_EXAMPLES = {"mlp": 2000, "cnn": 2000, "svm": 500}
+QUICK_EXAMPLES = {"mlp": 2000, "cnn": 500, "svm": 500}
 QUICK_EPOCHS = {"mlp": 20, "cnn": 2}
 # Kernels take time with the square of the examples; more than these make no visible difference.
 MAX_KERNEL_EXAMPLES = 5000

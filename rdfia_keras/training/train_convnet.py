@@ -218,7 +218,7 @@ def details(model: keras.Model, checkpoint: Checkpoint, ending: Ending) -> dict[
 
 def averaged_accuracy(model: keras.Model, job: Job, ending: Ending) -> dict[str, float]:
     """Return the accuracies of the trained model with test-time augmentation, if it is on."""
-    if not job.config.tta or ending.status != "ok":
+    if not job.config.tta or ending.status != "ok" or job.options.quick:
         return {}
     splits = {"test": job.data.test, "validation": job.data.validation}
     return {
