@@ -16,7 +16,7 @@ from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_t
 from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean
 from rdfia_keras.experiments import REGISTRY, match_registered
 from rdfia_keras.result import Result
-from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import FINISHED, Query, RunStore, find_run
@@ -249,9 +249,9 @@ class LoadedRun:
         return {
             "status": record.status,
             "published": record.report.get("published"),
-            "best": test_accuracy(record.best),
-            "selected": test_accuracy(record.selected),
-            "final": test_accuracy(record.final),
+            "best": accuracy_of(record.best),
+            "selected": accuracy_of(record.selected),
+            "final": accuracy_of(record.final),
             "best_epoch": (record.best or {}).get("epoch"),
             "epochs": record.epochs,
             "seconds": record.seconds,

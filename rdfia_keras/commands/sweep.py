@@ -225,7 +225,7 @@ class SweepProgress:
     def report(self, result: "TrialResult") -> None:
         """Report a trial that ended."""
         from rdfia_keras.analysis.tables import percent
-        from rdfia_keras.runs.history import test_accuracy
+        from rdfia_keras.runs.history import accuracy_of
         from rdfia_keras.system.terminal import duration_in_words, note
 
         self._done += 1
@@ -235,7 +235,7 @@ class SweepProgress:
         self._last_line = now
         assert result.run is not None, "it ended"
         record = result.run.result
-        accuracy = percent(test_accuracy(record.final)) if record.status == "ok" else record.status
+        accuracy = percent(accuracy_of(record.final)) if record.status == "ok" else record.status
         words = duration_in_words((now - self._begin) / self._done * remaining)
         time_left = f", {words} left" if remaining else ""
         note(f"[{self._done}/{self.trials}] {result.trial.name}: test {accuracy}{time_left}")
