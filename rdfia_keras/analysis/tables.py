@@ -76,7 +76,7 @@ def run_result(run: "Run") -> Result:
     return Result(
         data=record.to_dict(),
         table=run_table(record),
-        lines=[f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else [],
+        lines=[f"best.keras holds epoch {model['epoch']}, which has the highest {model['chosen_by']}"] if model else [],
         paths=[*sorted(run.folder.glob("*.gif")), run.folder],
         hint=f"interrupted; resume it with: {resume}" if record.status == "interrupted" else "",
         quick=record.quick,
