@@ -171,7 +171,7 @@ def catalogue(rows: Sequence[Data]) -> list[Row]:
     """Return the rows of `catalogue.list_experiments` as text."""
     columns: dict[str, Column] = {
         "experiment": "{name}",
-        "section": "{section}",
+        "part": "{part}",
         "figure": lambda row: ", ".join(row["figures"]) or "-",
         "question": "{question}",
         "published": published,
