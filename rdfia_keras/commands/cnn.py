@@ -28,11 +28,12 @@ def cnn(config: CnnConfig, options: RunOptions) -> Result:
     from rdfia_keras.data import load_images
     from rdfia_keras.experiments import match_registered
     from rdfia_keras.system.backend import set_up_backend
-    from rdfia_keras.training.job import prepare_data, report_large_batch
+    from rdfia_keras.training.job import prepare_data, report_cut_epochs, report_large_batch
 
     # Data first: a missing or damaged file is reported before the seconds that TensorFlow takes to load.
     config = replace(config, dataset=dataset_name(config.dataset))
     data = prepare_data(load_images(config.dataset, options.data_dir), config, options.quick)
+    report_cut_epochs(config.epochs, options.quick, config.section)
     report_large_batch(data, config)
     set_up_backend(options.device, options.deterministic)
     from rdfia_keras.training.train_convnet import train_convnet

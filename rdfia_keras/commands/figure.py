@@ -8,7 +8,7 @@ import typer
 from rdfia_keras.commands._options import Epochs, Precision, Seed, command
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import ConfigError, RdfiaError, in_any_case
-from rdfia_keras.experiments import FIGURES, Experiment
+from rdfia_keras.experiments import FIGURES, REGISTRY, Experiment
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def figure(
             raise ConfigError(f"there is no figure {key}; the report has 1 to 23, and {extra} beside them")
     from rdfia_keras.analysis.published import wanted_run
     from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.job import report_cut_epochs
 
+    shown = {REGISTRY[name].section for key in keys for name, _ in FIGURES[key].panels}
+    report_cut_epochs(epochs, options.quick and train, *shown)
     query = partial(wanted_run, seed=seed, epochs=epochs, precision=precision, quick=options.quick)
     return draw_figures(keys, query, Resources(options), train)
 

@@ -40,13 +40,14 @@ def mlp(
     from rdfia_keras.data import load_vectors, read_initial_weights
     from rdfia_keras.experiments import match_registered
     from rdfia_keras.system.backend import cpu_unless_asked, require_tensorflow, set_up_backend
-    from rdfia_keras.training.job import prepare_data, report_large_batch
+    from rdfia_keras.training.job import prepare_data, report_cut_epochs, report_large_batch
 
     require_tensorflow("rdfia mlp")
     # Data first: a missing or damaged file is reported before the seconds that TensorFlow takes to load.
     loaded = load_vectors(config.dataset, options.data_dir)
     data = prepare_data(loaded, config, options.quick)
     read_initial_weights(config, data)
+    report_cut_epochs(config.epochs, options.quick and not check_gradients, config.section)
     report_large_batch(data, config)
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     if check_gradients:
