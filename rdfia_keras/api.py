@@ -89,9 +89,6 @@ def list_runs(out: str | Path = OUT, **filters: Any) -> list[dict[str, Any]]:
     Raises:
         ConfigError: If there is no such filter, experiment, setting or value.
         RdfiaError: If there is no such folder.
-
-    Example:
-        >>> rows = rdfia_keras.list_runs("results", section="cnn")
     """
     from rdfia_keras.analysis.run_list import Filter
     from rdfia_keras.analysis.run_list import list_runs as list_all
