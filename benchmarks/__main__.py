@@ -48,7 +48,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
     parser.add_argument("--check", action="store_true", help="check a GPU's installation and measure nothing")
-    parser.add_argument("--only", nargs="+", default=[], metavar="GROUP", help=", ".join(groups()))
+    parser.add_argument("--only", nargs="+", default=[], metavar="GROUP", help=_group_names())
     parser.add_argument("-n", type=int, default=5, help="turns (5)")
     parser.add_argument("--match", default="", metavar="TEXT", help="only matches whose name holds this; print only")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"), metavar="FOLDER")
@@ -58,6 +58,15 @@ def _parse() -> argparse.Namespace:
     if options.n < 1:
         parser.error(f"-n must be at least 1, not {options.n}")
     return options
+
+
+def _group_names() -> str:
+    """Return the names of all groups for the help page: of every device, of the CPU alone and of a GPU alone."""
+    cpu, gpu = groups(), groups(Card(name="", driver="", memory="", capability=8.0))
+    both = [name for name in cpu if name in gpu]
+    names = (both, [name for name in cpu if name not in gpu], [name for name in gpu if name not in cpu])
+    places = ("on every device", "on the CPU", "on a GPU")
+    return "; ".join(f"{place}: {', '.join(of_it)}" for place, of_it in zip(places, names, strict=True))
 
 
 def _card(device: str) -> Card | None:

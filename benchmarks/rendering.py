@@ -72,7 +72,11 @@ def _ratio(row: Mapping[str, Any]) -> str:
     """Return the median of the ratios turn by turn, and from which to which they go."""
     turns = row.get("turns") or []
     reach = f" ({number(min(turns))} to {number(max(turns))})" if len(turns) > 1 else ""
-    return f"{number(row['ratio'])}{reach} of {row['to']}"
+    middle = number(row["ratio"])
+    # Rounded like the others, it would look as if it met its target.
+    if row.get("met") is False and abs(row["share"] - 1) < 0.005:
+        middle = f"{row['ratio']:.4g}"
+    return f"{middle}{reach} of {row['to']}"
 
 
 def _rows(group: Mapping[str, Any]) -> list[Row]:

@@ -16,7 +16,7 @@ from rdfia_keras.config import CONFIGS, CnnConfig, Config, RunOptions, setting_t
 from rdfia_keras.errors import ConfigError, RdfiaError, choose, did_you_mean
 from rdfia_keras.experiments import REGISTRY, declare_sweep, figure_keys, match_registered
 from rdfia_keras.result import Result
-from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import FINISHED, Query, RunStore, find_run
@@ -47,7 +47,7 @@ def train(
         out: The results folder. A finished run in it with the same settings and data is not trained again.
         data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/; by default that of the environment
             variable RDFIA_DATA.
-        quick: Smoke test: few examples and epochs.
+        quick: Smoke test: at most 2,000 examples and 2 epochs; `mlp` 20 epochs, `svm` 500 examples.
         overwrite: Replace a run of the same settings.
         device: `auto`, `cpu` or `gpu`.
         settings: Any field of `MlpConfig`, `SvmConfig` or `CnnConfig`, such as `epochs=2`, `lr=0.05`,
@@ -68,7 +68,9 @@ def train(
     experiment = match_registered(config_of(name, settings))
     options = _options(out, data_dir, quick=quick, overwrite=overwrite, device=device)
     from rdfia_keras.training.get_or_train import Resources, get_or_train
+    from rdfia_keras.training.job import report_cut_epochs
 
+    report_cut_epochs(settings.get("epochs"), quick, experiment.section)
     silence_native_logs()
     run = get_or_train(experiment, Query(config=experiment.config, quick=quick), Resources(options))
     if run.status not in FINISHED:
@@ -81,11 +83,20 @@ def list_runs(out: str | Path = OUT, **filters: Any) -> list[dict[str, Any]]:
 
     Args:
         out: The results folder.
-        filters: Fields of `analysis.run_list.Filter`: `section="cnn"`, `settings=("lr=0.1",)`.
+        filters: `section="cnn"`, `experiment="augment"`, `status="failed"`, and `settings=("lr=0.1",)`, texts
+            `FIELD=VALUE`. A run must match all of them.
+
+    Raises:
+        ConfigError: If there is no such filter, experiment, setting or value.
+        RdfiaError: If there is no such folder.
     """
     from rdfia_keras.analysis.run_list import Filter
     from rdfia_keras.analysis.run_list import list_runs as list_all
 
+    names = [field.name for field in fields(Filter)]
+    for name in filters:
+        if name not in names:
+            raise ConfigError(f"list_runs has no filter {name!r}: {did_you_mean(name, names)}", (name,))
     return list(list_all(RunStore(Path(out)), Filter(**filters)).data["runs"])
 
 
@@ -115,20 +126,24 @@ def sweep(
     """Train experiments with every combination of some settings, from several seeds, as `rdfia sweep` does.
 
     Args:
-        names: Experiments, or a sweep with a name.
-        grid: The values of each setting.
-        seeds: Number of seeds per configuration; by default 3, or a named sweep's own.
-        name: Name of the sweep's folder.
-        out: See `train`, as for the rest.
-        data_dir: See `train`.
-        quick: See `train`.
-        device: See `train`.
+        names: Registered experiments (`rdfia list`), `ladder`, `bonus`, `mlp` or `cnn`. Or one sweep that has a name,
+            such as `learning-rate`.
+        grid: The values of each setting, by its name. Every combination is trained.
+        seeds: Number of seeds per configuration: 0, 1, ... By default 3, or a named sweep's own.
+        name: Name of the sweep's folder in `sweeps/` of the results folder; by default made of names and settings.
+        out: The results folder. Finished trials in it with the same settings and data are not trained again.
+        data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/; by default that of the environment
+            variable RDFIA_DATA.
+        quick: Smoke test: at most 3 seeds, 2,000 examples and 2 epochs; `mlp` 20 epochs.
+        device: `auto`, `cpu` or `gpu`.
 
     Returns:
-        The content of `sweep.json`: a row for each configuration.
+        The content of `sweep.json`. Its `rows` hold a row for each configuration.
 
     Raises:
-        KeyboardInterrupt: See `train`.
+        ConfigError: If an experiment, a setting or a value does not exist, or there are too many trials.
+        RdfiaError: If the data, the device or the results folder cannot be used.
+        KeyboardInterrupt: If a training is interrupted; the same call resumes it.
 
     Example:
         >>> rdfia_keras.sweep("circles", grid={"lr": (0.03, 0.2)}, seeds=5)["rows"]
@@ -148,13 +163,19 @@ def figure(
     """Draw figures of the report, as `rdfia figure` does, and return their files.
 
     Args:
-        numbers: 1 to 23, or a name.
-        train: Train what has no finished run.
-        out: See `train`, as for `data_dir`.
-        data_dir: See `train`.
+        numbers: 1 to 23, or the name of an extra figure, such as `flips`. `all` draws every figure.
+        train: Train what has no finished run. Without it, the results that ship with the package stand in.
+        out: The results folder, whose runs are drawn. The pictures go into its folder `figures/`.
+        data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/; by default that of the environment
+            variable RDFIA_DATA.
 
     Raises:
-        KeyboardInterrupt: See `train`.
+        ConfigError: If there is no such figure.
+        RdfiaError: If a run is missing, or the data, the device or the results folder cannot be used.
+        KeyboardInterrupt: If a training is interrupted; the same call resumes it.
+
+    Example:
+        >>> rdfia_keras.figure(7, "flips")
     """
     from rdfia_keras.analysis.figures import draw_figures
     from rdfia_keras.analysis.published import wanted_run
@@ -215,7 +236,7 @@ def load_run(name: str | Path, out: str | Path = OUT) -> "LoadedRun":
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A finished run in Python: its settings, results, curves and model. In a notebook it shows itself.
+    """A run that was trained: its settings, results, curves and model. In a notebook it shows itself.
 
     Attributes:
         run: The run on disk.
@@ -253,9 +274,9 @@ class LoadedRun:
         return {
             "status": record.status,
             "published": record.report.get("published"),
-            "best": test_accuracy(record.best),
-            "selected": test_accuracy(record.selected),
-            "final": test_accuracy(record.final),
+            "best": accuracy_of(record.best),
+            "selected": accuracy_of(record.selected),
+            "final": accuracy_of(record.final),
             "best_epoch": (record.best or {}).get("epoch"),
             "epochs": record.epochs,
             "seconds": record.seconds,

@@ -35,6 +35,7 @@ def test_each_implementation_has_a_history_of_all_epochs(tmp_path):
 def test_commands_answer_from_python(tmp_path):
     rows = rdfia.sweep("circles", grid={"lr": (0.03, 0.2)}, seeds=1, quick=True, out=tmp_path)["rows"]
     assert [row["settings"]["lr"] for row in rows] == [0.03, 0.2]
+    assert [row["epochs"] for row in rows] == [20, 20], "as many as were trained"
     names = [row["run"] for row in rdfia.list_runs(tmp_path, section="mlp")]
     assert len(names) == 2
     compared = rdfia.compare(*names, out=tmp_path)
@@ -74,6 +75,8 @@ def test_a_notebook_shows_a_run_and_no_foreign_tags(tmp_path):
         (lambda out: rdfia.train("augment", epoch=2, out=out), "did you mean epochs"),
         (lambda out: rdfia.train("augment", lr=-1, out=out), "lr"),
         (lambda out: rdfia.train("circles", quick=True, device="tpu", out=out), "device"),
+        (lambda out: rdfia.list_runs(out, sectoin="mlp"), "no filter 'sectoin': did you mean section"),
+        (lambda out: rdfia.list_runs(out, name="circles"), "choose from section, experiment, status, settings"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(tmp_path, call, sentence):

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
+from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments.registry import PCA, ZCA
 from rdfia_keras.models import augmentation as layers
 from rdfia_keras.models.augmentation import LAYERS, Augmentation
@@ -39,14 +40,22 @@ def run(layer, images, training=True) -> np.ndarray:
     return keras.ops.convert_to_numpy(layer(images, training=training))
 
 
+# They have two versions of an image: as it is, and changed.
+ON_OR_OFF = ("flip", "vertical-flip")
+# Equal images are mirrored together, in every other epoch.
+TOGETHER = ("alternating-flip",)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_images_are_changed_in_training_only_and_each_by_itself(name):
     layer = LAYERS[name](32, seed=0)
     same = np.repeat(SMOOTH[:1] + np.arange(3, dtype=np.float32), 64, axis=0)
     versions = run(layer, same)
-    # Equal images alternate together.
-    least = {"alternating-flip": 1, "flip": 2, "vertical-flip": 2}.get(name, 9)
-    assert len({version.tobytes() for version in versions}) >= least
+    count, wanted = (
+        len({version.tobytes() for version in versions}),
+        1 if name in TOGETHER else 2 if name in ON_OR_OFF else 9,
+    )
+    assert count >= wanted, f"{name}: {count} versions of one image, not {wanted}: draw for each of the `count` images"
     if name != "crop":
         np.testing.assert_array_equal(run(layer, same, training=False), same)
         assert versions.shape == same.shape
@@ -196,6 +205,11 @@ def test_transformations_are_applied_in_their_order_each_on_what_is_left_by_the_
     assert [type(layer).__name__ for layer in turned.layers] == ["RandomCrop", "RandomAffine", "RandomBlur"]
     assert turned.compute_output_spec(keras.KerasTensor((None, 32, 32, 3), "uint8")).shape == (None, 28, 28, 3)
     np.testing.assert_array_equal(run(turned, SMOOTH, training=False), SMOOTH[:, 2:30, 2:30])
+
+
+def test_an_unknown_name_is_one_sentence():
+    with pytest.raises(ConfigError, match=r"there is no augmentation 'hues': did you mean hue\?"):
+        Augmentation.from_names(("crop", "hues"), size=32, seed=3)
 
 
 # --- saved ------------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def test_version(rdfia_here):
         ("explain nonsense", "nonsense"),
         ("explain conv --kernel 0", "--kernel"),
         ("explain whitening --epsilon 0", "--epsilon"),
-        ("list --section nonsense", "section (--section) must be one of"),
+        ("list --part nonsense", "part (--part) must be one of"),
         ("playground --lbfgs", "No such option: --lbfgs"),
     ],
 )
@@ -199,7 +199,7 @@ ANSWERS = {
     "sweep bonus --set dataset=digits --seeds 1 --dry-run": ["trials: ", " missing"],
     "runs --reference --section svm": ["reference/svm/kernels"],
     "compare reference/cnn/baseline reference/cnn/augment": ["baseline", "augment", ".png"],
-    "list --section svm": ["kernels"],
+    "list --part svm": ["kernels"],
     "figure 4 5": ["results/figures/figure-04.png\nresults/figures/figure-05.png"],
     "report": ["results/report.html"],
     "playground": ["results/playground.html"],
@@ -226,6 +226,22 @@ def test_a_command_answers_on_stdout_and_what_it_names_is_written(rdfia_here, un
         assert word in done.stdout
     for path in re.findall(r"^results/.*$", done.stdout, re.M):
         assert (tmp_path / path).exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "most"),
+    [
+        ("mlp --implementation manual --quick --epochs 21", [20]),
+        ("mlp --implementation manual --quick --epochs 3", []),
+        ("mlp --implementation manual --quick", []),
+        ("sweep mlp cnn --set epochs=2,30 --set dataset=digits --dry-run --quick", [2, 20]),
+        ("sweep mlp --set epochs=2,30 --dry-run", []),
+    ],
+)
+def test_a_smoke_test_says_that_it_trains_fewer_epochs_than_are_asked_for(rdfia_here, unrendered, args, most):
+    done = rdfia_here(*args.split())
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^--quick trains at most (\d+) epochs$", done.stderr, re.M) == list(map(str, most))
 
 
 @pytest.mark.parametrize("args", ["list", "runs --reference", "sweep mlp --dry-run"])

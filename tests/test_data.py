@@ -57,6 +57,11 @@ def test_data_dir_must_be_a_folder(call, name, tmp_path):
     assert f"the data folder {tmp_path / 'file'} is not a folder" in fault(call, name, tmp_path / "file")
 
 
+@pytest.mark.parametrize("call", [load_vectors, load_images])
+def test_digits_need_no_data_folder(call, tmp_path):
+    assert call("digits", tmp_path / "no").name == "digits"
+
+
 def test_one_hot_inverts_argmax():
     y = np.array([2, 0, 1, 2])
     assert np.array_equal(one_hot(y, 3).argmax(axis=1), y)

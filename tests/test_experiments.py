@@ -242,7 +242,7 @@ def test_list_has_a_command_for_everything():
     rows = list_experiments()
     assert {row["name"] for row in rows} == {*REGISTRY, *EXPLANATIONS, *SWEEPS}
     assert all(row["command"].startswith("rdfia ") for row in rows)
-    assert {row["section"] for row in rows} == {"mlp", "svm", "cnn", "improve", "explain"}
+    assert {row["part"] for row in rows} == {"mlp", "svm", "cnn", "improve", "explain"}
     assert {number for row in rows for number in row["figures"]} == set(FIGURES)
-    commands = [row["command"] for row in rows if row["section"] in ("cnn", "improve", "explain")]
+    commands = [row["command"] for row in rows if row["part"] in ("cnn", "improve", "explain")]
     assert len(commands) == len(set(commands))

@@ -11,6 +11,7 @@ from made_data import write_mnist
 from rdfia_keras.commands._app import app
 from rdfia_keras.config import CONFIGS, CnnConfig, MlpConfig, RunOptions, SvmConfig, flag, settings
 from rdfia_keras.experiments import REGISTRY, match_registered
+from rdfia_keras.training.job import QUICK_EPOCHS, QUICK_EXAMPLES
 
 COMMANDS = typer.main.get_command(app).commands
 # What no setting stands for.
@@ -26,6 +27,13 @@ SHARED = [(section, RunOptions, name) for section in CONFIGS for name in sorted(
 
 def params(section: str) -> list:
     return [param for param in COMMANDS[section].params if param.name != "help"]
+
+
+def test_the_help_of_quick_gives_the_numbers_of_a_smoke_test():
+    help = settings(RunOptions)["quick"].help
+    assert QUICK_EXAMPLES["mlp"] == QUICK_EXAMPLES["cnn"]
+    assert f"at most {QUICK_EXAMPLES['cnn']:,} examples and {QUICK_EPOCHS['cnn']} epochs" in help
+    assert f"(mlp: {QUICK_EPOCHS['mlp']} epochs, svm: {QUICK_EXAMPLES['svm']} examples)" in help
 
 
 def every_option(group=None, path=()):

@@ -269,6 +269,12 @@ def test_a_decay_by_iterations_is_followed_within_epochs_by_several_steps_a_call
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1 * 0.998**9, rel=1e-6)
 
 
+@pytest.mark.parametrize("lr", [0.1, IterationDecay(0.2).initial], ids=["a number", "another schedule"])
+def test_a_decay_by_iterations_refuses_an_optimizer_that_would_not_follow(lr):
+    with pytest.raises(ValueError, match=r"made with its `initial`: compile the model with .*SGD\(schedule\.initial\)"):
+        plain_fit(plain_model(lr=lr), IterationDecay(0.1))
+
+
 def test_a_decay_by_iterations_takes_the_steps_of_its_rates():
     """Plain SGD on one weight whose gradient is 1 moves it by the sum of the rates."""
     schedule = IterationDecay(0.1)

@@ -10,7 +10,7 @@ from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.analysis.tables import Column, Row, make_table, percent
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, figures_of
 from rdfia_keras.experiments.registry import KERAS_LADDER
-from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import reference_store
 
@@ -74,7 +74,7 @@ def selection() -> list[Row]:
 
 
 def _selection(run: Run) -> dict[str, Any]:
-    best, selected = (test_accuracy(row) or 0 for row in (run.result.best, run.result.selected))
+    best, selected = (accuracy_of(row) or 0 for row in (run.result.best, run.result.selected))
     last_five = seeds.measures(run.history(), run.result.epochs)["last_five"]
     row = {"folder": run.folder, "record": run.result, "config": run.config}
     return {**row, "last_five": last_five, "optimism": 100 * (best - selected)}
@@ -93,8 +93,8 @@ def _results(experiment: Experiment, run: Run) -> list[Row]:
         "figure": ", ".join(figures_of(experiment.name)) or "-",
         "experiment": experiment.name,
         "published": tables.published(asdict(experiment.report)),
-        "reference, best (epoch)": f"{percent(test_accuracy(record.best))} ({(record.best or {}).get('epoch')})",
-        "reference, last": percent(test_accuracy(record.final)),
+        "reference, best (epoch)": f"{percent(accuracy_of(record.best))} ({(record.best or {}).get('epoch')})",
+        "reference, last": percent(accuracy_of(record.final)),
         "epochs": str(record.epochs or "-"),
         "seeds": str(run.config.seed),
         "precision": getattr(record.config, "precision", "float64"),

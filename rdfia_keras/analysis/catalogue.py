@@ -24,15 +24,15 @@ def list_experiments() -> list[dict[str, Any]]:
 
 def _experiment(experiment: Experiment) -> dict[str, Any]:
     figures, claim = figures_of(experiment.name), experiment.report
-    section, command = experiment.section, f"rdfia improve {experiment.name}"
-    if section == "cnn":
+    part, command = experiment.section, f"rdfia improve {experiment.name}"
+    if part == "cnn":
         in_part_5 = claim.question.isdigit() and int(claim.question) >= FIRST_QUESTION_OF_PART_5
-        section = "improve" if experiment in LADDER[1:] or in_part_5 else "cnn"
+        part = "improve" if experiment in LADDER[1:] or in_part_5 else "cnn"
     else:
-        command = f"rdfia figure {figures[0]}" if figures else f"rdfia {section}"
+        command = f"rdfia figure {figures[0]}" if figures else f"rdfia {part}"
     return _row(
         experiment.name,
-        section,
+        part,
         figures=figures,
         question=claim.question,
         published=claim.published,
@@ -44,6 +44,6 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
     )
 
 
-def _row(name: str, section: str, **facts: Any) -> dict[str, Any]:
+def _row(name: str, part: str, **facts: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"figures": [], "question": "", "published": None, "published_at_end": False, "comment": ""}
-    return {"name": name, "section": section, **empty, "epochs": None, "dataset": "", "shows": "", **facts}
+    return {"name": name, "part": part, **empty, "epochs": None, "dataset": "", "shows": "", **facts}

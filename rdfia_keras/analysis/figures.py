@@ -22,7 +22,7 @@ from rdfia_keras.models.kernels import classifiers
 from rdfia_keras.plots.charts import Chart, run_curves, several_runs_curves
 from rdfia_keras.result import Result, percent
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.history import EpochRow, test_accuracy
+from rdfia_keras.runs.history import EpochRow, accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import FINISHED, REFERENCE_FOLDER, Query, RunStore, Snapshot
 from rdfia_keras.system.terminal import note
@@ -78,10 +78,10 @@ def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
         "published": claim.published,
         "published_at_end": claim.published_at_end,
         "comment": claim.comment,
-        "reference": reference and test_accuracy(reference.result.best),
-        "best": test_accuracy(best),
+        "reference": reference and accuracy_of(reference.result.best),
+        "best": accuracy_of(best),
         "best_epoch": best and best.get("epoch"),
-        "final": test_accuracy(final),
+        "final": accuracy_of(final),
         "source": "the reference" if panel.is_reference else str(panel.run.folder),
         "data": panel.data_note,
     }
@@ -307,7 +307,7 @@ def _beside_published(panel: Panel) -> str:
         result = f"{panel.source}: diverged at once"
     else:
         row, when = (record.final, " in the last epoch") if claim.published_at_end else (record.best, "")
-        result = f"{panel.source} {percent(test_accuracy(row) or 0)}{when}"
+        result = f"{panel.source} {percent(accuracy_of(row) or 0)}{when}"
         result += f", diverged after epoch {record.epochs}" if record.status == "failed" else ""
     if claim.published is not None:
         return f"{result}, published {percent(claim.published)}"

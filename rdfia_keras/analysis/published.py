@@ -10,7 +10,7 @@ from rdfia_keras.config import CnnConfig, MlpConfig
 from rdfia_keras.experiments import REGISTRY, Experiment
 from rdfia_keras.experiments.registry import BASELINE, CIRCLES, MNIST_LENET
 from rdfia_keras.runs.files import to_json, write_atomic
-from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore, reference_snapshot
 
@@ -104,9 +104,9 @@ def compare_with_published(experiment: Experiment, run: Run, store: RunStore) ->
         "published_at_end": claim.published_at_end,
         "comment": claim.comment,
         "reference": reference and _reference_best(reference, experiment.config.epochs),
-        "best": test_accuracy(record.best),
+        "best": accuracy_of(record.best),
         "best_epoch": record.best and record.best["epoch"],
-        "final": test_accuracy(record.final),
+        "final": accuracy_of(record.final),
         "base_best": _base_best(experiment, run, store),
         "epochs": record.epochs,
         "seed": record.config.seed,
@@ -122,7 +122,7 @@ def _reference_best(reference: Run, epochs: int | None) -> float | None:
     """Return the best test accuracy of a reference run, which may be longer, within the experiment's epochs."""
     record = reference.result
     if not epochs or not record.epochs or record.epochs <= epochs:
-        return test_accuracy(record.best)
+        return accuracy_of(record.best)
     return max(row["test_accuracy"] for row in reference.history()[:epochs])
 
 

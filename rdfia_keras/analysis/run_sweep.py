@@ -16,7 +16,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment, Sweep
 from rdfia_keras.result import Result
 from rdfia_keras.runs.files import make_folder
-from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Snapshot
 from rdfia_keras.system.terminal import duration_in_words, note
@@ -90,7 +90,7 @@ def _reported(results: Iterable[TrialResult], trials: int) -> Iterator[TrialResu
         if now - last_line < SECONDS_BETWEEN_LINES and remaining:
             continue
         last_line, record = now, result.run.result
-        accuracy = percent(test_accuracy(record.final)) if record.status == "ok" else record.status
+        accuracy = percent(accuracy_of(record.final)) if record.status == "ok" else record.status
         time_left = f", {duration_in_words((now - begin) / done * remaining)} left" if remaining else ""
         note(f"[{done}/{trials}] {result.trial.name}: test {accuracy}{time_left}")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from rdfia_keras.config import Config, MlpConfig
 from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
 from rdfia_keras.result import percent
-from rdfia_keras.runs.history import EpochRow, summary_rows, test_accuracy
+from rdfia_keras.runs.history import EpochRow, accuracy_of, summary_rows
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_snapshot
 
@@ -121,7 +121,7 @@ class Outcome:
 
     def measures(self) -> dict[str, float | None]:
         """Return the test accuracy of the last epoch, of the best one, and of the one selected by validation."""
-        return {name: test_accuracy(row) for name, row in summary_rows(self.rows).items()}
+        return {name: accuracy_of(row) for name, row in summary_rows(self.rows).items()}
 
 
 def reference_trials(experiment: Experiment) -> dict[int, Outcome]:

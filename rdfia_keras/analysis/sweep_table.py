@@ -37,13 +37,16 @@ def varied_settings(configurations: Sequence[Experiment]) -> list[str]:
 
 
 def summarize(experiment: Experiment, trials: Sequence[Outcome], varied: Sequence[str]) -> dict[str, Any]:
-    """Return a configuration's row. Failed trials are counted, and are in no mean."""
+    """Return a configuration's row. Failed trials are counted, and are in no mean.
+
+    Its `epochs` are those that were trained: a smoke test trains fewer than the configuration asks for.
+    """
     ok = [trial for trial in trials if trial.ok]
     measures_of_each = [trial.measures() for trial in ok]
     row: dict[str, Any] = {
         "experiment": experiment.name,
         "settings": {name: value for name in varied if (value := getattr(experiment.config, name, None)) is not None},
-        "epochs": experiment.config.epochs,
+        "epochs": max((len(trial.rows) for trial in ok), default=experiment.config.epochs),
         "published": experiment.report.published,
         "published_at_end": experiment.report.published_at_end,
         "comment": experiment.report.comment,

@@ -73,7 +73,7 @@ def run_result(run: "Run") -> Result:
     """Return the answer of a command that trains one run."""
     record, resume = run.result, f"rdfia resume {shlex.quote(str(run.folder))}"
     model, averaged = record.details.get("best_model"), record.details.get("tta_test_accuracy")
-    lines = [f"best.keras: epoch {model['epoch']}, of the highest {model['chosen_by']}"] if model else []
+    lines = [f"best.keras holds epoch {model['epoch']}, which has the highest {model['chosen_by']}"] if model else []
     lines += [f"final test accuracy with test-time augmentation: {averaged:.2%}"] if averaged else []
     return Result(
         data=record.to_dict(),
@@ -173,7 +173,7 @@ def catalogue(rows: Sequence[Data]) -> list[Row]:
     """Return the rows of `catalogue.list_experiments` as text."""
     columns: dict[str, Column] = {
         "experiment": "{name}",
-        "section": "{section}",
+        "part": "{part}",
         "figure": lambda row: ", ".join(row["figures"]) or "-",
         "question": "{question}",
         "published": published,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdfia_keras.commands._options import Seed, command
-from rdfia_keras.config import AUGMENTATIONS, CnnConfig, RunOptions, Setting, dataset_name
+from rdfia_keras.commands._options import command
+from rdfia_keras.config import AUGMENTATIONS, SEED, CnnConfig, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import choose
 from rdfia_keras.result import Result
 
@@ -26,7 +26,7 @@ def augment_preview(
         list[str] | None, typer.Argument(help="Augmentations to apply together.", show_default="each alone")
     ] = None,
     dataset: Annotated[str, Setting("cifar10, mnist, digits, or a folder of images.", panel="Data")] = "cifar10",
-    seed: Seed = 0,
+    seed: Annotated[int, Setting("Seed of the augmentations.", check=SEED)] = 0,
 ) -> Result:
     """Draw the random augmentations: each beside the original, or several versions of some together."""
     names = [choose("augmentation", name, AUGMENTATIONS) for name in names or ()]

@@ -27,6 +27,8 @@ def cnn(config: CnnConfig, options: RunOptions) -> Result:
     from rdfia_keras.analysis.tables import run_result
     from rdfia_keras.experiments import match_registered
     from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.job import report_cut_epochs
 
+    report_cut_epochs(config.epochs, options.quick, config.section)
     experiment = match_registered(replace(config, dataset=dataset_name(config.dataset)))
     return run_result(Resources(options).train(experiment, options))

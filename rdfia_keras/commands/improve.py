@@ -63,7 +63,9 @@ def improve(
     from rdfia_keras.runs.files import make_folder
     from rdfia_keras.runs.store import RunStore
     from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.job import report_cut_epochs
 
+    report_cut_epochs(epochs, options.quick, "cnn")
     folder = make_folder(options.out / "improve")
     runs, exit_code = train_missing(experiments, Resources(options))
     interrupted = len(runs) < len(experiments)

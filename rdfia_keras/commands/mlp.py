@@ -41,10 +41,12 @@ def mlp(
     from rdfia_keras.experiments import match_registered
     from rdfia_keras.system.backend import cpu_unless_asked, require_tensorflow, set_up_backend
     from rdfia_keras.training.get_or_train import Resources
+    from rdfia_keras.training.job import report_cut_epochs
 
     require_tensorflow("rdfia mlp")
     resources = Resources(options)
     read_initial_weights(config, resources.prepared(config))
+    report_cut_epochs(config.epochs, options.quick and not check_gradients, config.section)
     # Before `train` does: trainings of several sections in one process must not lose the GPU to the perceptron.
     set_up_backend(cpu_unless_asked(options.device), options.deterministic)
     if check_gradients:

@@ -29,6 +29,7 @@ from rdfia_keras.config.setting import (
     FRACTION,
     PIXELS,
     POSITIVE,
+    SEED,
     Setting,
     check_value,
     flag,

@@ -463,7 +463,11 @@ class RunOptions:
     data_dir: Path | None = setting(
         None, "Folder with circles.mat, mnist.npz or cifar-10-batches-py/.", panel="Data", envvar="RDFIA_DATA"
     )
-    quick: bool = setting(False, "Smoke test: few examples and epochs, a minute at most; all output is marked QUICK.")
+    quick: bool = setting(
+        False,
+        "Smoke test: at most 2,000 examples and 2 epochs (mlp: 20 epochs, svm: 500 examples), even with --epochs. All "
+        "output is marked QUICK.",
+    )
     overwrite: bool = setting(False, "Replace an earlier run's folder instead of numbering a new one.")
     device: str = setting("auto", "Device to compute on.", choices=DEVICES)
     deterministic: bool = setting(False, "Use only operations that are deterministic on every device; may be slower.")

@@ -18,6 +18,9 @@ from rdfia_keras.data.dataset import Dataset, Split, one_hot
 from rdfia_keras.data.initial_weights import read_initial_weights
 from rdfia_keras.errors import ConfigError, RdfiaError
 
+# Data sets that are installed with scikit-learn: they need no folder.
+INSTALLED = ("digits",)
+
 
 def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     """Load a data set of vectors.
@@ -25,8 +28,8 @@ def load_vectors(name: str, data_dir: Path | None = None) -> Dataset:
     Args:
         name: `circles` (N, 2), `digits` (N, 64) or `mnist` (N, 784), the last two in [0, 1]; or the path of a CSV file
             of points (N, 2), see `data/points.py`.
-        data_dir: Folder to search for `circles.mat`, `mnist.npz` and `mnist.mat`. Without a file, `circles` is drawn
-            and `mnist` is read from Keras's cache, downloaded if need be.
+        data_dir: Folder to search for `circles.mat`, `mnist.npz` and `mnist.mat`; `digits` needs none. Without a
+            file, `circles` is drawn and `mnist` is read from Keras's cache, downloaded if need be.
 
     Returns:
         A `Dataset` with x of dtype float64 and y of dtype int64.
@@ -46,10 +49,11 @@ def load_images(name_or_path: str | Path, data_dir: Path | None = None) -> Datas
     """Load a data set of images.
 
     Args:
-        name_or_path: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1) or `digits` (N, 32, 32, 3); or the path of a
-            folder of train/<class>/ and test/<class>/ images, which become (N, 32, 32, 3).
+        name_or_path: `cifar10` (N, 32, 32, 3), `mnist` (N, 28, 28, 1) or `digits` (N, 32, 32, 3), grey: its three
+            channels are equal. Or the path of a folder of train/<class>/ and test/<class>/ images, which become
+            (N, 32, 32, 3).
         data_dir: Folder to search for `mnist.npz` and CIFAR-10's `cifar-10-batches-py/` or `cifar-10-python.tar.gz`.
-            Without the file, the data set is read from Keras's cache, downloaded if need be.
+            Without the file, the data set is read from Keras's cache, downloaded if need be. `digits` needs none.
 
     Returns:
         A `Dataset` with x of dtype uint8 and y of dtype int64.
@@ -70,8 +74,8 @@ def load_images(name_or_path: str | Path, data_dir: Path | None = None) -> Datas
 
 
 def _module(name: str, data_dir: Path | None) -> Any:
-    """Import the module of a data set, once its folder is known to exist."""
-    if data_dir is not None and not data_dir.is_dir():
+    """Import the module of a data set, once the folder that it may need is known to exist."""
+    if data_dir is not None and name not in INSTALLED and not data_dir.is_dir():
         fault = "is not a folder" if data_dir.exists() else "does not exist"
         raise RdfiaError(f"the data folder {data_dir} {fault}; give the folder that holds the data files")
     return import_module(f"rdfia_keras.data.{name}")

@@ -16,7 +16,10 @@ def load_vectors(data_dir: Path | None) -> Dataset:
 
 
 def load_images(data_dir: Path | None) -> Dataset:
-    """Load the same splits as colour images of shape (N, 32, 32, 3), uint8, enlarged with bicubic interpolation."""
+    """Load the same splits as images of shape (N, 32, 32, 3), uint8, enlarged with bicubic interpolation.
+
+    The images are grey: their three channels are equal.
+    """
     from PIL import Image
 
     enlarged = np.empty((len(_levels()), 32, 32, 3), np.uint8)

@@ -1,8 +1,8 @@
 """Random transformations of images, each a layer, and an entry of `LAYERS` under a name of `config.AUGMENTATIONS`.
 
-Each transforms every image by itself, in training only, and takes and gives float32 pixels of 0..255 (a crop: of any
-dtype). The report gives no strengths: where torchvision's transformations have defaults (perspective, blur) they are
-those, for colours those of its gallery.
+Each transforms every image by itself, in training only. It takes pixels of 0..255 of any dtype and returns float32; a
+crop returns the dtype that it takes. The report gives no strengths: where torchvision's transformations have defaults
+(perspective, blur) they are those, for colours those of its gallery.
 """
 
 import functools
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from rdfia_keras.errors import choose
 from rdfia_keras.models.warping import gather_pixels, index_dtype, inverse, project, rectangle_to
 from rdfia_keras.system.backend import compiled_by_xla
 
@@ -48,9 +49,18 @@ class Augmentation(keras.layers.Layer):
 
     @classmethod
     def from_names(cls, names: tuple[str, ...], size: int, seed: int) -> "Augmentation":
-        """Make the transformations of these names, for images of a height; a crop changes it for those after it."""
+        """Make the transformations of these names.
+
+        Args:
+            names: Names of `LAYERS`, in the order in which they are applied.
+            size: Height of the images. After a crop the next transformations get smaller images.
+            seed: Seed of each transformation.
+
+        Raises:
+            ConfigError: If there is no transformation of a name.
+        """
         layers = []
-        for name in names:
+        for name in (choose("augmentation", name, LAYERS) for name in names):
             layers.append(LAYERS[name](size, seed))
             size = layers[-1].compute_output_shape((None, size, size, 3))[1]
         return cls(layers, name="augmentation")
@@ -205,6 +215,7 @@ class RandomFlip(RandomPerImage):
 
     Args:
         axis: 2 for left and right, 1 for top and bottom.
+        seed: Seed of the choices.
     """
 
     def __init__(self, axis: int = 2, **kwargs):
@@ -286,6 +297,7 @@ class RandomAffine(RandomPerImage):
         shift: Move by up to this fraction of the height and of the width.
         scale: Enlarge by a factor between 1 - `scale` and 1 + `scale`.
         shear: Shear by up to this number of degrees either way.
+        seed: Seed of the angles, shifts and factors.
     """
 
     def __init__(self, degrees: float = 30, shift: float = 0.1, scale: float = 0.25, shear: float = 10, **kwargs):
@@ -320,6 +332,7 @@ class RandomPerspective(RandomPerImage):
     Args:
         distortion: A corner moves by up to half this fraction of the height and of the width.
         probability: The probability of changing an image at all.
+        seed: Seed of the choices and of the corners.
     """
 
     def __init__(self, distortion: float = 0.5, probability: float = 0.5, **kwargs):

@@ -95,7 +95,7 @@ def scores(row: EpochRow) -> list[float]:
     return [row["train_loss"], row["train_accuracy"], row["test_loss"], row["test_accuracy"]]
 
 
-def test_accuracy(row: Mapping[str, Any] | None) -> float | None:
+def accuracy_of(row: Mapping[str, Any] | None) -> float | None:
     """Return the test accuracy of a record's `best`, `selected` or `final`; None where there is no such epoch."""
     return None if row is None else float(row["test_accuracy"])
 

@@ -1,5 +1,6 @@
 """Keras callbacks, one behaviour each; every one works in anybody's `model.fit`.
 
+Compile the model with `metrics=["accuracy"]` for `EpochHistory` and `Validation`: they record the accuracy.
 What ends a training raises: after `stop_training` Keras would still evaluate and report the cut epoch as a whole one.
 Where several are used, their order is the order in which they act at the end of an epoch: `fit.fit` shows it.
 """
@@ -165,7 +166,7 @@ class EpochHistory(keras.callbacks.Callback):
 
     Training loss and accuracy are averages over the epoch, while the weights change; `test_` columns are what `fit`
     calls `val_`, and `validation_` columns are there with a `Validation`. Put it after a `LearningRateSchedule`, whose
-    exact rate it takes from the logs.
+    exact rate it takes from the logs. Compile the model with `metrics=["accuracy"]`: without it accuracies are NaN.
 
     Attributes:
         rows: The finished epochs.

@@ -181,7 +181,7 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
         if run is None:
             raise
         resources.trusted[key] = run.data_digest
-        note(f"warning: {error}; so {run.folder} cannot be checked against the data that it was trained on")
+        note(f"warning: {error}. {run.folder} is used without checking that it was trained on these data")
         return query.with_data(run.data_digest)
 
 

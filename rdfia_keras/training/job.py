@@ -47,6 +47,19 @@ def report_large_batch(data: Dataset, config: Config) -> None:
         note(f"batch_size (--batch-size) is {size} and there are {count} training examples: each epoch is one step")
 
 
+def report_cut_epochs(epochs: int | None, quick: bool, *sections: str) -> None:
+    """Say that a smoke test trains fewer epochs than are asked for.
+
+    Args:
+        epochs: The number that is asked for; None where it is left to the default.
+        quick: Whether it is a smoke test.
+        sections: The sections that are trained.
+    """
+    for most in sorted({QUICK_EPOCHS[section] for section in sections if section in QUICK_EPOCHS}):
+        if quick and epochs and epochs > most:
+            note(f"--quick trains at most {most} epochs")
+
+
 def run_name(experiment: Experiment) -> str:
     """Name the folder of an experiment's run: `augment`, and `augment-seed-2` with another seed than 0."""
     seed = experiment.config.seed

@@ -82,6 +82,9 @@ class IterationDecay(LearningRateSchedule):
 
     Unlike the others it needs an optimizer that is made with its `initial`.
 
+    Raises:
+        ValueError: If the optimizer was made with another learning rate; `fit` raises it before the first step.
+
     Example:
         >>> schedule = IterationDecay(0.1)
         >>> model.compile(keras.optimizers.SGD(schedule.initial), loss)
@@ -94,6 +97,15 @@ class IterationDecay(LearningRateSchedule):
     def initial(self) -> Any:
         """The schedule of Keras that counts iterations."""
         return keras.optimizers.schedules.ExponentialDecay(self.lr, decay_steps=1, decay_rate=self.kept)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Raise `ValueError` if the optimizer would not follow."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        if optimizer.get_config()["learning_rate"] != keras.optimizers.schedules.serialize(self.initial):
+            raise ValueError(
+                "IterationDecay needs an optimizer that is made with its `initial`: compile the model with "
+                "keras.optimizers.SGD(schedule.initial), where schedule is this callback"
+            )
 
     def rate(self, epoch: float) -> float:
         """Return the learning rate at a place in the training that Keras is carrying out, whose batches it counts."""

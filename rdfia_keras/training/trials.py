@@ -12,7 +12,7 @@ from rdfia_keras.runs.run import Run, RunLocked
 from rdfia_keras.runs.store import FINISHED, Query, RunStore
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.training.get_or_train import Resources, get_or_train
-from rdfia_keras.training.job import run_name
+from rdfia_keras.training.job import report_cut_epochs, run_name
 
 # Of the results folder: what sweeps write.
 SWEEPS_FOLDER = "sweeps"
@@ -59,6 +59,8 @@ Train = Callable[[Sequence[Trial], Resources], Iterator[TrialResult]]
 
 def plan(sweep: Sweep, quick: bool) -> list[Trial]:
     """Return the trials, configuration by configuration, so that one compiled function serves all seeds."""
+    most = max(dict(sweep.grid).get("epochs", ()), default=None)
+    report_cut_epochs(most, quick, *(base.section for base in sweep.bases))
     trials = []
     for number, experiment in enumerate(sweep.configurations()):
         for seed in range(sweep.seeds):

@@ -149,6 +149,18 @@ def test_the_ratio_that_is_worse_for_us_counts():
         assert (row["to"], row["ratio"], row["met"]) == (to, ratio, False)
 
 
+@pytest.mark.parametrize(("value", "shown"), [(1.0491, "1.049"), (1.0524, "1.05"), (0.767, "0.767"), (1.2412, "1.24")])
+def test_a_ratio_that_just_misses_its_target_does_not_look_as_if_it_met_it(value, shown):
+    match = Match("m", {}, (Ratio("ours", ("other",), 1.05),))
+    (row,) = compare(match, "images/s", {"ours": [value], "other": [1.0]})
+    assert rendering.sentence(row, "images/s").startswith(f"ours: {shown} of other (target ≥ 1.05: ")
+
+
+def test_the_help_names_the_groups_of_a_gpu_too():
+    text = " ".join(run("-m", "benchmarks", "--help").stdout.split())
+    assert re.search(r"on every device: ladder, .*; on the CPU: augmentation, .*; on a GPU: xla, whole ", text)
+
+
 def test_measurements_of_another_machine_are_not_added_to(tmp_path):
     path = tmp_path / "benchmarks.json"
     measurements.save(path, {"machine": {"cpu": "one"}, "groups": {"ladder": {}}})

@@ -306,7 +306,7 @@ def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, t
     assert record.final["epoch"] == 4 and record.final[f"{by}_accuracy"] < 1
     assert (record.selected is not None) == validated
     assert record.details["best_model"] == {"epoch": 2, "chosen_by": f"{by} accuracy"}
-    assert run_result(run).lines == [f"best.keras: epoch 2, of the highest {by} accuracy"]
+    assert run_result(run).lines == [f"best.keras holds epoch 2, which has the highest {by} accuracy"]
     for file, row in (("best.keras", chosen), ("model.keras", record.final)):
         model = load_model(run.folder / file)
         compile_model(model, config)

@@ -38,7 +38,7 @@ def extended(tmp_path_factory) -> Path:
     package = Path(rdfia_keras.__file__).parent
     shutil.copytree(package, folder / "rdfia_keras", ignore=shutil.ignore_patterns("__pycache__"))
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) == 14
+    assert len(blocks) == 15
     for kind, name, place, code in blocks:
         path = folder / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -65,8 +65,9 @@ def rdfia(*words):
 
 rungs = "--augmentations shade --schedule root --optimizer lion --fc4-units 20".split()
 rdfia("cnn", "--dataset", "stripes", *rungs, "--batch-size", "32", "--epochs", "3", "--json")
-rdfia("figure", "momentum", "--json")
+rdfia("figure", "two-momenta", "--json")
 rdfia("list", "--json")
+rdfia("explain", "pooling", "--width", "28", "--json")
 rdfia("improve", "batch-64", "--dataset", "stripes", "--quick", "--json")
 # A saved model may hold the new layer.
 from rdfia_keras.models.saving import load_model
@@ -98,14 +99,15 @@ def test_a_run_uses_the_new_augmentation_setting_optimizer_schedule_and_data(ans
     assert {"stripes", "shade", "root", "lion", "fc4"} <= set(folder.name.split("-"))
     rates = [float(line.split(",")[1]) for line in (folder / "history.csv").read_text().splitlines()[1:]]
     assert rates == pytest.approx([0.0003, 0.0003 / 2**0.5, 0.0003 / 3**0.5])
-    assert [row["panel"] for row in json.loads(figure.stdout)["figures"]] == ["momentum", "Nesterov"]
+    assert [row["panel"] for row in json.loads(figure.stdout)["figures"]] == ["(a) plain", "(b) Nesterov"]
     assert int(loaded.stdout) == record["details"]["parameters"]
 
 
 def test_the_new_experiment_is_listed_and_trained(answers):
-    *_, listed, done, _ = answers[1]
+    *_, listed, explained, done, _ = answers[1]
     rows = json.loads(listed.stdout)["experiments"]
     assert [row["command"] for row in rows if row["name"] == "batch-64"] == ["rdfia improve batch-64"]
+    assert json.loads(explained.stdout) == {"width": 14}
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)["rows"]
     assert row["experiment"] == "stripes-augment-batch-size-64" and row["best"] is not None

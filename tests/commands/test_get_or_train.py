@@ -65,7 +65,7 @@ def test_a_finished_run_is_taken_for_the_data_that_it_was_trained_on(results, ti
 def test_a_finished_run_is_taken_with_a_warning_where_the_data_are_missing(results, tmp_path, capsys):
     run = get(results, SMALL, data_gone)
     assert (run.folder, run.exit_code) == (results / "cnn" / "baseline", None)
-    assert "warning: cifar10 is gone; so " in capsys.readouterr().err
+    assert "warning: cifar10 is gone. " in capsys.readouterr().err
     with pytest.raises(RdfiaError, match="cifar10 is gone"):
         get(tmp_path / "empty", SMALL, data_gone)
 

@@ -48,7 +48,7 @@ def test_the_first_signal_saves_and_draws_and_names_the_resume_command(
     assert record(folder)["status"] == "interrupted"
     assert {"curves.png", "model.keras", "best.keras", "history.csv"} <= {path.name for path in folder.iterdir()}
     chosen, by = ("selected", "validation") if "--validation" in network else ("best", "test")
-    line = f"best.keras: epoch {record(folder)[chosen]['epoch']}, of the highest {by} accuracy"
+    line = f"best.keras holds epoch {record(folder)[chosen]['epoch']}, which has the highest {by} accuracy"
     assert line in out.splitlines()
 
 

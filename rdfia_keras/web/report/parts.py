@@ -10,7 +10,7 @@ from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.seeds import Statistics
 from rdfia_keras.experiments import FIGURES, LADDER, SWEEPS, Experiment, ReportFigure, bonus_experiments, figures_of
 from rdfia_keras.plots.charts import Chart, cost_chart, experiments_chart, sweep_chart
-from rdfia_keras.runs.history import test_accuracy
+from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.web.report.answers import answers, answers_to
@@ -144,9 +144,9 @@ def _facts(panel: Panel) -> dict[str, Any]:
         "source": panel.source,
         "data": panel.data_note,
         "published": tables.published(vars(claim)),
-        "best": tables.percent(test_accuracy(record.best)),
+        "best": tables.percent(accuracy_of(record.best)),
         "best_epoch": record.best and record.best.get("epoch"),
-        "final": tables.percent(test_accuracy(record.final)),
+        "final": tables.percent(accuracy_of(record.final)),
     }
 
 
