@@ -43,6 +43,7 @@ RUN_ELSEWHERE = {
     "rdfia figure 2 --quick --train": "tests/commands/test_figures_train.py",
     "rdfia improve": "tests/commands/test_improve.py",
     "rdfia improve adam --epochs 1 --precision mixed_bfloat16 --quick": "tests/commands/test_improve.py",
+    "rdfia improve --modern --dataset digits --quick": "tests/commands/test_improve.py",
     "rdfia improve adam blur --dataset FOLDER": "tests/commands/test_improve.py",
     "rdfia inspect cnn/augment": "tests/commands/test_attribution.py",
     "rdfia learn": "tests/test_learn_commands.py",

@@ -62,6 +62,13 @@ def test_the_ladder_and_the_bonus_beside_it_have_every_experiment(rdfia_here, tm
     assert list((tmp_path / "results" / "improve").glob(f"{name}*.png"))
 
 
+def test_a_step_of_the_second_ladder_trains_on_other_data(rdfia_here):
+    done = rdfia_here("improve", "modern-fast", "--dataset", "digits", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["experiment"] == "digits-modern-fast" and row["best"] > 0
+
+
 def row_of(out, experiment=NORMALIZE, folder="normalize"):
     return compare_with_published(experiment, Run(out / "cnn" / folder), RunStore(out))
 

@@ -155,7 +155,8 @@ def test_a_layer_draws_and_gives_the_same_with_and_without_xla(name):
         )
     for with_xla, without in zip(*results, strict=True):
         np.testing.assert_allclose(with_xla, without, atol=0.255)
-    assert not np.array_equal(*results[0])  # A batch has random numbers of its own.
+    # A batch has random numbers of its own; a flip that alternates goes by the epoch.
+    assert np.array_equal(*results[0]) == (name == "alternating-flip")
 
 
 def test_random_numbers_are_kerass():
