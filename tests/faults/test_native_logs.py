@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rdfia_keras.learn.exercises import EXERCISES
+
 PROGRESS = re.compile(r"(manual|tape|layers|optimizer)  epoch \d+/\d+  test ")
 QUICK = ("mlp", "--quick", "--implementation", "layers")
 
@@ -112,3 +114,11 @@ def test_a_sentence_about_a_wrong_option_is_all_that_is_printed(rdfia):
     done = rdfia("cnn", "--dropout", "--dropout-rate", "7")
     sentence = "error: dropout_rate (--dropout-rate) must be between 0 and 1 (0: none), not 7.0\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+
+
+def test_a_check_of_an_exercise_with_keras_prints_its_result_only(tmp_path):
+    solution = EXERCISES["gradients_tape"].source
+    (tmp_path / "mlp_keras.py").write_text(f"import tensorflow as tf\n\n\n{solution}\n")
+    check = [sys.executable, "-m", "rdfia_keras", "learn", "check", "gradients_tape"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert "gradients_tape     right" in done.stdout and done.stderr == ""
