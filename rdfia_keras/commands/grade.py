@@ -94,8 +94,8 @@ def grade(
         lines=[
             f"{len(graded)} submission{'s' * (len(graded) != 1)}, {mean:.1f} of {most:g} points on average",
             f"The inputs are those of seed {seed}; it is kept in {results}.",
-            f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
-            "then has them.",
+            *sheet.too_high(remarks, counted),
+            *([] if sheet.has_question_marks(marks) else [_next(grades)]),
         ],
         paths=[grades, folder / "feedback", picture, page],
     )
@@ -122,6 +122,13 @@ def _write_sheet(
     write_atomic(grades, sheet.sheet(graded, marks, points, earlier).encode("utf-8-sig"))
     write_atomic(record, sheet.computed_record(graded, marks).encode())
     return marks
+
+
+def _next(grades: Path) -> str:
+    return (
+        f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
+        "then has them."
+    )
 
 
 def _check_out(grades: Path, submissions: Path, points: Path | None) -> None:
