@@ -171,7 +171,11 @@ def test_a_name_is_known_in_any_case_and_with_a_typo_suggested(data, kind, shout
 def test_no_network_and_no_file_names_three_ways_out(rdfia_here, offline):
     done = rdfia_here("cnn")
     assert done.returncode == 1
-    for word in ("cifar-10-python.tar.gz", "--data-dir", "--dataset digits"):
+    for word in (
+        "put cifar-10-python.tar.gz or the unpacked cifar-10-batches-py/ in a folder",
+        "--data-dir",
+        "--dataset digits",
+    ):
         assert word in done.stderr
     assert done.stderr.count("\n") == 1
 

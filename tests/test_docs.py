@@ -41,6 +41,11 @@ def test_every_answer_says_something_and_names_a_command(number):
     assert "`rdfia " in answer
 
 
+@pytest.mark.parametrize("number", answers())
+def test_every_answer_begins_with_its_question(number):
+    assert re.match(r"( ★)? \*[A-Z][^*]+\?\*\n\n\S", answers()[number])
+
+
 def test_the_starred_questions_are_those_of_the_homework():
     assert {number for number, answer in answers().items() if answer.startswith(" ★")} == STARRED
     # The star of part 5 asks for each method's principle, and why it helps.

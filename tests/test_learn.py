@@ -110,9 +110,17 @@ def cross_entropy__clip(y_tilde, y):
     return -np.sum(y * np.log(p)) / len(y)
 
 
+def cross_entropy__probability_of_the_right_class(y_tilde, y):
+    return -np.log(SOLUTION["softmax"](y_tilde)[np.arange(len(y)), y.argmax(axis=1)]).mean()
+
+
 def forward__pair(params, x, *rest):
     h_tilde, h, y_tilde, y_hat = SOLUTION["forward"](params, x, *rest)
     return y_hat, {"X": x, "htilde": h_tilde, "h": h, "ytilde": y_tilde, "yhat": y_hat}
+
+
+def accuracy__of_each_example(y_tilde, y):
+    return np.argmax(y_tilde, axis=1) == np.argmax(y, axis=1)
 
 
 def momentum_step__keras(w, v, grad, eta, beta):
@@ -134,7 +142,9 @@ CAUSES = {
     max_pool__two_rows: "",
     choose_svm__other_targets: "",
     cross_entropy__clip: "inside the logarithm",
+    cross_entropy__probability_of_the_right_class: "underflows to 0",
     forward__pair: "y_hat and a dict",
+    accuracy__of_each_example: "for each example",
     momentum_step__keras: "and the sign, as in Keras",
     dropout__own_generator: "a generator with a fixed seed",
 }
@@ -222,11 +232,14 @@ def lines_of(name, function, seed=0, functions=None):
 
 def test_a_wrong_shape():
     assert "the result has shape (3, 4); expected (4, 3)" in lines_of("softmax", lambda y_tilde: np.ones((3, 4)))
+    text = lines_of("accuracy", lambda y_tilde, y: y_tilde.argmax(axis=1) == y.argmax(axis=1))
+    assert "the result has shape (7,); expected one number (shape ())" in text
 
 
-def test_the_first_entry_that_differs_with_both_values():
+def test_the_entry_that_differs_most_with_both_values():
     def function(y_hat, y):
         grad = (y_hat - y) / len(y)
+        grad[0, 1] += 0.5
         grad[1, 2] = 7
         return grad
 
@@ -289,7 +302,7 @@ def test_exit_is_an_error_like_others():
 
 def test_only_a_special_case_fails():
     text = lines_of("softmax", EXERCISES["softmax"].wrong(EXERCISES["softmax"].mistakes[2]))
-    assert 'Input "entries of 1000"' in text and "All ordinary inputs pass" in text
+    assert 'Input "entries of 1000"' in text and "All ordinary and 1 of 4 special inputs pass" in text
 
 
 def test_an_unknown_mistake_gets_no_cause():
@@ -315,9 +328,9 @@ def test_two_mistakes_of_two_lines():
     first, second = exercise.mistakes[1:3]
     verdict = check(exercise, exercise.wrong(first, second))
     assert verdict.causes == (first.sentence, second.sentence)
-    assert [line for line in verdict.lines if "cause" in line] == [
-        f"Likely cause 1 of 2: {first.sentence}",
-        f"Likely cause 2 of 2: {second.sentence}",
+    assert [line for line in verdict.lines if line.endswith(verdict.causes)] == [
+        f"Two mistakes together give your result. The first: {first.sentence}",
+        f"The second: {second.sentence}",
     ]
 
 

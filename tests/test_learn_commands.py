@@ -135,11 +135,14 @@ def test_the_documentation_shows_each_step_from_the_start_to_the_first_gradient(
     shown = (Path(__file__).parents[1] / "docs" / "learn.md").read_text(encoding="utf-8")
     file, gradient = tmp_path / "homework" / "mlp.py", EXERCISES["grad_y_tilde"]
     steps = [rdfia_here("learn", "start"), rdfia_here("learn", "check", "--only", "softmax")]
-    empty = file.read_text()
+    softmax = EXERCISES["softmax"]
+    empty = file.read_text().replace(softmax.skeleton, f"{softmax.source}\n")
+    file.write_text(empty)
+    steps.append(rdfia_here("learn", "check", "--only", "softmax"))
     for body in (gradient.source.replace(" / len(y)", ""), gradient.source):
         file.write_text(empty.replace(gradient.skeleton, f"{body}\n"))
         steps.append(rdfia_here("learn", "check", "--only", "grad_y_tilde"))
-    assert [step.returncode for step in steps] == [0, 1, 1, 0]
+    assert [step.returncode for step in steps] == [0, 1, 0, 1, 0]
     for step in steps:
         assert f"```\n{step.stdout}```\n" in shown, step.stdout
 
@@ -163,6 +166,23 @@ def test_functions_in_a_file_of_any_name(checked):
 def test_bad_arguments(rdfia_here, arguments, code, sentence):
     done = rdfia_here("learn", *arguments)
     assert done.returncode == code and sentence in done.stderr
+
+
+def test_a_word_that_is_no_exercise_where_there_are_files(checked):
+    done = checked(solved("mlp"), "sofmax")
+    assert done.returncode == 2 and "there is no exercise or file 'sofmax': did you mean softmax?" in done.stderr
+    assert "rdfia learn lists them" in checked(solved("mlp"), "nothing").stderr
+
+
+def test_a_second_start_names_the_first_function_that_is_not_right(rdfia_here, tmp_path):
+    rdfia_here("learn", "start")
+    file = tmp_path / "homework" / "mlp.py"
+    file.write_text(file.read_text().replace(EXERCISES["softmax"].skeleton, EXERCISES["softmax"].source + "\n"))
+    rdfia_here("learn", "check", "softmax")
+    following = "Next: forward in homework/mlp.py, then rdfia learn check homework/mlp.py"
+    for command in (("learn",), ("learn", "start"), ("learn", "start", "mlp")):
+        assert rdfia_here(*command).stdout.splitlines()[-1] == following
+    assert "Next: rbf_kernel in homework/svm.py" in rdfia_here("learn", "start", "svm").stdout
 
 
 def test_only_names_that_there_are(checked):

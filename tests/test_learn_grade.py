@@ -17,6 +17,7 @@ import tempfile
 import time
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def class_of(outside, port):
     threads = "import threading, time\n    while True:\n        threading.Thread(target=time.sleep, args=[99]).start()"
     yield "threads", "mlp.py", softmax(threads), 0, 1, "can't start new thread"
     unshare = "import ctypes\n    return y_tilde * 0 + ctypes.CDLL(None).unshare(1 << 28)"
-    yield "user namespace", "mlp.py", softmax(unshare), 0, 1, "result[0, 0] is -1"
+    yield "user namespace", "mlp.py", softmax(unshare), 0, 1, "] is -1; expected"
     yield "exit", "mlp.py", softmax("import os\n    os._exit(0)"), 0, 1, "exit code 0: does it call exit?"
     twice = right.replace("    e =", "    import os; os._exit(0)\n    e =").replace(
         "return np.mean", "import os; os._exit(1)"
@@ -427,12 +428,20 @@ def test_more_code_than_a_homework_has_is_not_read():
 
 
 @pytest.mark.parametrize(
-    "content, words", [(None, "there is no"), ("", "no folder, .zip or .tar"), ((), "no submissions")]
+    "content, words",
+    [
+        (None, "there is no"),
+        ("", "no folder, .zip or .tar"),
+        ((), "no submissions"),
+        (("mlp (1).py", "svm.ipynb"), r"looks like one student's files \(mlp \(1\), svm\)"),
+    ],
 )
 def test_no_class(tmp_path, content, words):
     where = tmp_path / "class"
-    if content == ():
+    if isinstance(content, tuple):
         where.mkdir()
+        for name in content:
+            (where / name).write_text(HEAD)
     elif content is not None:
         where.write_text(content)
     with pytest.raises(RdfiaError, match=words):
@@ -467,6 +476,9 @@ def test_points_overrides_and_comments(two, tmp_path):
     points = sheet.read_points(tmp_path / "points.csv")
     assert points["softmax"] == 4.5 and points["forward"] == 1
     remarks = sheet.read_remarks(tmp_path, two)
+    assert sheet.too_high(remarks, points) == []
+    (above,) = sheet.too_high(remarks, dict.fromkeys(EXERCISES, 1.0))
+    assert above == "overrides.csv: naive has 4 for softmax, which gives 1 at most."
     text, marks = written(two, points, remarks)
     rows = rows_of(text)
     assert (rows["naive"]["softmax"], rows["naive"]["total"], rows["right"]["softmax"]) == ("4", "5", "4.5")
@@ -536,6 +548,13 @@ def test_the_overview_counts(made):
     assert any("Your columns sum to 1" in cause for cause, _ in first.causes)
     page = gradebook.overview_page(graded, [1.0] * len(graded), 34, "overview.png")
     assert "Most often wrong: softmax" in page
+
+
+def test_copies_of_exercises_that_do_not_count_are_not_listed(two):
+    copied = [replace(two[0], copies=("conv2d", "zca"), verdicts=two[0].verdicts[:1])]
+    assert "conv2d" not in gradebook.overview_page(copied, [1.0], 1, "overview.png")
+    text, _ = written(copied, {"softmax": 1.0, "zca": 1.0})
+    assert rows_of(text)["naive"]["remarks"].endswith("Equal to our solution but for names: zca.")
 
 
 # --- what comes from a worker, and isolation --------------------------------------------------------------------------

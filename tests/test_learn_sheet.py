@@ -194,6 +194,7 @@ def test_the_command_keeps_the_sheet_and_counts_what_is_asked_for(tmp_path, rdfi
     file.write_bytes(saved([rows[0] | {"softmax": "0.5", "T1": "1.5", "Groupe": "é"}], ";", ",").encode("cp1252"))
     for _ in range(2):
         second = json.loads(rdfia_here(*grade).stdout)
+    assert "Next:" not in rdfia_here(*grade[:-2], "--trusted").stdout
     assert (second["seed"], second["students"][0]["total"]) == (first["seed"], 2)
     kept = table(file.read_text(encoding="utf-8-sig"), ";")[0]
     assert (kept["softmax"], kept["T1"], kept["Groupe"], kept["of"]) == ("0,5", "1,5", "é", "2")

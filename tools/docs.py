@@ -15,6 +15,7 @@ it stands, with these values and functions:
                                         defaults: .best, .last, .last_five; freedom(50, "pytorch") degrees of freedom
     swept("hidden", 4)                  the row of a named sweep in which the setting has this value
     machine("sweep", "rbf", 0.01)       test accuracy of an SVM of figure 4 ("scores") or of figure 5 ("sweep")
+    training_time(ladder)               how long these experiments took together, as `rdfia sweep --dry-run` says it
     config("adam")                      settings of an experiment
     layer("hue"), rate("step", 10)      an augmentation layer; the factor of a schedule after so many epochs
     ladder, bonus["25"]                 names of experiments: the ladder's, and the bonus's by question
@@ -40,7 +41,7 @@ import numpy as np
 
 from rdfia_keras import plots
 from rdfia_keras.analysis import figures, seeds, sweep_table, theory
-from rdfia_keras.analysis.published import compare_with_published, reference_run
+from rdfia_keras.analysis.published import compare_with_published, estimated_seconds, reference_run
 from rdfia_keras.analysis.tables import Row
 from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.models import augmentation, kernels, pytorch_defaults
@@ -48,6 +49,7 @@ from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, scores
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
+from rdfia_keras.system.terminal import duration_in_words
 from rdfia_keras.training.optimizers import PYTORCH_DEFAULTS
 from rdfia_keras.training.schedules import SCHEDULES, IterationDecay
 from tools.tables import TABLES
@@ -222,6 +224,7 @@ NAMES = {
     "swept": swept,
     "machine": machine,
     "implementations_apart": implementations_apart,
+    "training_time": lambda names: duration_in_words(estimated_seconds([REGISTRY[name] for name in names]) or 0),
     "config": lambda name: REGISTRY[name].config.resolve(),
     "layer": lambda name: augmentation.LAYERS[name](28, 0),
     "rate": lambda schedule, epoch: SCHEDULES[schedule](1.0).rate(epoch),

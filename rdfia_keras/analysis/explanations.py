@@ -86,12 +86,12 @@ def conv(
             "what": "fully-connected, same output",
             "size": f"{facts['dense_weights']:,} weights + {facts['dense_biases']:,} biases",
         },
-        {"what": "the report's count of that, as extracted", "size": f"{facts['report']:,}"},
+        {"what": "the report's count of that", "size": f"{facts['report']:,}"},
     ]
     lines = [
-        "A connection has one weight, not two, and one filter gives one output a place, not z: "
+        "The report counts (x * y * z) * 2 * (x' * y' * z). A connection has one weight, not two.",
+        "One filter gives one output at each place, so the last factor is 1, not z: "
         f"{x} * {y} * {z} * {width} * {height}.",
-        "The last z of the report's formula may be a z' = 1 that lost its prime in the extraction of the text.",
     ]
     return Result(data=facts, table=table, lines=lines)
 
@@ -100,7 +100,7 @@ def conv(
 def layers(
     experiment: Annotated[str, Setting("A network of an experiment: see rdfia list.", panel="Data")] = "baseline",
 ) -> Result:
-    """Questions 10 and 11: output, weights and multiply-adds of every layer, for an image of CIFAR-10.
+    """Questions 8 to 11: output, weights and multiply-adds of every layer, for an image of CIFAR-10.
 
     The homework's network is checked against the homework's formulas.
     """
@@ -271,7 +271,10 @@ def whitening(
     from rdfia_keras.analysis.network_facts import whitened
     from rdfia_keras.analysis.theory import whitened_variances
     from rdfia_keras.models.statistics import principal_axes
+    from rdfia_keras.system.terminal import note
 
+    count, values = len(data.train), math.prod(data.train.x.shape[1:])
+    note(f"computing the principal axes of {count:,} images of {values:,} values, which takes a while")
     images, axes = data.test.x[:6], principal_axes(data.train.x)
     versions = whitened(images, axes, epsilon, config.WHITENINGS)
     facts = whitened_variances(axes[1], epsilon)

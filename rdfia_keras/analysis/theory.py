@@ -8,7 +8,6 @@ import math
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -341,7 +340,10 @@ class DeepNet:
 
 
 def backprop_cost(depths: tuple[int, ...], times: int = 5) -> list[dict[str, Any]]:
-    """Time both ways to compute all gradients as layers are added, medians in seconds, and compare the results."""
+    """Time both ways to compute all gradients as layers are added, in seconds, and compare the results.
+
+    Each time is the shortest of several runs: whatever else the machine does only makes a run longer.
+    """
     rng, examples, width = np.random.default_rng(1), 10, 8
     x, y = rng.normal(size=(examples, width)), rng.normal(size=(examples, width))
     rows = []
@@ -363,5 +365,5 @@ def backprop_cost(depths: tuple[int, ...], times: int = 5) -> list[dict[str, Any
 
 
 def _seconds(function: Callable[..., object], *arguments: np.ndarray, times: int) -> float:
-    """Return the median duration of a call."""
-    return median(timeit.repeat(lambda: function(*arguments), repeat=times, number=1))
+    """Return the shortest duration of a call."""
+    return min(timeit.repeat(lambda: function(*arguments), repeat=times, number=1))

@@ -73,10 +73,17 @@ def grade(
         lines=[
             gradebook.average(totals, most),
             f"The inputs are those of seed {seed}; it is kept in {results}.",
-            f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
-            "then has them.",
+            *sheet.too_high(remarks, counted),
+            *([] if sheet.has_question_marks(marks) else [_next(grades)]),
         ],
         paths=[grades, folder / "feedback", picture, page],
+    )
+
+
+def _next(grades: Path) -> str:
+    return (
+        f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
+        "then has them."
     )
 
 

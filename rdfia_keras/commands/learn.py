@@ -14,7 +14,7 @@ from rdfia_keras.commands._output import plain_errors, show
 from rdfia_keras.commands.grade import grade
 from rdfia_keras.commands.learn_play import play
 from rdfia_keras.commands.learn_run import run
-from rdfia_keras.errors import ConfigError, RdfiaError, in_any_case
+from rdfia_keras.errors import ConfigError, RdfiaError, choose, in_any_case
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
@@ -55,14 +55,21 @@ def overview(
         }
         for exercise in EXERCISES.values()
     ]
-    unsolved = [row for row in rows if row["status"] != "right"]
-    lines = [f"{len(rows) - len(unsolved)} of {len(rows)} are right."]
-    if unsolved and all(row["status"] == "no file yet" for row in rows):
+    lines = [f"{sum(row['status'] == 'right' for row in rows)} of {len(rows)} are right."]
+    if all(row["status"] == "no file yet" for row in rows):
         lines.append("Next: rdfia learn start writes the files with the functions to fill in.")
-    elif unsolved:
-        file = folder / unsolved[0]["file"]
-        lines.append(f"Next: {unsolved[0]['exercise']} in {file}, then rdfia learn check {file}")
+    else:
+        lines += [f"Next: {text}" for text in _first_unsolved(rows, folder)]
     show(Result(data={"exercises": rows, "folder": folder}, table=rows, lines=lines), json)
+
+
+def _first_unsolved(rows: list[dict[str, str]], folder: Path) -> list[str]:
+    """Return where to go on, nothing where all exercises are right."""
+    row = next((row for row in rows if row["status"] != "right"), None)
+    if row is None:
+        return []
+    file = folder / row["file"]
+    return [f"{row['exercise']} in {file}, then rdfia learn check {file}"]
 
 
 @command(options=(), examples=("rdfia learn start", "rdfia learn start mlp --notebook"))
@@ -82,6 +89,7 @@ def start(
     """Write the files with the functions to fill in. A file that is there already is left as it is."""
     from rdfia_keras.learn import skeletons
     from rdfia_keras.learn.exercises import of_part
+    from rdfia_keras.learn.student import statuses
 
     parts, folder = _topics_and_folder(names or [])
     counts = {part: len(of_part(part)) for part in parts}
@@ -94,9 +102,18 @@ def start(
     ]
     first = paths[parts[0]][0]
     then = "open it in Jupyter" if notebook else f"fill in its first function, then run rdfia learn check {first}"
+    following = [f"{first}: {then}"]
+    if not any(new for _, new in paths.values()):
+        status_of = statuses(folder)
+        rows = [
+            {"exercise": exercise.name, "file": path.name, "status": status_of[exercise.name]}
+            for part, (path, _) in paths.items()
+            for exercise in of_part(part)
+        ]
+        following = _first_unsolved(rows, folder) or ["rdfia learn run trains with your functions."]
     return Result(
         data={"files": {str(path): "written" if new else "kept" for path, new in paths.values()}},
-        lines=[*lines, f"Next: {first}: {then}"],
+        lines=[*lines, *(f"Next: {text}" for text in following)],
     )
 
 
@@ -130,9 +147,13 @@ def check(
 ) -> Result:
     """Check your functions: right, not written yet, or wrong and how. The exit code is 0 when all are right."""
     from rdfia_keras.learn.exercises import EXERCISES
-    from rdfia_keras.learn.student import student_files
+    from rdfia_keras.learn.student import folder_of, part_files, student_files
 
     exercises = [name for name in names or [] if in_any_case(name, EXERCISES) in EXERCISES and not Path(name).exists()]
+    for name in names or []:
+        # A word without a folder and an ending; before rdfia learn start it may be the folder of the files to come.
+        if not ("/" in name or "." in name or Path(name).exists()) and part_files(folder_of(None)):
+            choose("exercise or file", name, EXERCISES, "rdfia learn lists them")
     places: list[Path | None] = [Path(name) for name in names or [] if name not in exercises]
     exercises += [name.strip() for text in only or [] for name in text.split(",")]
     files = list(dict.fromkeys(file for place in places or [None] for file in student_files(place)))

@@ -26,6 +26,7 @@ REMOTE = download.Remote(
         "cifar-10-batches-py",
         "cifar-10-batches-py.tar.gz",
     ),
+    other=f"the unpacked {FOLDER}/",
 )
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # A batch is 31 MB; the bound only keeps a wrong file from filling the memory.

@@ -25,6 +25,7 @@ class Remote:
         sha256: The hexadecimal SHA-256 of its bytes.
         saved_as: The name of a download in Keras's folder, one that Keras finds there.
         cached: Every place in Keras's folder to look for it, unpacked or not, in order of preference.
+        other: What the user's folder may hold in its place, in words.
     """
 
     file: str
@@ -32,6 +33,7 @@ class Remote:
     sha256: str
     saved_as: str
     cached: tuple[str, ...]
+    other: str
 
 
 def read_or_fetch(
@@ -85,10 +87,11 @@ def _download(remote: Remote, folder: Path, data_dir: Path | None) -> Path:
         return Path(cache.fetch(remote.saved_as, downloader=_save))
     except (OSError, ValueError) as error:  # What requests raises are OSErrors.
         searched = f"{data_dir} does not hold it and " if data_dir else ""
+        files = f"{remote.file} or {remote.other}"
         proxy = " through the proxy that https_proxy names" if getproxies().get("https") else ""
         raise RdfiaError(
             f"{remote.file} is needed but {searched}it could not be downloaded from {remote.url}{proxy} to {folder} "
-            f"({_reason(error)}); put {remote.file} in a folder and pass `--data-dir FOLDER`, or name that folder in "
+            f"({_reason(error)}); put {files} in a folder and pass `--data-dir FOLDER`, or name that folder in "
             "the environment variable RDFIA_DATA, or use `--dataset digits`, which needs no download"
         ) from error
 

@@ -15,6 +15,7 @@ REMOTE = download.Remote(
     sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
     saved_as="mnist.npz",
     cached=("mnist.npz",),
+    other="the course's mnist.mat",
 )
 MATLAB_FILE = "mnist.mat"
 CLASSES = tuple("0123456789")

@@ -26,7 +26,9 @@ class NamedResults(tuple):
 
 
 def difference(expected: Any, actual: Any, name: str = "the result", values: bool = True) -> str:
-    """Return the first difference of two results as a clause, an empty text where they agree.
+    """Return a difference of two results as a clause, an empty text where they agree.
+
+    Of an array, it is the entry that differs most; of several results, that of the first one that differs.
 
     Args:
         expected: Arrays, numbers, texts; a dict or `NamedResults` of them.
@@ -74,11 +76,11 @@ def _array_difference(expected: np.ndarray, actual: Any, name: str, values: bool
     try:
         array = np.asarray(actual)
     except Exception:
-        return f"{name} is {describe(actual)}; expected an array of shape {expected.shape}"
+        return f"{name} is {describe(actual)}; expected {_kind(expected, 'an array')}"
     if array.dtype.kind not in "biufc":
-        return f"{name} is {describe(actual)}; expected numbers of shape {expected.shape}"
+        return f"{name} is {describe(actual)}; expected {_kind(expected, 'numbers')}"
     if array.shape != expected.shape:
-        return f"{name} has shape {array.shape}; expected {expected.shape}"
+        return f"{name} has shape {array.shape}; expected {expected.shape if expected.ndim else _kind(expected)}"
     if array.dtype.kind == "c":
         return f"{name} has complex numbers (dtype {array.dtype}); expected real ones"
     if array.dtype == np.float16:
@@ -90,12 +92,24 @@ def _array_difference(expected: np.ndarray, actual: Any, name: str, values: bool
     bad = ~close(expected, array)
     if not values or not bad.any():
         return ""
-    entry = tuple(int(i) for i in np.argwhere(bad)[0])
+    entry = _worst(expected, array, bad)
     place = f"{name.removeprefix('the ')}{list(entry)}" if entry else name
     clause = f"{place} is {number(array[entry])}; expected {number(expected[entry])}"
     if dtype.kind in "biu" and 0 < abs(array[entry] - expected[entry]) < 1:
         clause += f" (yours has dtype {dtype}, which keeps no fractions)"
     return clause
+
+
+def _kind(expected: np.ndarray, several: str = "") -> str:
+    """Return what is expected in words."""
+    return f"{several} of shape {expected.shape}" if expected.ndim else "one number (shape ())"
+
+
+def _worst(expected: np.ndarray, actual: np.ndarray, bad: np.ndarray) -> tuple[int, ...]:
+    """Return the position of the entry that differs most among those that do; of equal ones, of the first."""
+    with np.errstate(all="ignore"):
+        apart = np.nan_to_num(np.abs(expected - actual), nan=np.inf, posinf=np.inf)
+    return tuple(int(i) for i in np.unravel_index(np.where(bad, apart, -1).argmax(), bad.shape))
 
 
 def _close(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:

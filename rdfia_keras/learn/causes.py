@@ -105,7 +105,7 @@ class Reference:
         Single mistakes are tried first, then pairs. Where more than one answer fits, all are returned.
         """
         mistakes = self.exercise.mistakes
-        for labels in (("Likely cause",), ("Likely cause 1 of 2", "Likely cause 2 of 2")):
+        for labels in (("Likely cause",), ("Two mistakes together give your result. The first", "The second")):
             combinations = itertools.combinations(mistakes, len(labels))
             fitting = [combination for combination in combinations if self._gives(combination, outcomes)]
             sentences = dict.fromkeys(mistake.sentence for combination in fitting for mistake in combination)

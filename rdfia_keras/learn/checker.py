@@ -4,6 +4,7 @@ The functions run in workers. What is expected is computed here, so a student's 
 """
 
 import copy
+import importlib
 import itertools
 import textwrap
 import threading
@@ -21,6 +22,7 @@ from rdfia_keras.learn.protocol import StudentFunction
 from rdfia_keras.learn.sandbox import Died, Workers
 from rdfia_keras.learn.session import Limits, Session, sentence, time_sentence
 from rdfia_keras.learn.submissions import Module
+from rdfia_keras.system.native_logs import captured_native_logs
 
 RIGHT, WRONG, UNWRITTEN = "right", "wrong", "not written yet"
 # Inputs of more entries are shown by their shapes.
@@ -78,9 +80,10 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
     failure = outcomes[at].failure
     where = f", {failure}" if failure and failure.where else f": {clauses[at]}"
     lines = [sentence(f'Input "{cases[at].label}"{where}')]
-    if passed := core[0] + edge[0]:
-        only = "All ordinary inputs pass" if core[0] == core[1] else f"{passed} of {len(cases)} inputs pass"
-        lines.append(f"{only}; this is the first that fails.")
+    if core[0] + edge[0]:
+        special, some = f"{edge[0]} of {edge[1]} special", f"{core[0]} of {core[1]} ordinary"
+        passed = f"All ordinary and {special}" if core[0] == core[1] else f"{some} and {special}"
+        lines.append(f"{passed} inputs pass; this is the first that fails.")
     lines += custom_loss_lines(reference, outcomes, numeric)
     causes = reference.likely_causes(outcomes)
     lines += [f"{label}: {sentence}" for sentence, label in causes.items()]
@@ -170,6 +173,8 @@ class Checker:
     def _reference(self, exercise: Exercise) -> Reference:
         with self.judging:
             if exercise.name not in self._references:
+                if exercise.uses_keras:
+                    _import_keras()
                 self._references[exercise.name] = Reference(exercise, self._seed)
             return self._references[exercise.name]
 
@@ -250,6 +255,13 @@ class Checker:
                 return replace(outcome, value=observe(outcome.value, *copy.deepcopy(case.arguments)))
         except Exception as error:
             return replace(outcome, failure=Failure(type(error).__name__, f"the result cannot be used: {error}"))
+
+
+def _import_keras() -> None:
+    """Import what the references of exercises with Keras use, without the lines that TensorFlow prints then."""
+    with captured_native_logs():
+        for name in ("keras", "tensorflow"):
+            importlib.import_module(name)
 
 
 def _unchecked(exercise: Exercise, module: Module) -> Verdict:

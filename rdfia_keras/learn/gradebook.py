@@ -242,7 +242,12 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         f"<td>{escape(f'{row.causes[0][0]} ({row.causes[0][1]})') if row.causes else ''}"
         for row in rows
     )
-    copies = [f"<li>{escape(graded.student)}: {', '.join(graded.copies)}" for graded in class_ if graded.copies]
+    counted = [[row.name for row in rows if row.name in graded.copies] for graded in class_]
+    copies = [
+        f"<li>{escape(graded.student)}: {', '.join(names)}"
+        for graded, names in zip(class_, counted, strict=True)
+        if names
+    ]
     equal = f"<h2>Equal to our solution but for names</h2><ul>{''.join(copies)}</ul>" if copies else ""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'

@@ -210,6 +210,17 @@ def _points(path: Path, line: int, text: str, least: float = float("-inf")) -> f
     return value
 
 
+def too_high(remarks: Remarks, points: Mapping[str, float]) -> list[str]:
+    """Return a sentence for each mark in overrides.csv that is above the points of its exercise."""
+    return [
+        f"{OVERRIDES}: {student} has {remark.points:g} for {remark.column}, "
+        f"which gives {points[remark.column]:g} at most."
+        for (student, _), those in remarks.items()
+        for remark in those
+        if remark.points is not None and remark.points > points.get(remark.column, math.inf)
+    ]
+
+
 # --- the sheet --------------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +299,11 @@ def mark(
     return result
 
 
+def has_question_marks(marks: Sequence[Marks]) -> bool:
+    """Return whether a mark for a question was entered."""
+    return any(name in own.all for own in marks for name in HAND_GRADED_QUESTIONS)
+
+
 def sheet(
     class_: Sequence[GradedSubmission], marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier
 ) -> str:
@@ -309,8 +325,8 @@ def sheet(
         numbers += [own.exercises, most, own.questions, own.total]
         texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
         note = " ".join(graded.problems[:3])
-        if graded.copies:
-            note = f"{note} Equal to our solution but for names: {', '.join(graded.copies)}.".strip()
+        if copies := [name for name in graded.copies if name in points]:
+            note = f"{note} Equal to our solution but for names: {', '.join(copies)}.".strip()
         kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
         writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
     return file.getvalue()

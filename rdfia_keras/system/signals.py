@@ -17,7 +17,7 @@ def exit_on_interrupt() -> Iterator[None]:
     """
 
     def end(_signum: int, _frame: FrameType | None) -> None:
-        os.write(sys.stderr.fileno(), b"interrupted\n")
+        os.write(sys.stderr.fileno(), b"interrupted while Keras was loading: nothing had started yet\n")
         os._exit(130)
 
     before = signal.signal(signal.SIGINT, end)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from processes import start
 
+from rdfia_keras.learn.exercises import EXERCISES
+
 PROGRESS = re.compile(r"(manual|tape|layers|optimizer)  epoch \d+/\d+  test ")
 QUICK = ("mlp", "--quick", "--implementation", "layers")
 
@@ -83,3 +85,11 @@ def test_a_signal_leaves_only_progress_and_the_commands_own_words(tmp_path):
         "stopping after this batch; press Ctrl-C again to stop at once",
         f"interrupted; resume it with: rdfia resume results/mlp/{folder.name}",
     ]
+
+
+def test_a_check_of_an_exercise_with_keras_prints_its_result_only(tmp_path):
+    solution = EXERCISES["gradients_tape"].source
+    (tmp_path / "mlp_keras.py").write_text(f"import tensorflow as tf\n\n\n{solution}\n")
+    check = [sys.executable, "-m", "rdfia_keras", "learn", "check", "gradients_tape"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert "gradients_tape     right" in done.stdout and done.stderr == ""

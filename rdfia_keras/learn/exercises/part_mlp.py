@@ -267,6 +267,11 @@ cross_entropy.mistake(
     "the formula with y_tilde.",
     {_LOSSES: "-(y * np.log(e / e.sum(axis=1, keepdims=True))).sum(axis=1)"},
 )
+cross_entropy.mistake(
+    "You take the logarithm of the right class's probability. It underflows to 0 when the example is wrong by far, and "
+    "log 0 is -inf. Use the formula with y_tilde.",
+    {_LOSSES: "-np.log((y * e / e.sum(axis=1, keepdims=True)).sum(axis=1))"},
+)
 for _epsilon in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-15, 1e-16, 2.0**-52, 1e-20, 1e-30, 1e-300):
     cross_entropy.mistake(
         "You add a small number inside the logarithm, or clip the probabilities at one. That bounds the loss of an "
@@ -377,6 +382,9 @@ accuracy.mistake(
     {"y_tilde.argmax(axis=1) == y.argmax(axis=1)": "y_tilde.argmax(axis=0) == y.argmax(axis=0)"},
 )
 accuracy.mistake("You return how many are right; divide by N.", {"right.mean()": "right.sum()"})
+accuracy.mistake(
+    "You return right or wrong for each example; return their mean, which is one number.", {"right.mean()": "right"}
+)
 for _percentage in ("100 * right.mean()", "int(100 * right.mean())", "round(100 * right.mean())"):
     accuracy.mistake("You return a percentage; return a fraction, between 0 and 1.", {"right.mean()": _percentage})
 accuracy.mistake("You divide by the number of entries; divide by N.", {"right.mean()": "right.sum() / y.size"})
