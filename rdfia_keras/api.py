@@ -47,7 +47,7 @@ def train(
         out: The results folder. A finished run in it with the same settings and data is not trained again.
         data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/; by default that of the environment
             variable RDFIA_DATA.
-        quick: Smoke test: at most 2,000 examples and 2 epochs; `mlp` 20 epochs, `svm` 500 examples.
+        quick: Smoke test: at most 500 examples and 2 epochs; `mlp` 2,000 and 20 epochs.
         overwrite: Replace a run of the same settings.
         device: `auto`, `cpu` or `gpu`.
         settings: Any field of `MlpConfig`, `SvmConfig` or `CnnConfig`, such as `epochs=2`, `lr=0.05`,
@@ -134,7 +134,7 @@ def sweep(
         out: The results folder. Finished trials in it with the same settings and data are not trained again.
         data_dir: Folder with circles.mat, mnist.npz or cifar-10-batches-py/; by default that of the environment
             variable RDFIA_DATA.
-        quick: Smoke test: at most 3 seeds, 2,000 examples and 2 epochs; `mlp` 20 epochs.
+        quick: Smoke test: at most 3 seeds, 500 examples and 2 epochs; `mlp` 2,000 and 20 epochs.
         device: `auto`, `cpu` or `gpu`.
 
     Returns:

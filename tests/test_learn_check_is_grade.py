@@ -107,7 +107,7 @@ ODD = {
         RIGHT,
     ),
     "decorator that is not allowed": (NP + f"import jax\n@jax.jit\n{SOFTMAX}", "jax is not allowed here"),
-    "two definitions": (NP + SOFTMAX + "def softmax(y):\n    return y\n", "result[0, 0]"),
+    "two definitions": (NP + SOFTMAX + "def softmax(y):\n    return y\n", "result["),
     "two definitions, right last": (NP + S + "def softmax(y):\n    return s(y)\n" + SOFTMAX, RIGHT),
     "lambda": (
         NP + "softmax = lambda y: np.exp(y - y.max(1)[:, None]) / np.exp(y - y.max(1)[:, None]).sum(1)[:, None]",

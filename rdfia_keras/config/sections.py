@@ -465,7 +465,7 @@ class RunOptions:
     )
     quick: bool = setting(
         False,
-        "Smoke test: at most 2,000 examples and 2 epochs (mlp: 20 epochs, svm: 500 examples), even with --epochs. All "
+        "Smoke test: at most 500 examples and 2 epochs (mlp: 2,000 and 20 epochs), even with --epochs. All "
         "output is marked QUICK.",
     )
     overwrite: bool = setting(False, "Replace an earlier run's folder instead of numbering a new one.")
