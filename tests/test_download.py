@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from made_data import fault, tree
 
-from rdfia_keras.data import download, load_images, load_vectors, mnist
+from rdfia_keras.data import cifar10, download, load_images, load_vectors, mnist
 
 WAYS_OUT = (
-    "put mnist.npz in a folder and pass `--data-dir FOLDER`, or name that folder in the environment variable "
-    "RDFIA_DATA, or use `--dataset digits`, which needs no download"
+    "put mnist.npz or the course's mnist.mat in a folder and pass `--data-dir FOLDER`, or name that folder in the "
+    "environment variable RDFIA_DATA, or use `--dataset digits`, which needs no download"
 )
 
 
@@ -51,7 +51,8 @@ def test_no_network_is_a_plain_fault_within_seconds(name, archive, tmp_path, ker
         f"{archive} is needed but {tmp_path} does not hold it and it could not be downloaded from https://"
     )
     assert f"through the proxy that https_proxy names to {keras_home / 'datasets'} (Connection refused); " in message
-    assert message.endswith(WAYS_OUT.replace("mnist.npz", archive))
+    files = f"{archive} or {(cifar10 if name == 'cifar10' else mnist).REMOTE.other}"
+    assert message.endswith(WAYS_OUT.replace("mnist.npz or the course's mnist.mat", files))
     assert tree(keras_home) == before
 
 
