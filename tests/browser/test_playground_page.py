@@ -288,6 +288,7 @@ def test_pasted_points_outlive_a_reload_and_an_undo(path, open_page, rows):
     wait(page, f"location.hash.includes('count={rows}')")
     address = page.evaluate("location.hash")
     page.reload()
+    wait(page, f"document.body.textContent.includes({json.dumps(counts)})")
     assert part(page, "controls", "counts").text_content() == counts
     other = open_page(path, address)
     assert (part(other, "controls", "counts").text_content() == counts) == (rows == 40)
