@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from stored_runs import change, query, store
 
+from rdfia_keras.commands.resume import check_length
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Split
 from rdfia_keras.errors import ConfigError
@@ -18,6 +20,7 @@ from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.normalization import BatchNormalization
 from rdfia_keras.models.pytorch_defaults import Dirac
 from rdfia_keras.models.saving import load_model, save_model
+from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training.callbacks import EpochSeeds
 from rdfia_keras.training.fit import compile_model, predict_averaged, predict_logits
 from rdfia_keras.training.losses import SmoothedCrossEntropy
@@ -121,7 +124,7 @@ def test_without_its_additions_the_optimizer_is_kerass():
 def test_the_triangle_rises_over_23_percent_and_falls_to_7():
     rates = [float(Triangle(0.5, 100)(step)) for step in range(101)]
     assert rates[0] == pytest.approx(0.1) and rates[23] == max(rates) == pytest.approx(0.5)
-    assert rates[100] == pytest.approx(0.035)
+    assert rates[100] == float(Triangle(0.5, 100)(150)) == pytest.approx(0.035)
     assert np.allclose(np.diff(rates[:24]), rates[1] - rates[0]) and np.allclose(
         np.diff(rates[23:]), rates[100] - rates[99]
     )
@@ -154,6 +157,16 @@ def test_each_step_of_the_second_ladder_changes_its_base():
     for step in MODERN_LADDER:
         assert step.base == base.name and step.config.tta is True
         base = step
+
+
+def test_a_run_whose_schedule_goes_by_its_epochs_stands_for_no_other_length(tmp_path):
+    store(tmp_path, MODERN_FAST)
+    runs, shorter = RunStore(tmp_path), change(MODERN_FAST, epochs=6)
+    run = runs.find_finished(query(MODERN_FAST))
+    assert run and runs.find_finished(query(shorter)) is None
+    assert check_length(run, None) == 12
+    with pytest.raises(ConfigError, match="its schedule or its average goes by all 12 epochs"):
+        check_length(run, 20)
 
 
 # --- the whole network ------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def check_length(run: "Run", epochs: int | None) -> int:
 
     Raises:
         RdfiaError: If it is not trained in epochs.
-        ConfigError: If it would get shorter.
+        ConfigError: If it would get shorter, or longer where its schedule goes by all epochs.
     """
     before = run.config.epochs
     if before is None:
@@ -80,6 +80,11 @@ def check_length(run: "Run", epochs: int | None) -> int:
     if epochs and epochs < before:
         raise ConfigError(
             f"cannot resume {run.folder}: epochs (--epochs) was {before} and can only grow, not become {epochs}"
+        )
+    if epochs and epochs > before and run.config.epochs_shape_it:
+        raise ConfigError(
+            f"cannot make {run.folder} longer: its schedule or its average goes by all {before} epochs; start a "
+            f"new run with --epochs {epochs}"
         )
     return epochs or before
 

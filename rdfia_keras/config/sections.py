@@ -55,7 +55,7 @@ WHITENINGS = ("zca", "pca")
 # With the learning rate of each where none is given.
 OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
 SCHEDULES = ("constant", "exponential", "step", "step-iteration", "inverse", "triangular")
-# SGD with Nesterov momentum and Muon have decoupled weight decay and a running average of the weights.
+# Those with decoupled weight decay, a running average of the weights and a rate of their own for some biases.
 MODERN_OPTIMIZERS = ("nesterov",)
 FRAMEWORKS = ("pytorch", "keras")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

@@ -162,7 +162,8 @@ class Triangle(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate of an iteration, counted from 0."""
-        done = ops.cast(step, "float32") / self.steps
+        # Beyond its end the rate stays: on the line it would become negative.
+        done = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
         up = self.first + (1 - self.first) * done / self.peak
         down = self.last + (1 - self.last) * (1 - done) / (1 - self.peak)
         return self.lr * ops.minimum(up, down)
