@@ -35,6 +35,7 @@ PARSED_ONLY = {
     "rdfia predict digits five.png": "needs a picture: tests/commands/test_attribution.py has one",
     "rdfia verify reference/mlp/circles --epochs 5 --data-dir DIR": "needs the course's circles: tests/test_verify.py",
     "rdfia learn check homework/mlp.py --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
+    "rdfia learn check --watch": "ends with Ctrl-C: tests/test_learn_commands.py ends it",
 }
 # What other tests run; running it once more would show nothing.
 RUN_ELSEWHERE = {
