@@ -39,6 +39,7 @@ PARSED_ONLY = {
 }
 # What other tests run; running it once more would show nothing.
 RUN_ELSEWHERE = {
+    "rdfia ablate normalize --dataset digits --quick": "tests/commands/test_improve.py",
     "rdfia demo --quick": "tests/commands/test_installed_wheel.py",
     "rdfia explain start --dataset my-pictures/ --seeds 1 --json": "tests/test_surroundings.py",
     "rdfia figure 2 --quick --train": "tests/commands/test_figures_train.py",

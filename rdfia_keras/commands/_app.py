@@ -9,6 +9,7 @@ import typer
 
 from rdfia_keras import __version__
 from rdfia_keras.commands import (
+    ablate,
     augment_preview,
     cnn,
     compare,
@@ -62,7 +63,7 @@ def root(
 # In the order of the help page.
 PANELS = {
     "Start": (demo.demo, list.list_all),
-    "Train": (mlp.mlp, svm.svm, cnn.cnn, improve.improve, sweep.sweep, resume.resume),
+    "Train": (mlp.mlp, svm.svm, cnn.cnn, improve.improve, sweep.sweep, ablate.ablate, resume.resume),
     "Results": (runs.runs, compare.compare, verify.verify, figure.figure, report.report),
     "A trained network": (predict.predict, inspect.inspect),
     "Pages and pictures": (playground.playground, augment_preview.augment_preview),

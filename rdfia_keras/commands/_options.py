@@ -45,6 +45,11 @@ Runs = Annotated[
         metavar="RUN",
     ),
 ]
+OtherImages = Annotated[
+    str | None,
+    typer.Option(help="Other images: cifar10, mnist, digits, or a folder.", show_default="each experiment's own"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list the trials and what is already there.")]
 OpenPage = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 PNG = ".png"
 # Choices longer than this would be broken within a word by a help page of 80 columns.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdfia_keras.commands._options import Epochs, Precision, Seed, command
+from rdfia_keras.commands._options import Epochs, OtherImages, Precision, Seed, command
 from rdfia_keras.config import RunOptions, dataset_name
 from rdfia_keras.errors import ConfigError, choose
 from rdfia_keras.experiments import LADDER, MODERN_LADDER, REGISTRY, Experiment, bonus_experiments, on_dataset
@@ -37,10 +37,7 @@ def improve(
     modern: Annotated[
         bool, typer.Option("--modern", help="Train the second ladder, which continues after the report.")
     ] = False,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Other images: cifar10, mnist, digits, or a folder.", show_default="each experiment's own"),
-    ] = None,
+    dataset: OtherImages = None,
     precision: Precision = None,
     epochs: Epochs = None,
     seed: Seed = 0,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rdfia_keras.commands._options import command
+from rdfia_keras.commands._options import DryRun, command
 from rdfia_keras.config import AT_LEAST_1, FRACTION, RunOptions, Setting
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import declare_sweep
@@ -51,7 +51,7 @@ def sweep(
     name: Annotated[
         str | None, Setting("Name of the sweep's folder.", shown_default="made of the names and fields")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the trials and what is already there.")] = False,
+    dry_run: DryRun = False,
     ray: Annotated[
         bool,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from rdfia_keras.config.sections import (
     AUGMENTATIONS,
+    BLOCKS,
     CONFIGS,
     FRAMEWORKS,
     IMAGE_DATASETS,

@@ -439,6 +439,7 @@ class CnnConfig(Config):
             normalize=normalize if self.normalize is None else self.normalize,
             whitening_epsilon=(self.whitening_epsilon or 0.01) if self.whitening else None,
             lr=self.lr or OPTIMIZERS[self.optimizer],
+            activation=(self.activation or "relu") if self.network in BLOCKS else None,
             tta=self.network in BLOCKS if self.tta is None else self.tta,
             epochs=self.epochs or EPOCHS.get(self.dataset, OTHER_EPOCHS),
         )

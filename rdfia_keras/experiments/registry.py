@@ -6,10 +6,11 @@ whose settings repeat it takes its name and is shown next to its published value
 
 import re
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, flag, setting_text, settings, short_name
+from rdfia_keras.config import BLOCKS, CnnConfig, Config, MlpConfig, SvmConfig, flag, setting_text, settings, short_name
 from rdfia_keras.errors import ConfigError
 
 
@@ -239,33 +240,40 @@ def match_registered(config: Config) -> Experiment:
     asked = config.resolve()
     experiment = _BY_KEY.get(asked.experiment_key())
     if experiment is None:
-        return Experiment(name=_modern_name(asked) or describe(asked), config=asked)
+        return Experiment(name=describe(asked), config=asked)
     if experiment.config.epochs is None:
         return replace(experiment, config=asked)
     return replace(experiment, config=replace(asked, epochs=config.epochs or experiment.config.epochs))
 
 
-def _modern_name(config: Config) -> str:
-    """Return `digits-modern-fast` for a step of the second ladder on other data: its settings make no readable name."""
-    if config.section != "cnn":
-        return ""
-    step = _BY_KEY.get(replace(config, dataset=MODERN_FAST.config.dataset).experiment_key())
-    return f"{_file_word(config.dataset) or 'images'}-{step.name}" if step in MODERN_LADDER else ""
-
-
 def describe(config: Config) -> str:
-    """Return a folder name made of the settings that are not the defaults: `digits-augment-dropout`."""
-    usual = type(config)()
-    words = []
+    """Return a folder name made of the settings that are not usual: `digits-augment-dropout`, `modern-fast-no-dirac`.
+
+    Usual are the defaults, and for the networks of the second ladder what the nearest step has.
+    """
+    start = _nearest_step(config)
+    usual = start.config if start else type(config)()
+    words: dict[str, list[str]] = {"dataset": [], "step": [start.name] if start else []}
     for name, setting in settings(config).items():
         value = getattr(config.resolve(), name)
         if setting.defines_experiment and value != _default(config, name, getattr(usual, name)):
-            words += _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
-    words = words or [str(config.section)]
-    name = short_name("-".join(words))
+            words[name] = _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
+    name = short_name("-".join(chain(*words.values())) or str(config.section))
     if other := REGISTRY.get(name):
         return f"{name}-other" if other.section == config.section else f"{config.section}-{name}"
     return name
+
+
+def _nearest_step(config: Config) -> Experiment | None:
+    """Return the step of the second ladder that differs in the fewest settings, of a config with such a network."""
+    if getattr(config, "network", None) not in BLOCKS:
+        return None
+    names = [name for name, setting in settings(config).items() if setting.defines_experiment]
+
+    def distance(step: Experiment) -> int:
+        return sum(getattr(step.config, name) != getattr(config, name) for name in names)
+
+    return min(MODERN_LADDER, key=distance)
 
 
 def _default(config: Config, name: str, usual: object) -> object:

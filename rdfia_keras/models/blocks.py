@@ -22,7 +22,7 @@ def blocks(x: keras.KerasTensor, n_y: int, config: CnnConfig) -> keras.KerasTens
 
     0.57 million weights with the widths 64, 128, 128 on 32x32x3 and 10 classes, 1.16 million with 64, 192, 192.
     """
-    policy, activation = config.precision, config.activation or "relu"
+    policy, activation = config.precision, config.activation
     first = WhiteningConv2D if config.whitening_conv else layers.Conv2D
     x = first(8 * x.shape[-1], 2, dtype=policy, name="conv0")(x)
     x = layers.Activation(activation, dtype=policy, name="activation0")(x)

@@ -99,3 +99,16 @@ def test_other_images_have_nothing_published():
     assert all(experiment.report.published is None and experiment.base is None for experiment in moved)
     assert all(experiment.config.dataset == "digits" for experiment in moved)
     assert len({experiment.name for experiment in moved}) == len(LADDER)
+
+
+def test_an_ablation_trains_what_is_missing_and_shows_each_effect(rdfia_here, tmp_path):
+    args = ("ablate", "normalize", "--dataset", "digits", "--quick", "--seeds", "2")
+    first = rdfia_here(*args)
+    assert first.returncode == 0, first.stderr
+    assert "in the whole" in first.stdout and first.stdout.count("n = 2") == 2
+    assert (tmp_path / "results/sweeps/ablate-digits-normalize-quick/sweep.png").stat().st_size > 5000
+    again = rdfia_here(*args, "--json")
+    assert "epoch" not in again.stderr
+    (ingredient,) = json.loads(again.stdout)["ingredients"]
+    # Two steps: the whole is the first step with the only ingredient.
+    assert ingredient["in_the_whole"] == ingredient["added_alone"]

@@ -1,0 +1,68 @@
+"""The results of an ablation: the effect of each ingredient on the test accuracy of the last epoch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rdfia_keras.analysis.base_differences import interval
+from rdfia_keras.analysis.seeds import paired_difference
+from rdfia_keras.analysis.tables import Row, make_table
+from rdfia_keras.experiments import Experiment
+from rdfia_keras.experiments.ablation import Ablation
+
+NEEDED = "needed by others"
+NEEDS_OTHERS = "needs others"
+
+
+def effects(ablation: Ablation, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the effect of each ingredient, paired by seed, in the whole and alone: mean, interval and n.
+
+    Args:
+        ablation: The ablation.
+        rows: Those of its sweep's `sweep.json`.
+    """
+    by_name = {row["experiment"]: row for row in rows}
+
+    def effect(before: Experiment | None, after: Experiment | None) -> dict[str, Any] | None:
+        if before is None or after is None:
+            return None
+        difference = paired_difference(*(_by_seed(by_name.get(one.name)) for one in (before, after)))
+        return asdict(difference) if difference else None
+
+    return [
+        {
+            "ingredient": each.name,
+            "left_out": each.left_out and each.left_out.name,
+            "alone": each.alone and each.alone.name,
+            "in_the_whole": effect(each.left_out, ablation.whole),
+            "added_alone": effect(ablation.start, each.alone),
+            "epochs_to_90": by_name.get(each.left_out.name if each.left_out else "", {}).get("epochs_to_90"),
+        }
+        for each in ablation.ingredients
+    ]
+
+
+def _by_seed(row: Mapping[str, Any] | None) -> dict[int, float]:
+    return dict(zip(row["seeds"], row["final"]["values"], strict=True)) if row and row["final"] else {}
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Return the effects in points, with their 95 % intervals."""
+    return make_table(
+        rows,
+        {
+            "ingredient": "{ingredient}",
+            "in the whole": lambda row: _points(row["in_the_whole"], row["left_out"], NEEDED),
+            "alone": lambda row: _points(row["added_alone"], row["alone"], NEEDS_OTHERS),
+            "epochs to 90 % without it": lambda row: str(row["epochs_to_90"] or "-"),
+        },
+    )
+
+
+def _points(effect: Mapping[str, Any] | None, trained: str | None, otherwise: str) -> str:
+    if trained is None:
+        return otherwise
+    if effect is None:
+        return "-"
+    ends = f" [{interval(effect['interval'])}]" if effect["interval"] else ""
+    return f"{100 * effect['mean']:+.2f}{ends}, n = {effect['n']}"
