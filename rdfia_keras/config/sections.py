@@ -53,10 +53,10 @@ AUGMENTATIONS = (
 )
 WHITENINGS = ("zca", "pca")
 # With the learning rate of each where none is given.
-OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "muon": 0.5, "rmsprop": 0.001, "adam": 0.001}
+OPTIMIZERS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1, "rmsprop": 0.001, "adam": 0.001}
 SCHEDULES = ("constant", "exponential", "step", "step-iteration", "inverse", "triangular")
 # Those with decoupled weight decay, a running average of the weights and a rate of their own for some biases.
-MODERN_OPTIMIZERS = ("nesterov", "muon")
+MODERN_OPTIMIZERS = ("nesterov",)
 FRAMEWORKS = ("pytorch", "keras")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DEVICES = ("auto", "cpu", "gpu")

@@ -203,10 +203,15 @@ _optimized("nesterov", {"optimizer": "nesterov", "lr": 0.01})
 # The recipe of cifar10-airbench (Jordan 2024, arXiv 2404.00498), an ingredient a step, over 12 epochs each. With a
 # momentum of 0.9, as Keras counts it, its learning rate of 11.5 and its weight decay of 0.0153 are these.
 AIRBENCH = {"optimizer": "nesterov", "schedule": "triangular", "batch_size": 1024, "lr": 1.0, "weight_decay": 0.013}
-MODERN_BLOCKS = on(BATCH_NORM, "modern-blocks", {"network": "blocks", "dropout_rate": 0.0, "epochs": 12, "tta": None})
+# In bfloat16, which takes less than half of the time where the processor computes in it.
+MODERN_BLOCKS = on(
+    BATCH_NORM,
+    "modern-blocks",
+    {"network": "blocks", "dropout_rate": 0.0, "epochs": 12, "precision": "mixed_bfloat16", "tta": None},
+)
 MODERN_WHITENING = on(MODERN_BLOCKS, "modern-whitening", {"whitening_conv": True})
-MODERN_GELU = on(MODERN_WHITENING, "modern-gelu", {"activation": "gelu"})
-MODERN_SCHEDULE = on(MODERN_GELU, "modern-schedule", AIRBENCH)
+MODERN_SILU = on(MODERN_WHITENING, "modern-silu", {"activation": "silu"})
+MODERN_SCHEDULE = on(MODERN_SILU, "modern-schedule", AIRBENCH)
 MODERN_SMOOTHING = on(MODERN_SCHEDULE, "modern-smoothing", {"label_smoothing": 0.2})
 MODERN_DIRAC = on(MODERN_SMOOTHING, "modern-dirac", {"dirac": True})
 MODERN_BATCH_NORM = on(MODERN_DIRAC, "modern-batch-norm", {"fast_batch_norm": True})
@@ -214,7 +219,7 @@ MODERN_LOOKAHEAD = on(MODERN_BATCH_NORM, "modern-lookahead", {"lookahead": True}
 MODERN_FAST = on(MODERN_LOOKAHEAD, "modern-fast", {"augmentations": ("alternating-flip", "translation")})
 MODERN_94 = on(MODERN_FAST, "modern-94", {"network": "wide-blocks", "epochs": 40})
 MODERN_LADDER = (
-    *(MODERN_BLOCKS, MODERN_WHITENING, MODERN_GELU, MODERN_SCHEDULE, MODERN_SMOOTHING),
+    *(MODERN_BLOCKS, MODERN_WHITENING, MODERN_SILU, MODERN_SCHEDULE, MODERN_SMOOTHING),
     *(MODERN_DIRAC, MODERN_BATCH_NORM, MODERN_LOOKAHEAD, MODERN_FAST, MODERN_94),
 )
 

@@ -19,8 +19,8 @@ class LookaheadSGD(keras.optimizers.SGD):
     """SGD whose weights are pulled back to their running average every few steps.
 
     Every `every` steps the average a of a weight w becomes d a + (1 - d) w, and w becomes a. The decay d rises from 0
-    to `decay` with the cube of the training's progress: the average follows at first and settles at the end. Sources:
-    Zhang et al. 2019, arXiv 1907.08610; Jordan 2024, arXiv 2404.00498, section 3.4.
+    to `decay` with the cube of the training's progress: the average follows at first and settles at the end. After the
+    last step w is a. Sources: Zhang et al. 2019, arXiv 1907.08610; Jordan 2024, arXiv 2404.00498, section 3.4.
 
     Args:
         learning_rate: As for `keras.optimizers.SGD`, like all further arguments.
@@ -61,7 +61,9 @@ class LookaheadSGD(keras.optimizers.SGD):
         if not self.steps:
             return
         progress = ops.minimum(ops.cast(self.iterations, "float32") / self.steps, 1.0)
-        decay, turn = self.decay * progress**3, self.iterations % self.every == 0
+        due = self.iterations % self.every == 0
+        decay = ops.where(due, self.decay * progress**3, 1.0)
+        turn = ops.logical_or(due, self.iterations >= self.steps)
         for average, variable in zip(self._averages, self._trainable_variables, strict=True):
             # JAX takes no variable of Keras's in `where`.
             old, weight = ops.convert_to_tensor(average), ops.convert_to_tensor(variable)
@@ -75,68 +77,12 @@ class LookaheadSGD(keras.optimizers.SGD):
         return {**super().get_config(), **own}
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
-class Muon(LookaheadSGD):
-    """`LookaheadSGD` whose steps of convolution kernels are orthogonal matrices.
-
-    A kernel (h, w, C, filters) counts as a matrix (h w C, filters). Its step is the nearest matrix with orthogonal
-    columns to the Nesterov momentum, so that no direction of it is small, and the kernel's norm is set to the root of
-    its number of filters, which a batch normalization undoes. All other weights are trained as by `LookaheadSGD`.
-    Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks".
-
-    Args:
-        learning_rate: As for `LookaheadSGD`, like all further arguments.
-        kernel_rate: Factor of the learning rate of convolution kernels.
-        kernel_momentum: Their momentum.
-
-    Example:
-        >>> model.compile(Muon(0.5, momentum=0.9, nesterov=True), loss)
-    """
-
-    def __init__(self, learning_rate=0.01, kernel_rate=0.08, kernel_momentum=0.6, **kwargs):
-        super().__init__(learning_rate, **kwargs)
-        self.kernel_rate, self.kernel_momentum = kernel_rate, kernel_momentum
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Update one variable by its gradient."""
-        if len(variable.shape) != 4:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        momentum, share = self.momentums[self._get_variable_index(variable)], self.kernel_momentum
-        self.assign(momentum, momentum * share + gradient)
-        matrix = ops.reshape(gradient + share * momentum, (-1, variable.shape[-1]))
-        step = ops.reshape(orthogonalize(matrix), variable.shape)
-        scale = variable.shape[-1] ** 0.5 / ops.norm(ops.reshape(variable, (-1,)))
-        self.assign(variable, variable * scale - learning_rate * self.kernel_rate * step)
-
-    def get_config(self):
-        """Return what the optimizer is made of."""
-        own = {"kernel_rate": self.kernel_rate, "kernel_momentum": self.kernel_momentum}
-        return {**super().get_config(), **own}
-
-
-def orthogonalize(matrix: keras.KerasTensor) -> keras.KerasTensor:
-    """Bring the singular values of a matrix (m, n) near 1, by five steps of a Newton-Schulz iteration.
-
-    They end between 0.68 and 1.14 unless they are below a hundredth of the largest. The coefficients are Jordan's:
-    they make small values rise fast and do not converge to 1 itself.
-    """
-    m, n = matrix.shape
-    x = ops.transpose(matrix) if m > n else matrix
-    x = x / (ops.norm(x) + 1e-7)
-    for _ in range(5):
-        square = ops.matmul(x, ops.transpose(x))
-        x = 3.4445 * x + ops.matmul(-4.7750 * square + 2.0315 * ops.matmul(square, square), x)
-    return ops.transpose(x) if m > n else x
-
-
 # By name of `config.OPTIMIZERS`: makes the optimizer with a learning rate. Each has a fixed name of its own, since a
 # checkpoint holds its variables by path and Keras would number a process's second optimizer.
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "sgd": partial(keras.optimizers.SGD, name="sgd"),
     "momentum": partial(keras.optimizers.SGD, momentum=0.9, name="momentum"),
     "nesterov": partial(LookaheadSGD, momentum=0.9, nesterov=True, name="nesterov"),
-    "muon": partial(Muon, momentum=0.9, nesterov=True, name="muon"),
     "rmsprop": partial(keras.optimizers.RMSprop, name="rmsprop"),
     "adam": partial(keras.optimizers.Adam, name="adam"),
 }
