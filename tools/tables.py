@@ -8,11 +8,25 @@ from rdfia_keras.analysis import seeds, tables
 from rdfia_keras.analysis.base_differences import bonus, compared_with_bases, interval
 from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.analysis.tables import Column, Row, make_table, percent
-from rdfia_keras.experiments import LADDER, REGISTRY, Experiment, figures_of
+from rdfia_keras.experiments import LADDER, MODERN_LADDER, REGISTRY, Experiment, figures_of
 from rdfia_keras.experiments.registry import KERAS_LADDER
 from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import reference_store
+
+MODERN_STEPS = {
+    "modern-blocks": "3x3 blocks in place of 5x5 and the wide dense layer",
+    "modern-whitening": "a first convolution that whitens patches",
+    "modern-silu": "SiLU in place of ReLU",
+    "modern-schedule": "Nesterov momentum, a triangular learning rate, weight decay, batches of 1,024",
+    "modern-smoothing": "label smoothing",
+    "modern-dirac": "Dirac kernels",
+    "modern-batch-norm": "batch normalization with fast biases and without scale",
+    "modern-lookahead": "an average of the weights",
+    "modern-fast": "alternating flips and translations in place of crop and flip",
+    "modern-94": "wider blocks, longer training",
+}
+WEIGHTS = {"blocks": "0.57 M", "wide-blocks": "1.16 M"}
 
 
 def ladder() -> list[Row]:
@@ -28,6 +42,28 @@ def ladder() -> list[Row]:
         }
         rows.append(row | {"n": str(measured["last"].n if measured else 0), "epochs": str(epochs)})
     return rows
+
+
+def modern() -> list[Row]:
+    """Return the steps of the second ladder: what each adds, and its results over the reference's seeds."""
+    return [
+        {
+            "step": f"`{experiment.name}`",
+            "adds": MODERN_STEPS[experiment.name],
+            "epochs": str(experiment.config.epochs),
+            "weights": WEIGHTS[experiment.config.network],
+            **_accuracies(list(seeds.reference_trials(experiment).values())),
+        }
+        for experiment in MODERN_LADDER
+    ]
+
+
+def _accuracies(trials: Sequence[seeds.Outcome]) -> Row:
+    """Return the last test accuracy, alone and averaged over six versions of each image, as cells of a table."""
+    last = seeds.Statistics.of(trial.measures()["final"] for trial in trials)
+    averaged = seeds.Statistics.of(trial.run.result.details["tta_test_accuracy"] for trial in trials)
+    texts = [each.percents() if each else "-" for each in (last, averaged)]
+    return {"last test": texts[0], "with averaging": texts[1], "n": str(len(trials))}
 
 
 def gains(experiments: Sequence[Experiment]) -> list[Row]:
@@ -124,6 +160,7 @@ def _kernels(experiment: Experiment, run: Run) -> list[Row]:
 
 TABLES: dict[str, Callable[[], list[Row]]] = {
     "ladder": ladder,
+    "modern": modern,
     "gains": lambda: gains(LADDER[1:]),
     "defaults": lambda: gains(KERAS_LADDER),
     "equal epochs": equal_epochs,

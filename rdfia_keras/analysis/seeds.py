@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rdfia_keras.config import Config, MlpConfig
-from rdfia_keras.experiments import LADDER, REGISTRY, Experiment
+from rdfia_keras.experiments import LADDER, MODERN_LADDER, REGISTRY, Experiment
 from rdfia_keras.result import percent
 from rdfia_keras.runs.history import EpochRow, accuracy_of, summary_rows
 from rdfia_keras.runs.run import Run
@@ -186,7 +186,10 @@ def _with_several_seeds(epochs: int, frameworks: Collection[str]) -> list[dict[s
     pooled = (
         experiment
         for experiment in REGISTRY.values()
-        if experiment.config.dataset == DATASET and experiment.config.framework_defaults in frameworks
+        if experiment.config.dataset == DATASET
+        and experiment.config.framework_defaults in frameworks
+        # Their learning rate follows the number of epochs: their first epochs are not those of a shorter training.
+        and experiment not in MODERN_LADDER
     )
     statistics_of_each = [values for experiment in pooled if (values := statistics_at(experiment, epochs))]
     return [values for values in statistics_of_each if values["last"].n > 1]
