@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from stored_runs import change, store
 
+from rdfia_keras.analysis.seeds import reference_statistics
 from rdfia_keras.commands.report import report
 from rdfia_keras.config import RunOptions
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY
+from rdfia_keras.experiments import FIGURES, LADDER, MODERN_LADDER, REGISTRY
+from rdfia_keras.experiments.registry import MODERN_FAST
 from rdfia_keras.plots import charts
 from rdfia_keras.runs import checkpoint as checkpoints
 from rdfia_keras.runs.files import finite
@@ -135,6 +137,10 @@ def test_the_ladder_has_published_and_reference_of_every_rung(page):
     assert published["y"] == [70, 75.8, 80, 81, 82, 85]
     assert best["y"][-1] == pytest.approx(85.61, abs=0.01) and last["error_y"]["array"][0] == 0.2
     assert [guess["reference"] for guess in data["ladder"]] == best["y"]
+    second = data["charts"]["second-ladder-chart"]["traces"][0]
+    values = dict(zip(second["x"], second["y"], strict=True))
+    assert list(values) == [step.name for step in MODERN_LADDER]
+    assert values["modern-fast"] == pytest.approx(100 * reference_statistics(MODERN_FAST, "best").mean)
 
 
 def test_sweeps_show_every_seed(page):

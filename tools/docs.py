@@ -43,7 +43,7 @@ from rdfia_keras import plots
 from rdfia_keras.analysis import figures, seeds, sweep_table, theory
 from rdfia_keras.analysis.published import compare_with_published, estimated_seconds, reference_run
 from rdfia_keras.analysis.tables import Row
-from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, bonus_experiments
+from rdfia_keras.experiments import FIGURES, LADDER, MODERN_LADDER, REGISTRY, bonus_experiments
 from rdfia_keras.models import augmentation, kernels, pytorch_defaults
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, scores
@@ -289,7 +289,7 @@ def documents() -> dict[str, Path]:
 
 
 def draw_pictures(out: Path) -> None:
-    """Draw the report's figures, the ladder and the bonus from the reference into a results folder."""
+    """Draw the report's figures, the ladders and the bonus from the reference into a results folder."""
     for figure in FIGURES.values():
         panels = [
             figures.Panel(label, experiment, find_reference(experiment.name))
@@ -297,9 +297,13 @@ def draw_pictures(out: Path) -> None:
         ]
         figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")
-    rows = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in LADDER]
-    title = "The ladder on CIFAR-10: reference and published"
-    plots.save(plots.sweep_points([{**row, "label": row["experiment"]} for row in rows], title), folder / "ladder.png")
+    for ladder, name, title in (
+        (LADDER, "ladder", "The ladder on CIFAR-10: reference and published"),
+        (MODERN_LADDER, "modern", "The second ladder on CIFAR-10"),
+    ):
+        summaries = [sweep_table.summarize(rung, list(seeds.reference_trials(rung).values()), ()) for rung in ladder]
+        rows = [{**row, "label": row["experiment"]} for row in summaries if row["n"]]
+        plots.save(plots.sweep_points(rows, title), folder / f"{name}.png")
     store = reference_store()
     rows = [
         compare_with_published(experiment, reference, store) | {"best": None}

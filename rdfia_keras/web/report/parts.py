@@ -1,4 +1,4 @@
-"""The parts of the report page from records: the ladder, the bonus, the figures and the sweeps."""
+"""The parts of the report page from records: the two ladders, the bonus, the figures and the sweeps."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,16 @@ from typing import Any
 from rdfia_keras.analysis import base_differences, figures, seeds, sweep_table, tables
 from rdfia_keras.analysis.figures import Panel
 from rdfia_keras.analysis.seeds import Statistics
-from rdfia_keras.experiments import FIGURES, LADDER, SWEEPS, Experiment, ReportFigure, bonus_experiments, figures_of
+from rdfia_keras.experiments import (
+    FIGURES,
+    LADDER,
+    MODERN_LADDER,
+    SWEEPS,
+    Experiment,
+    ReportFigure,
+    bonus_experiments,
+    figures_of,
+)
 from rdfia_keras.plots.charts import Chart, cost_chart, experiments_chart, sweep_chart
 from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
@@ -17,7 +26,7 @@ from rdfia_keras.web.report.answers import answers, answers_to
 from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, percent, share_ranges, to_plotly
 from rdfia_keras.web.report.sources import Sources
 
-# --- the ladder and the bonus -----------------------------------------------------------------------------------------
+# --- the ladders and the bonus ----------------------------------------------------------------------------------------
 
 
 def ladder(sources: Sources) -> dict[str, Any]:
@@ -35,6 +44,13 @@ def ladder(sources: Sources) -> dict[str, Any]:
     ]
     chart = to_plotly(_experiments_chart(rows, "The steps: published, reference and yours, test accuracy"))
     return {"rows": rows, "chart": chart, "guesses": guesses}
+
+
+def second_ladder(sources: Sources) -> dict[str, Any]:
+    """Return the second ladder: a row for each of its steps, and a chart."""
+    rows = [_experiment_row(sources, experiment) for experiment in MODERN_LADDER]
+    chart = _experiments_chart(rows, "The steps of the second ladder: reference and yours, test accuracy")
+    return {"rows": rows, "chart": to_plotly(chart)}
 
 
 def bonus(sources: Sources) -> dict[str, Any]:

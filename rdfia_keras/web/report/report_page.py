@@ -33,9 +33,11 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
 
     library = get_plotlyjs()
     ladder, bonus, figures = parts.ladder(sources), parts.bonus(sources), parts.report_figures(sources)
+    second_ladder = parts.second_ladder(sources)
     sweeps, details = parts.sweeps(sources), run_details(sources)
     reference = sum(run["run"].startswith("reference/") for run in details["runs"])
     charts = {"ladder-chart": ladder["chart"], "bonus-chart": bonus["chart"]}
+    charts |= {"second-ladder-chart": second_ladder["chart"]}
     charts |= {f"{figure['id']}-{n}": chart for figure in figures for n, chart in enumerate(figure["charts"])}
     charts |= {f"{sweep['id']}-chart": sweep["chart"] for sweep in sweeps}
     for name, chart in charts.items():
@@ -56,6 +58,7 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
         shipped=reference,
         ladder=ladder,
         bonus=bonus,
+        second_ladder=second_ladder,
         figures=figures,
         sweeps=sweeps,
         troubles=sources.troubles,
