@@ -39,7 +39,9 @@ def wanted_run(
 
 def reference_run(experiment: Experiment) -> Run | None:
     """Return the run of an experiment that ships with the package, whatever its length."""
-    return reference_snapshot().find_finished(wanted_run(experiment, epochs=1))
+    # Where the epochs shape a training, another length is another run.
+    shortest = None if experiment.config.epochs_shape_it else 1
+    return reference_snapshot().find_finished(wanted_run(experiment, epochs=shortest))
 
 
 def runs_on_one_data_set(queries: Sequence[Query], own: RunStore, asked: str | None = None) -> list[Run | None]:
