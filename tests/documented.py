@@ -30,6 +30,7 @@ PARSED_ONLY = {
     "rdfia sweep circles --set lr=0.03,0.07,0.2 --ray": "starts Ray, as tests/faults/test_cluster_faults.py does",
     "rdfia improve --bonus": "trains 40 networks: tests/commands/test_improve.py has it with their records",
     "rdfia improve --modern": "trains 10 networks: tests/commands/test_improve.py has it with their records",
+    "rdfia ablate modern-fast": "trains 15 networks, three seeds each",
     "rdfia cnn --tensorboard": "needs TensorBoard, an extra of its own",
     "rdfia --install-completion": "changes the files of a shell",
     "rdfia predict digits five.png": "needs a picture: tests/commands/test_attribution.py has one",

@@ -4,7 +4,6 @@ import pytest
 from scipy import stats
 
 from rdfia_keras.analysis.ablation import effects, table
-from rdfia_keras.config import settings
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import MODERN_LADDER
 from rdfia_keras.experiments.ablation import LADDERS, Ablation
@@ -14,9 +13,8 @@ NAMES = sorted({step.name for ladder in LADDERS for step in ladder[1:]})
 
 def changes(before, after) -> dict:
     """The settings that define an experiment and differ, with their values."""
-    names = [name for name, one in settings(after.config).items() if one.defines_experiment]
-    values = {name: (getattr(before.config, name), getattr(after.config, name)) for name in names}
-    return {name: pair for name, pair in values.items() if pair[0] != pair[1]}
+    old, new = before.config.identity(), after.config.identity()
+    return {name: (old[name], new[name]) for name in old if old[name] != new[name]}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -27,7 +25,7 @@ def test_every_comparison_differs_in_one_ingredient_and_has_equal_epochs(name):
     )
     steps = [ablation.start.name, *(each.name for each in ablation.ingredients)]
     ladder = {step.name: step for step in next(ladder for ladder in LADDERS if ladder[0].name == steps[0])}
-    for before, each in zip(steps, ablation.ingredients, strict=False):
+    for before, each in zip(steps[:-1], ablation.ingredients, strict=True):
         added = changes(ladder[before], ladder[each.name])
         for pair in ((each.left_out, ablation.whole), (ablation.start, each.alone)):
             if None not in pair:
@@ -50,22 +48,28 @@ def test_only_a_later_step_of_a_ladder_can_be_taken_apart(name):
         Ablation.of(name)
 
 
-def test_effects_are_paired_by_seed():
+def test_effects_are_paired_by_seed_over_equal_epochs():
+    """`augment` has 50 epochs and the baseline 30, so that `normalize` occurs with both."""
     ablation = Ablation.of("augment")
     values = {
-        "baseline": [0.70, 0.71, 0.72],
-        "augment": [0.80, 0.80, 0.82],
-        "no-normalize-augment": [0.79, 0.81, 0.80],
+        ("baseline", 30): [0.70, 0.71, 0.72],
+        ("augment", 50): [0.80, 0.80, 0.82],
+        ("normalize", 50): [0.75, 0.75, 0.75],
+        ("normalize", 30): [],
+        ("no-normalize-augment", 50): [0.79, 0.81, 0.80],
+        ("no-normalize-augment", 30): [0.77, 0.77, 0.77],
     }
-    rows = [
-        {"experiment": name, "seeds": [0, 1, 2], "final": {"values": finals}, "epochs_to_90": None}
-        for name, finals in values.items()
-    ]
-    first, second = effects(ablation, rows)
+    rows = []
+    for base in ablation.sweep(None).bases:
+        finals = values.pop((base.name, base.config.epochs))
+        rows.append({"seeds": [0, 1, 2][: len(finals)], "final": finals and {"values": finals}, "epochs_to_90": None})
+    assert not values
+    normalize, augment = effects(ablation, rows)
     gains = [0.80 - 0.79, 0.80 - 0.81, 0.82 - 0.80]
     low, high = stats.t.interval(0.95, 2, sum(gains) / 3, stats.sem(gains))
-    assert first["in_the_whole"]["interval"] == pytest.approx((low, high))
-    # `normalize` is not trained yet.
-    assert first["added_alone"] is None and second["added_alone"]["mean"] == pytest.approx(0.09)
-    shown = table([first, second])
-    assert shown[0]["in the whole"].startswith("+0.67 [") and shown[0]["alone"] == shown[1]["in the whole"] == "-"
+    assert normalize["in_the_whole"]["interval"] == pytest.approx((low, high))
+    assert normalize["added_alone"] is None
+    assert augment["in_the_whole"]["mean"] == pytest.approx((0.05 + 0.05 + 0.07) / 3)
+    assert augment["added_alone"]["mean"] == pytest.approx(0.06)
+    shown = table([normalize, augment])
+    assert shown[0]["in the whole"].startswith("+0.67 [") and shown[0]["alone"] == "-"

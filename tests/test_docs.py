@@ -231,3 +231,9 @@ def test_the_reference_is_small():
     assert {path.parent.name for path in networks} == set(SHIPPED) and sum(networks.values()) < 700_000
     predictions = sum(size for path, size in sizes.items() if path.name == "predictions.npy")
     assert sum(sizes.values()) - sum(networks.values()) - predictions < 1_400_000
+
+
+def test_the_tests_that_the_documentation_names_exist():
+    named = {name for text in TEXTS.values() for name in re.findall(r"`(test_\w+)`", text)}
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    assert named and named <= {name for text in sources for name in re.findall(r"def (test_\w+)", text)}

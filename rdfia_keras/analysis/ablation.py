@@ -19,14 +19,15 @@ def effects(ablation: Ablation, rows: Sequence[Mapping[str, Any]]) -> list[dict[
 
     Args:
         ablation: The ablation.
-        rows: Those of its sweep's `sweep.json`.
+        rows: Those of its sweep's `sweep.json`: one for each of its experiments, in their order.
     """
-    by_name = {row["experiment"]: row for row in rows}
+    # Not by name: one network can occur with two numbers of epochs.
+    row_of = dict(zip(ablation.sweep(None).bases, rows, strict=True))
 
     def effect(before: Experiment | None, after: Experiment | None) -> dict[str, Any] | None:
         if before is None or after is None:
             return None
-        difference = paired_difference(*(_by_seed(by_name.get(one.name)) for one in (before, after)))
+        difference = paired_difference(_by_seed(row_of[before]), _by_seed(row_of[after]))
         return asdict(difference) if difference else None
 
     return [
@@ -36,14 +37,15 @@ def effects(ablation: Ablation, rows: Sequence[Mapping[str, Any]]) -> list[dict[
             "alone": each.alone and each.alone.name,
             "in_the_whole": effect(each.left_out, ablation.whole),
             "added_alone": effect(ablation.start, each.alone),
-            "epochs_to_90": by_name.get(each.left_out.name if each.left_out else "", {}).get("epochs_to_90"),
+            "epochs_to_90_with": row_of[ablation.whole]["epochs_to_90"],
+            "epochs_to_90_without": row_of[each.left_out]["epochs_to_90"] if each.left_out else None,
         }
         for each in ablation.ingredients
     ]
 
 
-def _by_seed(row: Mapping[str, Any] | None) -> dict[int, float]:
-    return dict(zip(row["seeds"], row["final"]["values"], strict=True)) if row and row["final"] else {}
+def _by_seed(row: Mapping[str, Any]) -> dict[int, float]:
+    return dict(zip(row["seeds"], row["final"]["values"], strict=True)) if row["final"] else {}
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -54,7 +56,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
             "ingredient": "{ingredient}",
             "in the whole": lambda row: _points(row["in_the_whole"], row["left_out"], NEEDED),
             "alone": lambda row: _points(row["added_alone"], row["alone"], NEEDS_OTHERS),
-            "epochs to 90 % without it": lambda row: str(row["epochs_to_90"] or "-"),
+            "epochs to 90 %, with": "{epochs_to_90_with}",
+            "without": "{epochs_to_90_without}",
         },
     )
 

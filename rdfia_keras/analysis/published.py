@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rdfia_keras import plots
-from rdfia_keras.config import CnnConfig, MlpConfig
+from rdfia_keras.config import BLOCKS, CnnConfig, MlpConfig
 from rdfia_keras.experiments import REGISTRY, Experiment
-from rdfia_keras.experiments.registry import BASELINE, CIRCLES, MNIST_LENET
+from rdfia_keras.experiments.registry import BASELINE, CIRCLES, MNIST_LENET, MODERN_FAST
 from rdfia_keras.runs.files import to_json, write_atomic
 from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
@@ -73,12 +73,13 @@ def other_data(query: Query, own: RunStore, chosen: Run | None) -> str:
 def estimated_seconds(experiments: Sequence[Experiment]) -> float | None:
     """Return how long trainings took on the machine of the reference, or something near them; None if nothing is near.
 
-    An experiment without a run in the reference takes as long by epoch as the simplest one on its data.
+    An experiment without a run in the reference takes as long by epoch as a simple one on its data.
     """
     total = 0.0
     for experiment in experiments:
         config = experiment.config
-        similar = (base for base in (CIRCLES, BASELINE, MNIST_LENET) if base.config.dataset == config.dataset)
+        simplest = (MODERN_FAST,) if getattr(config, "network", "") in BLOCKS else (CIRCLES, BASELINE, MNIST_LENET)
+        similar = (base for base in simplest if base.config.dataset == config.dataset)
         runs = (reference_run(like) for like in (experiment, *similar) if like.section == experiment.section)
         run = next((run for run in runs if run), None)
         if run is None or not run.result.epochs:

@@ -113,7 +113,7 @@ def conclude(
     if missing:
         hints.append(f"interrupted: {missing:,} of {_count(len(trials))} are left; the same command resumes")
     if failed:
-        hints.append(f"{_count(failed)} failed: see the column failed, and rdfia runs --status failed")
+        hints.append(f"{_count(failed)} failed: rdfia runs --status failed lists them")
     return Result(
         data=content,
         table=sweep_table.table(content["rows"], content["varied"]),

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from rdfia_keras.config import settings
 from rdfia_keras.errors import ConfigError, choose
 from rdfia_keras.experiments.registry import (
     KERAS_LADDER,
@@ -40,13 +39,13 @@ class Ablation:
     """A step of a ladder, taken apart.
 
     Attributes:
-        whole: The step.
         start: The ladder's first step.
+        whole: The step.
         ingredients: What each step from the second to this one adds.
     """
 
-    whole: Experiment
     start: Experiment
+    whole: Experiment
     ingredients: tuple[Ingredient, ...]
 
     @classmethod
@@ -57,18 +56,14 @@ class Ablation:
             ConfigError: If no ladder has a later step of this name.
         """
         ladders = {step.name: ladder[: place + 1] for ladder in LADDERS for place, step in enumerate(ladder) if place}
-        steps = ladders[choose("step of a ladder", name, ladders)]
-        start, *later = (on_dataset(step, dataset or step.config.dataset) for step in steps)
-        found = []
-        for step, (before, after) in zip(steps[1:], pairwise((start, *later)), strict=True):
-            names = [
-                name
-                for name, setting in settings(after.config).items()
-                if setting.defines_experiment and _value(before, name) != _value(after, name)
-            ]
-            left_out = _with(later[-1], {name: _value(before, name) for name in names})
-            found.append(Ingredient(step.name, left_out, _with(start, {name: _value(after, name) for name in names})))
-        return cls(later[-1], start, tuple(found))
+        registered = ladders[choose("step of a ladder", name, ladders)]
+        steps = [on_dataset(step, dataset or step.config.dataset) for step in registered]
+        start, whole = steps[0], steps[-1]
+        ingredients = []
+        for (before, after), step in zip(pairwise(steps), registered[1:], strict=True):
+            removed, added = _different(after, before), _different(before, after)
+            ingredients.append(Ingredient(step.name, _with(whole, removed), _with(start, added)))
+        return cls(start, whole, tuple(ingredients))
 
     def sweep(self, seeds: int | None) -> Sweep:
         """Return the sweep that trains it."""
@@ -77,12 +72,14 @@ class Ablation:
         return Sweep(name=f"ablate-{self.whole.name}", bases=tuple(dict.fromkeys(bases)), seeds=seeds or SEEDS)
 
 
-def _value(experiment: Experiment, name: str) -> Any:
-    return getattr(experiment.config, name)
+def _different(before: Experiment, after: Experiment) -> dict[str, Any]:
+    """Return what `after` has of the settings that define an experiment and differ."""
+    old, new = before.config.identity(), after.config.identity()
+    return {name: value for name, value in new.items() if value != old[name]}
 
 
 def _with(base: Experiment, changes: Mapping[str, Any]) -> Experiment | None:
-    """Return an experiment with these settings and no others changed; None if its config refuses them."""
+    """Return an experiment with these settings and no others changed; None if its rules forbid them together."""
     try:
         return match_registered(replace(base.config, **changes))
     except ConfigError:

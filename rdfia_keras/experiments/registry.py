@@ -254,13 +254,14 @@ def match_registered(config: Config) -> Experiment:
 def describe(config: Config) -> str:
     """Return a folder name made of the settings that are not usual: `digits-augment-dropout`, `modern-fast-no-dirac`.
 
-    Usual are the defaults, and for the networks of the second ladder what the nearest step has.
+    The usual settings are the defaults. For a network of the second ladder they are those of the nearest step.
     """
+    config = config.resolve()
     start = _nearest_step(config)
     usual = start.config if start else type(config)()
     words: dict[str, list[str]] = {"dataset": [], "step": [start.name] if start else []}
     for name, setting in settings(config).items():
-        value = getattr(config.resolve(), name)
+        value = getattr(config, name)
         if setting.defines_experiment and value != _default(config, name, getattr(usual, name)):
             words[name] = _words(name, value, setting.switch and setting.switch.value, flag(name, setting))
     name = short_name("-".join(chain(*words.values())) or str(config.section))
@@ -270,7 +271,7 @@ def describe(config: Config) -> str:
 
 
 def _nearest_step(config: Config) -> Experiment | None:
-    """Return the step of the second ladder that differs in the fewest settings, of a config with such a network."""
+    """Return the step of the second ladder with the fewest other settings; None for other networks."""
     if getattr(config, "network", None) not in BLOCKS:
         return None
     names = [name for name, setting in settings(config).items() if setting.defines_experiment]
@@ -297,7 +298,7 @@ def _words(name: str, value: object, switched: object, flag: str) -> list[str]:
     if name == "init":
         return ["init", _file_word(value)]
     if isinstance(value, tuple):
-        return ["augment"] if value == switched else list(value)
+        return ["augment"] if value == switched else list(value) or ["no-augment"]
     if isinstance(value, bool):
         return [option if value else f"no-{option}"]
     if isinstance(value, str):

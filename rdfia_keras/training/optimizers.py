@@ -20,7 +20,8 @@ class LookaheadSGD(keras.optimizers.SGD):
 
     Every `every` steps the average a of a weight w becomes d a + (1 - d) w, and w becomes a. The decay d rises from 0
     to `decay` with the cube of the training's progress: the average follows at first and settles at the end. After the
-    last step w is a. Sources: Zhang et al. 2019, arXiv 1907.08610; Jordan 2024, arXiv 2404.00498, section 3.4.
+    last step w is a; steps that mixed_float16 skips are not counted. Sources: Zhang et al. 2019, arXiv 1907.08610;
+    Jordan 2024, arXiv 2404.00498, section 3.4.
 
     Args:
         learning_rate: As for `keras.optimizers.SGD`, like all further arguments.
@@ -61,15 +62,14 @@ class LookaheadSGD(keras.optimizers.SGD):
         if not self.steps:
             return
         progress = ops.minimum(ops.cast(self.iterations, "float32") / self.steps, 1.0)
-        due = self.iterations % self.every == 0
-        decay = ops.where(due, self.decay * progress**3, 1.0)
-        turn = ops.logical_or(due, self.iterations >= self.steps)
+        decay, due = self.decay * progress**3, self.iterations % self.every == 0
+        ends = ops.logical_or(due, self.iterations >= self.steps)
         for average, variable in zip(self._averages, self._trainable_variables, strict=True):
             # JAX takes no variable of Keras's in `where`.
             old, weight = ops.convert_to_tensor(average), ops.convert_to_tensor(variable)
-            new = ops.where(turn, decay * old + (1 - decay) * weight, old)
+            new = ops.where(due, decay * old + (1 - decay) * weight, old)
             average.assign(new)
-            variable.assign(ops.where(turn, new, weight))
+            variable.assign(ops.where(ends, new, weight))
 
     def get_config(self):
         """Return what the optimizer is made of."""
