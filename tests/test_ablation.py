@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from rdfia_keras.analysis.ablation import effects, table
+from rdfia_keras.analysis.ablation_effects import effects, table
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import MODERN_LADDER
 from rdfia_keras.experiments.ablation import LADDERS, Ablation

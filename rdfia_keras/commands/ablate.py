@@ -32,7 +32,7 @@ def ablate(
     Finished trials on the same data are not trained again, and interrupted ones resume: run the same command again.
     """
     ablation = Ablation.of(name, dataset_name(dataset) if dataset else None)
-    from rdfia_keras.analysis.ablation import effects, table
+    from rdfia_keras.analysis.ablation_effects import effects, table
     from rdfia_keras.analysis.run_sweep import run_sweep
     from rdfia_keras.training.get_or_train import Resources
 

@@ -36,8 +36,8 @@ def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) 
     second_ladder = parts.second_ladder(sources)
     sweeps, details = parts.sweeps(sources), run_details(sources)
     reference = sum(run["run"].startswith("reference/") for run in details["runs"])
-    charts = {"ladder-chart": ladder["chart"], "bonus-chart": bonus["chart"]}
-    charts |= {"second-ladder-chart": second_ladder["chart"]}
+    parts_with_a_chart = {"ladder": ladder, "second-ladder": second_ladder, "bonus": bonus}
+    charts = {f"{name}-chart": part["chart"] for name, part in parts_with_a_chart.items()}
     charts |= {f"{figure['id']}-{n}": chart for figure in figures for n, chart in enumerate(figure["charts"])}
     charts |= {f"{sweep['id']}-chart": sweep["chart"] for sweep in sweeps}
     for name, chart in charts.items():
