@@ -29,7 +29,7 @@ test: .venv/installed-test
 
 # Whole trainings, the documented commands with each of their options, the wheel, the benchmarks.
 commands: .venv/installed-test
-	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 tests/commands
+	$(ONE_THREAD) $(COMPILE_FAST) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 tests/commands
 
 faults: .venv/installed-cluster
 	$(BIN)/python -m pytest $(WORKERS) tests/faults

@@ -55,9 +55,8 @@ def verdicts(graded):
 
 
 def test_the_sandbox_makes_no_difference(graded):
-    """But for the endless loop, which is waited for."""
-    ending = [submission for submission in made_class() if submission.student != "looping"]
-    assert grade(ending) == {submission.student: graded[submission.student] for submission in ending}
+    mistaken = [submission for submission in made_class() if submission.student == "mistaken"]
+    assert grade(mistaken) == {"mistaken": graded["mistaken"]}
 
 
 def test_our_solutions_are_right(verdicts):

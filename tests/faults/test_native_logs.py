@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import start
+from processes import ENV, start
 
 from rdfia_keras.learn.exercises import EXERCISES
 
@@ -58,12 +58,6 @@ def test_a_library_that_ends_the_process_is_heard(rdfia, options):
     assert "xla_no_such_flag" in lines[-1] and (len(lines) == 1) == (options == ())
 
 
-def test_a_normal_run_shows_nothing_of_the_native_logs(rdfia):
-    done = rdfia(*QUICK, env={"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_MAX_VLOG_LEVEL": "0"})
-    assert done.returncode == 0 and done.stderr
-    assert all(PROGRESS.match(line) for line in done.stderr.splitlines()), done.stderr
-
-
 def test_a_gpu_that_is_not_there_is_named_in_one_sentence(rdfia, tmp_path):
     done = rdfia("mlp", "--quick", "--device", "gpu", env={"CUDA_VISIBLE_DEVICES": "-1"})
     assert done.returncode == 1 and done.stdout == ""
@@ -74,8 +68,9 @@ def test_a_gpu_that_is_not_there_is_named_in_one_sentence(rdfia, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_a_signal_leaves_only_progress_and_the_commands_own_words(tmp_path):
-    training = start("mlp", "--implementation", "layers", "--epochs", 1_000_000, cwd=tmp_path)
+def test_a_run_and_a_signal_show_only_progress_and_the_commands_own_words(tmp_path):
+    env = ENV | {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_MAX_VLOG_LEVEL": "0"}
+    training = start("mlp", "--implementation", "layers", "--epochs", 1_000_000, cwd=tmp_path, env=env)
     assert PROGRESS.match(training.stderr.readline())
     training.send_signal(signal.SIGINT)
     _, err = training.communicate(timeout=60)

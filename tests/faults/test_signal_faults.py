@@ -53,7 +53,8 @@ def test_the_first_signal_saves_and_draws_and_names_the_resume_command(
 
 
 def test_the_second_signal_ends_at_once(tmp_path):
-    process = fork("cnn", "--dataset", "digits", "--epochs", 50, cwd=tmp_path)
+    # One batch an epoch, so long that the second signal comes before its end, after which the record is written.
+    process = fork("cnn", "--dataset", "digits", "--batch-size", 1347, "--epochs", 50, cwd=tmp_path)
     folder = wait_for_epochs(process, tmp_path / "results" / "cnn", 1)
     process.send_signal(signal.SIGINT)
     # Two signals before Python gets to the first would count as one.

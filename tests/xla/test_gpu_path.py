@@ -39,7 +39,6 @@ GRAPHS = [
     *(CnnConfig(network="dense", optimizer=name) for name in config.OPTIMIZERS),
     CnnConfig(network="lenet", dropout_rate=0.5, precision="mixed_float16"),
     CnnConfig(augmentations=("crop", "flip"), dropout_rate=0.5, batch_norm=True),
-    CnnConfig(network="lenet", augmentations=("crop", "flip"), precision="mixed_bfloat16"),
     *(replace(step.config, precision="mixed_bfloat16") for step in (MODERN_FAST, MODERN_94)),
 ]
 if os.environ.get("RDFIA_ALL_GRAPHS"):
