@@ -8,9 +8,10 @@ it stands, with these values and functions:
     lowest_epochs("augment")            the epoch of the lowest test loss of each seed: 24 / 17 / 20
     over_seeds("augment", 30)           `Statistics` over the reference's seeds, 30 epochs: .best, .last, .last_five
     at_end("batch-norm")                the same of the last epoch, over the experiment's own epochs
-    difference("adam")                  its `Difference` to its base: .gain, .interval, .is_settled, .differences.best
+    difference("adam")                  its `Difference` to its base: .gain, .interval, .differences.best
     difference("dropout", "schedule")   the same to another experiment
-    settled["adam"]                     whether its difference to its base is settled among all of the bonus
+    settled["adam"]                     whether its difference to its base is settled, among those of its table
+    unpooled("augment")                 the 95 % interval of its difference to its base, from their own runs alone
     deviation(50, "pytorch")            the standard deviations over seeds, pooled over the experiments with PyTorch's
                                         defaults: .best, .last, .last_five; freedom(50, "pytorch") degrees of freedom
     swept("hidden", 4)                  the row of a named sweep in which the setting has this value
@@ -38,12 +39,15 @@ from typing import Any
 import jinja2
 import keras
 import numpy as np
+import scipy.stats
 
 from rdfia_keras import plots
 from rdfia_keras.analysis import figures, seeds, sweep_table, theory
+from rdfia_keras.analysis.base_differences import compared_with_bases
 from rdfia_keras.analysis.published import compare_with_published, estimated_seconds, reference_run
 from rdfia_keras.analysis.tables import Row
 from rdfia_keras.experiments import FIGURES, LADDER, MODERN_LADDER, REGISTRY, bonus_experiments
+from rdfia_keras.experiments.registry import KERAS_LADDER
 from rdfia_keras.models import augmentation, kernels, pytorch_defaults
 from rdfia_keras.runs.files import make_folder
 from rdfia_keras.runs.history import EpochRow, scores
@@ -157,9 +161,22 @@ def difference(name: str, other: str = "") -> seeds.Difference:
 
 
 def settled() -> dict[str, bool]:
-    """Return whether the difference of each bonus experiment to its base is settled among all of them."""
-    compared = {experiment.name: seeds.difference_to_base(experiment) for experiment in bonus_experiments()}
-    return seeds.settled({name: found for name, found in compared.items() if found})
+    """Return whether the difference of an experiment to its base is settled, among those of the same table."""
+    families = (LADDER, KERAS_LADDER, bonus_experiments())
+    rows = (row for family in families for row in compared_with_bases(family))
+    return {row["experiment"].name: row["result"] == "settled" for row in rows}
+
+
+def unpooled(name: str) -> tuple[float, float]:
+    """Return Welch's 95 % interval of the difference to the base, which pools no standard deviation."""
+    experiment = REGISTRY[name]
+    base = REGISTRY[str(experiment.base)]
+    epochs = min(experiment.config.epochs, base.config.epochs)
+    own, others = (
+        [measured["last_five"] for measured in seeds.measures_by_seed(each, epochs).values()]
+        for each in (experiment, base)
+    )
+    return tuple(scipy.stats.ttest_ind(own, others, equal_var=False).confidence_interval(seeds.CONFIDENCE))
 
 
 def swept(name: str, value: Any) -> dict[str, Any]:
@@ -218,6 +235,7 @@ NAMES = {
     "at_end": lambda name: seeds.reference_statistics(REGISTRY[name], "final"),
     "difference": difference,
     "settled": settled(),
+    "unpooled": unpooled,
     "deviation": seeds.standard_deviations,
     "freedom": seeds.degrees_of_freedom,
     "precision_pairs": precision_pairs(),

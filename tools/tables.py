@@ -76,7 +76,7 @@ def gains(experiments: Sequence[Experiment]) -> list[Row]:
         "95 % interval": lambda row: interval(row["compared"].interval),
         "paired by seed": lambda row: interval(row["compared"].paired and row["compared"].paired.interval),
         "n": "{compared.seeds[0]} / {compared.seeds[1]}",
-        "result": lambda row: "settled" if row["compared"].is_settled else "not settled",
+        "result": "{result}",
     }
     return make_table(compared_with_bases(experiments), columns)
 

@@ -11,9 +11,6 @@ from rdfia_keras.experiments import Experiment, bonus_experiments
 
 def bonus() -> list[Row]:
     """Return the difference of each bonus experiment to its base, and whether it is settled among all of them."""
-    compared = compared_with_bases(bonus_experiments())
-    settled = seeds.settled({row["experiment"].name: row["compared"] for row in compared})
-    words = {True: "settled", False: "not settled"}
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
         "changes": "{experiment.base}",
@@ -21,9 +18,9 @@ def bonus() -> list[Row]:
         **{heading: functools.partial(_difference, measure=name) for name, heading in reversed(seeds.MEASURES.items())},
         "95 % interval": lambda row: interval(row["compared"].interval),
         "n": "{compared.seeds[0]} / {compared.seeds[1]}",
-        "result": lambda row: words[settled[row["experiment"].name]] if row["compared"].interval else "-",
+        "result": "{result}",
     }
-    return make_table(compared, columns)
+    return make_table(compared_with_bases(bonus_experiments()), columns)
 
 
 def _difference(row: Data, measure: str) -> str:
@@ -32,9 +29,18 @@ def _difference(row: Data, measure: str) -> str:
 
 
 def compared_with_bases(experiments: Sequence[Experiment]) -> list[dict[str, Any]]:
-    """Return the experiments that can be compared with their bases, with the differences."""
-    compared = ((experiment, seeds.difference_to_base(experiment)) for experiment in experiments)
-    return [{"experiment": experiment, "compared": difference} for experiment, difference in compared if difference]
+    """Return the experiments that can be compared with their bases, with the differences, and which are settled."""
+    compared = {each: difference for each in experiments if (difference := seeds.difference_to_base(each))}
+    settled = seeds.settled({each.name: difference for each, difference in compared.items()})
+    words = {True: "settled", False: "not settled"}
+    return [
+        {
+            "experiment": each,
+            "compared": difference,
+            "result": words[settled[each.name]] if difference.interval else "-",
+        }
+        for each, difference in compared.items()
+    ]
 
 
 def interval(ends: tuple[float, float] | None) -> str:

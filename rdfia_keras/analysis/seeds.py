@@ -2,8 +2,8 @@
 
 Another seed gives another result. Two experiments are compared in the mean of their last five epochs, after equally
 many epochs, with a 95 % confidence interval. Its standard deviation is pooled over the experiments that have several
-seeds and the same framework's defaults, since that of three runs says little. A difference is settled if the interval
-leaves out 0.
+seeds and the same framework's defaults, since that of three runs says little. Whether differences are settled is
+tested with Holm's correction for their number.
 """
 
 import functools
@@ -248,11 +248,6 @@ class Difference:
     def gain(self) -> float:
         """The difference in the mean of the last epochs."""
         return self.differences["last_five"]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether the interval leaves out 0; of several comparisons ask `settled` instead."""
-        return self.p_value is not None and self.p_value < 1 - CONFIDENCE
 
 
 def difference_to_base(experiment: Experiment) -> Difference | None:
