@@ -117,11 +117,16 @@ def _augmented(config: CnnConfig, x: Any, rows: Any) -> Any:
     if not config.augmentations:
         return x[rows]
     assert config.augmentations == ("crop", "flip")
-    count, full, device = len(rows), x.shape[1], x.device
-    size = full * 7 // 8
-    window = torch.arange(size, device=device)
-    top, left = torch.randint(0, full - size + 1, (2, count, 1), device=device).unbind()
-    flipped = torch.rand(count, 1, device=device) < 0.5
+    size = x.shape[1] * 7 // 8
+    return gathered(x, rows, size, torch.rand(len(rows), 1, device=x.device) < 0.5)
+
+
+def gathered(x: Any, rows: Any, size: int, flipped: Any) -> Any:
+    """Return a window of each of some rows of images (N, H, W, C), at a place of its own, mirrored where it is asked."""
+    import torch
+
+    window = torch.arange(size, device=x.device)
+    top, left = torch.randint(0, x.shape[1] - size + 1, (2, len(rows), 1), device=x.device).unbind()
     down, across = top + window, left + torch.where(flipped, size - 1 - window, window)
     return x[rows[:, None, None], down[:, :, None], across[:, None, :]]
 

@@ -129,7 +129,7 @@ BATCH_NORM = on(
 )
 LADDER = (BASELINE, NORMALIZE, AUGMENT, SCHEDULE, DROPOUT, BATCH_NORM)
 
-# --- parts 4 and 5 beside the ladder ----------------------------------------------------------------------------------
+# --- the bonus of parts 4 and 5 ---------------------------------------------------------------------------------------
 
 # The ladder with Keras's defaults. All that follows has them as well.
 KERAS_LADDER = tuple(

@@ -1,6 +1,6 @@
 """Exercises: write the pieces of the homework yourself, and be told what is wrong.
 
-NumPy only: no module of this room imports TensorFlow or Keras before an exercise that is about them is checked.
+NumPy only: no module here imports TensorFlow or Keras before an exercise that is about them is checked.
 """
 
 import builtins

@@ -7,7 +7,7 @@ from rdfia_keras.config import CnnConfig
 from rdfia_keras.models.augmentation import PACKAGE
 from rdfia_keras.models.pytorch_defaults import BATCH_NORM
 
-# Of `fast_batch_norm`: the share of the moving average that stays.
+# The momentum of `fast_batch_norm`, by Keras's definition.
 FAST_MOMENTUM = 0.6
 
 

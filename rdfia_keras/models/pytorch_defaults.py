@@ -8,8 +8,8 @@ from keras import layers, ops
 
 from rdfia_keras.models.augmentation import PACKAGE
 
-# Of batch normalization. The momentum is in Keras's terms: the share of the moving average that stays, 1 minus
-# PyTorch's momentum of 0.1. Keras has 0.99 and 0.001.
+# Of batch normalization. The momentum is by Keras's definition, 1 minus PyTorch's momentum of 0.1. Keras's defaults are
+# 0.99 and 0.001.
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
 
 
