@@ -122,7 +122,7 @@ def _augmented(config: CnnConfig, x: Any, rows: Any) -> Any:
 
 
 def gathered(x: Any, rows: Any, size: int, flipped: Any) -> Any:
-    """Return a window of each of some rows of images (N, H, W, C), at a place of its own, mirrored where it is asked."""
+    """Return a window of each of some rows of images (N, H, W, C), at a place of its own, some of them mirrored."""
     import torch
 
     window = torch.arange(size, device=x.device)

@@ -1,12 +1,10 @@
-"""The training of `modern-fast` in PyTorch, as someone who knows PyTorch writes it, after cifar10-airbench (Jordan 2024).
+"""The training of `modern-fast` in PyTorch, as someone who knows PyTorch writes it after cifar10-airbench.
 
 Images are normalized and padded once, flip and translation are one gather over the batch, the network is channels-last,
 bfloat16 is `torch.autocast`, the optimizer is fused. `compiled` puts network and loss into one `torch.compile`.
 """
 
 import itertools
-import math
-import time
 from collections.abc import Callable
 from typing import Any
 

@@ -1,9 +1,13 @@
 """Ablations: which networks they compare, and their effects."""
 
+import json
+
 import pytest
 from scipy import stats
+from typer.testing import CliRunner
 
 from rdfia_keras.analysis.ablation_effects import effects, table
+from rdfia_keras.commands._app import app
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import MODERN_LADDER
 from rdfia_keras.experiments.ablation import LADDERS, Ablation
@@ -42,6 +46,20 @@ def test_what_other_settings_need_is_not_left_out_and_what_needs_others_is_not_a
     assert names[:2] == ["digits-modern-fast-no-whitening-conv", "digits-modern-fast-relu"]
 
 
+def test_a_dry_run_says_what_each_trial_leaves_out_or_adds(tmp_path):
+    done = CliRunner().invoke(app, ["ablate", "augment", "--dry-run", "--json", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.stderr
+    rows = json.loads(done.stdout)["trials"]
+    assert {(row["trial"], row["epochs"]): row["ablation"] for row in rows if "seed" not in row["trial"]} == {
+        ("baseline", "30"): "the start",
+        ("augment", "50"): "the whole",
+        ("normalize", "50"): "without augment",
+        ("normalize", "30"): "normalize alone",
+        ("no-normalize-augment", "50"): "without normalize",
+        ("no-normalize-augment", "30"): "augment alone",
+    }
+
+
 @pytest.mark.parametrize("name", [MODERN_LADDER[0].name, "adam", "modern-fst"])
 def test_only_a_later_step_of_a_ladder_can_be_taken_apart(name):
     with pytest.raises(ConfigError, match=f"there is no step of a ladder '{name}'"):
@@ -72,4 +90,4 @@ def test_effects_are_paired_by_seed_over_equal_epochs():
     assert augment["in_the_whole"]["mean"] == pytest.approx((0.05 + 0.05 + 0.07) / 3)
     assert augment["added_alone"]["mean"] == pytest.approx(0.06)
     shown = table([normalize, augment])
-    assert shown[0]["in the whole"].startswith("+0.67 [") and shown[0]["alone"] == "-"
+    assert shown[0]["gain in the whole"].startswith("+0.67 [") and shown[0]["gain alone"] == "-"

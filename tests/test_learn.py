@@ -244,7 +244,9 @@ def test_the_entry_that_differs_most_with_both_values():
         return grad
 
     text = lines_of("grad_y_tilde", function)
-    assert re.search(r'Input "5 examples of 3 classes": result\[1, 2\] is 7; expected -?0\.\d+\.', text)
+    assert re.search(
+        r'First input that fails: "5 examples of 3 classes": result\[1, 2\] is 7; expected -?0\.\d+\.', text
+    )
 
 
 def test_integers_where_fractions_are_needed():
@@ -302,7 +304,7 @@ def test_exit_is_an_error_like_others():
 
 def test_only_a_special_case_fails():
     text = lines_of("softmax", EXERCISES["softmax"].wrong(EXERCISES["softmax"].mistakes[2]))
-    assert 'Input "entries of 1000"' in text and "All ordinary and 1 of 4 special inputs pass" in text
+    assert 'First input that fails: "entries of 1000"' in text and "All ordinary and 1 of 4 special inputs pass" in text
 
 
 def test_an_unknown_mistake_gets_no_cause():

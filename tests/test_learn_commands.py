@@ -209,7 +209,7 @@ def test_start_takes_topics_and_a_folder(rdfia_here, tmp_path, arguments, files)
     [
         (("softmax",), ["softmax"]),
         (("rbf_kernel", "softmax"), ["softmax", "rbf_kernel"]),
-        (("mlp.py", "svm.py", "--only", "softmax,accuracy"), ["softmax", "accuracy"]),
+        (("mlp.py", "svm.py", "--only", "softmax,svm"), ["softmax", *(exercise.name for exercise in of_part("svm"))]),
     ],
 )
 def test_check_takes_exercises_and_files(rdfia_here, tmp_path, arguments, names):

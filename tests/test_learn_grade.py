@@ -433,6 +433,7 @@ def test_more_code_than_a_homework_has_is_not_read():
         (None, "there is no"),
         ("", "no folder, .zip or .tar"),
         ((), "no submissions"),
+        (("mlp.py",), r"looks like one student's files \(mlp\)"),
         (("mlp (1).py", "svm.ipynb"), r"looks like one student's files \(mlp \(1\), svm\)"),
     ],
 )

@@ -14,7 +14,7 @@ from rdfia_keras.data import Split
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import MODERN_LADDER
 from rdfia_keras.experiments.registry import BATCH_NORM, MODERN_94, MODERN_FAST
-from rdfia_keras.models.augmentation import AlternatingFlip, RandomTranslation
+from rdfia_keras.models.augmentation import AlternatingFlip, RandomCutout, RandomTranslation
 from rdfia_keras.models.blocks import WhiteningConv2D
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.normalization import BatchNormalization
@@ -74,6 +74,17 @@ def test_an_alternating_flip_mirrors_each_image_in_exactly_every_other_epoch():
     assert (first != second).all() and (first == third).all() and (second == fourth).all()
     assert 16 < first.sum() < 48
     assert np.array_equal(layer(images), images)
+
+
+def test_a_cutout_covers_one_square_with_the_images_mean_colour():
+    images = np.random.default_rng(0).uniform(0, 255, (400, 16, 20, 3)).astype(np.float32)
+    out = np.asarray(RandomCutout(6, seed=1)(images, training=True))
+    covered = (out != images).any(axis=3)
+    assert (covered.sum(axis=(1, 2)) == 36).all()
+    corners = {(mask.any(axis=1).argmax(), mask.any(axis=0).argmax()) for mask in covered}
+    assert {row for row, _ in corners} == set(range(11)) and {column for _, column in corners} == set(range(15))
+    for image, changed, mask in zip(images[:20], out, covered, strict=False):
+        np.testing.assert_allclose(changed[mask], np.tile(image.mean(axis=(0, 1)), (36, 1)), rtol=1e-5)
 
 
 def test_a_translation_moves_an_image_and_mirrors_it_at_its_edge():

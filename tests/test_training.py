@@ -32,7 +32,7 @@ from rdfia_keras.training.callbacks import (
     variables_by_path,
 )
 from rdfia_keras.training.fit import compile_model, evaluate, predict
-from rdfia_keras.training.schedules import SCHEDULES, IterationDecay
+from rdfia_keras.training.schedules import SCHEDULES, IterationDecay, Triangular
 
 # --- callbacks in the fit of a plain model ----------------------------------------------------------------------------
 
@@ -270,9 +270,10 @@ def test_a_decay_by_iterations_is_followed_within_epochs_by_several_steps_a_call
 
 
 @pytest.mark.parametrize("lr", [0.1, IterationDecay(0.2).initial], ids=["a number", "another schedule"])
-def test_a_decay_by_iterations_refuses_an_optimizer_that_would_not_follow(lr):
+@pytest.mark.parametrize("schedule", [IterationDecay(0.1), Triangular(0.1, steps=9)])
+def test_a_schedule_by_iterations_refuses_an_optimizer_that_would_not_follow(lr, schedule):
     with pytest.raises(ValueError, match=r"made with its `initial`: compile the model with .*SGD\(schedule\.initial\)"):
-        plain_fit(plain_model(lr=lr), IterationDecay(0.1))
+        plain_fit(plain_model(lr=lr), schedule)
 
 
 def test_a_decay_by_iterations_takes_the_steps_of_its_rates():

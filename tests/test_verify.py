@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rdfia_keras.commands._app import app
+from rdfia_keras.runs.run import Run
+from rdfia_keras.training.verification import Verification
 
 
 def rdfia(*words):
@@ -45,6 +47,12 @@ def test_first_epochs_are_compared_with_the_record(trained, tmp_path, factor, re
     (row,) = json.loads(done.stdout)["runs"]
     assert (row["result"], row["epoch"], row["changes"]) == (result, "2", [])
     assert [path.name for path in (tmp_path / "results" / "mlp").iterdir() if path.is_dir()] == ["run"]
+
+
+def test_a_verification_that_a_signal_stopped_says_so(trained):
+    run = Run(trained)
+    rows = run.history()
+    assert [Verification(run, rows, rows[:1], (), code).verdict for code in (143, 1)] == ["interrupted", "different"]
 
 
 def test_other_processor_is_named(trained, tmp_path):

@@ -149,7 +149,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def _cell(column: str, text: str) -> str:
-    return re.sub(r"^[\w.-]+", r"`\g<0>`", text) if column in ("experiment", "run", "step", "over", "changes") else text
+    return re.sub(r"^[\w.-]+", r"`\g<0>`", text) if column in ("experiment", "run", "step", "compared with") else text
 
 
 def difference(name: str, other: str = "") -> seeds.Difference:

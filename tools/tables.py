@@ -63,14 +63,14 @@ def _accuracies(trials: Sequence[seeds.Outcome]) -> Row:
     last = seeds.Statistics.of(trial.measures()["final"] for trial in trials)
     averaged = seeds.Statistics.of(trial.run.result.details["tta_test_accuracy"] for trial in trials)
     texts = [each.percents() if each else "-" for each in (last, averaged)]
-    return {"last test": texts[0], "with averaging": texts[1], "n": str(len(trials))}
+    return {"last test": texts[0], "with test-time augmentation": texts[1], "n": str(len(trials))}
 
 
 def gains(experiments: Sequence[Experiment]) -> list[Row]:
     """Return the difference of each experiment to its base in the mean of the last epochs."""
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
-        "over": "{experiment.base}",
+        "compared with": "{experiment.base}",
         "epochs": "{compared.epochs}",
         "gain, points": lambda row: f"{100 * row['compared'].gain:+.2f}",
         "95 % interval": lambda row: interval(row["compared"].interval),
@@ -86,7 +86,7 @@ def equal_epochs() -> list[Row]:
     lengths = sorted({experiment.config.epochs or 0 for experiment in LADDER})
     return [
         {"epochs": str(epochs), "step": experiment.name}
-        | {seeds.MEASURES[name]: value.percents() for name, value in measured.items()}
+        | {heading: measured[name].percents() for name, heading in reversed(seeds.MEASURES.items())}
         | {"n": str(measured["last"].n)}
         for epochs in lengths
         for experiment in LADDER

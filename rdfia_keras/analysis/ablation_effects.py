@@ -54,10 +54,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         rows,
         {
             "ingredient": "{ingredient}",
-            "in the whole": lambda row: _points(row["in_the_whole"], row["left_out"], NEEDED),
-            "alone": lambda row: _points(row["added_alone"], row["alone"], NEEDS_OTHERS),
-            "epochs to 90 %, with": "{epochs_to_90_with}",
-            "without": "{epochs_to_90_without}",
+            "gain in the whole": lambda row: _points(row["in_the_whole"], row["left_out"], NEEDED),
+            "gain alone": lambda row: _points(row["added_alone"], row["alone"], NEEDS_OTHERS),
+            "epochs to 90 % with it": "{epochs_to_90_with}",
+            "without it": "{epochs_to_90_without}",
         },
     )
 

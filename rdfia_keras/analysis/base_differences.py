@@ -13,7 +13,7 @@ def bonus() -> list[Row]:
     """Return the difference of each bonus experiment to its base, and whether it is settled among all of them."""
     columns: dict[str, Column] = {
         "experiment": "{experiment.name}",
-        "changes": "{experiment.base}",
+        "compared with": "{experiment.base}",
         "epochs": "{compared.epochs}",
         **{heading: functools.partial(_difference, measure=name) for name, heading in reversed(seeds.MEASURES.items())},
         "95 % interval": lambda row: interval(row["compared"].interval),

@@ -204,10 +204,10 @@ def dense_as_conv(
     intro = [] if model else ["the homework's network, with initial weights:"]
     intro += _sizes(facts if model or not saved else class_map(build_convnet(baseline(), data), data)[0])
     if saved and not model:
-        intro += [f"{saved.name}, whose map is drawn:", *_sizes(facts)]
+        intro += [f"the trained network {saved.name}, whose map the picture shows:", *_sizes(facts)]
     if not classes:
         intro.append(f"{model} has no record beside it: its classes are taken to be those of {data.name}")
-    intro.append(f"shown: {', '.join(facts['shown'])}")
+    intro.append(f"classes in the image: {', '.join(facts['shown'])}")
     average = sorted(facts["average"].items(), key=lambda item: -item[1])
     return Result(
         data={**facts, "trained": str(saved.path) if saved else None, "path": str(path)},
@@ -316,11 +316,11 @@ def loss() -> Result:
 
     rows = theory.compare_losses()
     columns = {
-        "logits times": "{scale:g}",
+        "scale of the logits": "{scale:g}",
         "naive": "{naive:.6g}",
         "simplified": "{simplified:.6g}",
-        "not finite, naive": "{not_finite} of 100",
-        "largest difference of the others": "{difference:.1e}",
+        "naive losses not finite": "{not_finite} of 100",
+        "largest difference where both are finite": "{difference:.1e}",
     }
     return Result(data={"rows": rows}, table=make_table(rows, columns))
 

@@ -156,7 +156,7 @@ def comparison(rows: Sequence[Data]) -> list[Row]:
         "figure": "{figure}",
         "experiment": "{experiment}",
         "published": published,
-        "reference": "{reference:.2%}",
+        "reference, seed 0": "{reference:.2%}",
         "yours, best": lambda row: percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
         "at epoch": "{best_epoch}",
         "last": "{final:.2%}",
@@ -173,7 +173,7 @@ def catalogue(rows: Sequence[Data]) -> list[Row]:
     """Return the rows of `catalogue.list_experiments` as text."""
     columns: dict[str, Column] = {
         "experiment": "{name}",
-        "part": "{part}",
+        "section": "{part}",
         "figure": lambda row: ", ".join(row["figures"]) or "-",
         "question": "{question}",
         "published": published,
@@ -189,7 +189,7 @@ def figure_rows(rows: Sequence[Data]) -> list[Row]:
         "figure": "{figure}",
         "panel": "{panel}",
         "published": published,
-        "reference": "{reference:.2%}",
+        "reference, seed 0": "{reference:.2%}",
         "yours, best": "{best:.2%}",
         "at epoch": "{best_epoch}",
         "last": "{final:.2%}",

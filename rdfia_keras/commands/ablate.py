@@ -1,5 +1,6 @@
 """`rdfia ablate`: each ingredient of a ladder's step left out, and added alone to the ladder's first step."""
 
+import re
 from dataclasses import replace
 from typing import Annotated
 
@@ -24,7 +25,7 @@ def ablate(
     ] = None,
     dry_run: DryRun = False,
 ) -> Result:
-    """Train a step of a ladder without each of its ingredients, and the ladder's first step with each alone.
+    """Train a step of a ladder again, each time without one ingredient, and its first step with one more.
 
     An ingredient is what one step adds to the step before. Effects are differences in the test accuracy of the last
     epoch, in points, with 95 % intervals over the seeds.
@@ -38,6 +39,11 @@ def ablate(
 
     result = run_sweep(ablation.sweep(seeds), Resources(options), dry_run)
     if dry_run:
-        return result
+        # Two trainings of one network may differ by their epochs alone.
+        words = {(each.name, str(each.config.epochs)): changed for each, changed in ablation.changes().items()}
+        trials = [
+            {**row, "ablation": words[re.sub(r"-seed-\d+$", "", row["trial"]), row["epochs"]]} for row in result.table
+        ]
+        return replace(result, data={"trials": trials}, table=trials)
     rows = effects(ablation, result.data["rows"])
     return replace(result, data={**result.data, "ingredients": rows}, table=table(rows))

@@ -9,7 +9,7 @@ PUBLISHED_LINE = "published: on the course's circles; the demo draws its own, wi
 
 @command(options=("out", "quick", "overwrite", "device"), examples=("rdfia demo", "rdfia demo --quick"))
 def demo(options: RunOptions, seed: Seed = 0) -> Result:
-    """Run the main job on embedded data, in about two minutes: mlp, svm, and cnn with augment and dropout.
+    """Train mlp, svm, and cnn with augment and dropout on data in the package, in about two minutes.
 
     It needs no network and no files.
     """

@@ -6,7 +6,7 @@ from rdfia_keras.analysis.explanations import EXPLANATIONS
 from rdfia_keras.commands._options import Command, PlainGroup
 
 app = typer.Typer(
-    help="Answer the theory questions by computing: conv, layers, receptive-field, ...",
+    help="Answer questions that need no training: conv, layers, receptive-field, ...",
     no_args_is_help=True,
     cls=PlainGroup,
 )

@@ -26,7 +26,9 @@ Seed = Annotated[
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="NAME", help="Count this exercise; a,b or repeat it for more.", show_default="all"),
+    typer.Option(
+        "--only", metavar="NAME", help="Count this exercise or part; a,b or repeat it for more.", show_default="all"
+    ),
 ]
 Points = Annotated[
     Path | None,
@@ -48,13 +50,14 @@ def grade(
     if sys.platform == "win32":
         raise RdfiaError("grading needs Linux, or macOS with --trusted: use the container that docs/teach.md gives")
     from rdfia_keras.learn import gradebook, sheet
+    from rdfia_keras.learn.exercises import listed
     from rdfia_keras.learn.submissions import read_class
     from rdfia_keras.plots import class_bars, save
     from rdfia_keras.runs.files import write_atomic
 
     _check_out(grades, submissions, points)
     folder, results = grades.parent, grades.parent / gradebook.RESULTS
-    counted = sheet.read_points(points, [name.strip() for text in only or [] for name in text.split(",")])
+    counted = sheet.read_points(points, listed(only or []))
     class_ = read_class(submissions)
     remarks = sheet.read_remarks(folder, class_)
     seed = gradebook.seed_of(results, seed)

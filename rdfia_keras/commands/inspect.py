@@ -137,7 +137,7 @@ def class_table(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
 def sentences(facts: dict[str, Any]) -> list[str]:
     """Return accuracy, calibration and the effect of disturbances in words."""
     confidence, accuracy, error = facts["mean_confidence"], facts["accuracy"], facts["expected_calibration_error"]
-    verdict = "too sure" if confidence > accuracy else "not sure enough"
+    verdict = "overconfident" if confidence > accuracy else "underconfident"
     # A difference that other test images of the same number might not show is no verdict.
     if abs(confidence - accuracy) <= 2 * math.sqrt(accuracy * (1 - accuracy) / facts["test_images"]):
         verdict = "as sure as it is right, as far as these images can tell"

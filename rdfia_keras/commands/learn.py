@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Seed = Annotated[int, typer.Option(help="Decides the inputs.", min=0)]
 Name = Annotated[str, typer.Argument(help="An exercise, as rdfia learn lists them.", metavar="NAME")]
 Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="NAME", help="Check this function; a,b or repeat it for more.")
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="Check this function or part; a,b or repeat it for more."),
 ]
 Watch = Annotated[bool, typer.Option("--watch", help="Check again whenever a file is saved; Ctrl-C ends it.")]
 
@@ -55,7 +56,7 @@ def overview(
         }
         for exercise in EXERCISES.values()
     ]
-    lines = [f"{sum(row['status'] == 'right' for row in rows)} of {len(rows)} are right."]
+    lines = [f"{sum(row['status'] == 'right' for row in rows)} of {len(rows)} right."]
     if all(row["status"] == "no file yet" for row in rows):
         lines.append("Next: rdfia learn start writes the files with the functions to fill in.")
     else:
@@ -146,7 +147,7 @@ def check(
     seed: Seed = 0,
 ) -> Result:
     """Check your functions: right, not written yet, or wrong and how. The exit code is 0 when all are right."""
-    from rdfia_keras.learn.exercises import EXERCISES
+    from rdfia_keras.learn.exercises import EXERCISES, listed
     from rdfia_keras.learn.student import folder_of, part_files, student_files
 
     exercises = [name for name in names or [] if in_any_case(name, EXERCISES) in EXERCISES and not Path(name).exists()]
@@ -155,7 +156,7 @@ def check(
         if not ("/" in name or "." in name or Path(name).exists()) and part_files(folder_of(None)):
             choose("exercise or file", name, EXERCISES, "rdfia learn lists them")
     places: list[Path | None] = [Path(name) for name in names or [] if name not in exercises]
-    exercises += [name.strip() for text in only or [] for name in text.split(",")]
+    exercises += listed(only or [])
     files = list(dict.fromkeys(file for place in places or [None] for file in student_files(place)))
     if len({file.parent for file in files}) > 1:
         raise ConfigError("these files are in different folders: check one folder at a time")

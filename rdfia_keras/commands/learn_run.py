@@ -113,7 +113,7 @@ def _axis(data: "Dataset") -> "np.ndarray":
 
 
 def _intro(config: MlpConfig, data: "Dataset", quick: bool) -> list[str]:
-    too_short = f"{config.epochs} epochs are too few to learn: this only shows that your functions run."
+    too_short = f"{config.epochs} epochs are too few to compare: this only shows that your functions run."
     trained = f"The perceptron on {data.name}, last epoch: trained with your functions, and with our solutions."
     return [too_short, trained] if quick else [trained]
 

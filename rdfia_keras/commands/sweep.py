@@ -20,7 +20,7 @@ from rdfia_keras.result import Result
         "rdfia sweep circles --set lr=0.03,0.07,0.2 --seeds 20",
         "rdfia sweep learning-rate",
         "rdfia sweep ladder --seeds 3",
-        "rdfia sweep cnn --set dataset=digits --set dropout_rate=0,0.25,0.5 --dry-run",
+        "rdfia sweep cnn --set dataset=digits --set normalize=true --set dropout_rate=0,0.25,0.5 --dry-run",
         "rdfia sweep ladder --address auto --num-gpus 0.5",
     ),
 )
@@ -38,7 +38,7 @@ def sweep(
         typer.Option(
             "--set",
             metavar="FIELD=V1,V2,...",
-            help="Values of a setting, by its option's name; repeat it for a grid. crop+flip is one value.",
+            help="Values of a setting, by its name or its option; repeat it for a grid. crop+flip is one value.",
             show_default=False,
         ),
     ] = None,

@@ -31,7 +31,13 @@ def verify(
 
     resources = Resources(options)
     found = [find_run(name, options.out) for name in names]
-    checked = [verify_run(run, epochs, options, resources) for run in found]
+    checked, exit_code = [], 0
+    for run in found:
+        verification = verify_run(run, epochs, options, resources)
+        if verification.verdict == "interrupted":
+            exit_code = verification.exit_code
+            break
+        checked.append(verification)
     rows = [_row(verification) for verification in checked]
     reasons = sorted({reason for verification in checked for reason in verification.changes})
     different = any(verification.verdict != "equal" for verification in checked)
@@ -40,20 +46,22 @@ def verify(
         data={"runs": [{**row, "changes": list(each.changes)} for row, each in zip(rows, checked, strict=True)]},
         table=rows,
         lines=lines,
-        exit_code=int(any(verification.verdict == "different" for verification in checked)),
+        hint="interrupted; the same command begins again" if exit_code else "",
+        exit_code=exit_code or int(any(verification.verdict == "different" for verification in checked)),
     )
 
 
 def _row(verification: "Verification") -> dict[str, str]:
-    recorded, repeated = verification.recorded[-1], verification.repeated[-1]
+    # A training that diverged has fewer epochs than its record.
+    recorded, repeated = list(zip(verification.recorded, verification.repeated, strict=False))[-1]
     commit = verification.run.record.environment.get("commit") if verification.run.record else None
     return {
         "run": verification.run.name,
-        "trained at": commit or "-",
+        "commit": commit or "-",
         "epoch": str(recorded["epoch"]),
-        "training loss, then": f"{recorded['train_loss']:.4f}",
-        "now": f"{repeated['train_loss']:.4f}",
-        "test accuracy, then": percent(recorded["test_accuracy"], 2),
-        "today": percent(repeated["test_accuracy"], 2),
+        "training loss, recorded": f"{recorded['train_loss']:.4f}",
+        "training loss, now": f"{repeated['train_loss']:.4f}",
+        "test accuracy, recorded": percent(recorded["test_accuracy"], 2),
+        "test accuracy, now": percent(repeated["test_accuracy"], 2),
         "result": verification.verdict,
     }

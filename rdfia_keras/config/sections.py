@@ -49,7 +49,7 @@ BLOCKS = ("blocks", "wide-blocks")
 ACTIVATIONS = ("relu", "gelu", "silu")
 AUGMENTATIONS = (
     *("crop", "flip", "vertical-flip", "intensity", "contrast", "hue"),
-    *("affine", "rotation", "perspective", "blur", "alternating-flip", "translation"),
+    *("affine", "rotation", "perspective", "blur", "alternating-flip", "translation", "cutout"),
 )
 WHITENINGS = ("zca", "pca")
 # With the learning rate of each where none is given.
@@ -97,11 +97,11 @@ def _seed(what: str, panel: str = "Training") -> Any:
 
 def _validation() -> Any:
     help = "Fraction of the training set held out for choosing the best epoch."
-    return setting(0.0, help, panel="Training", check=RATE, shown_default="none: selected on the test set")
+    return setting(0.0, help, panel="Training", check=RATE, shown_default="none: the test set chooses")
 
 
 def _train_examples() -> Any:
-    help = "Training examples to use, N, drawn from the seed in proportion to the classes."
+    help = "Number of training examples to use: a stratified sample, drawn with the seed."
     return setting(None, help, panel="Data", check=AT_LEAST_1, shown_default="all")
 
 
@@ -234,7 +234,9 @@ class MlpConfig(Config):
         "Train with SciPy's L-BFGS on the hand-written gradients instead of SGD, one iteration per epoch.",
         panel="Training",
     )
-    epochs: int | None = _epochs("150 on points of a plane, 10 on mnist, 30 on digits; a registered experiment's own")
+    epochs: int | None = _epochs(
+        "150 on points of a plane, 10 on mnist, 30 on digits; or those of the experiment in rdfia list"
+    )
     validation: float = _validation()
     seed: int = _seed("the weights and of the order")
 
@@ -326,11 +328,11 @@ class CnnConfig(Config):
         None,
         "Standardize each channel with the training set's mean and standard deviation.",
         panel="Ladder",
-        shown_default="on with any other improvement",
+        shown_default="on with augmentations, a schedule, dropout or batch-norm; off with whitening",
     )
     augmentations: tuple[str, ...] = setting(
         (),
-        "Random transformation of the training images; repeat it for several.",
+        "Random transformation of the training images; repeat it for several, in order.",
         panel="Ladder",
         choices=AUGMENTATIONS,
         switch=Switch("--augment", ("crop", "flip"), "Random crop and horizontal flip of the training images."),
@@ -357,12 +359,12 @@ class CnnConfig(Config):
         None, "Activation of the blocks.", panel="Modern", choices=ACTIVATIONS, shown_default="relu"
     )
     whitening_conv: bool = setting(
-        False, "First convolution of the blocks that whitens 2x2 patches of the training images.", panel="Modern"
+        False, "Make the first convolution of the blocks whiten 2x2 patches of the training images.", panel="Modern"
     )
     label_smoothing: float = setting(
-        0.0, "Probability that the targets share among all classes.", panel="Modern", check=RATE
+        0.0, "Fraction of each target that is spread evenly over all classes.", panel="Modern", check=RATE
     )
-    dirac: bool = setting(False, "Initial kernels of the blocks that pass their inputs on.", panel="Modern")
+    dirac: bool = setting(False, "Start the blocks' kernels as the identity (Dirac).", panel="Modern")
     fast_batch_norm: bool = setting(
         False,
         "Batch normalization without scale, with a momentum of 0.6 and biases that learn 64 times as fast.",
@@ -370,11 +372,11 @@ class CnnConfig(Config):
     )
     lookahead: bool = setting(False, "Pull the weights back to their running average every 5 steps.", panel="Modern")
     weight_decay: float = setting(
-        0.0, "Fraction of the weights taken off in each step, times the learning rate.", panel="Modern", check=RATE
+        0.0, "Each update subtracts this, times the learning rate, times the weight.", panel="Modern", check=RATE
     )
     framework_defaults: str = setting(
         "pytorch",
-        "Whose defaults initial weights, batch normalization, RMSprop and Adam have; the report used PyTorch.",
+        "Framework whose defaults are used for initial weights, batch-norm, RMSprop and Adam; the report used PyTorch.",
         panel="Model",
         choices=FRAMEWORKS,
     )
@@ -387,7 +389,7 @@ class CnnConfig(Config):
         shown_default="0.1; 0.001 for adam and rmsprop",
     )
     batch_size: int = _batch_size(128)
-    epochs: int | None = _epochs("30, 10 on mnist; a registered experiment's own")
+    epochs: int | None = _epochs("30, 10 on mnist; or those of the experiment in rdfia list")
     validation: float = _validation()
     precision: str = setting(
         "float32", "Mixed-precision policy.", panel="Training", choices=PRECISIONS, defines_experiment=False
@@ -401,7 +403,8 @@ class CnnConfig(Config):
     )
     xla: str = setting(
         "auto",
-        "Compile the training step with XLA; auto: on a GPU and on JAX, and only the augmentation on a CPU.",
+        "What XLA compiles. on: the training step; off: nothing; auto: the training step on a GPU and on JAX, else "
+        "the augmentation.",
         panel="Run",
         choices=XLA,
         defines_experiment=False,
@@ -466,8 +469,8 @@ class RunOptions:
     )
     quick: bool = setting(
         False,
-        "Smoke test: at most 500 examples and 2 epochs (mlp: 2,000 and 20 epochs), even with --epochs. All "
-        "output is marked QUICK.",
+        "Smoke test: at most 500 examples and 2 epochs (mlp: 2,000 and 20 epochs), even with --epochs; at most 3 "
+        "seeds. All output is marked QUICK.",
     )
     overwrite: bool = setting(False, "Replace an earlier run's folder instead of numbering a new one.")
     device: str = setting("auto", "Device to compute on.", choices=DEVICES)

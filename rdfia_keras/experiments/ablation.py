@@ -65,6 +65,14 @@ class Ablation:
             ingredients.append(Ingredient(step.name, _with(whole, removed), _with(start, added)))
         return cls(start, whole, tuple(ingredients))
 
+    def changes(self) -> dict[Experiment, str]:
+        """Return what each experiment leaves out of the whole or adds to the start, in words."""
+        words = {self.start: "the start", self.whole: "the whole"}
+        for each in self.ingredients:
+            words |= {each.left_out: f"without {each.name}"} if each.left_out not in (None, self.start) else {}
+            words |= {each.alone: f"{each.name} alone"} if each.alone not in (None, self.whole) else {}
+        return words
+
     def sweep(self, seeds: int | None) -> Sweep:
         """Return the sweep that trains it."""
         bases = [self.start, self.whole]

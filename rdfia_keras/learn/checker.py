@@ -79,11 +79,11 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
     at = next(i for i, clause in enumerate(clauses) if clause)
     failure = outcomes[at].failure
     where = f", {failure}" if failure and failure.where else f": {clauses[at]}"
-    lines = [sentence(f'Input "{cases[at].label}"{where}')]
+    lines = [sentence(f'First input that fails: "{cases[at].label}"{where}')]
     if core[0] + edge[0]:
         special, some = f"{edge[0]} of {edge[1]} special", f"{core[0]} of {core[1]} ordinary"
         passed = f"All ordinary and {special}" if core[0] == core[1] else f"{some} and {special}"
-        lines.append(f"{passed} inputs pass; this is the first that fails.")
+        lines.append(f"{passed} inputs pass.")
     lines += custom_loss_lines(reference, outcomes, numeric)
     causes = reference.likely_causes(outcomes)
     lines += [f"{label}: {sentence}" for sentence, label in causes.items()]

@@ -218,6 +218,10 @@ def average(totals: Sequence[float], most: float) -> str:
     return f"{len(totals)} submission{'s' * (len(totals) != 1)}, {mean:.1f} of {most:g} points on average"
 
 
+def _students(number: int) -> str:
+    return f"{number} student{'s' * (number != 1)}"
+
+
 def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], most: float, picture: str) -> str:
     """Return a page for the teacher: the picture, which exercise most fail, which mistake is most common.
 
@@ -234,9 +238,9 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
     common = max(((count, row.name, cause) for row in rows for cause, count in row.causes[:1]), default=None)
     lines = [f"{average(totals, most)}."]
     if hardest.wrong:
-        lines.append(f"Most often wrong: {hardest.name}, by {hardest.wrong}.")
+        lines.append(f"Most often wrong: {hardest.name} ({_students(hardest.wrong)}).")
     if common:
-        lines.append(f"Most common mistake, by {common[0]}, in {common[1]}: {common[2]}")
+        lines.append(f"Most common likely cause: {common[1]}, {_students(common[0])}. {common[2]}")
     table = "".join(
         f"<tr><th scope=row>{escape(row.name)}<td>{row.right}<td>{row.wrong}<td>{row.unwritten}"
         f"<td>{escape(f'{row.causes[0][0]} ({row.causes[0][1]})') if row.causes else ''}"

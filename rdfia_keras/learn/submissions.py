@@ -101,7 +101,7 @@ def read_class(where: Path) -> list[Submission]:
         by_student.setdefault((unicodedata.normalize("NFC", name), number), {})[inner] = content
     if not by_student:
         raise RdfiaError(f"{where} has no submissions: a folder, a .py, a .ipynb or an archive for each student")
-    if len(by_student) > 1 and all(_is_part(name) and len(files) == 1 for (name, _), files in by_student.items()):
+    if all(_is_part(name) and len(files) == 1 for (name, _), files in by_student.items()):
         stems = ", ".join(sorted(stem for stem, _ in by_student))
         raise RdfiaError(f"{where} looks like one student's files ({stems}): give the folder that holds each student's")
     submissions: dict[tuple[str, str], Submission] = {}
@@ -603,7 +603,7 @@ def versions(targets: Sequence[tuple[Exercise, Module]], files: Sequence[Module]
 def is_copy(exercise: Exercise, module: Module) -> bool:
     """Return whether a function equals our solution but for names, comments and layout.
 
-    Solutions of a single short statement are not looked at: many students write those alike.
+    Short solutions are not looked at: many students write those alike.
     """
     definition = module.functions[exercise.name].definition
     solution = ast.parse(exercise.source).body[0]

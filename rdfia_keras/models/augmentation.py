@@ -409,11 +409,44 @@ class RandomTranslation(RandomPerImage):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class RandomCutout(RandomPerImage):
+    """Cover a square of each image with its mean colour, so that no part is needed to tell the class.
+
+    Source: DeVries and Taylor 2017, arXiv 1708.04552, who cover with the data's mean.
+
+    Args:
+        pixels: The side of the square.
+    """
+
+    def __init__(self, pixels: int = 12, **kwargs):
+        super().__init__(**kwargs)
+        self.pixels = pixels
+
+    def transform(self, images, count):
+        """Cover a square of each image."""
+        height, width = (
+            self._segment(ops.arange(length)[None], count, length - self.pixels) for length in images.shape[1:3]
+        )
+        covered = ops.logical_and(height[:, :, None, None], width[:, None, :, None])
+        return ops.where(covered, ops.mean(images, axis=(1, 2), keepdims=True), images)
+
+    def _segment(self, places, count, last):
+        """Return which places along an axis are within a segment that begins at a random one up to `last`."""
+        first = keras.random.randint((count, 1), 0, last + 1, seed=self.seed_generator)
+        return ops.logical_and(places >= first, places < first + self.pixels)
+
+    def get_config(self):
+        """Return what the layer is made of."""
+        return {**super().get_config(), "pixels": self.pixels}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class AlternatingFlip(RandomPerImage):
     """Mirror each image in exactly every other epoch; one half of the images begins mirrored.
 
     With independent flips an image is seen the same way twice in a row half of the time (Jordan 2024, section 3.6).
-    Which half an image belongs to follows from its pixels, so put this layer before all that change them.
+    Which half an image belongs to follows from its pixels, so put this layer before all that change them. Without the
+    callback `EpochSeeds` the epoch stays 0.
 
     Attributes:
         epoch: The epoch, a variable; `EpochSeeds` sets it.
@@ -450,4 +483,5 @@ LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
     "blur": _layer(RandomBlur, "random_blur"),
     "alternating-flip": _layer(AlternatingFlip, "alternating_flip"),
     "translation": _layer(RandomTranslation, "random_translation"),
+    "cutout": lambda size, seed: RandomCutout(size * 3 // 8, seed=seed, name="random_cutout"),
 }

@@ -74,16 +74,33 @@ class StepDecay(LearningRateSchedule):
         return float(self.lr * 0.1 ** math.floor(epoch / 10))
 
 
-class IterationDecay(LearningRateSchedule):
+class IterationSchedule(LearningRateSchedule):
+    """Base class of the schedules that count iterations, which the optimizer follows by itself.
+
+    Raises:
+        ValueError: If the optimizer was not made with the schedule's `initial`; `fit` raises it before the first step.
+    """
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Raise `ValueError` if the optimizer would not follow."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        if optimizer.get_config()["learning_rate"] != keras.optimizers.schedules.serialize(self.initial):
+            raise ValueError(
+                f"{type(self).__name__} needs an optimizer that is made with its `initial`: compile the model with "
+                "keras.optimizers.SGD(schedule.initial), where schedule is this callback"
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Do nothing: the optimizer follows by itself."""
+
+
+class IterationDecay(IterationSchedule):
     """lr · 0.998^t, where t counts iterations, not epochs (question 28, figure 19).
 
     The report's η₀ · r^(t / t_u), with its "step size" of 0.002 read as the part that each iteration takes off:
     r = 1 - 0.002 and t_u = 1. Over 391 batches the rate falls to 46 %, and to a thousandth in nine epochs.
 
-    Unlike the others it needs an optimizer that is made with its `initial`.
-
-    Raises:
-        ValueError: If the optimizer was made with another learning rate; `fit` raises it before the first step.
+    Like `Triangular` it needs an optimizer that is made with its `initial`.
 
     Example:
         >>> schedule = IterationDecay(0.1)
@@ -98,21 +115,9 @@ class IterationDecay(LearningRateSchedule):
         """The schedule of Keras that counts iterations."""
         return keras.optimizers.schedules.ExponentialDecay(self.lr, decay_steps=1, decay_rate=self.kept)
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Raise `ValueError` if the optimizer would not follow."""
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        if optimizer.get_config()["learning_rate"] != keras.optimizers.schedules.serialize(self.initial):
-            raise ValueError(
-                "IterationDecay needs an optimizer that is made with its `initial`: compile the model with "
-                "keras.optimizers.SGD(schedule.initial), where schedule is this callback"
-            )
-
     def rate(self, epoch: float) -> float:
         """Return the learning rate at a place in the training that Keras is carrying out, whose batches it counts."""
         return float(self.lr * self.kept ** (epoch * self.params["steps"]))
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Do nothing: the optimizer follows by itself."""
 
 
 class InverseTimeDecay(LearningRateSchedule):
@@ -123,7 +128,7 @@ class InverseTimeDecay(LearningRateSchedule):
         return self.lr / (1 + 0.1 * epoch)
 
 
-class Triangular(LearningRateSchedule):
+class Triangular(IterationSchedule):
     """A `Triangle` over the whole training. Like `IterationDecay` it needs an optimizer made with its `initial`.
 
     Example:
@@ -140,9 +145,6 @@ class Triangular(LearningRateSchedule):
     def rate(self, epoch: float) -> float:
         """Return the learning rate at a place in the training that Keras is carrying out, whose batches it counts."""
         return float(self.initial(epoch * self.params["steps"]))
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Do nothing: the optimizer follows by itself."""
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

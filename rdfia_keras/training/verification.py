@@ -29,12 +29,14 @@ class Verification:
         recorded: The epochs of its history.
         repeated: The same epochs, trained now.
         changes: What differs between the two machines and may change the last bits, in words.
+        exit_code: That of the training; 130 or 143 if a signal stopped it.
     """
 
     run: Run
     recorded: Sequence[EpochRow]
     repeated: Sequence[EpochRow]
     changes: Sequence[str]
+    exit_code: int
 
     @property
     def loss_change(self) -> float:
@@ -44,7 +46,9 @@ class Verification:
 
     @property
     def verdict(self) -> str:
-        """`equal`: all digits of losses and accuracies; `close`: the training loss within `CLOSE`; or `different`."""
+        """`equal`: all digits of the scores; `close`: the training loss within `CLOSE`; `different`; `interrupted`."""
+        if len(self.repeated) < len(self.recorded):
+            return "interrupted" if self.exit_code > 128 else "different"
         if [scores(row) for row in self.recorded] == [scores(row) for row in self.repeated]:
             return "equal"
         return "close" if self.loss_change <= CLOSE else "different"
@@ -76,7 +80,7 @@ def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> 
         )
         repeated = _first(again, length)
     before = run.record.environment if run.record else run.started
-    return Verification(run, recorded, repeated, _changes(before))
+    return Verification(run, recorded, repeated, _changes(before), again.exit_code or 0)
 
 
 def _first(run: Run, epochs: int) -> list[EpochRow]:

@@ -234,7 +234,7 @@ def test_predictions_of_a_smoke_test_are_marked(rdfia_here, trained, tmp_path):
 
 @pytest.mark.parametrize(
     ("accuracy", "confidence", "words"),
-    [(0.9889, 0.9870, "as sure as it is right"), (0.8, 0.9, "too sure"), (0.8, 0.7, "not sure enough")],
+    [(0.9889, 0.9870, "as sure as it is right"), (0.8, 0.9, "overconfident"), (0.8, 0.7, "underconfident")],
 )
 def test_a_verdict_needs_a_difference_that_the_images_show(accuracy, confidence, words):
     facts = {"accuracy": accuracy, "mean_confidence": confidence, "expected_calibration_error": 0.01}

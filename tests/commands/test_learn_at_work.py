@@ -64,7 +64,7 @@ def test_right_functions_train_as_rdfia_mlp_does(run, tmp_path):
 def test_what_is_not_written_is_ours_and_named(run):
     done = run(solved(accuracy=None, sgd_step=None), "--quick", "--epochs", "3")
     assert done.returncode == 0
-    assert "QUICK" in done.stdout and "too few to learn" in done.stdout
+    assert "QUICK" in done.stdout and "too few to compare" in done.stdout
     assert "Ours, because they are not written yet: accuracy, sgd_step." in done.stdout
     assert "Your curves are ours, to the last digit." in done.stdout
 

@@ -1,5 +1,7 @@
 """The exercises, a module `part_NAME` for each part of the homework; `EXERCISES` has them in its order."""
 
+from collections.abc import Iterable
+
 from rdfia_keras.errors import choose
 from rdfia_keras.learn.exercise import EXERCISES, Exercise
 
@@ -24,6 +26,12 @@ def find(name: str) -> Exercise:
         ConfigError: If there is none.
     """
     return EXERCISES[choose("exercise", name, EXERCISES, "rdfia learn lists them")]
+
+
+def listed(texts: Iterable[str]) -> list[str]:
+    """Return the names in texts such as `a,b`; the name of a part stands for its exercises."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    return [each for name in names for each in ([one.name for one in of_part(name)] if name in PARTS else [name])]
 
 
 def of_part(part: str) -> list[Exercise]:
