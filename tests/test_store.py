@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rdfia_keras.analysis.published import wanted_run
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import MODERN_LADDER, REGISTRY
+from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.experiments.registry import BATCH_NORM, CIRCLES
 from rdfia_keras.runs.locks import lock_wanted
 from rdfia_keras.runs.record import Record
@@ -218,9 +218,7 @@ def test_a_snapshot_finds_what_its_store_finds(tmp_path):
     assert [run.folder for run in snapshot.of_experiment(CNN)] == folders[:1]
 
 
-@pytest.mark.parametrize(
-    "experiment", [one for one in REGISTRY.values() if one not in MODERN_LADDER], ids=lambda e: e.name
-)
+@pytest.mark.parametrize("experiment", REGISTRY.values(), ids=lambda e: e.name)
 def test_the_package_ships_a_run_of_every_experiment(experiment):
     run = reference_store().find_finished(wanted_run(experiment))
     assert run is not None and run.folder.name == experiment.name
