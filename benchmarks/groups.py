@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from benchmarks import convnet_pytorch, package, perceptron_references, plain_keras, transforms
+from benchmarks import convnet_pytorch, package, perceptron_references, plain_keras, recipe_pytorch, transforms
 from benchmarks.device import Card, precisions
 from benchmarks.matches import Contender, Group, Match, Ratio, Target, Work
 from benchmarks.noise import CIFAR, MNIST
@@ -26,6 +26,7 @@ OPTIONS = {
     "zca": ["--whitening", "zca"],
 }
 MOST_MEGABYTES, MOST_SECONDS_ON_H100 = 1600, 60
+TIMED_ACCURACY = 0.92
 
 
 def groups(card: Card | None = None) -> dict[str, Group]:
@@ -79,6 +80,8 @@ def _of_every_device(trainings: Callable[..., list[Training]]) -> tuple[Group, .
         Group("ladder", tuple(_rung(*rung) for rung in ladder)),
         Group("optimizers", tuple(_against_pytorch(*case, compiled=False) for case in optimizers)),
         Group("networks", tuple(_against_pytorch(*case) for case in networks)),
+        Group("recipe", (_recipe(trainings("modern-fast")[-1]),)),
+        Group("accuracy", (_time_to_accuracy(trainings("modern-fast")[-1]),), "s", turns=3),
         Group("evaluation", tuple(map(_evaluation, trainings("normalize")))),
         Group("limits", tuple(map(_limits, trainings("baseline")))),
         Group("loop", tuple(_match(*case, 0.97, in_loops) for case in loops.items())),
@@ -98,6 +101,20 @@ def _evaluation(training: Training) -> Match:
     return _against_pytorch(
         "evaluation", training, function=package.evaluate_images, reference=convnet_pytorch.evaluate
     )
+
+
+def _recipe(training: Training) -> Match:
+    """Return epochs of the second ladder's recipe, of ten of its batches."""
+    few = replace(training, images=10 * training.config.batch_size)
+    return _against_pytorch("modern-fast", few, reference=recipe_pytorch.train)
+
+
+def _time_to_accuracy(training: Training) -> Match:
+    functions = {
+        "ours": partial(package.train_to_accuracy, accuracy=TIMED_ACCURACY),
+        "PyTorch eager": partial(recipe_pytorch.train_to_accuracy, accuracy=TIMED_ACCURACY),
+    }
+    return _match("modern-fast to 92 %", training, 0.8, functions)
 
 
 def _limits(training: Training) -> Match:

@@ -1,5 +1,6 @@
 """This package as a contender. Of the benchmarks, only this module imports `rdfia_keras`."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -130,6 +131,35 @@ def train_in_a_loop(training: Training, with_evaluation: bool = False) -> Work:
         epoch += 1
 
     return Work(work, training.images)
+
+
+def train_to_accuracy(training: Training, accuracy: float) -> Work:
+    """Time trainings on CIFAR-10, from seed 0 on, until one ends with a test accuracy; evaluation is included."""
+    set_up(training.device, training.tf32)
+    from rdfia_keras.models.convnet import build_convnet
+    from rdfia_keras.training.callbacks import EpochHistory
+    from rdfia_keras.training.fit import compile_model, fit
+
+    data, seeds = cifar10(), itertools.count()
+
+    def work() -> None:
+        reached = 0.0
+        while reached < accuracy:
+            config, history = replace(training.config, seed=next(seeds)).resolve(), EpochHistory()
+            model = build_convnet(config, data)
+            compile_model(model, config, data)
+            fit(model, data, config, history, [])
+            reached = history.rows[-1]["test_accuracy"]
+
+    return Work(work, warm_ups=0)
+
+
+def cifar10() -> Any:
+    """Return CIFAR-10, from the folder that RDFIA_DATA names or as the package downloads it."""
+    from rdfia_keras.data import load_images
+
+    folder = os.environ.get("RDFIA_DATA")
+    return load_images("cifar10", Path(folder) if folder else None)
 
 
 def evaluate_images(training: Training) -> Work:

@@ -88,7 +88,7 @@ def measure(contenders: str) -> tuple[dict, dict, str]:
     code = f"""if 1:
         import json, sys
         from functools import partial
-        from benchmarks import convnet_pytorch, matches, package, transforms, turns
+        from benchmarks import convnet_pytorch, matches, package, recipe_pytorch, transforms, turns
         def training(name, shape=(32, 32, 3)):
             return package.Training(package.experiment_config(name), 256, 256, shape)
         print(json.dumps(turns.measure(matches.Match("small", {contenders}), "images/s", 2)))
@@ -119,9 +119,10 @@ def test_contenders_of_pytorch_work():
         "lenet": partial(convnet_pytorch.train, training("mnist-lenet", (28, 28, 1))),
         "adam": partial(convnet_pytorch.train, training("adam")),
         "evaluation": partial(convnet_pytorch.evaluate, training("normalize")),
+        "recipe": partial(recipe_pytorch.train, training("modern-fast")),
         "crop": partial(transforms.torchvision, "crop"),
     }""")
-    assert len(values) == 5 and facts == {"crop": {"draws": "per batch"}}
+    assert len(values) == 6 and facts == {"crop": {"draws": "per batch"}}
 
 
 @NEEDS_TORCH
