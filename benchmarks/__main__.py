@@ -34,7 +34,7 @@ def main() -> None:
         raise SystemExit(f"--only {' '.join(unknown)}: the groups of this device are {' '.join(every)}")
     path = options.out / ("gpu.json" if card else "benchmarks.json")
     everything = measurements.read_or_begin(path, measurements.machine(card))
-    for name in options.only or every:
+    for name in options.only or [name for name, group in every.items() if not group.on_request]:
         group = _measure(every[name], options.n, options.match)
         if not options.match:
             everything["groups"][name] = group

@@ -61,12 +61,18 @@ class Match:
 
 @dataclass(frozen=True)
 class Group:
-    """Matches of one unit; `turns` is set where one run of each contender is enough, because it hardly varies."""
+    """Matches of one unit.
+
+    Attributes:
+        turns: Set where fewer turns are enough, or all that there is time for.
+        on_request: Measured only if it is named, since it takes hours and needs CIFAR-10.
+    """
 
     name: str
     matches: tuple[Match, ...]
     unit: str = "images/s"
     turns: int | None = None
+    on_request: bool = False
 
 
 def compare(match: Match, unit: str, values: Values) -> list[dict[str, Any]]:

@@ -210,7 +210,7 @@ def _model_and_data(training: Training) -> tuple[Any, Any, CnnConfig]:
     parts = [Split(*images(count, training.shape)) for count in (training.images, training.test_images)]
     data = Dataset("noise", *parts, CLASSES)
     model = build_convnet(config, data)
-    compile_model(model, config)
+    compile_model(model, config, data)
     return model, data, config
 
 
