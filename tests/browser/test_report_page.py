@@ -158,7 +158,7 @@ def test_a_guess_is_drawn_by_clicks_and_by_keys_before_the_values_appear(path, o
         lines.nth(n).locator("input").press("ArrowRight")
         lines.nth(n).locator("button").click()
     told = lines.nth(2).text_content()
-    assert f"reference {100 * augment:.1f} %, published 80.0 %: your guess is " in told and "points below" in told
+    assert f"reference {100 * augment:.1f} %, published about 80 %: " in told and "points too low" in told
     assert "points off on average" in page.locator("#guess-hint").text_content()
     page.locator("#guess-toggle").click()
     assert page.locator("#ladder table").is_visible()

@@ -5,7 +5,7 @@ import { drawPlot } from "./charts.mjs";
 const LOWEST = 50;
 
 export class LadderGuess {
-  // steps: [{name, published, reference, yours}] in percent; yours may be null.
+  // steps: [{name, published, published_words, reference, yours}], numbers in percent; yours may be null.
   constructor(place, toggle, hint, answers, steps) {
     Object.assign(this, { place, toggle, hint, answers, steps });
     this.guesses = steps.map(() => null);
@@ -48,13 +48,13 @@ export class LadderGuess {
   }
 
   reveal(n) {
-    const { published, reference, yours } = this.steps[n];
+    const { published_words, reference, yours } = this.steps[n];
     this.revealed[n] = true;
     const line = this.lines[n];
     line.slider.disabled = line.button.disabled = true;
     const off = this.guesses[n] - reference;
     const trained = yours === null ? "" : `, your runs ${percent(yours / 100)}`;
-    line.result.textContent = `reference ${percent(reference / 100)}, published ${percent(published / 100)}${trained}: your guess is ${Math.abs(off).toFixed(1)} points ${off < 0 ? "below" : "above"}`;
+    line.result.textContent = `reference ${percent(reference / 100)}, published ${published_words}${trained}: ${Math.abs(off).toFixed(1)} points too ${off < 0 ? "low" : "high"}`;
     if (this.revealed.every(Boolean)) {
       const mean = this.guesses.reduce((sum, guess, i) => sum + Math.abs(guess - this.steps[i].reference), 0) / this.steps.length;
       this.hint.textContent = `All six: your guesses are ${mean.toFixed(1)} points off on average.`;

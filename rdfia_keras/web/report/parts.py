@@ -36,6 +36,7 @@ def ladder(sources: Sources) -> dict[str, Any]:
         {
             "name": row["name"],
             "published": percent(row["published_value"]),
+            "published_words": row["published"],
             "reference": percent(row["reference_best"].mean),
             "yours": percent(row["yours_best"].mean) if row["yours_best"] else None,
         }
