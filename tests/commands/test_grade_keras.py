@@ -19,18 +19,14 @@ LOOP = "while True:\n        pass"
 
 
 def made_class():
-    """A submission that is right, one with a mistake and a forbidden library, and one with an endless loop."""
+    """A submission that is right, and one with a mistake, a forbidden library, an endless loop and an exit."""
     net, head = EXERCISES["build_convnet"], EXERCISES["keras_step"].source.splitlines()[0]
     copied = "def keras_perceptron(params):\n    import rdfia_keras as r\n    return r.api.model(params)\n"
     files = {
         "right": (solved("mlp_keras"), solved("conv_keras")),
         "mistaken": (
-            solved("mlp_keras", keras_perceptron=copied),
-            solved("conv_keras", build_convnet=net.wrong_source(net.mistakes[0])),
-        ),
-        "looping": (
-            solved("mlp_keras", keras_step=f"{head}\n    {LOOP}"),
-            "import os\nx = os._exit(0)\n" + solved("conv_keras"),
+            solved("mlp_keras", keras_perceptron=copied, keras_step=f"{head}\n    {LOOP}"),
+            "import os\nx = os._exit(0)\n" + solved("conv_keras", build_convnet=net.wrong_source(net.mistakes[0])),
         ),
     }
     for name, (mlp, conv) in files.items():
@@ -50,26 +46,24 @@ def graded():
 
 @pytest.fixture(scope="module")
 def verdicts(graded):
-    assert len(graded["looping"].problems) == 1
+    assert len(graded["mistaken"].problems) == 1
     return {name: {verdict.name: verdict for verdict in submission.verdicts} for name, submission in graded.items()}
 
 
 def test_the_sandbox_makes_no_difference(graded):
-    mistaken = [submission for submission in made_class() if submission.student == "mistaken"]
-    assert grade(mistaken) == {"mistaken": graded["mistaken"]}
+    right = [submission for submission in made_class() if submission.student == "right"]
+    assert grade(right) == {"right": graded["right"]}
 
 
 def test_our_solutions_are_right(verdicts):
     assert {verdicts["right"][exercise.name].status for exercise in KERAS} == {"right"}
 
 
-def test_a_mistake_is_named(verdicts):
-    verdict = verdicts["mistaken"]["build_convnet"]
+def test_a_mistake_a_forbidden_library_and_an_endless_loop_cost_their_own_function(verdicts):
+    mistaken = verdicts["mistaken"]
+    verdict = mistaken["build_convnet"]
     assert (verdict.status, verdict.causes) == ("wrong", (EXERCISES["build_convnet"].mistakes[0].sentence,))
-    assert "uses rdfia_keras, which is not allowed" in verdicts["mistaken"]["keras_perceptron"].lines[0]
-
-
-def test_an_endless_loop_costs_its_own_function(verdicts):
-    looping = verdicts["looping"]
-    assert looping["keras_step"].status == "wrong" and "endless loop" in looping["keras_step"].lines[0]
-    assert {looping[exercise.name].status for exercise in KERAS if exercise.name != "keras_step"} == {"right"}
+    assert "uses rdfia_keras, which is not allowed" in mistaken["keras_perceptron"].lines[0]
+    assert mistaken["keras_step"].status == "wrong" and "endless loop" in mistaken["keras_step"].lines[0]
+    others = {exercise.name for exercise in KERAS} - {"build_convnet", "keras_perceptron", "keras_step"}
+    assert {mistaken[name].status for name in others} == {"right"}
