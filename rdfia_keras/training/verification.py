@@ -64,7 +64,7 @@ def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> 
         resources: The data and the back end.
 
     Raises:
-        RdfiaError: If the run has no history, or the data are other than those of its record.
+        RdfiaError: If the run has no history, its data are others now, or no epoch can be trained.
     """
     if not run.config.epochs:
         raise RdfiaError(f"{run.name} is not trained in epochs: rdfia {run.section} fits it again in a moment")
@@ -79,6 +79,8 @@ def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> 
             experiment, replace(options, out=Path(folder), quick=run.quick, until=length), draw=False
         )
         repeated = _first(again, length)
+        if not repeated and again.status != "interrupted":
+            raise RdfiaError(f"{run.name}: no epoch can be trained here: {again.result.reason}")
     before = run.record.environment if run.record else run.started
     return Verification(run, recorded, repeated, _changes(before), again.exit_code or 0)
 
