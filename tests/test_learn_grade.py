@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -29,7 +30,7 @@ from rdfia_keras.learn.checker import Checker
 from rdfia_keras.learn.exercises import EXERCISES
 from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import skeleton
-from rdfia_keras.learn.submissions import Submission, home_of, is_copy, modules, read_class
+from rdfia_keras.learn.submissions import Submission, home_of, is_copy, is_long, modules, read_class
 
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")
 
@@ -425,6 +426,12 @@ def test_more_code_than_a_homework_has_is_not_read():
     files = tuple((f"{name}.py", b"x = 1\n" + b"#" * 300_000) for name in "ab")
     first, second = sorted(modules(Submission("x", "", files)), key=lambda module: module.file)
     assert first.pieces and not second.pieces and "more than 512 kB of code" in second.problems[0]
+
+
+def test_the_documentation_names_the_functions_in_which_copies_are_found():
+    page = (Path(__file__).parents[1] / "docs" / "teach.md").read_text(encoding="utf-8")
+    listed = re.search(r"Only longer functions are\ncompared, .*?: (.*?)\. Students", page, re.DOTALL)[1]
+    assert re.findall(r"`(\w+)`", listed) == [name for name, exercise in EXERCISES.items() if is_long(exercise)]
 
 
 @pytest.mark.parametrize(

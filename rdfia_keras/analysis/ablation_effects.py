@@ -1,6 +1,7 @@
 """The results of an ablation: the effect of each ingredient on the test accuracy of the last epoch."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -46,6 +47,13 @@ def effects(ablation: Ablation, rows: Sequence[Mapping[str, Any]]) -> list[dict[
 
 def _by_seed(row: Mapping[str, Any]) -> dict[int, float]:
     return dict(zip(row["seeds"], row["final"]["values"], strict=True)) if row["final"] else {}
+
+
+def with_changes(ablation: Ablation, trials: Iterable[Mapping[str, str]]) -> list[Row]:
+    """Return the listed trials of an ablation's sweep, with what each leaves out or adds."""
+    # Two trainings of one network may differ by their epochs alone.
+    words = {(each.name, str(each.config.epochs)): changed for each, changed in ablation.changes().items()}
+    return [{**row, "ablation": words[re.sub(r"-seed-\d+$", "", row["trial"]), row["epochs"]]} for row in trials]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -1,6 +1,5 @@
 """`rdfia ablate`: each ingredient of a ladder's step left out, and added alone to the ladder's first step."""
 
-import re
 from dataclasses import replace
 from typing import Annotated
 
@@ -33,17 +32,13 @@ def ablate(
     Finished trials on the same data are not trained again, and interrupted ones resume: run the same command again.
     """
     ablation = Ablation.of(name, dataset_name(dataset) if dataset else None)
-    from rdfia_keras.analysis.ablation_effects import effects, table
+    from rdfia_keras.analysis.ablation_effects import effects, table, with_changes
     from rdfia_keras.analysis.run_sweep import run_sweep
     from rdfia_keras.training.get_or_train import Resources
 
     result = run_sweep(ablation.sweep(seeds), Resources(options), dry_run)
     if dry_run:
-        # Two trainings of one network may differ by their epochs alone.
-        words = {(each.name, str(each.config.epochs)): changed for each, changed in ablation.changes().items()}
-        trials = [
-            {**row, "ablation": words[re.sub(r"-seed-\d+$", "", row["trial"]), row["epochs"]]} for row in result.table
-        ]
+        trials = with_changes(ablation, result.table)
         return replace(result, data={"trials": trials}, table=trials)
     rows = effects(ablation, result.data["rows"])
     return replace(result, data={**result.data, "ingredients": rows}, table=table(rows))

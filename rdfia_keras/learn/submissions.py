@@ -600,17 +600,21 @@ def versions(targets: Sequence[tuple[Exercise, Module]], files: Sequence[Module]
     ]
 
 
+def is_long(exercise: Exercise) -> bool:
+    """Return whether a solution is so long that two people would not write it alike by chance."""
+    return sum(1 for _ in ast.walk(ast.parse(exercise.source).body[0])) >= 90
+
+
 def is_copy(exercise: Exercise, module: Module) -> bool:
     """Return whether a function equals our solution but for names, comments and layout.
 
-    Short solutions are not looked at: many students write those alike.
+    Only longer solutions are looked at; see `is_long`.
     """
     definition = module.functions[exercise.name].definition
     solution = ast.parse(exercise.source).body[0]
     assert isinstance(solution, ast.FunctionDef)
     try:
-        is_long = sum(1 for _ in ast.walk(solution)) >= 90
-        return definition is not None and is_long and _normal(definition) == _normal(solution)
+        return definition is not None and is_long(exercise) and _normal(definition) == _normal(solution)
     except RecursionError:  # The solution is not nested so deeply.
         return False
 
