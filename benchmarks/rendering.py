@@ -41,7 +41,7 @@ def blocks(measurements: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _machine(here: Mapping[str, Any]) -> str:
-    packages = {"tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch", "torchvision": "torchvision"}
+    packages = {"rdfia-keras": "rdfia-keras", "tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch", "torchvision": "torchvision"}
     versions = [f"{name} {here['versions'][key]}" for key, name in packages.items() if key in here["versions"]]
     card = f"{here['card']['name']} (driver {here['card']['driver']}), " if "card" in here else ""
     processor = f"(family {here.get('family', '?')}; {', '.join(here.get('instructions', []))})"
@@ -55,17 +55,22 @@ def verdict(groups: Mapping[str, Any]) -> str:
     """Return how many targets are met, and each that is not."""
     rows = [(name, row) for name, group in groups.items() for row in group["ratios"] if row["met"] is not None]
     missed = [(name, row) for name, row in rows if not row["met"]]
-    lines = [f"{len(rows) - len(missed)} of {len(rows)} targets are met." + (" Missed:" if missed else ""), ""]
-    lines += [f"- {name}, {row['match']}: {sentence(row, groups[name]['unit'])}" for name, row in missed]
+    lines = [f"{len(rows) - len(missed)} of {len(rows)} targets are met." + (" These are not:" if missed else ""), ""]
+    for name, row in missed:
+        match = row["match"] if row["of"] == "ours" else row["of"]
+        lines.append(f"- {name}, {match}: {_value(row, groups[name]['unit'])}")
     return "\n".join(lines).strip()
 
 
 def sentence(row: Mapping[str, Any], unit: str) -> str:
-    """Return one ratio with its target."""
+    """Return one ratio with its target, and whether it is met."""
+    met = {None: "", True: ": met", False: ": missed"}[row["met"]]
+    return f"{row['of']}: {_value(row, unit)}{met}"
+
+
+def _value(row: Mapping[str, Any], unit: str) -> str:
     words = _ratio(row) if row["to"] else f"{number(row['ratio'])} {unit}"
-    if row["target"] is None:
-        return f"{row['of']}: {words}"
-    return f"{row['of']}: {words} (target {row['target']}: {'met' if row['met'] else 'missed'})"
+    return f"{words}, target {row['target']}" if row["target"] else words
 
 
 def _ratio(row: Mapping[str, Any]) -> str:

@@ -154,7 +154,7 @@ def test_the_ratio_that_is_worse_for_us_counts():
 def test_a_ratio_that_just_misses_its_target_does_not_look_as_if_it_met_it(value, shown):
     match = Match("m", {}, (Ratio("ours", ("other",), 1.05),))
     (row,) = compare(match, "images/s", {"ours": [value], "other": [1.0]})
-    assert rendering.sentence(row, "images/s").startswith(f"ours: {shown} of other (target ≥ 1.05: ")
+    assert rendering.sentence(row, "images/s").startswith(f"ours: {shown} of other, target ≥ 1.05: ")
 
 
 def test_the_help_names_the_groups_of_a_gpu_too():
