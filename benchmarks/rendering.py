@@ -41,7 +41,13 @@ def blocks(measurements: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _machine(here: Mapping[str, Any]) -> str:
-    packages = {"rdfia-keras": "rdfia-keras", "tensorflow": "TensorFlow", "keras": "Keras", "torch": "PyTorch", "torchvision": "torchvision"}
+    packages = {
+        "rdfia-keras": "rdfia-keras",
+        "tensorflow": "TensorFlow",
+        "keras": "Keras",
+        "torch": "PyTorch",
+        "torchvision": "torchvision",
+    }
     versions = [f"{name} {here['versions'][key]}" for key, name in packages.items() if key in here["versions"]]
     card = f"{here['card']['name']} (driver {here['card']['driver']}), " if "card" in here else ""
     processor = f"(family {here.get('family', '?')}; {', '.join(here.get('instructions', []))})"
