@@ -92,13 +92,13 @@ class Dataset:
         Examples drawn for a small count are among those drawn for a larger one from the same seed.
 
         Args:
-            count: Number of training examples, together with those that are held out; None for all.
+            count: Number of training examples; None for all.
             seed: Seed of the draw.
 
         Raises:
             RdfiaError: If there are fewer.
         """
-        available = len(self.train) + len(self.validation or ())
+        available = len(self.train)
         if count is None or count == available:
             return self
         if count > available:
@@ -124,7 +124,7 @@ class Dataset:
         Raises:
             RdfiaError: If a class would have no example in one of the two parts.
         """
-        if not fraction or self.validation:
+        if not fraction:
             return self
         held_out = np.zeros(len(self.train), bool)
         # Other words than those of an epoch's order and random streams: (seed, epoch) and (seed, epoch, number).

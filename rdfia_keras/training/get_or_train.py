@@ -14,7 +14,7 @@ from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.system.backend import backend_name, require_tensorflow, set_up_backend
 from rdfia_keras.system.terminal import note
-from rdfia_keras.training.job import prepare_data, report_large_batch
+from rdfia_keras.training.job import prepare_data, report_large_batch, shorten
 
 
 class Resources:
@@ -78,6 +78,8 @@ class Resources:
             require_tensorflow("the perceptron")
         # Data first: a missing or damaged file is reported before the seconds that a back end takes to load.
         data = prepare_data(self.data(config), config, options.quick)
+        if options.quick and not resumed:
+            experiment = shorten(experiment)
         if draw:
             report_large_batch(data, config)
         if config.section == "svm":  # Fitted in a moment, without a back end.

@@ -27,8 +27,6 @@ MAX_KERNEL_EXAMPLES = 5000
 def prepare_data(data: Dataset, config: Config, quick: bool) -> Dataset:
     """Return the data that a run uses: `train_examples` of them, few in a smoke test, some held out for validation.
 
-    Data that are prepared already stay as they are.
-
     Raises:
         RdfiaError: If there are fewer examples than asked for, or a class has too few to hold a part out.
     """

@@ -23,7 +23,7 @@ from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress, note
 from rdfia_keras.training.callbacks import Diverged
-from rdfia_keras.training.job import Job, prepare_data, shorten
+from rdfia_keras.training.job import Job
 from rdfia_keras.training.perceptron_epochs import CompiledEpochs, State, fit, fit_lbfgs
 
 MAX_FRAMES = 75
@@ -44,7 +44,7 @@ def train_perceptron(
 
     Args:
         experiment: The experiment, with the number of epochs that is asked for.
-        data: Vectors. A smoke test, `train_examples` and `validation` take their parts of them.
+        data: Vectors, as `prepare_data` returns them.
         options: Device, results folder and the like.
         resumed: The run to resume, opened.
         animate: Also draw the first implementation's decision map epoch by epoch, as `decision-map.gif`.
@@ -57,9 +57,7 @@ def train_perceptron(
     Raises:
         RdfiaError: If the device cannot be used, or the folder cannot be written.
     """
-    if options.quick and not resumed:
-        experiment = shorten(experiment)
-    config, data = experiment.config, prepare_data(data, experiment.config, options.quick)
+    config = experiment.config
     device = check_device(cpu_unless_asked(options.device))
     read_initial_weights(config, data)  # A file that does not fit is refused before there is a folder.
     job = Job.start(experiment, data, options, device, resumed, animate=animate)
