@@ -212,7 +212,7 @@ def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice
     """
     first, second = trials.plan(short(2), quick=False)
     resources = Resources(options)
-    first = replace(first, query=first.query.with_data(resources.prepared(first.query.config).digest))
+    first = replace(first, query=replace(first.query, data=resources.prepared(first.query.config).digest))
     holds, may_end = threading.Event(), threading.Event()
 
     def other():

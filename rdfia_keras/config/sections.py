@@ -163,17 +163,9 @@ class Config:
         """Return as text what all runs of one experiment have in common, whatever seed, length, precision and data."""
         return json.dumps([self.section, self.identity()], sort_keys=True)
 
-    def with_epochs(self, epochs: int) -> Self:
-        """Return the config with another number of epochs."""
-        return replace(self, epochs=epochs)
-
-    def with_seed(self, seed: int) -> Self:
-        """Return the config with another seed."""
-        return replace(self, seed=seed)
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain values by field, for JSON."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -186,10 +178,6 @@ class Config:
         if unknown:
             raise ConfigError(f"{cls.section} has no setting {', '.join(unknown)}", tuple(unknown))
         return cls(**values)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,18 +173,18 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     if query.data:
         return query
     try:
-        return query.with_data(resources.prepared(query.config).digest)
+        return replace(query, data=resources.prepared(query.config).digest)
     except RdfiaError as error:
         config = query.config
         examples = getattr(config, "train_examples", None)
         key = (config.section, config.dataset, examples, config.seed if examples else None)
-        trusted = query.with_data(resources.trusted.get(key))
+        trusted = replace(query, data=resources.trusted.get(key))
         run = None if resources.options.overwrite else store.find_finished(trusted)
         if run is None:
             raise
         resources.trusted[key] = run.data_digest
         note(f"warning: {error}. {run.folder} is used without checking that it was trained on these data")
-        return query.with_data(run.data_digest)
+        return replace(query, data=run.data_digest)
 
 
 def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, draw: bool = True) -> Run:
@@ -215,7 +215,7 @@ def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, dra
                 f"{run.files.get(name)}); put the old one back or start a new run"
             )
     check_data(run, resources.data(config), options.quick)
-    return resources.train(match_registered(config.with_epochs(epochs)), options, run, draw)
+    return resources.train(match_registered(replace(config, epochs=epochs)), options, run, draw)
 
 
 def check_data(run: Run, data: Dataset, quick: bool) -> None:

@@ -174,4 +174,4 @@ def shorten(experiment: Experiment) -> Experiment:
     config = experiment.config
     if config.epochs is None:
         return experiment
-    return replace(experiment, config=config.with_epochs(min(config.epochs, QUICK_EPOCHS[config.section])))
+    return replace(experiment, config=replace(config, epochs=min(config.epochs, QUICK_EPOCHS[config.section])))

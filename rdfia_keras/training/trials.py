@@ -64,7 +64,7 @@ def plan(sweep: Sweep, quick: bool) -> list[Trial]:
     trials = []
     for number, experiment in enumerate(sweep.configurations()):
         for seed in range(sweep.seeds):
-            seeded = replace(experiment, config=experiment.config.with_seed(seed))
+            seeded = replace(experiment, config=replace(experiment.config, seed=seed))
             trials.append(Trial(number, seeded, Query(config=seeded.config, quick=quick, also_equal=sweep.also_equal)))
     return trials
 

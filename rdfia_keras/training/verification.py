@@ -73,7 +73,7 @@ def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> 
     if not length:
         raise RdfiaError(f"{run.name} has no finished epoch to compare with")
     check_data(run, resources.data(run.config), run.quick)
-    experiment = match_registered(run.config if run.config.epochs_shape_it else run.config.with_epochs(length))
+    experiment = match_registered(run.config if run.config.epochs_shape_it else replace(run.config, epochs=length))
     with tempfile.TemporaryDirectory() as folder:
         again = resources.train(
             experiment, replace(options, out=Path(folder), quick=run.quick, until=length), draw=False
