@@ -345,15 +345,6 @@ def test_cifar_folder_itself_and_archive_give_the_same(tmp_path):
     assert [path.name for path in (tmp_path / "archive").iterdir()] == ["cifar-10-python.tar.gz"]
 
 
-def test_cifar_class_names_come_from_batches_meta(tmp_path):
-    names = [f"thing {number}" for number in range(10)]
-    meta = {b"label_names": [name.encode() for name in names]}
-    write_cifar(tmp_path, **{"batches.meta": pickle.dumps(meta, 2)})
-    assert load_images("cifar10", tmp_path).classes == tuple(names)
-    write_cifar(tmp_path, **{"batches.meta": pickle.dumps({b"label_names": [b"only one"]})})
-    assert "batches.meta must have `label_names`, a list of ten names" in fault(load_images, "cifar10", tmp_path)
-
-
 def test_missing_batches_are_named(tmp_path):
     folder = write_cifar(tmp_path / "cifar-10-batches-py")
     write_cifar_archive(tmp_path / "archive" / "cifar-10-python.tar.gz", folder, ["data_batch_1", "test_batch"])
