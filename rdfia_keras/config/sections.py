@@ -27,7 +27,6 @@ from rdfia_keras.config.setting import (
     check,
     setting,
     settings,
-    value_type,
 )
 from rdfia_keras.errors import ConfigError, in_any_case
 
@@ -105,10 +104,6 @@ def _train_examples() -> Any:
     return setting(None, help, panel="Data", check=AT_LEAST_1, shown_default="all")
 
 
-def _vectors() -> Any:
-    return setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
-
-
 # --- configs ----------------------------------------------------------------------------------------------------------
 
 
@@ -132,18 +127,7 @@ class Config:
     epochs: int | None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str) and value_type(field.type)[2]:
-                value = value.split("+")
-            if isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
         check(self)
-        for name, field in self.__dataclass_fields__.items():
-            kind, _, many = value_type(field.type)
-            # JSON knows no other numbers, such as NumPy's.
-            if kind in (int, float) and not many and (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, kind(value))
 
     def resolve(self) -> Self:
         """Return the config with each default that depends on other settings filled in."""
@@ -253,7 +237,7 @@ class SvmConfig(Config):
     )
     epochs: ClassVar[None] = None  # type: ignore[misc]
 
-    dataset: str = _vectors()
+    dataset: str = setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
     kernel: str | None = setting(
         None,
         "Kernel to fit at one C and to sweep over C.",

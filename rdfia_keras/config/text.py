@@ -65,14 +65,9 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     text = text.strip()
     if not text:
         raise ConfigError(f"{label(config, name)} needs a value, as in {name}=VALUE", (name,))
-    value: Any
     if text.lower() == "none" and (optional or many):
-        value = () if many else None
-    elif many:
-        value = tuple(_parse(kind, part.strip()) for part in text.split("+"))
-    else:
-        value = _parse(kind, text)
-    return check_value(name, annotation, value, setting)
+        return () if many else None
+    return check_value(name, annotation, _parse(kind, text), setting)
 
 
 def setting_text(value: Any) -> str:
