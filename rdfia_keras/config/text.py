@@ -18,10 +18,6 @@ OTHER_NAMES = {"learning_rate": "lr", "eta": "lr", "n_h": "hidden_units", "weigh
 def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
     """Return a field and its value from `FIELD=VALUE`: `("lr", 0.1)` from `lr=0.1`.
 
-    Args:
-        config: The class that has the field.
-        text: FIELD as in `parse_field`, VALUE as in `parse_value`.
-
     Raises:
         ConfigError: When it is no such text, no such field, or a value that the field does not take.
     """
@@ -52,10 +48,7 @@ def parse_field(config: "type[Config]", text: str) -> str:
 def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     """Return the value of a field from text, in the type of its annotation, checked by itself.
 
-    Args:
-        config: The class that has the field.
-        name: The field.
-        text: `true` or `false` for a bool; `none` where None or an empty tuple may stand; `crop+flip` for a tuple.
+    A text is `true` or `false` for a bool, `crop+flip` for a tuple, and `none` where None or an empty tuple may stand.
 
     Raises:
         ConfigError: When the field does not take it.

@@ -89,11 +89,7 @@ class Dataset:
     def draw(self, count: int | None, seed: int) -> "Dataset":
         """Return the data set with fewer training examples, drawn in proportion to the classes (theory question 2).
 
-        Examples drawn for a small count are among those drawn for a larger one from the same seed.
-
-        Args:
-            count: Number of training examples; None for all.
-            seed: Seed of the draw.
+        Examples drawn for a small count are among those drawn for a larger one from the same seed. None stands for all.
 
         Raises:
             RdfiaError: If there are fewer.
@@ -117,9 +113,7 @@ class Dataset:
     def hold_out(self, fraction: float, seed: int) -> "Dataset":
         """Return the data set with a validation split, drawn from the training split in proportion to its classes.
 
-        Args:
-            fraction: Fraction of each class, rounded to whole examples; 0 for no validation split.
-            seed: Seed of the draw.
+        It takes that fraction of each class, rounded to whole examples; 0 makes no validation split.
 
         Raises:
             RdfiaError: If a class would have no example in one of the two parts.

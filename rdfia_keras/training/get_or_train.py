@@ -188,14 +188,9 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
 
 
 def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, draw: bool = True) -> Run:
-    """Train a run on from its last checkpoint; it ends with the same bits as one that was never interrupted.
+    """Train an opened run on from its last checkpoint, until it has so many epochs in all.
 
-    Args:
-        run: Opened.
-        epochs: The number of epochs it is to have.
-        options: The options that the run was started with.
-        resources: Its data and back end.
-        draw: As `Resources.train` takes it.
+    It ends with the same bits as one that was never interrupted. `options` are those that it was started with.
 
     Raises:
         RdfiaError: If back end, files or data are others than at its start.

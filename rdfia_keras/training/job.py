@@ -46,13 +46,7 @@ def report_large_batch(data: Dataset, config: Config) -> None:
 
 
 def report_cut_epochs(epochs: int | None, quick: bool, *sections: str) -> None:
-    """Say that a smoke test trains fewer epochs than are asked for.
-
-    Args:
-        epochs: The number that is asked for; None where it is left to the default.
-        quick: Whether it is a smoke test.
-        sections: The sections that are trained.
-    """
+    """Say that a smoke test of some sections trains fewer epochs than are asked for, if a number is asked for."""
     for most in sorted({QUICK_EPOCHS[section] for section in sections if section in QUICK_EPOCHS}):
         if quick and epochs and epochs > most:
             note(f"--quick trains at most {most} epochs")
@@ -131,11 +125,7 @@ class Job:
         return f" (figure {number or figure})" if figure else ""
 
     def report_environment_change(self, done: int) -> None:
-        """Record in a resumed run what may change its last bits, and print a warning.
-
-        Args:
-            done: The finished epochs, of all implementations together.
-        """
+        """Record what may change the last bits of a run that is resumed after `done` epochs, and print a warning."""
         if changed := self.run.start_resume(self.config.epochs or done, done):
             note(
                 f"warning: {self.run.folder} is resumed with {', '.join(changed)}: it may end with other bits than a "
@@ -147,12 +137,7 @@ class Job:
         plots.save(figure, self.run.folder / name, smoke_test=self.options.quick)
 
     def write_record(self, *, details: Mapping[str, Any], **outcome: Any) -> None:
-        """Write `metrics.json`, which completes the run.
-
-        Args:
-            details: Facts of the section.
-            outcome: Further fields of `Record`: status, epochs, seconds, best, final, ...
-        """
+        """Write `metrics.json`, which completes the run; `outcome` are further fields of `Record`."""
         self.run.write_record(
             Record(
                 section=self.experiment.section,

@@ -142,9 +142,7 @@ def stacked(state: State) -> dict[str, np.ndarray]:
 def load_states(run: Run, initial: Mapping[str, np.ndarray]) -> dict[str, State]:
     """Return the implementations trained so far; none in a new run, or one that ended before its first checkpoint.
 
-    Args:
-        run: Opened.
-        initial: The initial weights, which have the shapes of all.
+    All weights have the shapes of the initial ones.
 
     Raises:
         RdfiaError: If the checkpoint is damaged, or of another training.

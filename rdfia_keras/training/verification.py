@@ -55,13 +55,7 @@ class Verification:
 
 
 def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> Verification:
-    """Train the first epochs of a run again, in a temporary folder.
-
-    Args:
-        run: A run that is trained in epochs.
-        epochs: The number of epochs to repeat; no more than the run has.
-        options: Device and data.
-        resources: The data and the back end.
+    """Train the first epochs of a run again, no more than it has, in a temporary folder.
 
     Raises:
         RdfiaError: If the run has no history, its data are others now, or no epoch can be trained.
