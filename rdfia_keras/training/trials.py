@@ -59,7 +59,7 @@ Train = Callable[[Sequence[Trial], Resources], Iterator[TrialResult]]
 
 def plan(sweep: Sweep, quick: bool) -> list[Trial]:
     """Return the trials, configuration by configuration, so that one compiled function serves all seeds."""
-    most = max(dict(sweep.grid).get("epochs", ()), default=None)
+    most = max(sweep.grid.get("epochs", ()), default=None)
     report_cut_epochs(most, quick, *(base.section for base in sweep.bases))
     trials = []
     for number, experiment in enumerate(sweep.configurations()):
