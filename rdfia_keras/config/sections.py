@@ -7,6 +7,7 @@ follow from their fields. Only the standard library is imported: `rdfia --help` 
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -66,7 +67,8 @@ STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 
 def dataset_name(value: str) -> str:
     """Return a folder's or a CSV file's whole path, so that a resumed run finds it, or the name of a data set."""
-    is_path = value not in IMAGE_DATASETS and (value.lower().endswith(POINTS_SUFFIX) or Path(value).is_dir())
+    # Unlike `Path.is_dir`, `isdir` answers for a name that is too long for any folder.
+    is_path = value not in IMAGE_DATASETS and (value.lower().endswith(POINTS_SUFFIX) or os.path.isdir(value))  # noqa: PTH112
     return str(Path(value).resolve()) if is_path else in_any_case(value, IMAGE_DATASETS)
 
 
