@@ -12,13 +12,7 @@ from rdfia_keras.runs.store import REFERENCE, REFERENCE_FOLDER, find_run
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model on disk.
-
-    Attributes:
-        path: The `.keras` archive.
-        name: The run's name, or the file's.
-        run: The finished run that it lies in; None for a file by itself.
-    """
+    """A `.keras` archive, named for the finished run that it lies in; a file by itself has no run."""
 
     path: Path
     name: str

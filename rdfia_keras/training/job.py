@@ -60,14 +60,9 @@ def run_name(experiment: Experiment) -> str:
 
 @dataclass
 class Job:
-    """One training: what it needs, and its run.
+    """One training: what it needs, and its run, which is locked until the end of `with job.run:`.
 
-    Attributes:
-        experiment: The experiment, with every default filled in.
-        data: As `prepare_data` returns them.
-        options: Device, results folder and the like.
-        device: The device in words, as `check_device` returns it.
-        run: The run, locked until the end of `with job.run:`.
+    `data` are as `prepare_data` returns them, `device` is as `check_device` does.
     """
 
     experiment: Experiment

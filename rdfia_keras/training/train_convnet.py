@@ -94,15 +94,7 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a training.
-
-    Attributes:
-        status: As in a record.
-        exit_code: The process's exit code.
-        reason: The reason why it failed.
-        remedy: The next thing to try, after the device failed.
-        device_error: The exception of the back end.
-    """
+    """The end of a training; after a failure of the device, with the back end's exception and what to try next."""
 
     status: str
     exit_code: int = 0

@@ -16,7 +16,7 @@ from rdfia_keras.models import perceptron
 from rdfia_keras.models.predictions import confusion
 from rdfia_keras.result import percent
 from rdfia_keras.runs.checkpoint import Arrays, digest, load_last, of_this_run, save_next
-from rdfia_keras.runs.files import file_digests, write_atomic
+from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.history import EpochRow, check_rows, duration, scores, summary_rows
 from rdfia_keras.runs.run import Run
 from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on
@@ -232,7 +232,7 @@ def write_animation(job: Job, name: str, network: Any, state: State) -> None:
     title = f"{name} on {job.data.name}"
     frames = animation_frames(job, network, state)
     gif = plots.decision_animation(frames, job.data.classes, title, smoke_test=job.options.quick)
-    write_atomic(job.run.folder / "decision-map.gif", gif)
+    job.run.write("decision-map.gif", gif)
 
 
 def animation_frames(job: Job, network: Any, state: State) -> list[dict[str, Any]]:

@@ -20,13 +20,7 @@ SWEEPS_FOLDER = "sweeps"
 
 @dataclass(frozen=True)
 class Trial:
-    """One training of a sweep.
-
-    Attributes:
-        configuration: Number of its configuration.
-        experiment: The experiment, with the trial's seed.
-        query: Its run.
-    """
+    """One training of a sweep: the number of its configuration, its experiment with the seed, and its run."""
 
     configuration: int
     experiment: Experiment
@@ -40,13 +34,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The end of a trial.
-
-    Attributes:
-        trial: The trial.
-        run: Its run; None if it was cut short.
-        exit_code: Above 1 if the user wants no more.
-    """
+    """The end of a trial: its run, None if it was cut short, and an exit code above 1 if the user wants no more."""
 
     trial: Trial
     run: Run | None
