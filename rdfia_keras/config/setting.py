@@ -148,11 +148,8 @@ class Ignores(Excludes):
 
     def is_broken_by(self, config: "Config") -> bool:
         """Return whether a config breaks the rule."""
-        return is_set(config, self.field) and getattr(config, self.other) != _default(config, self.other)
-
-
-def _default(config: Any, name: str) -> Any:
-    return next(field.default for field in fields(config) if field.name == name)
+        usual = config.__dataclass_fields__[self.other].default
+        return is_set(config, self.field) and getattr(config, self.other) != usual
 
 
 def is_set(config: "Config", name: str) -> bool:
