@@ -134,6 +134,7 @@ LONG = "x" * 5000
         f"compare {LONG} {LONG}y",
         f"predict digits {LONG}.png",
         f"resume {LONG}",
+        f"cnn --dataset {LONG}",
         f"svm --data-dir {LONG}",
         f"learn check {LONG}",
         f"learn grade {LONG}",

@@ -64,7 +64,7 @@ def node(tmp_path, monkeypatch):
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "1")
     (trial,) = plan(declare_sweep(["circles"], ["epochs=3"], 1), quick=False)
-    trial = replace(trial, query=trial.query.with_data(Resources(RunOptions()).prepared(trial.query.config).digest))
+    trial = replace(trial, query=replace(trial.query, data=Resources(RunOptions()).prepared(trial.query.config).digest))
 
     def train(is_shared, version=rdfia_keras.__version__):
         out = tmp_path / "results"

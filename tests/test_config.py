@@ -406,13 +406,6 @@ def test_unknown_settings_are_refused(kind):
         kind(width=3)
 
 
-def test_another_length_is_another_config_of_the_same_experiment():
-    longer = CnnConfig(augmentations=("crop",)).with_epochs(80)
-    assert longer == CnnConfig(augmentations=("crop",), epochs=80)
-    with pytest.raises(ConfigError):
-        longer.with_epochs(0)
-
-
 def test_every_config_is_found_by_its_section_and_its_help_texts_are_sentences():
     assert [(name, kind.section) for name, kind in CONFIGS.items()] == [(name, name) for name in ("mlp", "svm", "cnn")]
     for kind in KINDS:

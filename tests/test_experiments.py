@@ -231,7 +231,7 @@ def test_on_other_data_nothing_published_stands_beside_an_experiment():
 
 def test_a_named_sweep_varies_one_setting_of_the_perceptron_over_values_that_are_allowed():
     for name, sweep in SWEEPS.items():
-        *fixed, (field, values) = sweep.grid
+        *fixed, (field, values) = sweep.grid.items()
         assert all(len(fixed_values) == 1 for _, fixed_values in fixed)
         configs = [experiment.config for experiment in sweep.configurations()]
         assert sweep.name == name and [getattr(config, field) for config in configs] == list(values)

@@ -62,12 +62,6 @@ def test_malicious_batch_does_not_run(tmp_path, protocol, as_archive):
     assert not canary.exists()
 
 
-def test_malicious_batches_meta_does_not_run(tmp_path):
-    write_cifar(tmp_path, **{"batches.meta": pickle.dumps(Touch(tmp_path / "canary"))})
-    assert f"batches.meta asks Python to run `{os.system.__module__}.system`" in fault(load_images, "cifar10", tmp_path)
-    assert not (tmp_path / "canary").exists()
-
-
 @pytest.mark.parametrize(
     "name",
     [

@@ -92,7 +92,7 @@ def test_the_standard_deviations_of_the_reference_are_of_several_seeds():
 
 @pytest.mark.parametrize("epochs", [30, 50, 60])
 def test_a_longer_reference_run_is_compared_over_the_experiments_epochs(epochs):
-    experiment = replace(BATCH_NORM_KERAS, config=BATCH_NORM_KERAS.config.with_epochs(epochs))
+    experiment = replace(BATCH_NORM_KERAS, config=replace(BATCH_NORM_KERAS.config, epochs=epochs))
     run = reference_run(experiment)
     assert run.record.epochs == 60
     compared = compare_with_published(experiment, run, reference_store())

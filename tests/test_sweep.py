@@ -212,7 +212,7 @@ def test_a_trial_that_another_process_trains_comes_last_and_is_not_trained_twice
     """
     first, second = trials.plan(short(2), quick=False)
     resources = Resources(options)
-    first = replace(first, query=first.query.with_data(resources.prepared(first.query.config).digest))
+    first = replace(first, query=replace(first.query, data=resources.prepared(first.query.config).digest))
     holds, may_end = threading.Event(), threading.Event()
 
     def other():
@@ -322,7 +322,7 @@ def test_a_setting_as_text_round_trips_or_is_refused_in_one_sentence(field, text
     except ConfigError as error:
         assert "\n" not in str(error) and field in str(error)
         return
-    again = declare_sweep([name], [f"{field}={','.join(map(setting_text, sweep.grid[0][1]))}"], 1)
+    again = declare_sweep([name], [f"{field}={','.join(map(setting_text, sweep.grid[field]))}"], 1)
     assert again.grid == sweep.grid
 
 

@@ -27,8 +27,8 @@ def wanted_run(
         precision: The precision; None for any.
         quick: Whether a smoke test is wanted.
     """
-    config = experiment.config.with_seed(seed)
-    config = config.with_epochs(epochs or config.epochs) if config.epochs else config
+    config = replace(experiment.config, seed=seed)
+    config = replace(config, epochs=epochs or config.epochs) if config.epochs else config
     if isinstance(config, MlpConfig):
         # The four curves are equal: figure 1 shows it once.
         config = replace(config, implementation="all" if experiment is CIRCLES else "manual")
@@ -56,7 +56,7 @@ def runs_on_one_data_set(queries: Sequence[Query], own: RunStore, asked: str | N
     digests = [asked] if asked else [run.data_digest for run in shipped if run]
     digests += [] if asked else [run.data_digest for query in queries for run in own.usable(query)]
     for digest in dict.fromkeys(digests):
-        mine = [own.find_finished(query.with_data(digest)) for query in queries]
+        mine = [own.find_finished(replace(query, data=digest)) for query in queries]
         beside = [run if run and run.data_digest == digest else None for run in shipped]
         if any(mine) and all(pair[0] or pair[1] for pair in zip(mine, beside, strict=True)):
             return [run or other for run, other in zip(mine, beside, strict=True)]
@@ -136,7 +136,7 @@ def _base_best(experiment: Experiment, run: Run, store: RunStore) -> float | Non
         return None
     epochs = min(record.epochs, base.config.epochs or record.epochs)
     query = wanted_run(base, record.config.seed, epochs, getattr(record.config, "precision", None), record.quick)
-    base_run = store.find_finished(query.with_data(run.data_digest))
+    base_run = store.find_finished(replace(query, data=run.data_digest))
     rows = base_run.history()[: record.epochs] if base_run else []
     return max((row["test_accuracy"] for row in rows), default=None)
 

@@ -97,8 +97,8 @@ def chosen_experiments(names: Sequence[str], bonus: bool, modern: bool) -> tuple
 
 def with_settings(experiment: Experiment, seed: int, epochs: int | None, precision: str | None) -> Experiment:
     """Return an experiment with another seed, and with another length and precision where they are given."""
-    config = experiment.config.with_seed(seed)
-    config = config.with_epochs(epochs) if epochs else config
+    config = replace(experiment.config, seed=seed)
+    config = replace(config, epochs=epochs) if epochs else config
     return replace(experiment, config=replace(config, precision=precision) if precision else config)  # type: ignore[call-arg]
 
 

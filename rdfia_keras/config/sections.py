@@ -7,6 +7,7 @@ follow from their fields. Only the standard library is imported: `rdfia --help` 
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,7 +28,6 @@ from rdfia_keras.config.setting import (
     check,
     setting,
     settings,
-    value_type,
 )
 from rdfia_keras.errors import ConfigError, in_any_case
 
@@ -67,7 +67,8 @@ STATUSES = ("ok", "failed", "interrupted", "unfinished", "unreadable")
 
 def dataset_name(value: str) -> str:
     """Return a folder's or a CSV file's whole path, so that a resumed run finds it, or the name of a data set."""
-    is_path = value not in IMAGE_DATASETS and (value.lower().endswith(POINTS_SUFFIX) or Path(value).is_dir())
+    # Unlike `Path.is_dir`, `isdir` answers for a name that is too long for any folder.
+    is_path = value not in IMAGE_DATASETS and (value.lower().endswith(POINTS_SUFFIX) or os.path.isdir(value))  # noqa: PTH112
     return str(Path(value).resolve()) if is_path else in_any_case(value, IMAGE_DATASETS)
 
 
@@ -105,10 +106,6 @@ def _train_examples() -> Any:
     return setting(None, help, panel="Data", check=AT_LEAST_1, shown_default="all")
 
 
-def _vectors() -> Any:
-    return setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
-
-
 # --- configs ----------------------------------------------------------------------------------------------------------
 
 
@@ -132,18 +129,7 @@ class Config:
     epochs: int | None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str) and value_type(field.type)[2]:
-                value = value.split("+")
-            if isinstance(value, list):
-                object.__setattr__(self, field.name, tuple(value))
         check(self)
-        for name, field in self.__dataclass_fields__.items():
-            kind, _, many = value_type(field.type)
-            # JSON knows no other numbers, such as NumPy's.
-            if kind in (int, float) and not many and (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, kind(value))
 
     def resolve(self) -> Self:
         """Return the config with each default that depends on other settings filled in."""
@@ -163,17 +149,9 @@ class Config:
         """Return as text what all runs of one experiment have in common, whatever seed, length, precision and data."""
         return json.dumps([self.section, self.identity()], sort_keys=True)
 
-    def with_epochs(self, epochs: int) -> Self:
-        """Return the config with another number of epochs."""
-        return replace(self, epochs=epochs)
-
-    def with_seed(self, seed: int) -> Self:
-        """Return the config with another seed."""
-        return replace(self, seed=seed)
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain values by field, for JSON."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -186,10 +164,6 @@ class Config:
         if unknown:
             raise ConfigError(f"{cls.section} has no setting {', '.join(unknown)}", tuple(unknown))
         return cls(**values)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +239,7 @@ class SvmConfig(Config):
     )
     epochs: ClassVar[None] = None  # type: ignore[misc]
 
-    dataset: str = _vectors()
+    dataset: str = setting("circles", "Data set of vectors.", panel="Data", choices=VECTOR_DATASETS)
     kernel: str | None = setting(
         None,
         "Kernel to fit at one C and to sweep over C.",

@@ -148,11 +148,8 @@ class Ignores(Excludes):
 
     def is_broken_by(self, config: "Config") -> bool:
         """Return whether a config breaks the rule."""
-        return is_set(config, self.field) and getattr(config, self.other) != _default(config, self.other)
-
-
-def _default(config: Any, name: str) -> Any:
-    return next(field.default for field in fields(config) if field.name == name)
+        usual = config.__dataclass_fields__[self.other].default
+        return is_set(config, self.field) and getattr(config, self.other) != usual
 
 
 def is_set(config: "Config", name: str) -> bool:
@@ -166,15 +163,14 @@ def label(config: Any, name: str) -> str:
 
 
 def check(config: Any) -> None:
-    """Check each value by itself, then the rules between them; choices get the case in which they are declared.
+    """Check each value by itself and keep it as `check_value` returns it, then check the rules between them.
 
     Raises:
         ConfigError: On the first that does not hold.
     """
     for field in fields(config):
         if setting := field.metadata.get("setting"):
-            value = getattr(config, field.name)
-            value = check_value(field.name, field.type, value, setting)
+            value = check_value(field.name, field.type, getattr(config, field.name), setting)
             object.__setattr__(config, field.name, value)
     for rule in getattr(config, "rules", ()):
         if rule.is_broken_by(config):
@@ -182,27 +178,37 @@ def check(config: Any) -> None:
 
 
 def check_value(name: str, annotation: Any, value: Any, setting: Setting) -> Any:
-    """Check one value against its type and its `Setting`, and return it, a choice in the case in which it is declared.
+    """Check one value against its type and its `Setting`.
+
+    Returns:
+        The value; a choice in the case in which it is declared, a number of NumPy's as one of Python's, and several
+        values, also as a list or as a text such as `crop+flip`, as a tuple.
 
     Raises:
         ConfigError: With its `label` as the subject.
     """
     kind, optional, many = value_type(annotation)
-    subject = f"{name} ({flag(name, setting)})"
     if value is None and optional:
         return None
-    if many and not isinstance(value, tuple):
-        raise ConfigError(f"{subject} must be a tuple or a list, not {value!r}", (name,))
-    for item in value if many else (value,):
-        if not _is_a(kind, item):
-            raise ConfigError(f"{subject} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {item!r}", (name,))
-        if (setting.choices or setting.suffix) and not _may_be(item, setting):
-            raise ConfigError(f"{subject} must be {_choices_in_words(setting)}, not {item!r}", (name,))
-        if setting.check and not setting.check.holds(item):
-            raise ConfigError(f"{subject} {setting.check.says}, not {item}", (name,))
-    if not setting.choices:
-        return value
-    return tuple(in_any_case(item, setting.choices) for item in value) if many else in_any_case(value, setting.choices)
+    if not many:
+        return _check_item(name, kind, value, setting)
+    items = [part.strip() for part in value.split("+")] if isinstance(value, str) else value
+    if not isinstance(items, tuple | list):
+        raise ConfigError(f"{name} ({flag(name, setting)}) must be a tuple or a list, not {value!r}", (name,))
+    return tuple(_check_item(name, kind, item, setting) for item in items)
+
+
+def _check_item(name: str, kind: type, item: Any, setting: Setting) -> Any:
+    subject = f"{name} ({flag(name, setting)})"
+    if not _is_a(kind, item):
+        raise ConfigError(f"{subject} must be {_TYPE_NAMES.get(kind, kind.__name__)}, not {item!r}", (name,))
+    if (setting.choices or setting.suffix) and not _may_be(item, setting):
+        raise ConfigError(f"{subject} must be {_choices_in_words(setting)}, not {item!r}", (name,))
+    if setting.check and not setting.check.holds(item):
+        raise ConfigError(f"{subject} {setting.check.says}, not {item}", (name,))
+    if setting.choices:
+        return in_any_case(item, setting.choices)
+    return kind(item) if kind in (int, float) else item
 
 
 def _may_be(value: str, setting: Setting) -> bool:

@@ -18,10 +18,6 @@ OTHER_NAMES = {"learning_rate": "lr", "eta": "lr", "n_h": "hidden_units", "weigh
 def parse_setting(config: "type[Config]", text: str) -> tuple[str, Any]:
     """Return a field and its value from `FIELD=VALUE`: `("lr", 0.1)` from `lr=0.1`.
 
-    Args:
-        config: The class that has the field.
-        text: FIELD as in `parse_field`, VALUE as in `parse_value`.
-
     Raises:
         ConfigError: When it is no such text, no such field, or a value that the field does not take.
     """
@@ -52,10 +48,7 @@ def parse_field(config: "type[Config]", text: str) -> str:
 def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     """Return the value of a field from text, in the type of its annotation, checked by itself.
 
-    Args:
-        config: The class that has the field.
-        name: The field.
-        text: `true` or `false` for a bool; `none` where None or an empty tuple may stand; `crop+flip` for a tuple.
+    A text is `true` or `false` for a bool, `crop+flip` for a tuple, and `none` where None or an empty tuple may stand.
 
     Raises:
         ConfigError: When the field does not take it.
@@ -65,14 +58,9 @@ def parse_value(config: "type[Config]", name: str, text: str) -> Any:
     text = text.strip()
     if not text:
         raise ConfigError(f"{label(config, name)} needs a value, as in {name}=VALUE", (name,))
-    value: Any
     if text.lower() == "none" and (optional or many):
-        value = () if many else None
-    elif many:
-        value = tuple(_parse(kind, part.strip()) for part in text.split("+"))
-    else:
-        value = _parse(kind, text)
-    return check_value(name, annotation, value, setting)
+        return () if many else None
+    return check_value(name, annotation, _parse(kind, text), setting)
 
 
 def setting_text(value: Any) -> str:

@@ -31,9 +31,8 @@ REMOTE = download.Remote(
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # A batch is 31 MB; the bound only keeps a wrong file from filling the memory.
 MAX_BYTES = 200_000_000
-_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
-_TEST = "test_batch"
-_META = "batches.meta"
+# The training batches, in order, and the test batch.
+BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 
 
 def load_images(data_dir: Path | None) -> Dataset:
@@ -47,30 +46,27 @@ def load_images(data_dir: Path | None) -> Dataset:
 
 def find(data_dir: Path) -> Path | None:
     """Return the folder of batches or the archive in `data_dir`, which may itself be that folder, or None."""
-    if any((data_dir / name).exists() for name in (*_TRAIN, _TEST)):
+    if any((data_dir / name).exists() for name in BATCHES):
         return data_dir
     return next((data_dir / name for name in (FOLDER, ARCHIVE) if (data_dir / name).exists()), None)
 
 
 def read(path: Path) -> Dataset:
     """Read a folder of batches, or an archive without unpacking it to disk."""
-    splits: dict[str, Split] = {}
-    classes: tuple[str, ...] = CLASSES
-    for name, where, data in _folder_files(path) if path.is_dir() else _archive_files(path):
-        if name == _META:
-            classes = _class_names(data, where)
-        else:
-            splits[name] = _split(data, where)
-    parts = [splits.pop(name) for name in _TRAIN]
+    files, remedy = _archive_files(path), f"download {ARCHIVE} again"
+    if path.is_dir():
+        files, remedy = _folder_files(path), f"unpack the whole of {ARCHIVE} there"
+    splits = {name: _split(data, where) for name, where, data in files}
+    if missing := [name for name in BATCHES if name not in splits]:
+        raise RdfiaError(f"{path} has no {', '.join(missing)}; {remedy}")
+    *parts, test = (splits[name] for name in BATCHES)
     train = Split(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts]))
-    return Dataset("cifar10", train, splits[_TEST], classes, str(path))
+    return Dataset("cifar10", train, test, CLASSES, str(path))
 
 
 def _folder_files(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     """Read the batches of a folder: the name, the path and the content of each."""
-    paths = [folder / name for name in (*_TRAIN, _TEST, _META) if (folder / name).is_file()]
-    _check_complete(folder, {path.name for path in paths}, f"unpack the whole of {ARCHIVE} there")
-    for path in paths:
+    for path in (folder / name for name in BATCHES if (folder / name).is_file()):
         try:
             _check_size(path.stat().st_size, str(path))
             yield path.name, str(path), path.read_bytes()
@@ -80,28 +76,19 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, str, bytes]]:
 
 def _archive_files(path: Path) -> Iterator[tuple[str, str, bytes]]:
     """Read the batches of an archive: the name, the path and the content of each."""
-    names = set()
     try:
         # In the archive's own order: going back in a .tar.gz means unpacking it again from its start.
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 name, where = PurePosixPath(member.name).name, f"{path}: {member.name}"
                 file = archive.extractfile(member) if member.isfile() else None
-                if file and name in (*_TRAIN, _TEST, _META):
+                if file and name in BATCHES:
                     _check_size(member.size, where)
-                    names.add(name)
                     yield name, where, file.read()
     except RdfiaError:
         raise
     except Exception as error:  # A damaged archive can raise anything: ReadError, EOFError, zlib.error, ...
         raise RdfiaError(f"{path} is empty, cut short or not a .tar.gz archive; download {ARCHIVE} again") from error
-    _check_complete(path, names, f"download {ARCHIVE} again")
-
-
-def _check_complete(path: Path, names: set[str], remedy: str) -> None:
-    missing = [name for name in (*_TRAIN, _TEST) if name not in names]
-    if missing:
-        raise RdfiaError(f"{path} has no {', '.join(missing)}; {remedy}")
 
 
 def _check_size(size: int, where: str) -> None:
@@ -122,10 +109,3 @@ def _split(data: bytes, where: str) -> Split:
 
 def _is_label(value: object) -> bool:
     return isinstance(value, int) and 0 <= value <= 9
-
-
-def _class_names(data: bytes, where: str) -> tuple[str, ...]:
-    names = read_pickle(data, where).get("label_names")
-    if not isinstance(names, list) or len(names) != 10 or not all(isinstance(name, str | bytes) for name in names):
-        raise RdfiaError(f"{where} must have `label_names`, a list of ten names; {FIX}")
-    return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)

@@ -43,6 +43,5 @@ def read(path: Path) -> Dataset:
     Raises:
         RdfiaError: If the file is another one.
     """
-    arrays = matlab.read(path, 2, len(CLASSES), _MAX_BYTES, _FIX)
-    train, test = (Split(arrays[f"X{name}"], arrays[f"Y{name}"]) for name in ("train", "test"))
+    train, test = matlab.read(path, 2, len(CLASSES), _MAX_BYTES, _FIX)
     return Dataset("circles", train, test, CLASSES, str(path))

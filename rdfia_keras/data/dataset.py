@@ -89,16 +89,12 @@ class Dataset:
     def draw(self, count: int | None, seed: int) -> "Dataset":
         """Return the data set with fewer training examples, drawn in proportion to the classes (theory question 2).
 
-        Examples drawn for a small count are among those drawn for a larger one from the same seed.
-
-        Args:
-            count: Number of training examples, together with those that are held out; None for all.
-            seed: Seed of the draw.
+        Examples drawn for a small count are among those drawn for a larger one from the same seed. None stands for all.
 
         Raises:
             RdfiaError: If there are fewer.
         """
-        available = len(self.train) + len(self.validation or ())
+        available = len(self.train)
         if count is None or count == available:
             return self
         if count > available:
@@ -117,14 +113,12 @@ class Dataset:
     def hold_out(self, fraction: float, seed: int) -> "Dataset":
         """Return the data set with a validation split, drawn from the training split in proportion to its classes.
 
-        Args:
-            fraction: Fraction of each class, rounded to whole examples; 0 for no validation split.
-            seed: Seed of the draw.
+        It takes that fraction of each class, rounded to whole examples; 0 makes no validation split.
 
         Raises:
             RdfiaError: If a class would have no example in one of the two parts.
         """
-        if not fraction or self.validation:
+        if not fraction:
             return self
         held_out = np.zeros(len(self.train), bool)
         # Other words than those of an epoch's order and random streams: (seed, epoch) and (seed, epoch, number).

@@ -12,7 +12,8 @@ _SOURCE = "sklearn.datasets.load_digits"
 
 def load_vectors(data_dir: Path | None) -> Dataset:
     """Load vectors of shape (N, 64), float64 in [0, 1]; the test set is a quarter of every class."""
-    return _dataset(_levels() / 16)
+    levels, y = _load()
+    return _dataset(levels / 16, y)
 
 
 def load_images(data_dir: Path | None) -> Dataset:
@@ -22,25 +23,25 @@ def load_images(data_dir: Path | None) -> Dataset:
     """
     from PIL import Image
 
-    enlarged = np.empty((len(_levels()), 32, 32, 3), np.uint8)
-    for image, levels in zip(enlarged, _levels(), strict=True):
-        small = Image.fromarray(np.round(levels.reshape(8, 8) * (255 / 16)).astype(np.uint8))
+    levels, y = _load()
+    enlarged = np.empty((len(y), 32, 32, 3), np.uint8)
+    for image, grey in zip(enlarged, levels, strict=True):
+        small = Image.fromarray(np.round(grey.reshape(8, 8) * (255 / 16)).astype(np.uint8))
         image[:] = np.asarray(small.resize((32, 32), Image.Resampling.BICUBIC))[:, :, None]
-    return _dataset(enlarged)
+    return _dataset(enlarged, y)
 
 
-def _levels() -> np.ndarray:
-    """Return the grey levels from 0 to 16, of shape (N, 64)."""
+def _load() -> tuple[np.ndarray, np.ndarray]:
+    """Return grey levels from 0 to 16, float64 (N, 64), and labels, int64 (N,)."""
     from sklearn.datasets import load_digits
 
-    return load_digits().data.astype(np.float64)
+    levels, y = load_digits(return_X_y=True)
+    return levels.astype(np.float64), y.astype(np.int64)
 
 
-def _dataset(x: np.ndarray) -> Dataset:
+def _dataset(x: np.ndarray, y: np.ndarray) -> Dataset:
     """Split the examples, in the order of scikit-learn."""
-    from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    y = load_digits().target.astype(np.int64)
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.25, stratify=y, random_state=0)
     return Dataset("digits", Split(x_train, y_train), Split(x_test, y_test), CLASSES, _SOURCE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rdfia_keras.data.dataset import Split
 from rdfia_keras.errors import RdfiaError
 
 KEYS = ("Xtrain", "Ytrain", "Xtest", "Ytest")
@@ -22,8 +23,8 @@ def find(folder: Path, file: str) -> Path | None:
         return None
 
 
-def read(path: Path, size: int, classes: int, max_bytes: int, fix: str) -> dict[str, np.ndarray]:
-    """Read both splits.
+def read(path: Path, size: int, classes: int, max_bytes: int, fix: str) -> list[Split]:
+    """Read the training and the test split.
 
     Args:
         path: A file of MATLAB up to version 7.
@@ -33,7 +34,7 @@ def read(path: Path, size: int, classes: int, max_bytes: int, fix: str) -> dict[
         fix: The end of an error: what to do.
 
     Returns:
-        Xtrain and Xtest, float64 (N, size); Ytrain and Ytest, int64 (N,).
+        Both, with x of dtype float64 (N, size) and y of dtype int64 (N,).
 
     Raises:
         RdfiaError: If the file is another one.
@@ -42,6 +43,7 @@ def read(path: Path, size: int, classes: int, max_bytes: int, fix: str) -> dict[
     missing = [key for key in KEYS if key not in arrays]
     if missing:
         raise RdfiaError(f"{path} has no {', '.join(missing)}; it must hold {', '.join(KEYS)}: {fix}")
+    splits = []
     for name in ("train", "test"):
         x, y = (_dense(arrays[f"{letter}{name}"]) for letter in "XY")
         if x.ndim == 2 and x.shape[0] == size != x.shape[1]:
@@ -52,8 +54,8 @@ def read(path: Path, size: int, classes: int, max_bytes: int, fix: str) -> dict[
         if labels is None:
             what = f"must be one-hot rows of {classes}, one for each point, or class numbers"
             raise RdfiaError(f"{path}: Y{name} {what}; {fix}")
-        arrays[f"X{name}"], arrays[f"Y{name}"] = np.ascontiguousarray(x, np.float64), labels
-    return arrays
+        splits.append(Split(np.ascontiguousarray(x, np.float64), labels))
+    return splits
 
 
 def _arrays(path: Path, max_bytes: int, fix: str) -> dict[str, Any]:

@@ -64,14 +64,13 @@ def read(path: Path) -> Dataset:
 
 def _read_matlab(path: Path) -> Dataset:
     """Read rows of 784 grey levels, from 0 to 1 or from 0 to 255."""
-    arrays = matlab.read(path, 784, len(CLASSES), _MAX_BYTES, "put the course's file there")
-    largest = max(arrays[key].max(initial=0) for key in ("Xtrain", "Xtest"))
-    if min(arrays[key].min(initial=0) for key in ("Xtrain", "Xtest")) < 0 or largest > 255:
+    splits = matlab.read(path, 784, len(CLASSES), _MAX_BYTES, "put the course's file there")
+    largest = max(split.x.max(initial=0) for split in splits)
+    if min(split.x.min(initial=0) for split in splits) < 0 or largest > 255:
         raise RdfiaError(f"{path}: grey levels must lie between 0 and 1 or 0 and 255; put the course's file there")
     scale = 255 if largest <= 1 else 1
     train, test = (
-        Split(np.round(arrays[f"X{name}"] * scale).astype(np.uint8).reshape(-1, 28, 28, 1), arrays[f"Y{name}"])
-        for name in ("train", "test")
+        Split(np.round(split.x * scale).astype(np.uint8).reshape(-1, 28, 28, 1), split.y) for split in splits
     )
     return Dataset("mnist", train, test, CLASSES, str(path))
 

@@ -13,11 +13,9 @@ FIX = "replace it with the published file"
 
 
 def read_pickle(data: bytes, where: str) -> dict[str, Any]:
-    """Read the dictionary of a CIFAR-10 pickle, its keys as str and its strings as bytes.
+    """Read the dictionary of a CIFAR-10 pickle, of any protocol, its keys as str and its strings as bytes.
 
-    Args:
-        data: The whole pickle, any protocol, written by Python 2 or 3.
-        where: The file's name, for the error message.
+    `where` names the file in an error.
 
     Raises:
         RdfiaError: If the pickle asks for anything but uint8 arrays, or is damaged.

@@ -46,8 +46,9 @@ def read(path: Path) -> Dataset:
     separator, lines = _lines(path)
     rows = list(_rows(path, separator, lines))
     classes = sorted({name for _, name, _ in rows})
-    if all(_is_number(name, separator) for name in classes):
-        classes.sort(key=lambda name: _float(name, separator))
+    numbers = {name: _number(name, separator) for name in classes}
+    if not any(map(math.isnan, numbers.values())):
+        classes.sort(key=numbers.__getitem__)
     for split in SPLITS:
         if not any(row[2] == split for row in rows):
             raise RdfiaError(
@@ -93,7 +94,7 @@ def _rows(
     """Read the point, the class and the split of each row."""
     first = lines[0][1] if lines else []
     header, counts = [name.lower() for name in first], Counter[str]()
-    if len(first) in (3, 4) and all(_is_number(word, separator) for word in first[:2]):
+    if len(first) in (3, 4) and not any(math.isnan(_number(word, separator)) for word in first[:2]):
         header = list(COLUMNS[: len(first)])
     elif sorted(header) in (sorted(COLUMNS), sorted(COLUMNS[:3])):
         lines = lines[1:]
@@ -116,20 +117,14 @@ def _rows(
         yield (x1, x2), row["class"], split
 
 
-def _is_number(word: str, separator: str) -> bool:
-    return bool(_NUMBER.fullmatch(_pointed(word, separator)))
-
-
-def _float(word: str, separator: str) -> float:
-    return float(_pointed(word, separator))
-
-
-def _pointed(word: str, separator: str) -> str:
-    return word if separator == "," else word.replace(",", ".")
+def _number(word: str, separator: str) -> float:
+    """Return the number that a cell is; NaN if it is none."""
+    word = word if separator == "," else word.replace(",", ".")
+    return float(word) if _NUMBER.fullmatch(word) else math.nan
 
 
 def _coordinate(where: str, column: str, word: str, separator: str) -> float:
-    number = _float(word, separator) if _is_number(word, separator) else math.nan
+    number = _number(word, separator)
     if not abs(number) <= LARGEST:
         raise RdfiaError(f"{where}: {column} must be a number between -{LARGEST:g} and {LARGEST:g}, not {word[:80]!r}")
     return number

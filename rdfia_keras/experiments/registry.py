@@ -62,13 +62,7 @@ _BY_KEY: dict[str, Experiment] = {}
 
 
 def declare(name: str, config: Config, base: str | None = None, **report: Any) -> Experiment:
-    """Register an experiment under its name.
-
-    Args:
-        name: Folder name of its runs.
-        config: Its settings.
-        base: Name of the experiment that it changes in one respect.
-        report: Fields of `ReportClaim`.
+    """Register an experiment under its name; `report` are the fields of a `ReportClaim`.
 
     Raises:
         ValueError: If another experiment has this name or these settings.

@@ -42,7 +42,7 @@ FIGURES: dict[str, ReportFigure] = {}
 
 def _figure(
     key: str | int, caption: str, *names: str, labels: tuple[str, ...] = (), kind: FigureKind = "curves"
-) -> ReportFigure:
+) -> None:
     """Register a figure.
 
     Raises:
@@ -52,7 +52,6 @@ def _figure(
     if figure.key in FIGURES or not set(names) <= set(REGISTRY):
         raise ValueError(f"figure {key} is registered already, or an experiment is unknown")
     FIGURES[figure.key] = figure
-    return figure
 
 
 _figure(1, "the perceptron written four ways", "circles", kind="implementations")

@@ -1,10 +1,11 @@
 """Sweeps: experiments x settings x seeds, every combination a run of its own; and those that have a name."""
 
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rdfia_keras.config import (
@@ -53,7 +54,7 @@ class Sweep:
 
     name: str
     bases: tuple[Experiment, ...]
-    grid: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     seeds: int = SEEDS
     label: str = ""
     question: str = ""
@@ -61,21 +62,18 @@ class Sweep:
     @property
     def trials(self) -> int:
         """The number of trainings."""
-        size = len(self.bases) * self.seeds
-        for _, values in self.grid:
-            size *= len(values)
-        return size
+        return len(self.bases) * self.seeds * math.prod(map(len, self.grid.values()))
 
     def understood(self) -> list[str]:
         """Return the values of each setting in words, so that a wrong comma shows before hours of training."""
-        return [f"{name}: {', '.join(map(setting_text, values))}" for name, values in self.grid]
+        return [f"{name}: {', '.join(map(setting_text, values))}" for name, values in self.grid.items()]
 
     @property
     def also_equal(self) -> tuple[str, ...]:
         """Varied settings that do not define an experiment: runs that differ in them must not stand for each other."""
         return tuple(
             name
-            for name, values in self.grid
+            for name, values in self.grid.items()
             if len(values) > 1 and any(not settings(base.config)[name].defines_experiment for base in self.bases)
         )
 
@@ -85,9 +83,8 @@ class Sweep:
         Raises:
             ConfigError: If a config refuses a combination.
         """
-        names = [name for name, _ in self.grid]
-        combinations = list(itertools.product(*(values for _, values in self.grid)))
-        return [changed(base, dict(zip(names, values, strict=True))) for base in self.bases for values in combinations]
+        combinations = [dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values())]
+        return [changed(base, changes) for base in self.bases for changes in combinations]
 
 
 def changed(base: Experiment, changes: Mapping[str, Any]) -> Experiment:
@@ -108,9 +105,9 @@ def changed(base: Experiment, changes: Mapping[str, Any]) -> Experiment:
 def _defaults(config: Config) -> list[str]:
     """Return the fields that have the value which they would have, had they been left out."""
     resolved, defaults = config.resolve(), []
-    for name, field in config.__dataclass_fields__.items():
+    for name, declared in config.__dataclass_fields__.items():
         with suppress(ConfigError):  # Another setting needs this one.
-            if field.default is None and replace(config, **{name: None}).resolve() == resolved:
+            if declared.default is None and replace(config, **{name: None}).resolve() == resolved:
                 defaults.append(name)
     return defaults
 
@@ -120,7 +117,7 @@ def _defaults(config: Config) -> list[str]:
 
 def _of_circles(name: str, label: str, question: str, **grid: tuple[Any, ...]) -> Sweep:
     """Declare a sweep of the circles over 20 seeds."""
-    return Sweep(name=name, bases=(CIRCLES,), grid=tuple(grid.items()), seeds=20, label=label, question=question)
+    return Sweep(name=name, bases=(CIRCLES,), grid=grid, seeds=20, label=label, question=question)
 
 
 SWEEPS: dict[str, Sweep] = {
@@ -169,8 +166,7 @@ def declare_sweep(
         sweep = Sweep(name="", bases=tuple(dict.fromkeys(base for text in names for base in _bases(text))))
     values = _grid(sweep.bases, assignments)
     title = name or short_name("-".join([*names, *(field.replace("_", "-") for field in values)]))
-    grid = {**dict(sweep.grid), **values}
-    sweep = replace(sweep, name=title, grid=tuple(grid.items()), seeds=seeds or sweep.seeds)
+    sweep = replace(sweep, name=title, grid={**sweep.grid, **values}, seeds=seeds or sweep.seeds)
     if sweep.trials > MAX_TRIALS:
         raise ConfigError(f"that makes {sweep.trials:,} trials; at most {MAX_TRIALS:,} are allowed: leave values out")
     sweep.configurations()

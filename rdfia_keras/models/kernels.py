@@ -70,13 +70,10 @@ def classifiers(config: SvmConfig) -> tuple[tuple[SvmParameters, ...], tuple[Svm
 
 
 def fit(parameters: SvmParameters, x: np.ndarray, y: np.ndarray, seed: int = 0) -> SVC | LinearSVC:
-    """Train one classifier.
+    """Train one classifier on examples x (N, n_x) and class numbers y (N,).
 
-    Args:
-        parameters: Kernel, C and degree.
-        x: Training examples, (N, n_x).
-        y: Class numbers, (N,). Of more than two classes each pair has a machine, or for `linearsvc` each class.
-        seed: Decides the order in which `linearsvc` visits the examples; the others draw nothing.
+    Of more than two classes each pair has a machine, or for `linearsvc` each class. The seed decides the order in which
+    `linearsvc` visits the examples; the others draw nothing.
 
     Raises:
         ValueError: If scikit-learn refuses the parameters or the examples.

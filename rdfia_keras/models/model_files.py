@@ -12,13 +12,7 @@ from rdfia_keras.runs.store import REFERENCE, REFERENCE_FOLDER, find_run
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model on disk.
-
-    Attributes:
-        path: The `.keras` archive.
-        name: The run's name, or the file's.
-        run: The finished run that it lies in; None for a file by itself.
-    """
+    """A `.keras` archive, named for the finished run that it lies in; a file by itself has no run."""
 
     path: Path
     name: str
@@ -46,12 +40,9 @@ class SavedModel:
 
 
 def find_model(text: str, out: Path, best: bool) -> SavedModel:
-    """Return the saved model that people mean by a file, a run's folder or its name.
+    """Return the saved model that people mean by a `.keras` file, a run's folder or its name.
 
-    Args:
-        text: A `.keras` file, a run's folder or a run's name.
-        out: The results folder.
-        best: Use the run's `best.keras` instead of its `model.keras`.
+    With `best` it is the run's `best.keras` instead of its `model.keras`.
 
     Raises:
         ConfigError: If `best` is asked of a file.

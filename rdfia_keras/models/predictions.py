@@ -52,12 +52,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     """Return the bins of a reliability diagram, and the expected calibration error (arXiv 1706.04599, eq. 3).
 
     The confidence of a prediction is its probability; the error is the mean over all predictions of the difference
-    between the accuracy and the mean confidence of its bin.
-
-    Args:
-        probabilities: (N, n_y).
-        labels: Int (N,).
-        bins: Number of bins, of equal width, from 0 to 1; a bin holds its upper edge.
+    between the accuracy and the mean confidence of its bin. The bins are equally wide, and hold their upper edges.
 
     Returns:
         A row for each bin (low, high, count, confidence, accuracy), and the error, a fraction.

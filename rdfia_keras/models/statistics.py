@@ -24,11 +24,8 @@ def principal_axes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compute mean (d,), variances (d,) and eigenvectors (d, d, in columns) of the pixels, largest variance first.
 
-    For the training set alone: question 20 again. d is 3072 on CIFAR-10, where this takes some seconds.
-
-    Args:
-        images: uint8 (N, H, W, C), read as pixels in [0, 1].
-        size: Height and width of the centre that is used; None for all of it.
+    For the training set alone: question 20 again. d is 3072 on CIFAR-10, where this takes some seconds. Images, uint8
+    (N, H, W, C), are read as pixels in [0, 1]. Where a size is given, their centre of that size is used.
     """
     height, width = size or images.shape[1:3]
     # As a crop does in evaluation, also where there is no pixel in the middle.

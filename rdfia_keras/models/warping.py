@@ -22,10 +22,7 @@ def index_dtype() -> str:
 def gather_pixels(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Gather whole pixels of each image: (N, H, W, C), (N, h, w), (N, h, w) -> (N, h, w, C), same dtype.
 
-    Args:
-        images: Images (N, H, W, C).
-        rows: Row of each pixel, within the image, of `index_dtype`.
-        columns: Column of each pixel.
+    Rows and columns are of `index_dtype` and lie within the image.
     """
     height, width, channels = images.shape[1:]
     number = ops.arange(ops.shape(images)[0], dtype=index_dtype())[:, None, None]
@@ -36,10 +33,7 @@ def gather_pixels(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def sample(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Sample bilinearly, black outside: float32 (N, H, W, C), (N, h, w), (N, h, w) -> (N, h, w, C).
 
-    Args:
-        images: Images (N, H, W, C).
-        y: Rows, in pixels from the first one's centre.
-        x: Columns.
+    The rows y and the columns x are counted in pixels from the first one's centre.
     """
     height, width = images.shape[1:3]
     top, left = ops.floor(y), ops.floor(x)
@@ -70,10 +64,7 @@ def project(images: Tensor, matrix: list[list[Tensor]]) -> Tensor:
 def rectangle_to(corners: Tensor, width: float, height: float) -> list[list[Tensor]]:
     """Compute the projective map that takes a rectangle's corners to four others (Heckbert 1989, section 2.2.3).
 
-    Args:
-        corners: (N, 4, 2) as (x, y): where (0, 0), (width, 0), (0, height) and (width, height) go.
-        width: Width of the rectangle.
-        height: Height of the rectangle.
+    `corners`, (N, 4, 2) as (x, y), are where (0, 0), (width, 0), (0, height) and (width, height) go.
     """
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = ((corners[:, i, 0], corners[:, i, 1]) for i in range(4))
     # First the map of the unit square.

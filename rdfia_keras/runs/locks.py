@@ -19,12 +19,8 @@ LOCKS_FOLDER = ".locks"
 def lock_wanted(out: Path, query: Query, wait: bool = True) -> AbstractContextManager[Any]:
     """Lock the run that a query asks for against other processes, until the end of the `with` block.
 
-    The system releases the lock when the process ends, however it ends.
-
-    Args:
-        out: The folder that has the lock: the results folder for the process that trains the run.
-        query: The run that is wanted.
-        wait: Whether to wait until the other process has finished it.
+    The system releases the lock when the process ends, however it ends. The lock lies in `out`: the results folder for
+    the process that trains the run.
 
     Raises:
         RunLocked: If another process has locked it, without `wait`.

@@ -61,8 +61,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {"schema": SCHEMA, **values, "config": self.config.to_dict()}
+        return {"schema": SCHEMA, **vars(self), "config": self.config.to_dict()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Record":

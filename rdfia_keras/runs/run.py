@@ -72,12 +72,8 @@ class Run:
     ) -> "Run":
         """Make a new folder, `name` or else `name-2`, `name-3`, ..., and write `config.json` into it.
 
-        Args:
-            out: The results folder; made if it does not exist.
-            name: Folder name.
-            config: All settings.
-            facts: More facts to keep: options, data set, device. Command line, versions and machine are added.
-            overwrite: Replace the folder `name` if it holds a run, instead of numbering a new one.
+        It holds the settings, the command line, versions, machine and `facts`: options, data set, device. With
+        `overwrite` the folder `name` is replaced if it holds a run.
 
         Raises:
             RdfiaError: If the folder cannot be made or written, before any training.

@@ -8,7 +8,7 @@ import functools
 import json
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,6 @@ class Query:
     def epochs(self) -> int:
         """The least number of epochs."""
         return self.config.epochs or 0
-
-    def with_data(self, digest: str | None) -> "Query":
-        """Return the same query for one data set."""
-        return replace(self, data=digest)
 
     @property
     def key(self) -> str:

@@ -25,9 +25,7 @@ _CPU_FLAGS = {"mixed_bfloat16": ("avx512_bf16", "amx_bf16"), "mixed_float16": ("
 def set_up_backend(device: str, deterministic: bool = False) -> None:
     """Make the settings that a back end reads when it is imported, and import it.
 
-    Args:
-        device: `auto`, `cpu` or `gpu`.
-        deterministic: Use only operations that give equal bits in every run on one machine.
+    With `deterministic` only operations are used that give equal bits in every run on one machine.
     """
     if deterministic:
         os.environ["TF_DETERMINISTIC_OPS"] = "1"
@@ -181,21 +179,13 @@ def device_kind(device: str) -> str:
 
 
 def cpu_unless_asked(device: str) -> str:
-    """Choose the device for what is too small for a GPU, whose start costs more than such a step: a GPU only by name.
-
-    Args:
-        device: `auto`, `cpu` or `gpu`.
-    """
+    """Choose the CPU, unless a GPU is asked for by name, for steps so small that starting them on a GPU costs more."""
     return "gpu" if device == "gpu" else "cpu"
 
 
 @contextmanager
 def placed_on(device: str) -> Iterator[None]:
-    """Keep what is made and computed inside on a device; a GPU, where there is one, is the default otherwise.
-
-    Args:
-        device: As `check_device` returns it.
-    """
+    """Keep what is made and computed inside on a device of `check_device`; a GPU is the default otherwise."""
     import keras
 
     with keras.device(f"{device_kind(device)}:0"):
@@ -249,10 +239,7 @@ def uses_tf32() -> bool | None:
 def precision_warning(precision: str, device: str, capability: tuple[int, int] | None = None) -> str | None:
     """Return a warning when the device has no fast path for a precision, or None.
 
-    Args:
-        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
-        device: As `check_device` returns it.
-        capability: As `compute_capability` returns it.
+    `device` is as `check_device` returns it, `capability` as `compute_capability` does.
     """
     if precision == "float32":
         return None

@@ -16,13 +16,10 @@ Order = Callable[[int], np.ndarray]
 def batches(split: Split, size: int, order: Order = np.arange) -> Any:
     """Return (images, labels) batches of one epoch for `model.fit` and `model.evaluate`; the last may be smaller.
 
+    `order` gives the order of the examples at the start of each epoch.
+
     On TensorFlow it is a `tf.data` pipeline, since `fit` over a `keras.utils.PyDataset` leaves a small CPU idle for
     whole epochs; the other back ends read the `PyDataset`, and need no TensorFlow. Pass `shuffle=False` to `fit`.
-
-    Args:
-        split: The examples.
-        size: Examples in a batch.
-        order: Gives the order of the examples from their number, at the start of each epoch.
     """
     if keras.backend.backend() == "tensorflow":
         return _pipeline(split, size, order)

@@ -14,7 +14,7 @@ from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore
 from rdfia_keras.system.backend import backend_name, require_tensorflow, set_up_backend
 from rdfia_keras.system.terminal import note
-from rdfia_keras.training.job import prepare_data, report_large_batch
+from rdfia_keras.training.job import prepare_data, report_large_batch, shorten
 
 
 class Resources:
@@ -78,6 +78,8 @@ class Resources:
             require_tensorflow("the perceptron")
         # Data first: a missing or damaged file is reported before the seconds that a back end takes to load.
         data = prepare_data(self.data(config), config, options.quick)
+        if options.quick and not resumed:
+            experiment = shorten(experiment)
         if draw:
             report_large_batch(data, config)
         if config.section == "svm":  # Fitted in a moment, without a back end.
@@ -171,29 +173,24 @@ def with_data(query: Query, store: RunStore, resources: Resources) -> Query:
     if query.data:
         return query
     try:
-        return query.with_data(resources.prepared(query.config).digest)
+        return replace(query, data=resources.prepared(query.config).digest)
     except RdfiaError as error:
         config = query.config
         examples = getattr(config, "train_examples", None)
         key = (config.section, config.dataset, examples, config.seed if examples else None)
-        trusted = query.with_data(resources.trusted.get(key))
+        trusted = replace(query, data=resources.trusted.get(key))
         run = None if resources.options.overwrite else store.find_finished(trusted)
         if run is None:
             raise
         resources.trusted[key] = run.data_digest
         note(f"warning: {error}. {run.folder} is used without checking that it was trained on these data")
-        return query.with_data(run.data_digest)
+        return replace(query, data=run.data_digest)
 
 
 def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, draw: bool = True) -> Run:
-    """Train a run on from its last checkpoint; it ends with the same bits as one that was never interrupted.
+    """Train an opened run on from its last checkpoint, until it has so many epochs in all.
 
-    Args:
-        run: Opened.
-        epochs: The number of epochs it is to have.
-        options: The options that the run was started with.
-        resources: Its data and back end.
-        draw: As `Resources.train` takes it.
+    It ends with the same bits as one that was never interrupted. `options` are those that it was started with.
 
     Raises:
         RdfiaError: If back end, files or data are others than at its start.
@@ -213,7 +210,7 @@ def resume(run: Run, epochs: int, options: RunOptions, resources: Resources, dra
                 f"{run.files.get(name)}); put the old one back or start a new run"
             )
     check_data(run, resources.data(config), options.quick)
-    return resources.train(match_registered(config.with_epochs(epochs)), options, run, draw)
+    return resources.train(match_registered(replace(config, epochs=epochs)), options, run, draw)
 
 
 def check_data(run: Run, data: Dataset, quick: bool) -> None:

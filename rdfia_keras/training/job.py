@@ -27,8 +27,6 @@ MAX_KERNEL_EXAMPLES = 5000
 def prepare_data(data: Dataset, config: Config, quick: bool) -> Dataset:
     """Return the data that a run uses: `train_examples` of them, few in a smoke test, some held out for validation.
 
-    Data that are prepared already stay as they are.
-
     Raises:
         RdfiaError: If there are fewer examples than asked for, or a class has too few to hold a part out.
     """
@@ -48,13 +46,7 @@ def report_large_batch(data: Dataset, config: Config) -> None:
 
 
 def report_cut_epochs(epochs: int | None, quick: bool, *sections: str) -> None:
-    """Say that a smoke test trains fewer epochs than are asked for.
-
-    Args:
-        epochs: The number that is asked for; None where it is left to the default.
-        quick: Whether it is a smoke test.
-        sections: The sections that are trained.
-    """
+    """Say that a smoke test of some sections trains fewer epochs than are asked for, if a number is asked for."""
     for most in sorted({QUICK_EPOCHS[section] for section in sections if section in QUICK_EPOCHS}):
         if quick and epochs and epochs > most:
             note(f"--quick trains at most {most} epochs")
@@ -68,14 +60,9 @@ def run_name(experiment: Experiment) -> str:
 
 @dataclass
 class Job:
-    """One training: what it needs, and its run.
+    """One training: what it needs, and its run, which is locked until the end of `with job.run:`.
 
-    Attributes:
-        experiment: The experiment, with every default filled in.
-        data: As `prepare_data` returns them.
-        options: Device, results folder and the like.
-        device: The device in words, as `check_device` returns it.
-        run: The run, locked until the end of `with job.run:`.
+    `data` are as `prepare_data` returns them, `device` is as `check_device` does.
     """
 
     experiment: Experiment
@@ -133,11 +120,7 @@ class Job:
         return f" (figure {number or figure})" if figure else ""
 
     def report_environment_change(self, done: int) -> None:
-        """Record in a resumed run what may change its last bits, and print a warning.
-
-        Args:
-            done: The finished epochs, of all implementations together.
-        """
+        """Record what may change the last bits of a run that is resumed after `done` epochs, and print a warning."""
         if changed := self.run.start_resume(self.config.epochs or done, done):
             note(
                 f"warning: {self.run.folder} is resumed with {', '.join(changed)}: it may end with other bits than a "
@@ -149,12 +132,7 @@ class Job:
         plots.save(figure, self.run.folder / name, smoke_test=self.options.quick)
 
     def write_record(self, *, details: Mapping[str, Any], **outcome: Any) -> None:
-        """Write `metrics.json`, which completes the run.
-
-        Args:
-            details: Facts of the section.
-            outcome: Further fields of `Record`: status, epochs, seconds, best, final, ...
-        """
+        """Write `metrics.json`, which completes the run; `outcome` are further fields of `Record`."""
         self.run.write_record(
             Record(
                 section=self.experiment.section,
@@ -176,4 +154,4 @@ def shorten(experiment: Experiment) -> Experiment:
     config = experiment.config
     if config.epochs is None:
         return experiment
-    return replace(experiment, config=config.with_epochs(min(config.epochs, QUICK_EPOCHS[config.section])))
+    return replace(experiment, config=replace(config, epochs=min(config.epochs, QUICK_EPOCHS[config.section])))

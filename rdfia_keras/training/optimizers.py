@@ -92,13 +92,7 @@ PYTORCH_DEFAULTS: dict[str, dict[str, float]] = {"rmsprop": {"rho": 0.99, "epsil
 
 
 def make_optimizer(config: CnnConfig, lr: Any, steps: int = 1) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a config.
-
-    Args:
-        config: The settings.
-        lr: The first learning rate, or one of Keras's schedules.
-        steps: Iterations of the whole training.
-    """
+    """Make the optimizer of a config, with a learning rate or one of Keras's schedules, for a number of steps."""
     changed: dict[str, Any] = {}
     if config.framework_defaults == "pytorch":
         changed |= PYTORCH_DEFAULTS.get(config.optimizer, {})

@@ -37,7 +37,7 @@ from rdfia_keras.training.callbacks import (
     set_variables,
 )
 from rdfia_keras.training.fit import compile_model, fit, predict, predict_averaged, what_xla_compiles
-from rdfia_keras.training.job import Job, prepare_data, shorten
+from rdfia_keras.training.job import Job
 
 
 def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, resumed: Run | None = None) -> Run:
@@ -45,7 +45,7 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
 
     Args:
         experiment: The experiment, with the number of epochs that is asked for.
-        data: Images. A smoke test, `train_examples` and `validation` take their parts of them.
+        data: Images, as `prepare_data` returns them.
         options: Device, results folder and the like.
         resumed: The run to resume, opened.
 
@@ -55,9 +55,7 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
     Raises:
         RdfiaError: If the device cannot be used or fails, or the folder cannot be written.
     """
-    if options.quick and not resumed:
-        experiment = shorten(experiment)
-    config, data = experiment.config, prepare_data(data, experiment.config, options.quick)
+    config = experiment.config
     device = check_device(options.device)
     check_tensorboard(options)
     if warning := precision_warning(config.precision, device, compute_capability()):
@@ -96,15 +94,7 @@ def train_convnet(experiment: Experiment, data: Dataset, options: RunOptions, re
 
 @dataclass(frozen=True)
 class Ending:
-    """The end of a training.
-
-    Attributes:
-        status: As in a record.
-        exit_code: The process's exit code.
-        reason: The reason why it failed.
-        remedy: The next thing to try, after the device failed.
-        device_error: The exception of the back end.
-    """
+    """The end of a training; after a failure of the device, with the back end's exception and what to try next."""
 
     status: str
     exit_code: int = 0

@@ -13,7 +13,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import Experiment
 from rdfia_keras.models import kernels
 from rdfia_keras.runs.run import Run
-from rdfia_keras.training.job import Job, prepare_data
+from rdfia_keras.training.job import Job
 
 DEVICE = "cpu (scikit-learn)"
 MAX_PANELS = 4
@@ -22,12 +22,12 @@ AXIS = np.linspace(-2, 2, 101)
 
 
 def train_kernels(experiment: Experiment, data: Dataset, options: RunOptions) -> Run:
-    """Fit, record and draw the classifiers of an experiment.
+    """Fit, record and draw the classifiers of an experiment on data from `prepare_data`.
 
     Raises:
         RdfiaError: If the folder cannot be written, or the training examples are of one class.
     """
-    config, data = experiment.config, prepare_data(data, experiment.config, options.quick)
+    config = experiment.config
     if len(np.unique(data.train.y)) < 2:
         raise RdfiaError(f"{data.name}: all training examples are of one class; an SVM needs two or more")
     job = Job.start(experiment, data, options, DEVICE)

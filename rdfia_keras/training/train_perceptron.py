@@ -16,14 +16,14 @@ from rdfia_keras.models import perceptron
 from rdfia_keras.models.predictions import confusion
 from rdfia_keras.result import percent
 from rdfia_keras.runs.checkpoint import Arrays, digest, load_last, of_this_run, save_next
-from rdfia_keras.runs.files import file_digests, write_atomic
+from rdfia_keras.runs.files import file_digests
 from rdfia_keras.runs.history import EpochRow, check_rows, duration, scores, summary_rows
 from rdfia_keras.runs.run import Run
 from rdfia_keras.system.backend import check_device, cpu_unless_asked, placed_on
 from rdfia_keras.system.signals import StopRequest
 from rdfia_keras.system.terminal import Progress, note
 from rdfia_keras.training.callbacks import Diverged
-from rdfia_keras.training.job import Job, prepare_data, shorten
+from rdfia_keras.training.job import Job
 from rdfia_keras.training.perceptron_epochs import CompiledEpochs, State, fit, fit_lbfgs
 
 MAX_FRAMES = 75
@@ -44,7 +44,7 @@ def train_perceptron(
 
     Args:
         experiment: The experiment, with the number of epochs that is asked for.
-        data: Vectors. A smoke test, `train_examples` and `validation` take their parts of them.
+        data: Vectors, as `prepare_data` returns them.
         options: Device, results folder and the like.
         resumed: The run to resume, opened.
         animate: Also draw the first implementation's decision map epoch by epoch, as `decision-map.gif`.
@@ -57,9 +57,7 @@ def train_perceptron(
     Raises:
         RdfiaError: If the device cannot be used, or the folder cannot be written.
     """
-    if options.quick and not resumed:
-        experiment = shorten(experiment)
-    config, data = experiment.config, prepare_data(data, experiment.config, options.quick)
+    config = experiment.config
     device = check_device(cpu_unless_asked(options.device))
     read_initial_weights(config, data)  # A file that does not fit is refused before there is a folder.
     job = Job.start(experiment, data, options, device, resumed, animate=animate)
@@ -144,9 +142,7 @@ def stacked(state: State) -> dict[str, np.ndarray]:
 def load_states(run: Run, initial: Mapping[str, np.ndarray]) -> dict[str, State]:
     """Return the implementations trained so far; none in a new run, or one that ended before its first checkpoint.
 
-    Args:
-        run: Opened.
-        initial: The initial weights, which have the shapes of all.
+    All weights have the shapes of the initial ones.
 
     Raises:
         RdfiaError: If the checkpoint is damaged, or of another training.
@@ -236,7 +232,7 @@ def write_animation(job: Job, name: str, network: Any, state: State) -> None:
     title = f"{name} on {job.data.name}"
     frames = animation_frames(job, network, state)
     gif = plots.decision_animation(frames, job.data.classes, title, smoke_test=job.options.quick)
-    write_atomic(job.run.folder / "decision-map.gif", gif)
+    job.run.write("decision-map.gif", gif)
 
 
 def animation_frames(job: Job, network: Any, state: State) -> list[dict[str, Any]]:

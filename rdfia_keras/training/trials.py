@@ -20,13 +20,7 @@ SWEEPS_FOLDER = "sweeps"
 
 @dataclass(frozen=True)
 class Trial:
-    """One training of a sweep.
-
-    Attributes:
-        configuration: Number of its configuration.
-        experiment: The experiment, with the trial's seed.
-        query: Its run.
-    """
+    """One training of a sweep: the number of its configuration, its experiment with the seed, and its run."""
 
     configuration: int
     experiment: Experiment
@@ -40,13 +34,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The end of a trial.
-
-    Attributes:
-        trial: The trial.
-        run: Its run; None if it was cut short.
-        exit_code: Above 1 if the user wants no more.
-    """
+    """The end of a trial: its run, None if it was cut short, and an exit code above 1 if the user wants no more."""
 
     trial: Trial
     run: Run | None
@@ -59,12 +47,12 @@ Train = Callable[[Sequence[Trial], Resources], Iterator[TrialResult]]
 
 def plan(sweep: Sweep, quick: bool) -> list[Trial]:
     """Return the trials, configuration by configuration, so that one compiled function serves all seeds."""
-    most = max(dict(sweep.grid).get("epochs", ()), default=None)
+    most = max(sweep.grid.get("epochs", ()), default=None)
     report_cut_epochs(most, quick, *(base.section for base in sweep.bases))
     trials = []
     for number, experiment in enumerate(sweep.configurations()):
         for seed in range(sweep.seeds):
-            seeded = replace(experiment, config=experiment.config.with_seed(seed))
+            seeded = replace(experiment, config=replace(experiment.config, seed=seed))
             trials.append(Trial(number, seeded, Query(config=seeded.config, quick=quick, also_equal=sweep.also_equal)))
     return trials
 

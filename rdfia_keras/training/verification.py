@@ -55,13 +55,7 @@ class Verification:
 
 
 def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> Verification:
-    """Train the first epochs of a run again, in a temporary folder.
-
-    Args:
-        run: A run that is trained in epochs.
-        epochs: The number of epochs to repeat; no more than the run has.
-        options: Device and data.
-        resources: The data and the back end.
+    """Train the first epochs of a run again, no more than it has, in a temporary folder.
 
     Raises:
         RdfiaError: If the run has no history, its data are others now, or no epoch can be trained.
@@ -73,7 +67,7 @@ def verify(run: Run, epochs: int, options: RunOptions, resources: Resources) -> 
     if not length:
         raise RdfiaError(f"{run.name} has no finished epoch to compare with")
     check_data(run, resources.data(run.config), run.quick)
-    experiment = match_registered(run.config if run.config.epochs_shape_it else run.config.with_epochs(length))
+    experiment = match_registered(run.config if run.config.epochs_shape_it else replace(run.config, epochs=length))
     with tempfile.TemporaryDirectory() as folder:
         again = resources.train(
             experiment, replace(options, out=Path(folder), quick=run.quick, until=length), draw=False

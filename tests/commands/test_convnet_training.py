@@ -322,8 +322,8 @@ def test_best_keras_holds_the_weights_of_the_epoch_that_is_chosen(tiny_images, t
 
 def test_statistics_are_those_of_the_examples_that_are_trained_on(tiny_images, tmp_path):
     config = replace(SMALL, normalize=True, validation=0.5, epochs=1)
-    run = train_convnet(Experiment(name="half", config=config), tiny_images, RunOptions(out=tmp_path))
     split = tiny_images.hold_out(0.5, config.seed)
+    run = train_convnet(Experiment(name="half", config=config), split, RunOptions(out=tmp_path))
     mean, whole = ((images.x / 255).mean(axis=(0, 1, 2)) for images in (split.train, tiny_images.train))
     normalized = load_model(run.folder / "model.keras").get_layer("normalize")
     np.testing.assert_allclose(np.ravel(normalized.mean), mean, rtol=1e-5)
