@@ -16,7 +16,6 @@ from rdfia_keras.plots.style import (
     CHARACTER,
     COLOURS,
     GREY,
-    NAMED,
     SMALL,
     TEXT,
     TITLE,
@@ -78,12 +77,7 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
 
     Returns:
         A row of loss panels above a row of accuracy panels, without remarks, for which there is no room.
-
-    Raises:
-        ValueError: If there is no history, or more than four.
     """
-    if not 1 <= len(histories) <= 4:
-        raise ValueError(f"expected 1 to 4 histories, got {len(histories)}")
     figure = new_figure(max(4.0, WIDTH * len(histories) / 4), 5.0, title)
     panels = figure.subplots(2, len(histories), sharex="col", sharey="row", squeeze=False)
     described = [charts.run_curves(rows) for rows in histories.values()]
@@ -104,12 +98,7 @@ def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
     Args:
         histories: Epochs by the runs' names, see `charts.run_curves`: at most as many as there are colours in `NAMED`.
         title: Number of runs and data set.
-
-    Raises:
-        ValueError: If there is no history, or too many.
     """
-    if not 1 <= len(histories) <= len(NAMED):
-        raise ValueError(f"expected 1 to {len(NAMED)} histories, got {len(histories)}")
     figure = new_figure(WIDTH, 4.0, title)
     loss, accuracy = charts.several_runs_curves(histories)
     panels = figure.subplots(1, 2, sharex=True)

@@ -14,8 +14,8 @@ from rdfia_keras.plots.style import BLUE, GREY, SMALL, TEXT, WIDTH, new_figure, 
 from rdfia_keras.result import percent
 
 MAX_PIXELS = 100_000  # of images in one figure; even noise is then a file within `saving.MAX_BYTES`
-# Values of a map, and its edges on the image in pixels: left, right, bottom, top.
-Map = tuple[np.ndarray, tuple[float, float, float, float]]
+# Values of maps (N, rows, columns), and their edges on each image in pixels: left, right, bottom, top.
+Maps = tuple[np.ndarray, tuple[float, float, float, float]]
 
 
 def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title: str) -> Figure:
@@ -122,7 +122,7 @@ def prediction_rows(
     images: np.ndarray,
     captions: Sequence[str],
     tops: Sequence[Sequence[tuple[str, float]]],
-    maps: Sequence[Map],
+    maps: Maps,
     title: str,
 ) -> Figure:
     """Draw for each image: the image, the image under its map, and bars of the most probable classes.
@@ -137,18 +137,20 @@ def prediction_rows(
     images = _pixels(images)
     figure = new_figure(WIDTH * 0.78, 1.25 * len(images) + 0.5, title)
     axes = figure.subplots(len(images), 3, squeeze=False, width_ratios=[1, 1, 2.4])
-    for (left, middle, right), image, caption, top, heat in zip(axes, images, captions, tops, maps, strict=True):
+    values, extent = maps
+    for (left, middle, right), image, caption, top, heat in zip(axes, images, captions, tops, values, strict=True):
         left.set_axis_off()
         middle.set_axis_off()
         _draw_image(left, image, wrap(caption, 1.6, SMALL))
-        _draw_overlay(middle, image, heat)
+        _draw_overlay(middle, image, heat, extent)
         _draw_bars(right, top)
     return figure
 
 
-def _draw_overlay(axes: Axes, image: np.ndarray, heat: Map, signed: bool = False) -> None:
+def _draw_overlay(
+    axes: Axes, image: np.ndarray, values: np.ndarray, extent: tuple[float, float, float, float], signed: bool = False
+) -> None:
     """Draw an image in grey under its map; a signed map is red where positive and blue where negative."""
-    values, extent = heat
     axes.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     limits = axes.get_xlim(), axes.get_ylim()
     top = max(float(np.abs(values).max()), 1e-12)
@@ -172,9 +174,7 @@ def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
-def attribution_grid(
-    images: np.ndarray, captions: Sequence[str], columns: Mapping[str, Sequence[Map]], title: str
-) -> Figure:
+def attribution_grid(images: np.ndarray, captions: Sequence[str], columns: Mapping[str, Maps], title: str) -> Figure:
     """Draw images in rows and beside each its maps of several kinds; occlusion's are signed.
 
     Args:
@@ -189,8 +189,8 @@ def attribution_grid(
     axes = _empty_axes(figure, len(images), 1 + len(columns))
     for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
         _draw_image(axes[number, 0], image, wrap_lines(caption, cell, SMALL))
-        for axis, (heading, maps) in zip(axes[number, 1:], columns.items(), strict=True):
-            _draw_overlay(axis, image, maps[number], signed="occlusion" in heading)
+        for axis, (heading, (values, extent)) in zip(axes[number, 1:], columns.items(), strict=True):
+            _draw_overlay(axis, image, values[number], extent, signed="occlusion" in heading)
             if not number:
                 axis.set_title(wrap(heading, cell, SMALL), fontsize=SMALL, pad=3)
     return figure
