@@ -21,13 +21,8 @@ Maps = tuple[np.ndarray, tuple[float, float, float, float]]
 def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title: str) -> Figure:
     """Draw images in rows, each under its caption: the worst mistakes, for example, as `cat → dog 99 %`.
 
-    Large images are averaged down to `MAX_PIXELS` pixels in all.
-
-    Args:
-        images: uint8, or floats of [0, 255] (clipped), of shape (N, height, width, 1 or 3).
-        captions: A caption for each image; long ones are wrapped.
-        columns: Images in a row.
-        title: Data set and setting.
+    The images are uint8, or floats of [0, 255] (clipped), of shape (N, height, width, 1 or 3). Large ones are averaged
+    down to `MAX_PIXELS` pixels in all.
     """
     images = _pixels(images)
     columns = min(columns, len(images))
@@ -98,11 +93,7 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
 def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     """Draw an image larger than the training images, and a map of each class's probability (question 6's subject).
 
-    Args:
-        image: uint8 (H, W, 1 or 3).
-        scores: Probabilities (rows, columns, n_y).
-        classes: n_y names.
-        title: Data set and setting.
+    The image is uint8 (H, W, 1 or 3); the scores are probabilities (rows, columns, n_y).
     """
     rows = -(-(len(classes) + 1) // 4)
     figure = new_figure(WIDTH, 2.1 * rows + 0.6, title)
@@ -175,13 +166,9 @@ def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
 
 
 def attribution_grid(images: np.ndarray, captions: Sequence[str], columns: Mapping[str, Maps], title: str) -> Figure:
-    """Draw images in rows and beside each its maps of several kinds; occlusion's are signed.
+    """Draw images, uint8 (N, H, W, 1 or 3), in rows and beside each its maps of several kinds, by heading.
 
-    Args:
-        images: Uint8 (N, H, W, 1 or 3).
-        captions: A caption for each image.
-        columns: N maps by heading. A heading with "occlusion" has maps of both signs.
-        title: Model and data.
+    Under a heading with "occlusion" maps have both signs.
     """
     images = _pixels(images)
     cell = 1.4
@@ -197,12 +184,7 @@ def attribution_grid(images: np.ndarray, captions: Sequence[str], columns: Mappi
 
 
 def filter_grid(kernels: np.ndarray, title: str) -> Figure:
-    """Draw the filters of a first convolution, each stretched to its own range about grey.
-
-    Args:
-        kernels: Float (k, k, 1 or 3, n).
-        title: Model and layer.
-    """
+    """Draw the filters of a first convolution, float (k, k, 1 or 3, n), each stretched to its own range about grey."""
     columns = min(8, kernels.shape[-1])
     rows = -(-kernels.shape[-1] // columns)
     figure = new_figure(max(3.5, 0.85 * columns), 0.85 * rows + 0.6, title)
