@@ -31,13 +31,7 @@ from rdfia_keras.training.get_or_train import Resources, get_or_train
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of a figure, and the run that it is drawn from.
-
-    Attributes:
-        label: Above the panel.
-        experiment: The experiment.
-        run: A run of it.
-    """
+    """One panel of a figure: the label above it, its experiment, and the run that it is drawn from."""
 
     label: str
     experiment: Experiment
@@ -93,13 +87,9 @@ Wanted = Callable[[Experiment], Query]
 
 
 def draw_figures(keys: Sequence[str], wanted: Wanted, resources: Resources, train: bool) -> Result:
-    """Draw figures into `figures/` of the results folder.
+    """Draw figures, by their keys, into `figures/` of the results folder; with `train` train what is missing.
 
-    Args:
-        keys: Of `FIGURES`.
-        wanted: Returns which run of an experiment is wanted.
-        resources: Data and options of trainings.
-        train: Train what is missing.
+    `wanted` returns which run of an experiment is wanted.
 
     Raises:
         RdfiaError: If there is no such run and nothing is to be trained, or if something must be trained and its data,
@@ -193,10 +183,7 @@ def first_history(run: Run) -> list[EpochRow]:
 def curve_charts(figure: ReportFigure, panel: Panel, reference: Run | None = None) -> list[Chart]:
     """Describe loss and accuracy of a panel's network, or of several implementations.
 
-    Args:
-        figure: The figure, of the kind `curves` or `implementations`.
-        panel: The panel.
-        reference: The package's run, if the panel shows another one.
+    `reference` is the package's run, if the panel shows another one.
 
     Raises:
         ValueError: If the run has no epoch.

@@ -85,9 +85,6 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
     1 * 1. On images of the trained size the result is (N, 1, 1, n_y) with the same logits; on larger ones there is a
     place for each window, as far apart as the poolings' strides multiply to.
 
-    Args:
-        model: A model of `rdfia cnn`: the homework's network or LeNet-5.
-
     Raises:
         RdfiaError: If a layer needs a fixed size, as whitening does.
     """
@@ -145,11 +142,7 @@ Axes = tuple[np.ndarray, np.ndarray, np.ndarray]
 def whitened(images: np.ndarray, axes: Axes, epsilon: float, kinds: tuple[str, ...]) -> np.ndarray:
     """Whiten images (N, H, W, C) by each kind, stretched to 0..255: (N, kinds, H, W, C).
 
-    Args:
-        images: The images.
-        axes: The training set's `principal_axes`.
-        epsilon: Added to the variances.
-        kinds: The kinds of whitening.
+    The axes are the training set's `principal_axes`; epsilon is added to their variances.
     """
     pixels, versions = images.astype(np.float32) / 255, []
     for kind in kinds:

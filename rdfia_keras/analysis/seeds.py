@@ -32,14 +32,9 @@ DATASET = LADDER[0].config.dataset
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of a number over several runs.
+    """Statistics of a number over n runs.
 
-    Attributes:
-        n: Number of runs.
-        mean: The mean.
-        std: The sample standard deviation (n - 1 in the denominator); None for a single run.
-        min: The lowest value.
-        max: The highest value.
+    The standard deviation is that of a sample (n - 1 in the denominator); a single run has none.
     """
 
     n: int
@@ -64,12 +59,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference between two experiments, paired by seed.
+    """The mean difference between two experiments over n pairs of equal seeds.
 
-    Attributes:
-        n: Number of pairs.
-        mean: Mean of the differences.
-        interval: Ends of the 95 % confidence interval of the mean, by Student's t; None for a single pair.
+    The interval is its 95 % confidence interval, by Student's t; a single pair has none.
     """
 
     n: int
@@ -203,13 +195,9 @@ def degrees_of_freedom(epochs: int, *frameworks: str) -> int:
 def standard_deviations(epochs: int, *frameworks: str) -> dict[str, float]:
     """Return the standard deviation of each measure over seeds, pooled over the experiments on the ladder's data.
 
-    Args:
-        epochs: Only the first epochs count.
-        *frameworks: Experiments with the defaults of these frameworks are pooled: `pytorch`, `keras`.
-
-    Returns:
-        By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
-        reference has several seeds and enough epochs.
+    Pooled are the first `epochs` of those with the defaults of the frameworks: `pytorch`, `keras`. The result is the
+    root of the mean variance, weighted with the degrees of freedom. It is empty when none of them has several seeds and
+    enough epochs.
     """
     several, freedom = _with_several_seeds(epochs, frameworks), degrees_of_freedom(epochs, *frameworks)
     if not several:

@@ -23,7 +23,7 @@ from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.web.report.answers import answers, answers_to
-from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, percent, share_ranges, to_plotly
+from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, share_ranges, to_plotly
 from rdfia_keras.web.report.sources import Sources
 
 # --- the ladders and the bonus ----------------------------------------------------------------------------------------
@@ -35,10 +35,10 @@ def ladder(sources: Sources) -> dict[str, Any]:
     guesses = [
         {
             "name": row["name"],
-            "published": percent(row["published_value"]),
+            "published": round(100 * row["published_value"], 2),
             "published_words": row["published"],
-            "reference": percent(row["reference_best"].mean),
-            "yours": percent(row["yours_best"].mean) if row["yours_best"] else None,
+            "reference": round(100 * row["reference_best"].mean, 2),
+            "yours": round(100 * row["yours_best"].mean, 2) if row["yours_best"] else None,
         }
         for row in rows
         if row["reference_best"]
