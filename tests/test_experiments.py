@@ -61,10 +61,9 @@ def test_every_figure_of_the_report_has_experiments():
     assert [key for key in FIGURES if key.isdigit()] == [str(number) for number in range(1, 24)]
     for key, figure in FIGURES.items():
         assert figure.key == key
-        assert figure.panels and all(name in REGISTRY for name, _ in figure.panels)
-        assert all(key in figures_of(name) for name, _ in figure.panels)
+        assert figure.panels and all(key in figures_of(experiment.name) for experiment, _ in figure.panels)
         if key.isdigit() and figure.kind != "sweep" and len(figure.panels) == 1:
-            assert REGISTRY[figure.panels[0][0]].report.figure == int(key)
+            assert figure.panels[0][0].report.figure == int(key)
 
 
 def test_every_question_that_asks_for_an_experiment_has_one():

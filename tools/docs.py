@@ -310,8 +310,7 @@ def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladders and the bonus from the reference into a results folder."""
     for figure in FIGURES.values():
         panels = [
-            figures.Panel(label, experiment, find_reference(experiment.name))
-            for experiment, label in figures.experiments_of(figure)
+            figures.Panel(label, experiment, find_reference(experiment.name)) for experiment, label in figure.panels
         ]
         figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")

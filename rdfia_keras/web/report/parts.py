@@ -106,15 +106,14 @@ def report_figures(sources: Sources) -> list[dict[str, Any]]:
 
 def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
     """Return a figure: its charts, a row of facts for each panel, decision maps and answers."""
-    experiments = figures.experiments_of(figure)
     panels, charts = [], []
-    for experiment, label in experiments:
-        if panel_and_charts := _panel(sources, figure, experiment, label, [shown for shown, _ in experiments]):
+    for experiment, label in figure.panels:
+        if panel_and_charts := _panel(sources, figure, experiment, label):
             panels.append(panel_and_charts[0])
             charts += panel_and_charts[1]
     if len(panels) > 1:
         share_ranges(charts)
-    questions = tuple(dict.fromkeys(experiment.report.question for experiment, _ in experiments))
+    questions = tuple(dict.fromkeys(experiment.report.question for experiment, _ in figure.panels))
     return {
         "id": f"figure-{figure.key}",
         "title": figure.title,
@@ -130,10 +129,10 @@ def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
 
 
 def _panel(
-    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str, shown: Sequence[Experiment]
+    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str
 ) -> tuple[Panel, list[PlotlyChart]] | None:
     """Return a panel and its charts, from the first run that can be drawn: yours, else the package's."""
-    candidates = list(sources.panels(experiment, label, shown))
+    candidates = list(sources.panels(experiment, label, [shown for shown, _ in figure.panels]))
     reference = next((panel.run for panel in candidates if panel.is_reference), None)
     for panel in candidates:
         with sources.reading(panel.run.name):
