@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -26,7 +26,7 @@ from rdfia_keras.config import (
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result
 
-ALL_OPTIONS = tuple(field.name for field in fields(RunOptions))
+ALL_OPTIONS = tuple(settings(RunOptions))
 Function = TypeVar("Function", bound=Callable[..., Result])
 
 # Options that several commands have.
@@ -126,13 +126,12 @@ class Command:
             return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        shared = list(parameters(RunOptions, self.options))
-        data = [parameter for parameter in shared if parameter.name == "data_dir"]
-        rest = [parameter for parameter in shared if parameter.name != "data_dir"]
-        taken = tuple(name for name in settings(self.config) if name not in self.without) if self.config else ()
-        from_config = parameters(self.config, taken) if self.config else ()
         own = _own_parameters(self.name, self.function)
-        return [context, *own, *from_config, *data, *rest, option("json", Json), option("debug", Debug)]
+        taken = set(settings(self.config)).difference(self.without) if self.config else ()
+        from_config = parameters(self.config, taken) if self.config else ()
+        # The data beside the config's own settings of data.
+        shared = sorted(parameters(RunOptions, self.options), key=lambda parameter: parameter.name != "data_dir")
+        return [context, *own, *from_config, *shared, option("json", Json), option("debug", Debug)]
 
 
 def command_of(function: Callable[..., Result]) -> Command:
@@ -168,10 +167,10 @@ def command(
 # --- parameters of typer from settings --------------------------------------------------------------------------------
 
 
-def parameters(config: Any, names: tuple[str, ...] | None = None) -> Iterator[inspect.Parameter]:
-    """Yield the typer parameters of a config's settings, or of those that are named."""
+def parameters(config: Any, names: Collection[str]) -> Iterator[inspect.Parameter]:
+    """Yield the typer parameters of the named settings of a config."""
     for field in fields(config):
-        if "setting" not in field.metadata or not (names is None or field.name in names):
+        if field.name not in names:
             continue
         setting, default = field.metadata["setting"], None if field.default is MISSING else field.default
         if setting.switch:
