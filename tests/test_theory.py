@@ -69,8 +69,7 @@ def measured_fields(size: int) -> dict[str, list[int]]:
 
     With all weights one, and an average for each maximum, no change can vanish on its way.
     """
-    blank = theory.blank_split((32, 32, 3))
-    model = build_convnet(BASELINE.config, Dataset("blank", blank, blank, tuple("0123456789")))
+    model = build_convnet(BASELINE.config, network_facts.BLANK)
     sides = {}
     x = image = keras.Input((size, size, 3))
     for stage in theory.CIFAR_STAGES:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.data import Split
 from rdfia_keras.errors import ConfigError
 
 # (y, ŷ) to the loss of each example.
@@ -122,11 +121,6 @@ def layer_counts(shape: tuple[int, int, int], n_y: int) -> list[dict[str, Any]]:
         counts.append((f"pool{number}", (height, width, depth), 0))
     counts += [("fc4", (1000,), 1000 * (height * width * depth + 1)), ("fc5", (n_y,), n_y * (1000 + 1))]
     return [{"layer": layer, "output": list(output), "weights": weights} for layer, output, weights in counts]
-
-
-def blank_split(shape: tuple[int, int, int]) -> Split:
-    """Return one black image: enough to build a network for images of this shape."""
-    return Split(np.zeros((1, *shape), np.uint8), np.zeros(1, np.int64))
 
 
 def bow_svm(words: int, classes: int, network: int) -> dict[str, Any]:
