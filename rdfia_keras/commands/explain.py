@@ -11,7 +11,7 @@ import typer
 
 from rdfia_keras import config
 from rdfia_keras.analysis.tables import Column, make_table
-from rdfia_keras.commands._options import Function, PlainGroup, command, command_of
+from rdfia_keras.commands._options import Command, PlainGroup, command
 from rdfia_keras.config import AT_LEAST_1, AT_LEAST_2, PIXELS, POSITIVE, RunOptions, Setting, dataset_name
 from rdfia_keras.errors import ConfigError, choose
 from rdfia_keras.experiments import REGISTRY
@@ -35,15 +35,15 @@ app = typer.Typer(
 
 def explanation(
     topic: str, *, question: str, shows: str, options: tuple[str, ...] = ()
-) -> Callable[[Function], Function]:
+) -> Callable[[Callable[..., Result]], Command]:
     """Make a function the command `rdfia explain TOPIC`; `options` names the `RunOptions` that it takes."""
 
-    def register(function: Function) -> Function:
+    def register(function: Callable[..., Result]) -> Command:
         data = " --dataset digits" if "data_dir" in options else ""
-        command(topic, options=options, examples=(f"rdfia explain {topic}{data}",))(function)
-        command_of(function).register(app)
+        made = command(topic, options=options, examples=(f"rdfia explain {topic}{data}",))(function)
+        made.register(app)
         EXPLANATIONS[topic] = {"question": question, "shows": shows}
-        return function
+        return made
 
     return register
 
