@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from rdfia_keras import config as declared
-from rdfia_keras.analysis.catalogue import list_experiments
-from rdfia_keras.analysis.explanations import EXPLANATIONS
+from rdfia_keras.commands.explain import EXPLANATIONS
+from rdfia_keras.commands.list import list_all
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig, settings
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import (
@@ -61,14 +61,13 @@ def test_every_figure_of_the_report_has_experiments():
     assert [key for key in FIGURES if key.isdigit()] == [str(number) for number in range(1, 24)]
     for key, figure in FIGURES.items():
         assert figure.key == key
-        assert figure.panels and all(name in REGISTRY for name, _ in figure.panels)
-        assert all(key in figures_of(name) for name, _ in figure.panels)
+        assert figure.panels and all(key in figures_of(experiment.name) for experiment, _ in figure.panels)
         if key.isdigit() and figure.kind != "sweep" and len(figure.panels) == 1:
-            assert REGISTRY[figure.panels[0][0]].report.figure == int(key)
+            assert figure.panels[0][0].report.figure == int(key)
 
 
 def test_every_question_that_asks_for_an_experiment_has_one():
-    asked = {question.strip() for row in list_experiments() for question in row["question"].split(",")}
+    asked = {question.strip() for row in list_all().data["experiments"] for question in row["question"].split(",")}
     experiments = {"13", "15", "16", "17", "19", "21", "22", "23", "25", "26", "28", "29", "34", "2.1", "2.2"}
     computed = {"1", "4", "5", "6", "7", "8", "9", "10", "11", "12", "33", "T10", "T11", "T12", "T14"}
     assert experiments | computed <= asked
@@ -239,7 +238,7 @@ def test_a_named_sweep_varies_one_setting_of_the_perceptron_over_values_that_are
 
 
 def test_list_has_a_command_for_everything():
-    rows = list_experiments()
+    rows = list_all().data["experiments"]
     assert {row["name"] for row in rows} == {*REGISTRY, *EXPLANATIONS, *SWEEPS}
     assert all(row["command"].startswith("rdfia ") for row in rows)
     assert {row["part"] for row in rows} == {"mlp", "svm", "cnn", "improve", "explain"}

@@ -56,7 +56,7 @@ def test_every_kind_of_figure_is_drawn_from_your_records_alone(all_stored, key):
 
 @pytest.mark.parametrize("key", FIGURES)
 def test_without_runs_every_figure_is_drawn_from_the_reference(tmp_path, unrendered, key):
-    if missing := [name for name, _ in FIGURES[key].panels if reference_run(REGISTRY[name]) is None]:
+    if missing := [experiment.name for experiment, _ in FIGURES[key].panels if reference_run(experiment) is None]:
         with pytest.raises(RdfiaError, match=f"no finished run of {missing[0]} with seed 0 .*; add --train"):
             draw(key, tmp_path)
         return
@@ -86,7 +86,7 @@ def test_the_final_accuracy_that_the_report_gives_stands_beside_ours_of_the_last
 
 def test_only_the_figure_that_the_report_numbers_shows_its_number():
     """The 94 % of figure 1 is no number of figure 3, which shows the same experiment."""
-    panels = [figures.Panel(label, one, reference_run(one)) for one, label in figures.experiments_of(FIGURES["3"])]
+    panels = [figures.Panel(label, one, reference_run(one)) for one, label in FIGURES["3"].panels]
     drawn = figures.picture(FIGURES["3"], panels)
     titles = [" ".join(axes.get_title().split()) for axes in drawn.axes]
     assert any("best test 96.0 %" in title for title in titles) and not any("published" in title for title in titles)

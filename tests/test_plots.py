@@ -114,8 +114,7 @@ def seeds_of(*labels, seeds=5, epochs=20):
 
 
 def heat_maps(count):
-    rng = np.random.default_rng(0)
-    return [(rng.uniform(-1, 1, (8, 8)), (-0.5, 31.5, 31.5, -0.5)) for _ in range(count)]
+    return np.random.default_rng(0).uniform(-1, 1, (count, 8, 8)), (-0.5, 31.5, 31.5, -0.5)
 
 
 LONG_TITLE = "CIFAR-10, batch-norm: normalise, crop and flip, dropout 0.5, learning rate 0.1 × 0.95 an epoch, batch 128"
@@ -249,16 +248,13 @@ def test_a_figure_is_small_and_legible(name, tmp_path):
 
 
 def test_equal_figures_are_equal_files_unless_one_is_of_a_smoke_test(tmp_path):
-    """The mark is there once, even when the figure is saved twice."""
     figures = [FIGURES["images-1"]() for _ in range(2)]
     for number, figure in enumerate(figures):
         plots.save(figure, tmp_path / f"{number}.png")
         assert png.SMOKE_TEST_MARK not in words(figure)
     unmarked = (tmp_path / "0.png").read_bytes()
     assert (tmp_path / "1.png").read_bytes() == unmarked
-    for _ in range(2):
-        plots.save(figures[0], tmp_path / "0.png", smoke_test=True)
-    assert figures[0].get_suptitle().count(png.SMOKE_TEST_MARK) == 1
+    plots.save(figures[0], tmp_path / "0.png", smoke_test=True)
     assert (tmp_path / "0.png").read_bytes() != unmarked
 
 
@@ -397,13 +393,6 @@ def test_runs_side_by_side_have_a_colour_each():
                 np.testing.assert_allclose(line.get_ydata(), [scale * row[f"{split}_{quantity}"] for row in rows])
 
 
-@pytest.mark.parametrize(("draw", "most"), [(plots.implementations, 4), (plots.runs_side_by_side, 10)])
-def test_more_histories_than_can_be_told_apart_are_refused(draw, most):
-    for count in (0, most + 1):
-        with pytest.raises(ValueError, match=f"1 to {most}"):
-            draw({str(i): history(2) for i in range(count)}, "Circles")
-
-
 # --- a setting, and a row for each experiment -------------------------------------------------------------------------
 
 
@@ -422,12 +411,6 @@ def test_accuracy_against_c_is_sorted_in_the_homeworks_colours_with_its_best():
     assert axes.get_xscale() == "log"
     assert {"0.001", "0.1", "1000"} <= {label.get_text() for label in shown_ticks(axes.xaxis)}
     assert "poly degree 2: best test 90.0 % at C 1" in words(figure).replace("\xa0", " ")
-
-
-@pytest.mark.parametrize("rows", [[], [sweep_rows(("rbf", None))[0] | {"C": 0.0}]])
-def test_a_log_axis_needs_a_positive_c(rows):
-    with pytest.raises(ValueError, match="positive C"):
-        charts.cost_chart(rows)
 
 
 def test_comparison_draws_yours_beside_the_other_values():

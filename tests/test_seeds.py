@@ -84,7 +84,7 @@ def test_of_two_runs_from_one_seed_the_longer_one_counts():
 
 
 def test_the_standard_deviations_of_the_reference_are_of_several_seeds():
-    assert all(0.0005 < std < 0.01 for std in seeds.standard_deviations(30, "keras").values())
+    assert all(0.0005 < std < 0.01 for std in seeds.pooled(30, "keras")[0].values())
     normalize = REGISTRY["normalize"]
     assert seeds.statistics_at(normalize, 30)["last"].n == len(seeds.reference_trials(normalize)) > 1
     assert seeds.statistics_at(normalize, 50) is None
@@ -142,10 +142,10 @@ def test_the_standard_deviation_pools_the_sample_variances_of_what_has_several_s
     others = {"mnist_lenet": {0: rows(0.1), 1: rows(0.9)}, "baseline_keras": {0: rows(0.1), 1: rows(0.9)}}
     pretend(baseline=flat, dropout=wide, augment={0: rows(*[0.7] * 50)}, **others)
     variance = (1 * statistics.variance([0.50, 0.51]) + 2 * statistics.variance([0.60, 0.62, 0.64])) / 3
-    assert seeds.standard_deviations(30, "pytorch") == {name: pytest.approx(variance**0.5) for name in seeds.MEASURES}
-    assert seeds.standard_deviations(50, "pytorch")["last"] == pytest.approx(0.02)
+    assert seeds.pooled(30, "pytorch")[0] == {name: pytest.approx(variance**0.5) for name in seeds.MEASURES}
+    assert seeds.pooled(50, "pytorch")[0]["last"] == pytest.approx(0.02)
     pretend(baseline={0: rows(*[0.5] * 30)})
-    assert seeds.standard_deviations(30, "pytorch") == {}
+    assert seeds.pooled(30, "pytorch")[0] == {}
 
 
 def test_a_difference_is_over_equal_epochs_with_a_pooled_interval(pretend):

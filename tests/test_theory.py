@@ -10,7 +10,7 @@ import tensorflow as tf
 from made_data import write_mnist
 
 from rdfia_keras.analysis import network_facts, theory
-from rdfia_keras.analysis.explanations import EXPLANATIONS
+from rdfia_keras.commands import explain
 from rdfia_keras.config import CnnConfig, RunOptions
 from rdfia_keras.data import Dataset, load_images
 from rdfia_keras.errors import RdfiaError
@@ -21,11 +21,6 @@ from rdfia_keras.models.model_files import SavedModel
 from rdfia_keras.models.saving import save_model
 from rdfia_keras.models.statistics import principal_axes
 from rdfia_keras.models.whitening import Whitening
-
-
-def explain(topic: str, *arguments, **options):
-    """What `rdfia explain` answers with."""
-    return EXPLANATIONS[topic].function(*arguments, **options)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +69,7 @@ def measured_fields(size: int) -> dict[str, list[int]]:
 
     With all weights one, and an average for each maximum, no change can vanish on its way.
     """
-    blank = theory.blank_split((32, 32, 3))
-    model = build_convnet(BASELINE.config, Dataset("blank", blank, blank, tuple("0123456789")))
+    model = build_convnet(BASELINE.config, network_facts.BLANK)
     sides = {}
     x = image = keras.Input((size, size, 3))
     for stage in theory.CIFAR_STAGES:
@@ -120,7 +114,7 @@ def test_question_7s_fields_end_at_the_border_of_the_image():
 
 
 def test_receptive_fields_are_listed_and_drawn(tmp_path):
-    result = explain("receptive-field", RunOptions(out=tmp_path), dataset="digits")
+    result = explain.receptive_field(RunOptions(out=tmp_path), dataset="digits")
     assert result.table[4]["inside the image"] == "324 to 900"
     assert {line.partition(":")[0] for line in result.intro} < set(result.table[0])
     assert "sees all of the image's 1,024 pixels" in result.lines[0]
@@ -138,7 +132,7 @@ def test_question_12_counts_scikit_learns_machines():
 
 
 def test_theory_6s_sums_are_one_and_only_softmax_is_positive():
-    rows = explain("softmax").data["rows"]
+    rows = explain.softmax().data["rows"]
     outputs = np.array([row["output"] for row in rows])
     np.testing.assert_allclose([row["softmax"] for row in rows], keras.ops.softmax(outputs), rtol=1e-6)
     for column in ("by_sum", "softmax"):
@@ -147,7 +141,7 @@ def test_theory_6s_sums_are_one_and_only_softmax_is_positive():
 
 
 def test_theory_8_and_9s_losses_are_likelihoods_with_tensorflows_gradients():
-    result = explain("likelihood")
+    result = explain.likelihood()
     rows = result.data["rows"]
     assert [row["difference"] < 1e-9 for row in rows] == [True] * 3 and len(result.table) == 3
     y = tf.constant([1.0, 0, 0], tf.float64)
@@ -276,7 +270,7 @@ def test_dense_as_conv_draws_a_saved_model(tiny_images, tmp_path):
     digits = load_images("digits")
     save_model(build_convnet(BASELINE.config, digits), tmp_path / "a.keras")
     options = RunOptions(out=tmp_path / "results")
-    result = explain("dense-as-conv", options, model=tmp_path / "a.keras", dataset="digits")
+    result = explain.dense_as_conv(options, model=tmp_path / "a.keras", dataset="digits")
     assert result.paths == [tmp_path / "results" / "explain" / "dense-as-conv.png"]
     assert result.paths[0].stat().st_size > 5000
     assert result.data["difference_on_small_images"] < 1e-4 and result.data["trained"] == str(tmp_path / "a.keras")
@@ -284,19 +278,19 @@ def test_dense_as_conv_draws_a_saved_model(tiny_images, tmp_path):
     assert not any("initial" in line for line in result.intro)
     save_model(build_convnet(BASELINE.config, tiny_images), tmp_path / "b.keras")
     with pytest.raises(RdfiaError, match="other images"):
-        explain("dense-as-conv", options, model=tmp_path / "b.keras", dataset="digits")
+        explain.dense_as_conv(options, model=tmp_path / "b.keras", dataset="digits")
 
 
 def test_dense_as_conv_draws_the_packages_network_and_refuses_one_of_other_classes(tmp_path, monkeypatch):
     options = RunOptions(out=tmp_path / "results")
-    result = explain("dense-as-conv", options, dataset="digits")
+    result = explain.dense_as_conv(options, dataset="digits")
     assert "scores 5 x 5 x 10" in result.intro[1] and result.data["scores"] == [9, 9, 10]
     assert max(result.data["average"], key=result.data["average"].get) in result.data["shown"]
     with pytest.raises(RdfiaError, match="other images"):
-        explain("dense-as-conv", options, model="cifar10", dataset="digits")
+        explain.dense_as_conv(options, model="cifar10", dataset="digits")
     monkeypatch.setattr(SavedModel, "recorded_classes", tuple("abcdefghij"))
     with pytest.raises(RdfiaError, match="other images"):
-        explain("dense-as-conv", options, model="digits", dataset="digits")
+        explain.dense_as_conv(options, model="digits", dataset="digits")
 
 
 def test_question_17_starts_at_chance(tiny_images):
@@ -310,7 +304,7 @@ def test_question_17_starts_at_chance(tiny_images):
 def test_whitened_pictures_are_drawn(tmp_path):
     write_mnist(tmp_path / "mnist.npz", 12)
     options = RunOptions(out=tmp_path / "results", data_dir=tmp_path)
-    result = explain("whitening", options, epsilon=0.05, dataset="mnist")
+    result = explain.whitening(options, epsilon=0.05, dataset="mnist")
     assert result.paths == [tmp_path / "results" / "explain" / "whitened.png"] and result.data["epsilon"] == 0.05
     assert result.paths[0].stat().st_size > 5000
     assert result.data["directions"] == 784 and "variance λ" in result.lines[0]

@@ -236,8 +236,8 @@ NAMES = {
     "difference": difference,
     "settled": settled(),
     "unpooled": unpooled,
-    "deviation": seeds.standard_deviations,
-    "freedom": seeds.degrees_of_freedom,
+    "deviation": lambda *asked: seeds.pooled(*asked)[0],
+    "freedom": lambda *asked: seeds.pooled(*asked)[1],
     "precision_pairs": precision_pairs(),
     "swept": swept,
     "machine": machine,
@@ -310,8 +310,7 @@ def draw_pictures(out: Path) -> None:
     """Draw the report's figures, the ladders and the bonus from the reference into a results folder."""
     for figure in FIGURES.values():
         panels = [
-            figures.Panel(label, experiment, find_reference(experiment.name))
-            for experiment, label in figures.experiments_of(figure)
+            figures.Panel(label, experiment, find_reference(experiment.name)) for experiment, label in figure.panels
         ]
         figures.draw(figure, panels, out)
     folder = make_folder(out / "improve")

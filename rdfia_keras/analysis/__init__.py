@@ -1,1 +1,1 @@
-"""Statistics over seeds, tables and explanations, computed from records and formulas."""
+"""Statistics over seeds, tables and figures, computed from records and formulas."""

@@ -18,9 +18,7 @@ NEEDS_OTHERS = "needs others"
 def effects(ablation: Ablation, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the effect of each ingredient, paired by seed, in the whole and alone: mean, interval and n.
 
-    Args:
-        ablation: The ablation.
-        rows: Those of its sweep's `sweep.json`: one for each of its experiments, in their order.
+    The rows are those of its sweep's `sweep.json`: one for each of its experiments, in their order.
     """
     # Not by name: one network can occur with two numbers of epochs.
     row_of = dict(zip(ablation.sweep(None).bases, rows, strict=True))

@@ -2,9 +2,8 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -17,8 +16,7 @@ from rdfia_keras.training.fit import predict_images
 GREY = 128
 
 
-@dataclass(frozen=True)
-class Maps:
+class Maps(NamedTuple):
     """One map for each image, and where the maps lie on the images.
 
     Attributes:
@@ -73,16 +71,9 @@ def grad_cam(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps
 
 
 def scores_gradient(model: keras.Model, layer: keras.layers.Layer, features: Any, labels: np.ndarray) -> np.ndarray:
-    """Compute the gradient of each image's logit of its class with respect to the outputs of a layer.
+    """Compute the gradient of each image's logit of its class with respect to `features`, the outputs of a layer.
 
-    Args:
-        model: A model from images to logits.
-        layer: A layer of the model.
-        features: That layer's outputs, float32 (N, rows, columns, channels).
-        labels: Int (N,).
-
-    Returns:
-        The gradient, of the shape of `features`.
+    Both are float32 (N, rows, columns, channels); the labels are int (N,).
     """
     head = keras.Model(layer.output, model.output)
     chosen = np.eye(model.output.shape[-1], dtype="float32")[labels]
@@ -117,7 +108,7 @@ def _visible_extent(model: keras.Model) -> tuple[float, float, float, float]:
 
 
 def occlusion(
-    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, side: int = 8, stride: int = 2
+    predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray, labels: np.ndarray, side: int, stride: int
 ) -> Maps:
     """Measure how much probability a class loses when a grey square hides a part of the image.
 
@@ -132,13 +123,8 @@ def occlusion(
 
     Returns:
         Maps with a value for each place: the probability of the whole image minus that of the covered one.
-
-    Raises:
-        ValueError: If the square is larger than the images.
     """
     count, height, width, _ = images.shape
-    if not (1 <= side <= min(height, width) and stride >= 1):
-        raise ValueError(f"a square of {side} pixels every {stride} does not fit images of {height}x{width}")
     tops, lefts = np.arange(0, height - side + 1, stride), np.arange(0, width - side + 1, stride)
     covered = np.repeat(images[:, None], len(tops) * len(lefts), axis=1)
     for place, (top, left) in enumerate(itertools.product(tops, lefts)):
@@ -153,17 +139,13 @@ def occlusion(
     return Maps((whole[:, None, None] - hidden).astype(np.float32), extent)
 
 
-def where_it_looks(
-    network: keras.Model, images: np.ndarray, labels: np.ndarray
-) -> tuple[str, list[tuple[np.ndarray, tuple[float, float, float, float]]]]:
-    """Return the method, Grad-CAM or without convolutions occlusion, and for each image its map and extent."""
+def where_it_looks(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> tuple[str, Maps]:
+    """Return the method, Grad-CAM or without convolutions occlusion, and its maps, which are at least 0."""
     if last_convolution(network) is not None:
-        method, maps = "Grad-CAM", grad_cam(network, images, labels)
-    else:
-        maps = occlude(network, images, labels)
-        # A part that only raises the probability when it is hidden did not lead to the decision.
-        method, maps = "occlusion", Maps(np.maximum(maps.values, 0), maps.extent)
-    return method, [(values, maps.extent) for values in maps.values]
+        return "Grad-CAM", grad_cam(network, images, labels)
+    maps = occlude(network, images, labels)
+    # A part that only raises the probability when it is hidden did not lead to the decision.
+    return "occlusion", Maps(np.maximum(maps.values, 0), maps.extent)
 
 
 def occlude(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> Maps:

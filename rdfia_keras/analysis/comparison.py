@@ -19,12 +19,9 @@ MAX_RUNS = 10
 
 
 def compare_runs(names: Sequence[str], out: Path, plot: Path | None = None) -> Result:
-    """Compare runs: settings that differ, results, and curves in one plot.
+    """Compare runs, named as `find_run` takes them: settings that differ, results, and curves in one plot.
 
-    Args:
-        names: Runs, as `find_run` takes them.
-        out: The results folder.
-        plot: The plot's file; None for a file in `compare/` of the results folder.
+    Without `plot` the plot's file is in `compare/` of the results folder.
 
     Raises:
         ConfigError: If there are fewer than two runs, too many, or the same one twice.

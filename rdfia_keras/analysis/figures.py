@@ -17,7 +17,7 @@ from rdfia_keras.analysis.published import other_data, reference_run, runs_on_on
 from rdfia_keras.analysis.tables import PUBLISHED_KERNELS, figure_rows
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.experiments import FIGURES, REGISTRY, Experiment, ReportFigure
+from rdfia_keras.experiments import FIGURES, Experiment, ReportFigure
 from rdfia_keras.models.kernels import classifiers
 from rdfia_keras.plots.charts import Chart, run_curves, several_runs_curves
 from rdfia_keras.result import Result, percent
@@ -31,13 +31,7 @@ from rdfia_keras.training.get_or_train import Resources, get_or_train
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of a figure, and the run that it is drawn from.
-
-    Attributes:
-        label: Above the panel.
-        experiment: The experiment.
-        run: A run of it.
-    """
+    """One panel of a figure: the label above it, its experiment, and the run that it is drawn from."""
 
     label: str
     experiment: Experiment
@@ -59,11 +53,6 @@ class Panel:
         reference, digest = reference_run(self.experiment), self.run.data_digest
         same = self.is_reference or reference is None or digest in (None, reference.data_digest)
         return "" if same else "on other data than the reference's"
-
-
-def experiments_of(figure: ReportFigure) -> list[tuple[Experiment, str]]:
-    """Return the experiments that a figure shows, with their labels."""
-    return [(REGISTRY[name], label) for name, label in figure.panels]
 
 
 def row(figure: ReportFigure, panel: Panel) -> dict[str, Any]:
@@ -93,13 +82,9 @@ Wanted = Callable[[Experiment], Query]
 
 
 def draw_figures(keys: Sequence[str], wanted: Wanted, resources: Resources, train: bool) -> Result:
-    """Draw figures into `figures/` of the results folder.
+    """Draw figures, by their keys, into `figures/` of the results folder; with `train` train what is missing.
 
-    Args:
-        keys: Of `FIGURES`.
-        wanted: Returns which run of an experiment is wanted.
-        resources: Data and options of trainings.
-        train: Train what is missing.
+    `wanted` returns which run of an experiment is wanted.
 
     Raises:
         RdfiaError: If there is no such run and nothing is to be trained, or if something must be trained and its data,
@@ -132,7 +117,7 @@ def train_panels(figure: ReportFigure, wanted: Wanted, resources: Resources) -> 
     """
     panels: list[Panel] = []
     exit_code = 0
-    for experiment, label in experiments_of(figure):
+    for experiment, label in figure.panels:
         run = get_or_train(experiment, wanted(experiment), resources)
         if run.exit_code is None:
             note(f"{experiment.name}: from {run.folder}")
@@ -149,9 +134,9 @@ def find_panels(figure: ReportFigure, wanted: Wanted, resources: Resources) -> l
     Raises:
         RdfiaError: If a run is missing.
     """
-    own, shown, panels = Snapshot(resources.options.out), experiments_of(figure), {}
-    for dataset in dict.fromkeys(experiment.config.dataset for experiment, _ in shown):
-        group = [pair for pair in shown if pair[0].config.dataset == dataset]
+    own, panels = Snapshot(resources.options.out), {}
+    for dataset in dict.fromkeys(experiment.config.dataset for experiment, _ in figure.panels):
+        group = [pair for pair in figure.panels if pair[0].config.dataset == dataset]
         queries = [wanted(experiment) for experiment, _ in group]
         runs = runs_on_one_data_set(queries, own, _asked_data(queries, own, resources))
         for (experiment, label), query, run in zip(group, queries, runs, strict=True):
@@ -161,7 +146,7 @@ def find_panels(figure: ReportFigure, wanted: Wanted, resources: Resources) -> l
             source = "the reference results of this package" if panel.is_reference else str(run.folder)
             left_out = other_data(query, own, run)
             note(f"{experiment.name}: from {source}" + (f"; {left_out}" if left_out else ""))
-    return [panels[experiment.name] for experiment, _ in shown]
+    return [panels[experiment.name] for experiment, _ in figure.panels]
 
 
 def _asked_data(queries: Sequence[Query], own: RunStore, resources: Resources) -> str | None:
@@ -193,10 +178,7 @@ def first_history(run: Run) -> list[EpochRow]:
 def curve_charts(figure: ReportFigure, panel: Panel, reference: Run | None = None) -> list[Chart]:
     """Describe loss and accuracy of a panel's network, or of several implementations.
 
-    Args:
-        figure: The figure, of the kind `curves` or `implementations`.
-        panel: The panel.
-        reference: The package's run, if the panel shows another one.
+    `reference` is the package's run, if the panel shows another one.
 
     Raises:
         ValueError: If the run has no epoch.

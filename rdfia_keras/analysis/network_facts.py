@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from rdfia_keras.analysis import theory
 from rdfia_keras.config import CnnConfig
-from rdfia_keras.data import Dataset
+from rdfia_keras.data import Dataset, Split
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments.registry import BASELINE
 from rdfia_keras.models.augmentation import Augmentation
@@ -20,6 +20,9 @@ from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.training.fit import check_finite, compile_model, evaluate
 
 SHAPE, N_Y = (32, 32, 3), 10
+# One black image: enough to build a network for images of CIFAR-10.
+_BLANK = Split(np.zeros((1, *SHAPE), np.uint8), np.zeros(1, np.int64))
+BLANK = Dataset("blank", _BLANK, _BLANK, tuple("0123456789"))
 
 
 def baseline() -> CnnConfig:
@@ -34,9 +37,8 @@ def layer_table(config: CnnConfig) -> list[dict[str, Any]]:
     Raises:
         RdfiaError: If the homework's network and the homework's formulas differ, which would be a bug of this package.
     """
-    blank = Dataset("blank", theory.blank_split(SHAPE), theory.blank_split(SHAPE), tuple("0123456789"))
     pools, rows = layers.MaxPooling2D | layers.GlobalMaxPooling2D, []
-    for layer in build_convnet(config, blank).layers:
+    for layer in build_convnet(config, BLANK).layers:
         if not isinstance(layer, layers.Conv2D | layers.Dense | layers.BatchNormalization | pools):
             continue
         output = list(layer.output.shape[1:])
@@ -84,9 +86,6 @@ def fully_convolutional(model: keras.Model) -> keras.Model:
     The first one after flattening, from (h, w, c) values to n, is n filters of h * w * c; further ones have filters of
     1 * 1. On images of the trained size the result is (N, 1, 1, n_y) with the same logits; on larger ones there is a
     place for each window, as far apart as the poolings' strides multiply to.
-
-    Args:
-        model: A model of `rdfia cnn`: the homework's network or LeNet-5.
 
     Raises:
         RdfiaError: If a layer needs a fixed size, as whitening does.
@@ -145,11 +144,7 @@ Axes = tuple[np.ndarray, np.ndarray, np.ndarray]
 def whitened(images: np.ndarray, axes: Axes, epsilon: float, kinds: tuple[str, ...]) -> np.ndarray:
     """Whiten images (N, H, W, C) by each kind, stretched to 0..255: (N, kinds, H, W, C).
 
-    Args:
-        images: The images.
-        axes: The training set's `principal_axes`.
-        epsilon: Added to the variances.
-        kinds: The kinds of whitening.
+    The axes are the training set's `principal_axes`; epsilon is added to their variances.
     """
     pixels, versions = images.astype(np.float32) / 255, []
     for kind in kinds:

@@ -20,12 +20,7 @@ def wanted_run(
 ) -> Query:
     """Return the query for a run of an experiment that a figure or a table can show.
 
-    Args:
-        experiment: The experiment.
-        seed: Its seed.
-        epochs: The least number of epochs; None for the experiment's own number.
-        precision: The precision; None for any.
-        quick: Whether a smoke test is wanted.
+    `epochs` is the least number, None for the experiment's own. A `precision` of None is any.
     """
     config = replace(experiment.config, seed=seed)
     config = replace(config, epochs=epochs or config.epochs) if config.epochs else config
@@ -92,10 +87,7 @@ def estimated_seconds(experiments: Sequence[Experiment]) -> float | None:
 def compare_with_published(experiment: Experiment, run: Run, store: RunStore) -> dict[str, Any]:
     """Return a run next to what was published and to the experiment that it changes, over no more epochs than its own.
 
-    Args:
-        experiment: The experiment.
-        run: Its run.
-        store: The store with the run of the other experiment, of the same seed, precision and data.
+    The store has the run of the other experiment, of the same seed, precision and data.
     """
     record, claim, reference = run.result, experiment.report, reference_run(experiment)
     return {

@@ -5,8 +5,8 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rdfia_keras.analysis import tables
@@ -36,14 +36,7 @@ _OWN_COLUMNS = ("seed", "epochs")
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """A choice of runs; None for all.
-
-    Attributes:
-        section: Only runs of this section.
-        experiment: Only runs of this experiment.
-        status: Only runs with this status.
-        settings: `FIELD=VALUE`; a field that is repeated may have any of its values.
-    """
+    """A choice of runs; None for all. Of `settings`, `FIELD=VALUE`, a repeated field may have any of its values."""
 
     section: str | None = None
     experiment: str | None = None
@@ -96,7 +89,7 @@ def list_runs(
         )
     runs = read_runs(store)
     hidden = set() if trials or chosen != Filter() else {run.name for run in runs if run.is_trial}
-    rows = _chosen_rows(runs, chosen)
+    rows = [run.summary() for run in filtered(runs, chosen)]
     if key:
         rows = sort_rows(rows, key, SORT_KEYS.get(key, False) != reverse)
     elif reverse:
@@ -118,15 +111,6 @@ def list_runs(
         lines=remarks,
         csv=to_csv(shown, names) if as_csv else "",
     )
-
-
-def _chosen_rows(runs: Sequence[Run], chosen: Filter) -> list[Row]:
-    """Return the summaries of the runs that match a filter, whose experiment may be in any case."""
-    if chosen.experiment is not None:
-        names = [*(run.experiment for run in runs if run.experiment), *REGISTRY]
-        chosen = replace(chosen, experiment=choose("experiment", chosen.experiment, names))
-    matches = parse_filter(chosen)
-    return [run.summary() for run in runs if matches(run)]
 
 
 def _remarks(shown: int, total: int, differing: int, store: RunStore) -> list[str]:
@@ -186,31 +170,36 @@ def parse_sort_key(text: str) -> str:
     raise ConfigError(f"--sort: there is no metric or setting {text!r}: {did_you_mean(text, names)}", ("sort",))
 
 
-def parse_filter(chosen: Filter) -> Callable[[Run], bool]:
-    """Return a function that says whether a run matches the filter.
+def filtered(runs: Sequence[Run], chosen: Filter) -> list[Run]:
+    """Return the runs that match a filter, whose experiment may be in any case.
 
     Raises:
-        ConfigError: If no section has these settings, or none takes these values.
+        ConfigError: If there is no such experiment, no section has these settings, or none takes these values.
     """
-    wanted = _parse_settings(chosen.settings, (chosen.section,) if chosen.section else tuple(CONFIGS))
-
-    def matches(run: Run) -> bool:
-        if any(getattr(chosen, name) not in (None, getattr(run, name)) for name in ("section", "experiment", "status")):
-            return False
-        if not chosen.settings:
-            return True
-        if run.status == "unreadable" or run.section not in wanted:
-            return False
-        config = run.config.resolve()
-        return all(getattr(config, name) in values for name, values in wanted[run.section].items())
-
-    return matches
+    facts = {"section": chosen.section, "status": chosen.status}
+    if chosen.experiment is not None:
+        names = [*(run.experiment for run in runs if run.experiment), *REGISTRY]
+        facts["experiment"] = choose("experiment", chosen.experiment, names)
+    wanted = _parse_settings(chosen.settings, chosen.section) if chosen.settings else None
+    return [
+        run
+        for run in runs
+        if all(value in (None, getattr(run, name)) for name, value in facts.items())
+        and (wanted is None or _has_values(run, wanted))
+    ]
 
 
-def _parse_settings(texts: Sequence[str], sections: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
+def _has_values(run: Run, wanted: Mapping[str, Mapping[str, list[Any]]]) -> bool:
+    """Return whether a run's settings are among the accepted values of its section."""
+    if run.status == "unreadable" or run.section not in wanted:
+        return False
+    config = run.config.resolve()
+    return all(getattr(config, name) in values for name, values in wanted[run.section].items())
+
+
+def _parse_settings(texts: Sequence[str], section: str | None) -> dict[str, dict[str, list[Any]]]:
     """Return the accepted values by section and field, without the sections that cannot have them."""
-    if len(sections) > 1:
-        sections = _sections_with([text.partition("=")[0].strip() for text in texts], sections)
+    sections = [section] if section else _sections_with([text.partition("=")[0].strip() for text in texts])
     wanted: dict[str, dict[str, list[Any]]] = {}
     errors = []
     for section in sections:
@@ -227,18 +216,18 @@ def _parse_settings(texts: Sequence[str], sections: Sequence[str]) -> dict[str, 
     return wanted
 
 
-def _sections_with(names: Sequence[str], sections: Sequence[str]) -> list[str]:
+def _sections_with(names: Sequence[str]) -> list[str]:
     """Return the sections that have all of these settings.
 
     Raises:
         ConfigError: If there is none.
     """
-    sections_of = {name: [section for section in sections if _has_setting(section, name)] for name in names}
+    sections_of = {name: [section for section in CONFIGS if _has_setting(section, name)] for name in names}
     for name in names:
         if not sections_of[name]:
-            fields = dict.fromkeys(field for section in sections for field in settings(CONFIGS[section]))
+            fields = dict.fromkeys(field for config in CONFIGS.values() for field in settings(config))
             raise ConfigError(f"--set: no section has a setting {name!r}: {did_you_mean(name, fields)}", (name,))
-    common = [section for section in sections if all(section in sections_of[name] for name in names)]
+    common = [section for section in CONFIGS if all(section in sections_of[name] for name in names)]
     if not common:
         raise ConfigError(f"--set: no section has all of these settings: {', '.join(names)}", tuple(names))
     return common

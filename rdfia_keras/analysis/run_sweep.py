@@ -28,13 +28,9 @@ SECONDS_BETWEEN_LINES = 1.0
 
 
 def run_sweep(sweep: Sweep, resources: Resources, dry_run: bool = False, train: Train = train_in_turn) -> Result:
-    """Train the trials of a sweep that are not there yet, and compare.
+    """Train the trials of a sweep that are not there yet, and compare; with `dry_run` only list them.
 
-    Args:
-        sweep: What to train.
-        resources: Data and options of the trainings.
-        dry_run: Only list them.
-        train: Trains trials, here or on a cluster.
+    `train` trains trials, here or on a cluster.
 
     Raises:
         RdfiaError: If data, device or output folder cannot be used, or the disk fills up.

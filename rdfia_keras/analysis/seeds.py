@@ -10,7 +10,7 @@ import functools
 import json
 import math
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rdfia_keras.config import Config, MlpConfig
@@ -32,14 +32,9 @@ DATASET = LADDER[0].config.dataset
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of a number over several runs.
+    """Statistics of a number over n runs.
 
-    Attributes:
-        n: Number of runs.
-        mean: The mean.
-        std: The sample standard deviation (n - 1 in the denominator); None for a single run.
-        min: The lowest value.
-        max: The highest value.
+    The standard deviation is that of a sample (n - 1 in the denominator); a single run has none.
     """
 
     n: int
@@ -64,12 +59,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The difference between two experiments, paired by seed.
+    """The mean difference between two experiments over n pairs of equal seeds.
 
-    Attributes:
-        n: Number of pairs.
-        mean: Mean of the differences.
-        interval: Ends of the 95 % confidence interval of the mean, by Student's t; None for a single pair.
+    The interval is its 95 % confidence interval, by Student's t; a single pair has none.
     """
 
     n: int
@@ -181,9 +173,14 @@ def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] 
     return {name: value for name, value in by_name if value} or None
 
 
-def _with_several_seeds(epochs: int, frameworks: Collection[str]) -> list[dict[str, Statistics]]:
-    """Return the statistics of the experiments on the ladder's data that have several seeds and enough epochs."""
-    pooled = (
+def pooled(epochs: int, *frameworks: str) -> tuple[dict[str, float], int]:
+    """Return the standard deviation of each measure over seeds, pooled over experiments, and its degrees of freedom.
+
+    The experiments are those on the ladder's data that have several seeds and the defaults of the frameworks, `pytorch`
+    or `keras`; only the first epochs count. The result is the root of the mean variance, weighted with the degrees of
+    freedom: each experiment counts with its seeds less one. It is empty without such experiments.
+    """
+    experiments = (
         experiment
         for experiment in REGISTRY.values()
         if experiment.config.dataset == DATASET
@@ -191,34 +188,14 @@ def _with_several_seeds(epochs: int, frameworks: Collection[str]) -> list[dict[s
         # Their learning rate follows the number of epochs: their first epochs are not those of a shorter training.
         and experiment not in MODERN_LADDER
     )
-    statistics_of_each = [values for experiment in pooled if (values := statistics_at(experiment, epochs))]
-    return [values for values in statistics_of_each if values["last"].n > 1]
-
-
-def degrees_of_freedom(epochs: int, *frameworks: str) -> int:
-    """Return the degrees of freedom of `standard_deviations`: each experiment counts with its seeds less one."""
-    return sum(values["last"].n - 1 for values in _with_several_seeds(epochs, frameworks))
-
-
-def standard_deviations(epochs: int, *frameworks: str) -> dict[str, float]:
-    """Return the standard deviation of each measure over seeds, pooled over the experiments on the ladder's data.
-
-    Args:
-        epochs: Only the first epochs count.
-        *frameworks: Experiments with the defaults of these frameworks are pooled: `pytorch`, `keras`.
-
-    Returns:
-        By measure, the root of the mean variance, weighted with the degrees of freedom. Empty when no experiment in the
-        reference has several seeds and enough epochs.
-    """
-    several, freedom = _with_several_seeds(epochs, frameworks), degrees_of_freedom(epochs, *frameworks)
-    if not several:
-        return {}
+    statistics_of_each = [values for experiment in experiments if (values := statistics_at(experiment, epochs))]
+    several = [values for values in statistics_of_each if values["last"].n > 1]
+    freedom = sum(values["last"].n - 1 for values in several)
     variances = {
         name: sum((values[name].n - 1) * (values[name].std or 0) ** 2 for values in several) / freedom
-        for name in MEASURES
+        for name in (MEASURES if several else ())
     }
-    return {name: math.sqrt(variance) for name, variance in variances.items()}
+    return {name: math.sqrt(variance) for name, variance in variances.items()}, freedom
 
 
 @dataclass(frozen=True)
@@ -270,9 +247,9 @@ def difference(experiment: Experiment, other: Experiment) -> Difference | None:
     n, n_other = after["last"].n, before["last"].n
     interval, p_value = None, None
     frameworks = {getattr(each.config, "framework_defaults", "") for each in (experiment, other)}
-    deviations = standard_deviations(epochs, *frameworks) if experiment.config.dataset == DATASET else {}
+    deviations, freedom = pooled(epochs, *frameworks) if experiment.config.dataset == DATASET else ({}, 0)
     if deviations:
-        gain, freedom = differences["last_five"], degrees_of_freedom(epochs, *frameworks)
+        gain = differences["last_five"]
         error = deviations["last_five"] * math.sqrt(1 / n + 1 / n_other)
         half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
         interval, p_value = (gain - half, gain + half), float(2 * t.sf(abs(gain) / error, freedom))

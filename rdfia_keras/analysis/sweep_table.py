@@ -125,17 +125,9 @@ def to_csv(rows: Sequence[Mapping[str, Any]], varied: Sequence[str]) -> bytes:
 def write(
     sweep: Sweep, configurations: Sequence[Experiment], trials: Sequence[Sequence[Outcome]], folder: Path, quick: bool
 ) -> dict[str, Any]:
-    """Write sweep.json, sweep.csv, sweep.png and curves.png.
+    """Write sweep.json, sweep.csv, sweep.png and curves.png into a folder; return the content of sweep.json.
 
-    Args:
-        sweep: The sweep.
-        configurations: Its configurations.
-        trials: The finished trials of each configuration.
-        folder: An existing folder.
-        quick: Whether it is a smoke test.
-
-    Returns:
-        The content of sweep.json.
+    `trials` has the finished trials of each configuration.
     """
     varied = varied_settings(configurations)
     rows = [summarize(*pair, varied) for pair in zip(configurations, trials, strict=True)]
@@ -165,13 +157,9 @@ def write(
 
 
 def label(row: Mapping[str, Any], varied: Sequence[str], rows: Sequence[Mapping[str, Any]], is_titled: bool) -> str:
-    """Return a short label that tells a configuration from the others.
+    """Return a short label that tells the configuration of a row from those of all rows.
 
-    Args:
-        row: The configuration's row.
-        varied: The settings that differ.
-        rows: The rows of all configurations.
-        is_titled: Whether the picture's title already says what is varied.
+    `varied` names the settings that differ; `is_titled` says whether the picture's title tells so already.
     """
     if _have_names(rows, varied):
         return str(row["experiment"])

@@ -169,20 +169,6 @@ def comparison(rows: Sequence[Data]) -> list[Row]:
     return make_table(rows, columns)
 
 
-def catalogue(rows: Sequence[Data]) -> list[Row]:
-    """Return the rows of `catalogue.list_experiments` as text."""
-    columns: dict[str, Column] = {
-        "experiment": "{name}",
-        "section": "{part}",
-        "figure": lambda row: ", ".join(row["figures"]) or "-",
-        "question": "{question}",
-        "published": published,
-        "epochs": "{epochs}",
-        "command": "{command}",
-    }
-    return make_table(rows, columns)
-
-
 def figure_rows(rows: Sequence[Data]) -> list[Row]:
     """Return the rows of `figures.row` as text."""
     columns: dict[str, Column] = {

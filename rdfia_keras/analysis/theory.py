@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from rdfia_keras.data import Split
 from rdfia_keras.errors import ConfigError
 
 # (y, ŷ) to the loss of each example.
@@ -78,13 +77,9 @@ CIFAR_STAGES = (
 
 
 def receptive_fields(stages: tuple[Stage, ...], size: int = 32) -> list[dict[str, Any]]:
-    """Return the receptive field of a neuron of each stage: question 7.
+    """Return the receptive field of a neuron of each stage, on an image of size x size: question 7.
 
     A kernel of k looks at k outputs of the stage before, which are `apart` pixels from each other.
-
-    Args:
-        stages: The stages, from the image on.
-        size: Height and width of the image.
 
     Returns:
         For each stage `side`, the pixels in one direction, padding included; `pixels`, its square; `apart`, the pixels
@@ -126,11 +121,6 @@ def layer_counts(shape: tuple[int, int, int], n_y: int) -> list[dict[str, Any]]:
         counts.append((f"pool{number}", (height, width, depth), 0))
     counts += [("fc4", (1000,), 1000 * (height * width * depth + 1)), ("fc5", (n_y,), n_y * (1000 + 1))]
     return [{"layer": layer, "output": list(output), "weights": weights} for layer, output, weights in counts]
-
-
-def blank_split(shape: tuple[int, int, int]) -> Split:
-    """Return one black image: enough to build a network for images of this shape."""
-    return Split(np.zeros((1, *shape), np.uint8), np.zeros(1, np.int64))
 
 
 def bow_svm(words: int, classes: int, network: int) -> dict[str, Any]:
@@ -247,15 +237,10 @@ def compare_losses(scales: tuple[float, ...] = (1, 10, 100, 1000)) -> list[dict[
 
 
 def whitened_variances(variances: np.ndarray, epsilon: float, reach: tuple[float, ...] = (0.5, 0.9)) -> dict[str, Any]:
-    """Return how white whitening makes images: a direction of variance λ comes out with λ / (λ + epsilon).
-
-    Args:
-        variances: λ of each direction, (d,).
-        epsilon: Added to each λ.
-        reach: The thresholds to count.
+    """Return how white whitening makes images: each direction of variance λ (d,) comes out with λ / (λ + epsilon).
 
     Returns:
-        `directions` d, `mean` of the variances that come out, and `at_least`: how many of them reach each threshold.
+        `directions` d, `mean` of the variances that come out, and `at_least`: how many of them reach each of `reach`.
     """
     after = np.maximum(variances, 0) / (np.maximum(variances, 0) + epsilon)
     return {

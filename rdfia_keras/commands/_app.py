@@ -30,7 +30,7 @@ from rdfia_keras.commands import (
     sweep,
     verify,
 )
-from rdfia_keras.commands._options import PlainGroup, command_of
+from rdfia_keras.commands._options import PlainGroup
 from rdfia_keras.commands._output import drop_unwritten, output_error, prepare_streams
 from rdfia_keras.system.native_logs import silence_native_logs
 
@@ -68,9 +68,9 @@ PANELS = {
     "A trained network": (predict.predict, inspect.inspect),
     "Pages and pictures": (playground.playground, augment_preview.augment_preview),
 }
-for panel, functions in PANELS.items():
-    for function in functions:
-        command_of(function).register(app, panel)
+for panel, commands in PANELS.items():
+    for command in commands:
+        command.register(app, panel)
 app.add_typer(explain.app, name="explain", rich_help_panel="Start")
 app.add_typer(learn.app, name="learn", rich_help_panel="Start")
 

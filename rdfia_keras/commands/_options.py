@@ -2,10 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -26,8 +26,7 @@ from rdfia_keras.config import (
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.result import Result
 
-ALL_OPTIONS = tuple(field.name for field in fields(RunOptions))
-Function = TypeVar("Function", bound=Callable[..., Result])
+ALL_OPTIONS = tuple(settings(RunOptions))
 
 # Options that several commands have.
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel="Run")]
@@ -78,7 +77,7 @@ class PlainGroup(PlainHelp, TyperGroup):
 
 @dataclass(frozen=True)
 class Command:
-    """How a function becomes a command.
+    """A function that is a command. It can be called as before.
 
     Attributes:
         function: It takes `config` and `options`, as far as they are asked for, and its own parameters.
@@ -96,12 +95,15 @@ class Command:
     examples: Sequence[str]
     without: tuple[str, ...] = ()
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Result:
+        return self.function(*args, **kwargs)
+
     def register(self, app: typer.Typer, panel: str | None = None) -> None:
         """Add the command to an application, in a panel of its help page."""
         epilog = f"Examples:  {'  |  '.join(self.examples)}" if self.examples else None
 
         def run(ctx: typer.Context, json: bool, debug: bool, **values: Any) -> None:
-            show(self.call(values), json)
+            show(self._answer(values), json)
 
         # The help would keep the line breaks within a paragraph.
         text = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(self.function) or "")
@@ -109,7 +111,7 @@ class Command:
         run.__signature__ = inspect.Signature(self._signature())  # type: ignore[attr-defined]
         app.command(self.name, help=text, epilog=epilog, rich_help_panel=panel, cls=PlainCommand)(plain_errors(run))
 
-    def call(self, values: dict[str, Any]) -> Result:
+    def _answer(self, values: dict[str, Any]) -> Result:
         """Call the function with the values of all parameters."""
         arguments: dict[str, Any] = {}
         if self.config:
@@ -126,19 +128,12 @@ class Command:
             return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        shared = list(parameters(RunOptions, self.options))
-        data = [parameter for parameter in shared if parameter.name == "data_dir"]
-        rest = [parameter for parameter in shared if parameter.name != "data_dir"]
-        taken = tuple(name for name in settings(self.config) if name not in self.without) if self.config else ()
-        from_config = parameters(self.config, taken) if self.config else ()
         own = _own_parameters(self.name, self.function)
-        return [context, *own, *from_config, *data, *rest, option("json", Json), option("debug", Debug)]
-
-
-def command_of(function: Callable[..., Result]) -> Command:
-    """Return what `command` made of a function."""
-    made: Command = function.command  # type: ignore[attr-defined]
-    return made
+        taken = set(settings(self.config)).difference(self.without) if self.config else ()
+        from_config = parameters(self.config, taken) if self.config else ()
+        # The data beside the config's own settings of data.
+        shared = sorted(parameters(RunOptions, self.options), key=lambda parameter: parameter.name != "data_dir")
+        return [context, *own, *from_config, *shared, option("json", Json), option("debug", Debug)]
 
 
 def command(
@@ -148,30 +143,24 @@ def command(
     options: tuple[str, ...] = ALL_OPTIONS,
     examples: Sequence[str] = (),
     without: tuple[str, ...] = (),
-) -> Callable[[Function], Function]:
-    """Make a command of a function; it stays callable. The arguments are those of `Command`.
+) -> Callable[[Callable[..., Result]], Command]:
+    """Make a command of a function. The arguments are those of `Command`.
 
     Example:
         >>> @command(config=SvmConfig, options=("out",), examples=("rdfia svm",))
         ... def svm(config: SvmConfig, options: RunOptions) -> Result:
         ...     '''Fit SVM kernels.'''
     """
-
-    def decorate(function: Function) -> Function:
-        made = Command(function, name or function.__name__, config, options, examples, without)
-        function.command = made  # type: ignore[attr-defined]
-        return function
-
-    return decorate
+    return lambda function: Command(function, name or function.__name__, config, options, examples, without)
 
 
 # --- parameters of typer from settings --------------------------------------------------------------------------------
 
 
-def parameters(config: Any, names: tuple[str, ...] | None = None) -> Iterator[inspect.Parameter]:
-    """Yield the typer parameters of a config's settings, or of those that are named."""
+def parameters(config: Any, names: Collection[str]) -> Iterator[inspect.Parameter]:
+    """Yield the typer parameters of the named settings of a config."""
     for field in fields(config):
-        if "setting" not in field.metadata or not (names is None or field.name in names):
+        if field.name not in names:
             continue
         setting, default = field.metadata["setting"], None if field.default is MISSING else field.default
         if setting.switch:

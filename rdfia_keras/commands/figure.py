@@ -7,7 +7,7 @@ import typer
 
 from rdfia_keras.commands._options import Epochs, Precision, Seed, command
 from rdfia_keras.config import RunOptions
-from rdfia_keras.experiments import FIGURES, REGISTRY, figure_keys
+from rdfia_keras.experiments import FIGURES, figure_keys
 from rdfia_keras.result import Result
 
 
@@ -32,7 +32,7 @@ def figure(
     from rdfia_keras.training.get_or_train import Resources
     from rdfia_keras.training.job import report_cut_epochs
 
-    shown = {REGISTRY[name].section for key in keys for name, _ in FIGURES[key].panels}
+    shown = {experiment.section for key in keys for experiment, _ in FIGURES[key].panels}
     report_cut_epochs(epochs, options.quick and train, *shown)
     query = partial(wanted_run, seed=seed, epochs=epochs, precision=precision, quick=options.quick)
     return draw_figures(keys, query, Resources(options), train)

@@ -54,14 +54,16 @@ def improve(
         dataset = dataset_name(dataset)
         experiments = [on_dataset(experiment, dataset) for experiment in experiments]
         title = f"{title}-{Path(dataset).name}"
-    experiments = [with_settings(experiment, seed, epochs, precision) for experiment in experiments]
     from rdfia_keras.analysis import tables
-    from rdfia_keras.analysis.published import compare_with_published, write
+    from rdfia_keras.analysis.published import compare_with_published, wanted_run, write
     from rdfia_keras.runs.files import make_folder
     from rdfia_keras.runs.store import RunStore
     from rdfia_keras.training.get_or_train import Resources
     from rdfia_keras.training.job import report_cut_epochs
 
+    experiments = [
+        replace(experiment, config=wanted_run(experiment, seed, epochs, precision).config) for experiment in experiments
+    ]
     report_cut_epochs(epochs, options.quick, "cnn")
     folder = make_folder(options.out / "improve")
     runs, exit_code = train_missing(experiments, Resources(options))
@@ -93,13 +95,6 @@ def chosen_experiments(names: Sequence[str], bonus: bool, modern: bool) -> tuple
         return (bonus_experiments(), "bonus") if bonus else (MODERN_LADDER, "modern") if modern else (LADDER, "ladder")
     convnets = {name: experiment for name, experiment in REGISTRY.items() if experiment.section == "cnn"}
     return [convnets[choose("experiment", name, convnets)] for name in names], "chosen"
-
-
-def with_settings(experiment: Experiment, seed: int, epochs: int | None, precision: str | None) -> Experiment:
-    """Return an experiment with another seed, and with another length and precision where they are given."""
-    config = replace(experiment.config, seed=seed)
-    config = replace(config, epochs=epochs) if epochs else config
-    return replace(experiment, config=replace(config, precision=precision) if precision else config)  # type: ignore[call-arg]
 
 
 def train_missing(experiments: Sequence[Experiment], resources: "Resources") -> tuple[list["Run"], int]:

@@ -105,19 +105,18 @@ def draw_filters(network: "keras.Model", name: str) -> "Figure | None":
 def draw_mistakes(network: "keras.Model", probabilities: "np.ndarray", data: "Dataset", title: str) -> "Figure | None":
     """Draw the worst mistakes with what spoke for the predicted class and what for the true one."""
     from rdfia_keras import plots
-    from rdfia_keras.analysis.attribution import occlude, where_it_looks
+    from rdfia_keras.analysis.attribution import grad_cam, last_convolution, occlude
     from rdfia_keras.models.predictions import worst_mistakes
 
     images, captions, wrong = worst_mistakes(probabilities, data.test.x, data.test.y, data.classes, MISTAKES)
     if not len(images):
         return None
     predicted, true = probabilities[wrong].argmax(axis=1), data.test.y[wrong]
-    hidden = occlude(network, images, predicted)
-    columns = {"occlusion, predicted class": [(values, hidden.extent) for values in hidden.values]}
-    method, maps = where_it_looks(network, images, predicted)
-    if method == "Grad-CAM":
-        _, true_maps = where_it_looks(network, images, true)
-        columns = {"Grad-CAM, predicted class": maps, "Grad-CAM, true class": true_maps, **columns}
+    columns = {}
+    if last_convolution(network) is not None:
+        columns["Grad-CAM, predicted class"] = grad_cam(network, images, predicted)
+        columns["Grad-CAM, true class"] = grad_cam(network, images, true)
+    columns["occlusion, predicted class"] = occlude(network, images, predicted)
     return plots.attribution_grid(images, captions, columns, f"{title}: worst mistakes (true → predicted)")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdfia_keras.commands._options import Debug, Json, PlainGroup, command, command_of
+from rdfia_keras.commands._options import Debug, Json, PlainGroup, command
 from rdfia_keras.commands._output import plain_errors, show
 from rdfia_keras.commands.grade import grade
 from rdfia_keras.commands.learn_play import play
@@ -274,5 +274,5 @@ app = typer.Typer(
     epilog="Start with: rdfia learn start",
 )
 app.callback()(plain_errors(overview))
-for _function in (start, check, hint, solution, run, play, grade):
-    command_of(_function).register(app)
+for _command in (start, check, hint, solution, run, play, grade):
+    _command.register(app)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rdfia_keras.errors import ConfigError, in_any_case
-from rdfia_keras.experiments.registry import REGISTRY
+from rdfia_keras.experiments.registry import REGISTRY, Experiment
 
 FigureKind = Literal["curves", "implementations", "kernels", "sweep"]
 
@@ -17,13 +17,13 @@ class ReportFigure:
     Attributes:
         key: Argument of `rdfia figure`: the report's number, or the name of an extra figure.
         caption: What it shows.
-        panels: Name of an experiment and its label, from left to right.
+        panels: Experiment and label, from left to right.
         kind: How it is drawn.
     """
 
     key: str
     caption: str
-    panels: tuple[tuple[str, str], ...]
+    panels: tuple[tuple[Experiment, str], ...]
     kind: FigureKind = "curves"
 
     @property
@@ -46,11 +46,13 @@ def _figure(
     """Register a figure.
 
     Raises:
-        ValueError: When it is registered already, or shows an experiment that is not registered.
+        ValueError: When it is registered already.
+        KeyError: When it shows an experiment that is not registered.
     """
-    figure = ReportFigure(str(key), caption, tuple(zip(names, labels or names, strict=True)), kind)
-    if figure.key in FIGURES or not set(names) <= set(REGISTRY):
-        raise ValueError(f"figure {key} is registered already, or an experiment is unknown")
+    experiments = [REGISTRY[name] for name in names]
+    figure = ReportFigure(str(key), caption, tuple(zip(experiments, labels or names, strict=True)), kind)
+    if figure.key in FIGURES:
+        raise ValueError(f"figure {key} is registered already")
     FIGURES[figure.key] = figure
 
 
@@ -113,4 +115,4 @@ def figure_keys(texts: Sequence[str]) -> list[str]:
 
 def figures_of(name: str) -> list[str]:
     """Return the keys of the figures that show an experiment."""
-    return [key for key, figure in FIGURES.items() if name in dict(figure.panels)]
+    return [key for key, figure in FIGURES.items() if any(name == shown.name for shown, _ in figure.panels)]

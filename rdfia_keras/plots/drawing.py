@@ -16,7 +16,6 @@ from rdfia_keras.plots.style import (
     CHARACTER,
     COLOURS,
     GREY,
-    NAMED,
     SMALL,
     TEXT,
     TITLE,
@@ -46,13 +45,7 @@ LEAST_SPAN, LEAST_LOSS_SPAN = 5, 0.1
 
 
 def learning_curves(history: Rows, title: str, published: float | None = None) -> Figure:
-    """Draw loss beside accuracy of one training (figures 6 to 23).
-
-    Args:
-        history: Epochs, see `charts.run_curves`.
-        title: Data set and setting.
-        published: The report's test accuracy, as a fraction.
-    """
+    """Draw loss beside accuracy of one training (figures 6 to 23); see `charts.run_curves`."""
     figure = new_figure(WIDTH, 4.2, title)
     panels = figure.subplots(1, 2)
     draw_charts(panels, charts.run_curves(history, published=published))
@@ -70,20 +63,10 @@ def learning_curves(history: Rows, title: str, published: float | None = None) -
 
 
 def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
-    """Draw for each training its loss above its accuracy (figures 1 and 3).
+    """Draw for each of one to four trainings, by name, its loss above its accuracy (figures 1 and 3).
 
-    Args:
-        histories: One to four names, such as `manual`, each with its epochs, see `charts.run_curves`.
-        title: Data set and setting.
-
-    Returns:
-        A row of loss panels above a row of accuracy panels, without remarks, for which there is no room.
-
-    Raises:
-        ValueError: If there is no history, or more than four.
+    The epochs are those of `charts.run_curves`. For its remarks there is no room.
     """
-    if not 1 <= len(histories) <= 4:
-        raise ValueError(f"expected 1 to 4 histories, got {len(histories)}")
     figure = new_figure(max(4.0, WIDTH * len(histories) / 4), 5.0, title)
     panels = figure.subplots(2, len(histories), sharex="col", sharey="row", squeeze=False)
     described = [charts.run_curves(rows) for rows in histories.values()]
@@ -99,17 +82,10 @@ def implementations(histories: Mapping[str, Rows], title: str) -> Figure:
 
 
 def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
-    """Draw the curves of several runs in one panel of losses and one of accuracies, a colour a run.
+    """Draw the curves of runs, by name, in one panel of losses and one of accuracies, a colour a run.
 
-    Args:
-        histories: Epochs by the runs' names, see `charts.run_curves`: at most as many as there are colours in `NAMED`.
-        title: Number of runs and data set.
-
-    Raises:
-        ValueError: If there is no history, or too many.
+    The epochs are those of `charts.run_curves`. There can be as many runs as colours in `style.NAMED`.
     """
-    if not 1 <= len(histories) <= len(NAMED):
-        raise ValueError(f"expected 1 to {len(NAMED)} histories, got {len(histories)}")
     figure = new_figure(WIDTH, 4.0, title)
     loss, accuracy = charts.several_runs_curves(histories)
     panels = figure.subplots(1, 2, sharex=True)
@@ -119,11 +95,9 @@ def runs_side_by_side(histories: Mapping[str, Rows], title: str) -> Figure:
 
 
 def sweep_curves(rows: Rows, title: str) -> Figure:
-    """Draw the mean curves of a sweep's configurations.
+    """Draw the mean curves of a sweep's configurations; of too many, those with the best final mean.
 
-    Args:
-        rows: The rows of `charts.mean_curves`, each with final (with mean) as well; of too many the best are drawn.
-        title: Name of the sweep.
+    The rows are those of `charts.mean_curves`, each with final (with mean) as well.
     """
     chosen, title = _best_rows(rows, MAX_CURVES, title)
     figure = new_figure(WIDTH, 4.0, title)
@@ -173,9 +147,7 @@ def comparison(rows: Rows, title: str) -> Figure:
 def sweep_points(rows: Rows, title: str) -> Figure:
     """Draw every run of a sweep as a point, with mean and sample standard deviation of each configuration.
 
-    Args:
-        rows: The rows of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
-        title: Name of the sweep.
+    The rows are those of `charts.sweep_chart`, each with n (its runs) as well; of too many the best are drawn.
     """
     chosen, title = _best_rows(rows, MAX_ROWS, title)
     notes = [f"{percent(row['final']['mean'])}  (n = {row['n']})" for row in chosen]

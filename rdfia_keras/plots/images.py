@@ -14,20 +14,15 @@ from rdfia_keras.plots.style import BLUE, GREY, SMALL, TEXT, WIDTH, new_figure, 
 from rdfia_keras.result import percent
 
 MAX_PIXELS = 100_000  # of images in one figure; even noise is then a file within `saving.MAX_BYTES`
-# Values of a map, and its edges on the image in pixels: left, right, bottom, top.
-Map = tuple[np.ndarray, tuple[float, float, float, float]]
+# Values of maps (N, rows, columns), and their edges on each image in pixels: left, right, bottom, top.
+Maps = tuple[np.ndarray, tuple[float, float, float, float]]
 
 
 def image_grid(images: np.ndarray, captions: Sequence[str], columns: int, title: str) -> Figure:
     """Draw images in rows, each under its caption: the worst mistakes, for example, as `cat → dog 99 %`.
 
-    Large images are averaged down to `MAX_PIXELS` pixels in all.
-
-    Args:
-        images: uint8, or floats of [0, 255] (clipped), of shape (N, height, width, 1 or 3).
-        captions: A caption for each image; long ones are wrapped.
-        columns: Images in a row.
-        title: Data set and setting.
+    The images are uint8, or floats of [0, 255] (clipped), of shape (N, height, width, 1 or 3). Large ones are averaged
+    down to `MAX_PIXELS` pixels in all.
     """
     images = _pixels(images)
     columns = min(columns, len(images))
@@ -98,11 +93,7 @@ def receptive_fields(image: np.ndarray, rows: Rows) -> Figure:
 def score_maps(image: np.ndarray, scores: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     """Draw an image larger than the training images, and a map of each class's probability (question 6's subject).
 
-    Args:
-        image: uint8 (H, W, 1 or 3).
-        scores: Probabilities (rows, columns, n_y).
-        classes: n_y names.
-        title: Data set and setting.
+    The image is uint8 (H, W, 1 or 3); the scores are probabilities (rows, columns, n_y).
     """
     rows = -(-(len(classes) + 1) // 4)
     figure = new_figure(WIDTH, 2.1 * rows + 0.6, title)
@@ -122,7 +113,7 @@ def prediction_rows(
     images: np.ndarray,
     captions: Sequence[str],
     tops: Sequence[Sequence[tuple[str, float]]],
-    maps: Sequence[Map],
+    maps: Maps,
     title: str,
 ) -> Figure:
     """Draw for each image: the image, the image under its map, and bars of the most probable classes.
@@ -137,18 +128,20 @@ def prediction_rows(
     images = _pixels(images)
     figure = new_figure(WIDTH * 0.78, 1.25 * len(images) + 0.5, title)
     axes = figure.subplots(len(images), 3, squeeze=False, width_ratios=[1, 1, 2.4])
-    for (left, middle, right), image, caption, top, heat in zip(axes, images, captions, tops, maps, strict=True):
+    values, extent = maps
+    for (left, middle, right), image, caption, top, heat in zip(axes, images, captions, tops, values, strict=True):
         left.set_axis_off()
         middle.set_axis_off()
         _draw_image(left, image, wrap(caption, 1.6, SMALL))
-        _draw_overlay(middle, image, heat)
+        _draw_overlay(middle, image, heat, extent)
         _draw_bars(right, top)
     return figure
 
 
-def _draw_overlay(axes: Axes, image: np.ndarray, heat: Map, signed: bool = False) -> None:
+def _draw_overlay(
+    axes: Axes, image: np.ndarray, values: np.ndarray, extent: tuple[float, float, float, float], signed: bool = False
+) -> None:
     """Draw an image in grey under its map; a signed map is red where positive and blue where negative."""
-    values, extent = heat
     axes.imshow(image.mean(axis=-1), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     limits = axes.get_xlim(), axes.get_ylim()
     top = max(float(np.abs(values).max()), 1e-12)
@@ -172,16 +165,10 @@ def _draw_bars(axes: Axes, top: Sequence[tuple[str, float]]) -> None:
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
-def attribution_grid(
-    images: np.ndarray, captions: Sequence[str], columns: Mapping[str, Sequence[Map]], title: str
-) -> Figure:
-    """Draw images in rows and beside each its maps of several kinds; occlusion's are signed.
+def attribution_grid(images: np.ndarray, captions: Sequence[str], columns: Mapping[str, Maps], title: str) -> Figure:
+    """Draw images, uint8 (N, H, W, 1 or 3), in rows and beside each its maps of several kinds, by heading.
 
-    Args:
-        images: Uint8 (N, H, W, 1 or 3).
-        captions: A caption for each image.
-        columns: N maps by heading. A heading with "occlusion" has maps of both signs.
-        title: Model and data.
+    Under a heading with "occlusion" maps have both signs.
     """
     images = _pixels(images)
     cell = 1.4
@@ -189,20 +176,15 @@ def attribution_grid(
     axes = _empty_axes(figure, len(images), 1 + len(columns))
     for number, (image, caption) in enumerate(zip(images, captions, strict=True)):
         _draw_image(axes[number, 0], image, wrap_lines(caption, cell, SMALL))
-        for axis, (heading, maps) in zip(axes[number, 1:], columns.items(), strict=True):
-            _draw_overlay(axis, image, maps[number], signed="occlusion" in heading)
+        for axis, (heading, (values, extent)) in zip(axes[number, 1:], columns.items(), strict=True):
+            _draw_overlay(axis, image, values[number], extent, signed="occlusion" in heading)
             if not number:
                 axis.set_title(wrap(heading, cell, SMALL), fontsize=SMALL, pad=3)
     return figure
 
 
 def filter_grid(kernels: np.ndarray, title: str) -> Figure:
-    """Draw the filters of a first convolution, each stretched to its own range about grey.
-
-    Args:
-        kernels: Float (k, k, 1 or 3, n).
-        title: Model and layer.
-    """
+    """Draw the filters of a first convolution, float (k, k, 1 or 3, n), each stretched to its own range about grey."""
     columns = min(8, kernels.shape[-1])
     rows = -(-kernels.shape[-1] // columns)
     figure = new_figure(max(3.5, 0.85 * columns), 0.85 * rows + 0.6, title)

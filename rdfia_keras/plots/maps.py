@@ -55,13 +55,9 @@ def decision_map(panels: Rows, classes: Sequence[str], *, title: str = "") -> Fi
 
 
 def decision_animation(frames: Rows, classes: Sequence[str], title: str, *, smoke_test: bool = False) -> bytes:
-    """Draw the decision map epoch by epoch as a GIF, with a long last frame.
+    """Draw the decision map epoch by epoch as a GIF, with a long last frame; mark every frame of a smoke test.
 
-    Args:
-        frames: As `decision_map`'s panels, all of one grid and one set of points; each with `title` for its epoch.
-        classes: The names of class 0 and class 1.
-        title: Data set and setting.
-        smoke_test: Mark every frame, as `save` marks a figure.
+    The frames are as `decision_map`'s panels, all of one grid and one set of points.
     """
     from PIL import Image
 

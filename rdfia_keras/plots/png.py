@@ -13,12 +13,9 @@ DPIS = (120, 100, 80)
 
 
 def save(figure: Figure, path: Path, *, smoke_test: bool = False) -> None:
-    """Write a figure as PNG of less than `MAX_BYTES` if possible; equal figures give equal bytes.
+    """Write a figure as PNG of less than `MAX_BYTES` if possible, marked if it comes from a smoke test.
 
-    Args:
-        figure: The figure.
-        path: The file, replaced as a whole.
-        smoke_test: Mark the figure by `mark_smoke_test` first. The figure stays marked.
+    Equal figures give equal bytes.
 
     Raises:
         RdfiaError: If the file cannot be written; an earlier file is then intact.
@@ -42,15 +39,9 @@ def png(figure: Figure) -> bytes:
 
 
 def mark_smoke_test(figure: Figure) -> None:
-    """Put `SMOKE_TEST_MARK` as a line on top of the title and turn the title red.
-
-    A figure without a title gets the mark as its title. A marked figure stays as it is.
-    """
-    title = figure.get_suptitle()
-    if title.startswith(SMOKE_TEST_MARK):
-        return
-    marked = f"{SMOKE_TEST_MARK}\n{title}" if title else SMOKE_TEST_MARK
-    figure.suptitle(marked, fontsize=TITLE, fontweight="bold", color=RED, parse_math=False)
+    """Put `SMOKE_TEST_MARK` as a line on top of the title and turn the title red."""
+    title = f"{SMOKE_TEST_MARK}\n{figure.get_suptitle()}".rstrip()
+    figure.suptitle(title, fontsize=TITLE, fontweight="bold", color=RED, parse_math=False)
 
 
 def _png(figure: Figure, dpi: int) -> bytes:

@@ -33,13 +33,7 @@ FEW = 20  # images; the accuracy of fewer is off by 11 points and more, as stand
 
 
 def confusion_matrix(matrix: ArrayLike, classes: Sequence[str], title: str) -> Figure:
-    """Draw the predicted classes of the examples of each class; every row sums to 100 %.
-
-    Args:
-        matrix: Counts, (n, n): row is the true class, column the predicted one.
-        classes: n names.
-        title: Data set and setting.
-    """
+    """Draw counts (n, n) of examples, by true class in rows and predicted class in columns; a row sums to 100 %."""
     matrix, n = np.asarray(matrix), len(classes)
     # A class without examples is a row of zeros, not 0/0.
     percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -80,12 +74,7 @@ def _annotate_cells(axes: Axes, percent: np.ndarray) -> None:
 
 
 def class_scores(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
-    """Draw recall and precision of each class.
-
-    Args:
-        rows: Each with class, recall and precision, fractions.
-        title: Model and data.
-    """
+    """Draw recall and precision, fractions, of each row's class."""
     figure = new_figure(WIDTH * 0.7, 0.32 * len(rows) + 1.5, title)
     axes = figure.subplots()
     places = np.arange(len(rows))
@@ -144,12 +133,7 @@ def reliability(bins: Sequence[Mapping[str, float]], error: float, title: str) -
 
 
 def robustness(curves: Mapping[str, Sequence[tuple[float, float]]], title: str) -> Figure:
-    """Draw accuracy against the strength of a disturbance, a panel for each kind.
-
-    Args:
-        curves: Pairs of strength and accuracy (a fraction), by axis label.
-        title: Model, data and number of images.
-    """
+    """Draw pairs of the strength of a disturbance and the accuracy (a fraction), a panel for each axis label."""
     figure = new_figure(WIDTH * 0.85, 3.4, title)
     panels = figure.subplots(1, len(curves), squeeze=False, sharey=True)[0]
     for axes, (label, points), colour in zip(panels, curves.items(), NAMED, strict=False):
@@ -162,11 +146,7 @@ def robustness(curves: Mapping[str, Sequence[tuple[float, float]]], title: str) 
 
 
 def class_bars(rows: Sequence[tuple[str, int, int, int]]) -> Figure:
-    """Draw for each exercise how many students have it right, wrong and not written.
-
-    Args:
-        rows: Rows from top to bottom, each a name with the three numbers.
-    """
+    """Draw for each row's exercise how many students have it right, wrong and not written."""
     figure = new_figure(WIDTH, 1.6 + 0.24 * len(rows), f"The class, exercise by exercise (n = {sum(rows[0][1:])})")
     axes = figure.subplots()
     begin = [0] * len(rows)

@@ -40,12 +40,9 @@ def shades(count: int) -> np.ndarray:
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
-    """Return an empty figure with its title; the constrained layout keeps every text clear of the others.
+    """Return an empty figure with its title; width and height are inches.
 
-    Args:
-        width: Inches.
-        height: Inches.
-        title: Wrapped to the width; an empty one takes no room.
+    The constrained layout keeps every text clear of the others.
     """
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     # An Agg canvas needs no window system and no pyplot.
@@ -56,13 +53,7 @@ def new_figure(width: float, height: float, title: str = "") -> Figure:
 
 
 def wrap(text: str, width: float, size: float) -> str:
-    """Break a text into lines, but not between a number and its percent sign.
-
-    Args:
-        text: One paragraph.
-        width: Inches that a line may take.
-        size: Font size in points.
-    """
+    """Break a text into lines of `width` inches at `size` points, but not between a number and its percent sign."""
     return textwrap.fill(str(text).replace(" %", "\xa0%"), max(8, int(width * 72 / (CHARACTER * size))))
 
 
@@ -82,11 +73,7 @@ def style_axes(axes: Axes) -> None:
 def legend_below(figure: Figure, columns: int, size: float = SMALL, **content: Any) -> None:
     """Put a legend below all axes, by default of all of their lines; its names are text, not formulas.
 
-    Args:
-        figure: The figure.
-        columns: Names beside each other.
-        size: Font size in points.
-        **content: `handles` and `labels`, as `Figure.legend` takes them.
+    `content` may have `handles` and `labels`, as `Figure.legend` takes them.
     """
     legend = figure.legend(loc="outside lower center", ncols=columns, fontsize=size, frameon=False, **content)
     for text in legend.get_texts():

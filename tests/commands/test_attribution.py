@@ -122,11 +122,6 @@ def test_occlusion_equals_a_loop_over_the_places():
     assert maps.extent == (0.5, 4.5, 6.5, 0.5)
 
 
-def test_a_square_larger_than_the_image_is_refused():
-    with pytest.raises(ValueError, match="does not fit"):
-        occlusion(lambda x: x, np.zeros((1, 4, 4, 3), np.uint8), np.array([0]), side=5)
-
-
 # --- numbers of an inspection -----------------------------------------------------------------------------------------
 
 

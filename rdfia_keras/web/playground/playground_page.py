@@ -30,14 +30,7 @@ COMPARABLE = ("lr", "batch_size", "init_std", "hidden_units")
 def playground_page(
     config: MlpConfig, data: Dataset, initial: Mapping[str, np.ndarray] | None = None, data_dir: str | None = None
 ) -> str:
-    """Return the whole page.
-
-    Args:
-        config: The settings at first, with every default filled in.
-        data: Points of a plane.
-        initial: The initial weights; None to draw them in the page.
-        data_dir: The folder of the data, for the command that the page shows.
-    """
+    """Return the whole page; see `body_values`."""
     values = body_values(config, data, initial, data_dir)
     return render_page("playground/page.html", STYLES, MODULES, root="main", **values)
 
@@ -45,7 +38,14 @@ def playground_page(
 def body_values(
     config: MlpConfig, data: Dataset, initial: Mapping[str, np.ndarray] | None = None, data_dir: str | None = None
 ) -> dict[str, Any]:
-    """Return the values of `body.html`, except `root`, the name of its outermost element."""
+    """Return the values of `body.html`, except `root`, the name of its outermost element.
+
+    Args:
+        config: The settings at first, with every default filled in.
+        data: Points of a plane.
+        initial: The initial weights; None to draw them in the page.
+        data_dir: The folder of the data, for the command that the page shows.
+    """
     from markupsafe import Markup
 
     return {

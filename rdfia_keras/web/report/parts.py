@@ -23,7 +23,7 @@ from rdfia_keras.runs.history import accuracy_of
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import REFERENCE_FOLDER
 from rdfia_keras.web.report.answers import answers, answers_to
-from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, percent, share_ranges, to_plotly
+from rdfia_keras.web.report.plotly_charts import PlotlyChart, kernel_map, share_ranges, to_plotly
 from rdfia_keras.web.report.sources import Sources
 
 # --- the ladders and the bonus ----------------------------------------------------------------------------------------
@@ -35,10 +35,10 @@ def ladder(sources: Sources) -> dict[str, Any]:
     guesses = [
         {
             "name": row["name"],
-            "published": percent(row["published_value"]),
+            "published": round(100 * row["published_value"], 2),
             "published_words": row["published"],
-            "reference": percent(row["reference_best"].mean),
-            "yours": percent(row["yours_best"].mean) if row["yours_best"] else None,
+            "reference": round(100 * row["reference_best"].mean, 2),
+            "yours": round(100 * row["yours_best"].mean, 2) if row["yours_best"] else None,
         }
         for row in rows
         if row["reference_best"]
@@ -106,15 +106,14 @@ def report_figures(sources: Sources) -> list[dict[str, Any]]:
 
 def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
     """Return a figure: its charts, a row of facts for each panel, decision maps and answers."""
-    experiments = figures.experiments_of(figure)
     panels, charts = [], []
-    for experiment, label in experiments:
-        if panel_and_charts := _panel(sources, figure, experiment, label, [shown for shown, _ in experiments]):
+    for experiment, label in figure.panels:
+        if panel_and_charts := _panel(sources, figure, experiment, label):
             panels.append(panel_and_charts[0])
             charts += panel_and_charts[1]
     if len(panels) > 1:
         share_ranges(charts)
-    questions = tuple(dict.fromkeys(experiment.report.question for experiment, _ in experiments))
+    questions = tuple(dict.fromkeys(experiment.report.question for experiment, _ in figure.panels))
     return {
         "id": f"figure-{figure.key}",
         "title": figure.title,
@@ -130,10 +129,10 @@ def _figure(sources: Sources, figure: ReportFigure) -> dict[str, Any]:
 
 
 def _panel(
-    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str, shown: Sequence[Experiment]
+    sources: Sources, figure: ReportFigure, experiment: Experiment, label: str
 ) -> tuple[Panel, list[PlotlyChart]] | None:
     """Return a panel and its charts, from the first run that can be drawn: yours, else the package's."""
-    candidates = list(sources.panels(experiment, label, shown))
+    candidates = list(sources.panels(experiment, label, [shown for shown, _ in figure.panels]))
     reference = next((panel.run for panel in candidates if panel.is_reference), None)
     for panel in candidates:
         with sources.reading(panel.run.name):

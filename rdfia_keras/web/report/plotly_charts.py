@@ -20,11 +20,7 @@ MAX_POINTS = 400
 
 
 def to_plotly(chart: Chart, is_horizontal: bool = False) -> PlotlyChart:
-    """Return a chart as a Plotly dictionary.
-
-    Args:
-        chart: The chart.
-        is_horizontal: Whether the rows stand below each other, which leaves room for many.
+    """Return a chart as a Plotly dictionary; with `is_horizontal` many rows have room, below each other.
 
     Returns:
         title, alt, traces, layout, and table: its numbers as `{"columns": [...], "rows": [[...]]}` where they are not
@@ -51,11 +47,6 @@ def rounded(value: float | None, digits: int = 5) -> float | None:
 def rounded_list(array: np.ndarray, digits: int = 5) -> Any:
     """Return an array as nested lists of numbers with this many significant digits."""
     return rounded(float(array), digits) if array.ndim == 0 else [rounded_list(row, digits) for row in array]
-
-
-def percent(fraction: float | None) -> float | None:
-    """Return a fraction in percent, to a hundredth; None if it is None or not finite."""
-    return None if fraction is None or not math.isfinite(fraction) else round(100 * fraction, 2)
 
 
 def share_ranges(charts: Sequence[PlotlyChart]) -> None:
@@ -145,11 +136,7 @@ def _table(chart: Chart) -> dict[str, Any]:
 
 
 def kernel_map(panel: Mapping[str, Any]) -> PlotlyChart:
-    """Return a kernel's decision over the plane, its boundary and the test points.
-
-    Args:
-        panel: A panel of `analysis.figures.kernel_panels`.
-    """
+    """Return the decision of a panel of `figures.kernel_panels` over the plane, its boundary and the test points."""
     square = {"constrain": "domain", "zeroline": False}
     layout = {
         "xaxis": {**square, "title": {"text": "x1"}},

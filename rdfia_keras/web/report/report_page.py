@@ -20,13 +20,7 @@ MODULES = (*playground_page.MODULES, "report/main.mjs")
 
 
 def report_page(sources: Sources, points: Dataset, data_dir: str | None = None) -> str:
-    """Return the whole page.
-
-    Args:
-        sources: Your runs and the package's.
-        points: Points of a plane, for the playground.
-        data_dir: The folder of the points, for the command that the playground shows.
-    """
+    """Return the whole page; points of a plane and their folder are for the playground."""
     # Imported here because only this page needs them.
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs

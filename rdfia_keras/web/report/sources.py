@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from rdfia_keras.web.report.weights import read_weights
 MAX_PICTURE_BYTES = 3_000_000
 
 
-@dataclass
 class Sources:
     """The records that the page is made from.
 
@@ -34,19 +32,14 @@ class Sources:
         picture_bytes: How many bytes of pictures may still be put into the page.
     """
 
-    out: Path
-    runs: list[Run] = field(init=False)
-    own: Snapshot = field(init=False)
-    reference: Snapshot = field(init=False)
-    troubles: dict[str, str] = field(default_factory=dict)
-    other_data: dict[str, str] = field(default_factory=dict)
-    maps: dict[str, dict[str, Any]] = field(default_factory=dict)
-    picture_bytes: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.runs = read_runs(RunStore(self.out)) if self.out.is_dir() else []
+    def __init__(self, out: Path):
+        self.out = out
+        self.runs = read_runs(RunStore(out)) if out.is_dir() else []
         damaged = {run.folder for run in self.runs if run.status == "unreadable"}
-        self.own, self.reference = Snapshot(self.out, without=damaged), reference_snapshot()
+        self.own, self.reference = Snapshot(out, without=damaged), reference_snapshot()
+        self.troubles: dict[str, str] = {}
+        self.other_data: dict[str, str] = {}
+        self.maps: dict[str, dict[str, Any]] = {}
         self.picture_bytes = MAX_PICTURE_BYTES
 
     @contextmanager
