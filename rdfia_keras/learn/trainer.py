@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.agreement import NamedResults, difference
+from rdfia_keras.learn.agreement import difference
 from rdfia_keras.learn.checker import library_refusal
 from rdfia_keras.learn.exercises import find, of_part
 from rdfia_keras.learn.protocol import StudentFunction
@@ -245,8 +245,7 @@ def _train(problem: Problem, run: Callable[..., dict[str, Any]]) -> TrainingResu
         answer = run(run_epoch, weights, data, order)
         if "misfit" in answer:
             name, expected, actual = answer["misfit"]
-            returns = find(name).returns
-            clause = difference(NamedResults.of(expected, returns) if returns else expected, actual, values=False)
+            clause = difference(expected, actual, returns=find(name).returns, values=False)
             raise RdfiaError(f"{name}: {clause or 'its result cannot be used'}.")
         row = {"epoch": epoch, **answer["scores"]}
         if not row["train_loss"] < DIVERGED_LOSS:
