@@ -123,9 +123,13 @@ def grade_class(
 
 
 def restrict(class_: Sequence[GradedSubmission], names: Collection[str]) -> list[GradedSubmission]:
-    """Return the graded submissions with the verdicts on some exercises only."""
+    """Return the graded submissions with what is said of some exercises only."""
     return [
-        replace(graded, verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in names))
+        replace(
+            graded,
+            verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in names),
+            copies=tuple(name for name in graded.copies if name in names),
+        )
         for graded in class_
     ]
 
@@ -246,12 +250,7 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         f"<td>{escape(f'{row.causes[0][0]} ({row.causes[0][1]})') if row.causes else ''}"
         for row in rows
     )
-    counted = [[row.name for row in rows if row.name in graded.copies] for graded in class_]
-    copies = [
-        f"<li>{escape(graded.student)}: {', '.join(names)}"
-        for graded, names in zip(class_, counted, strict=True)
-        if names
-    ]
+    copies = [f"<li>{escape(graded.student)}: {', '.join(graded.copies)}" for graded in class_ if graded.copies]
     equal = f"<h2>Equal to our solution but for names</h2><ul>{''.join(copies)}</ul>" if copies else ""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'

@@ -289,11 +289,7 @@ def mark(
     result = []
     for graded in class_:
         student = graded.student, graded.number
-        computed = {
-            verdict.name: round(share(verdict) * points[verdict.name], 4)
-            for verdict in graded.verdicts
-            if verdict.name in points
-        }
+        computed = {verdict.name: round(share(verdict) * points[verdict.name], 4) for verdict in graded.verdicts}
         given = {remark.column: remark.points for remark in remarks.get(student, ()) if remark.points is not None}
         result.append(Marks(computed, {**computed, **earlier.marks.get(student, {}), **given}))
     return result
@@ -325,8 +321,8 @@ def sheet(
         numbers += [own.exercises, most, own.questions, own.total]
         texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
         note = " ".join(graded.problems[:3])
-        if copies := [name for name in graded.copies if name in points]:
-            note = f"{note} Equal to our solution but for names: {', '.join(copies)}.".strip()
+        if graded.copies:
+            note = f"{note} Equal to our solution but for names: {', '.join(graded.copies)}.".strip()
         kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
         writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
     return file.getvalue()
@@ -509,17 +505,16 @@ def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float]
     for remark in remarks.get((graded.student, graded.number), ()):
         comments.setdefault(remark.column, []).extend([remark.comment] if remark.comment else [])
     lines = [graded.student, "", *comments.get("", []), *graded.problems]
-    counted = [verdict for verdict in graded.verdicts if verdict.name in points]
-    for verdict in counted:
+    for verdict in graded.verdicts:
         status, *details = verdict.text()
         lines += [f"{status:<36}{_shown(marks.all[verdict.name])} of {points[verdict.name]:g}", *details]
         lines += [f"    {comment}" for comment in comments.get(verdict.name, [])]
     for name in HAND_GRADED_QUESTIONS:
         told = [_shown(marks.all[name])] if name in marks.all else []
         lines += [f"{name}: {text}" for text in [*told, *comments.get(name, [])]]
-    right = sum(verdict.status == RIGHT for verdict in counted)
-    written = sum(verdict.status != UNWRITTEN for verdict in counted)
-    lines += ["", f"{right} of {len(counted)} right, {written} written"]
+    right = sum(verdict.status == RIGHT for verdict in graded.verdicts)
+    written = sum(verdict.status != UNWRITTEN for verdict in graded.verdicts)
+    lines += ["", f"{right} of {len(graded.verdicts)} right, {written} written"]
     lines.append(f"Exercises: {marks.exercises:g} of {sum(points.values()):g} points")
     if any(name in marks.all for name in HAND_GRADED_QUESTIONS):
         lines += [f"Questions: {marks.questions:g} points", f"Total: {marks.total:g} points"]
