@@ -216,7 +216,7 @@ def rows_of(text):
 def written(class_, points, remarks=None, before=Path("no sheet"), computed=""):
     """Return the sheet, with what is in an earlier one, and the marks."""
     earlier = sheet.read_sheet(before, class_, computed)
-    marks = sheet.mark(class_, points, remarks or {}, earlier)
+    marks = sheet.mark(class_, points, remarks or sheet.Remarks(), earlier)
     return sheet.sheet(class_, marks, points, earlier), marks
 
 
@@ -231,7 +231,7 @@ def test_every_student_of_the_class_gets_the_grade_expected(made):
     for name, _, _, softmax_points, accuracy_points, words in students:
         row = rows[f"'{name}" if name.startswith("=") else name]
         got = (float(row["softmax"]), float(row["accuracy"]))
-        text = " ".join(sheet.feedback(*by_name[name], points, {}).split())
+        text = " ".join(sheet.feedback(*by_name[name], points, sheet.Remarks()).split())
         if got != pytest.approx((softmax_points, accuracy_points)) or " ".join(words.split()) not in text:
             wrong.append(f"{name}: {text[:600]}")
     assert not wrong, "\n".join(wrong)
@@ -513,7 +513,7 @@ def test_another_file_is_no_sheet_and_marks_that_are_no_numbers_count_nothing(tw
 def test_a_student_is_found_by_the_name_in_the_sheet(made, tmp_path):
     (tmp_path / "overrides.csv").write_text("student,exercise,points\n'=formula(),softmax,0.5\n")
     remarks = sheet.read_remarks(tmp_path, made[2])
-    assert remarks == {("=formula()", ""): [sheet.Remark("softmax", 0.5)]}
+    assert remarks.points == {("=formula()", ""): {"softmax": 0.5}}
 
 
 def test_a_long_name_is_a_name_of_a_file():

@@ -25,7 +25,7 @@ def graded(name, number=""):
 
 def write(class_, before=Path("no sheet"), computed=""):
     earlier = sheet.read_sheet(before, class_, computed)
-    marks = sheet.mark(class_, POINTS, {}, earlier)
+    marks = sheet.mark(class_, POINTS, sheet.Remarks(), earlier)
     return sheet.sheet(class_, marks, POINTS, earlier), marks
 
 
@@ -129,7 +129,7 @@ def test_points_that_a_spreadsheet_takes_for_thousands_are_no_edit(tmp_path):
 @pytest.mark.parametrize("mark, text", [(0.775, "0.7750"), (1.7755, "1.7755"), (0.7, "0.7"), (1000.0, "1000")])
 def test_no_number_of_the_sheet_has_three_decimals(mark, text):
     earlier = sheet.Earlier(marks={("Ada", ""): {"T1": mark}})
-    marks = sheet.mark([graded("Ada")], POINTS, {}, earlier)
+    marks = sheet.mark([graded("Ada")], POINTS, sheet.Remarks(), earlier)
     (row,) = table(sheet.sheet([graded("Ada")], marks, POINTS, earlier))
     assert row["T1"] == row["questions"] == text
 

@@ -77,7 +77,7 @@ def grade(
             gradebook.average(totals, most),
             f"The inputs are those of seed {seed}; it is kept in {results}.",
             *sheet.too_high(remarks, counted),
-            *([] if sheet.has_question_marks(marks) else [_next(grades)]),
+            *([] if any(own.has_questions for own in marks) else [_next(grades)]),
         ],
         paths=[grades, folder / "feedback", picture, page],
     )

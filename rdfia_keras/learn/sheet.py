@@ -6,6 +6,7 @@ import json
 import math
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,23 +49,21 @@ def share(verdict: Verdict) -> float:
 # --- the teacher's files ----------------------------------------------------------------------------------------------
 
 
+# Name and number.
+Student = tuple[str, str]
+
+
 @dataclass(frozen=True)
-class Remark:
-    """A line of the teacher's on a student.
+class Remarks:
+    """The teacher's lines on students, by exercise or question.
 
     Attributes:
-        column: An exercise or a question; nothing is the submission as a whole.
-        points: In place of the computed ones, or None.
-        comment: For the feedback, or an empty text.
+        points: In place of the computed ones.
+        comments: For the feedback; those without an exercise are on the submission as a whole.
     """
 
-    column: str
-    points: float | None = None
-    comment: str = ""
-
-
-# By student and number.
-Remarks = Mapping[tuple[str, str], Sequence[Remark]]
+    points: dict[Student, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    comments: dict[Student, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]:
@@ -78,12 +77,10 @@ def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]
         RdfiaError: If the file cannot be read, names no exercise, or one twice.
         ConfigError: If `only` names none.
     """
-    only = [find(name).name for name in only]
+    counted = [find(name).name for name in only] or EXERCISES
     points = dict.fromkeys(EXERCISES, 1.0)
-    if path is None:
-        return {name: value for name, value in points.items() if not only or name in only}
     listed: set[str] = set()
-    for line, row in _rows(path, ("exercise", "points")):
+    for line, row in _rows(path, ("exercise", "points")) if path else []:
         name = row["exercise"]
         if name not in points:
             raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
@@ -91,10 +88,10 @@ def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]
             raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
         listed.add(name)
         points[name] = _points(path, line, row["points"], least=0.0)
-    return {name: value for name, value in points.items() if not only or name in only}
+    return {name: value for name, value in points.items() if name in counted}
 
 
-def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, str], list[Remark]]:
+def read_remarks(folder: Path, class_: Sequence[Submission]) -> Remarks:
     """Return marks in overrides.csv, with student, exercise and points, and comments in comments.csv.
 
     Args:
@@ -104,13 +101,13 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
     Raises:
         RdfiaError: If one cannot be read, names no student or exercise, or marks something twice.
     """
-    remarks: dict[tuple[str, str], list[Remark]] = {}
+    remarks = Remarks()
     columns = (*EXERCISES, *HAND_GRADED_QUESTIONS)
     for file, value in ((OVERRIDES, "points"), (COMMENTS, "comment")):
         path = folder / file
         for line, row in _rows(path, ("student", "exercise", value)) if path.exists() else []:
             name, column = row["student"], row["exercise"]
-            students = [(student.student, student.number) for student in class_]
+            students = [(each.student, each.number) for each in class_]
             matching = [student for student in students if name and name in (*student, _cell(student[0]))]
             if len(matching) != 1:
                 how_many = f"{len(matching)} students" if matching else "no student"
@@ -120,13 +117,13 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
                 )
             if column not in columns and (column or value == "points"):
                 raise RdfiaError(f"{path}, line {line}: there is no column {column!r}: {did_you_mean(column, columns)}")
-            before = remarks.setdefault(matching[0], [])
+            (student,) = matching
             if value == "comment":
-                before.append(Remark(column, comment=row["comment"]))
-                continue
-            if any(remark.column == column for remark in before):
-                raise RdfiaError(f"{path}, line {line}: {column} of {matching[0][0]} is there twice: leave one out")
-            before.append(Remark(column, _points(path, line, row["points"])))
+                remarks.comments[student].setdefault(column, []).extend(filter(None, [row["comment"]]))
+            elif column in remarks.points[student]:
+                raise RdfiaError(f"{path}, line {line}: {column} of {student[0]} is there twice: leave one out")
+            else:
+                remarks.points[student][column] = _points(path, line, row["points"])
     return remarks
 
 
@@ -213,11 +210,10 @@ def _points(path: Path, line: int, text: str, least: float = float("-inf")) -> f
 def too_high(remarks: Remarks, points: Mapping[str, float]) -> list[str]:
     """Return a sentence for each mark in overrides.csv that is above the points of its exercise."""
     return [
-        f"{OVERRIDES}: {student} has {remark.points:g} for {remark.column}, "
-        f"which gives {points[remark.column]:g} at most."
-        for (student, _), those in remarks.items()
-        for remark in those
-        if remark.points is not None and remark.points > points.get(remark.column, math.inf)
+        f"{OVERRIDES}: {student} has {mark:g} for {column}, which gives {points[column]:g} at most."
+        for (student, _), given in remarks.points.items()
+        for column, mark in given.items()
+        if mark > points.get(column, math.inf)
     ]
 
 
@@ -236,9 +232,9 @@ class Earlier:
         decimal: The decimal mark.
     """
 
-    marks: Mapping[tuple[str, str], Mapping[str, float | str]] = field(default_factory=dict)
+    marks: Mapping[Student, Mapping[str, float | str]] = field(default_factory=dict)
     own: Sequence[str] = ()
-    cells: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    cells: Mapping[Student, Sequence[str]] = field(default_factory=dict)
     delimiter: str = ","
     decimal: str = "."
 
@@ -270,6 +266,11 @@ class Marks:
         return self.sum(HAND_GRADED_QUESTIONS)
 
     @property
+    def has_questions(self) -> bool:
+        """Whether a mark for a question was entered."""
+        return any(name in self.all for name in HAND_GRADED_QUESTIONS)
+
+    @property
     def total(self) -> float:
         """The points of both."""
         return round(self.exercises + self.questions, 4)
@@ -290,14 +291,9 @@ def mark(
     for graded in class_:
         student = graded.student, graded.number
         computed = {verdict.name: round(share(verdict) * points[verdict.name], 4) for verdict in graded.verdicts}
-        given = {remark.column: remark.points for remark in remarks.get(student, ()) if remark.points is not None}
+        given = remarks.points.get(student, {})
         result.append(Marks(computed, {**computed, **earlier.marks.get(student, {}), **given}))
     return result
-
-
-def has_question_marks(marks: Sequence[Marks]) -> bool:
-    """Return whether a mark for a question was entered."""
-    return any(name in own.all for own in marks for name in HAND_GRADED_QUESTIONS)
 
 
 def sheet(
@@ -374,7 +370,7 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
     return Earlier(marks, own_names, cells, table.delimiter, "," if comma else ".")
 
 
-def _computed_before(path: Path, record: str) -> dict[tuple[str, str], dict[str, float]]:
+def _computed_before(path: Path, record: str) -> dict[Student, dict[str, float]]:
     """Return the computed points of the earlier call, by student and number."""
     try:
         return {
@@ -416,7 +412,7 @@ def _misread(value: float, written: float) -> bool:
     return value in [float(text.replace(".", "")) for text in texts]
 
 
-def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tuple[str, str] | None:
+def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> Student | None:
     """Return the one student whom a row is about, although a spreadsheet drops apostrophes and leading zeros."""
     for same in (_cell, _plain, _western):
         row = same(name), same(number)
@@ -501,9 +497,7 @@ def _cell(text: str) -> str:
 
 def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float], remarks: Remarks) -> str:
     """Return what a student reads: what `rdfia learn check` says, with points, marks and the teacher's comments."""
-    comments: dict[str, list[str]] = {}
-    for remark in remarks.get((graded.student, graded.number), ()):
-        comments.setdefault(remark.column, []).extend([remark.comment] if remark.comment else [])
+    comments = remarks.comments.get((graded.student, graded.number), {})
     lines = [graded.student, "", *comments.get("", []), *graded.problems]
     for verdict in graded.verdicts:
         status, *details = verdict.text()
@@ -516,7 +510,7 @@ def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float]
     written = sum(verdict.status != UNWRITTEN for verdict in graded.verdicts)
     lines += ["", f"{right} of {len(graded.verdicts)} right, {written} written"]
     lines.append(f"Exercises: {marks.exercises:g} of {sum(points.values()):g} points")
-    if any(name in marks.all for name in HAND_GRADED_QUESTIONS):
+    if marks.has_questions:
         lines += [f"Questions: {marks.questions:g} points", f"Total: {marks.total:g} points"]
     return "\n".join(lines).strip() + "\n"
 
