@@ -235,7 +235,7 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         most: What the points could be.
         picture: Where the picture is, from the page.
     """
-    from html import escape
+    from jinja2 import Environment, PackageLoader
 
     rows = overview(class_)
     hardest = max(rows, key=lambda row: row.wrong)
@@ -245,21 +245,6 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         lines.append(f"Most often wrong: {hardest.name} ({_students(hardest.wrong)}).")
     if common:
         lines.append(f"Most common likely cause: {common[1]}, {_students(common[0])}. {common[2]}")
-    table = "".join(
-        f"<tr><th scope=row>{escape(row.name)}<td>{row.right}<td>{row.wrong}<td>{row.unwritten}"
-        f"<td>{escape(f'{row.causes[0][0]} ({row.causes[0][1]})') if row.causes else ''}"
-        for row in rows
-    )
-    copies = [f"<li>{escape(graded.student)}: {', '.join(graded.copies)}" for graded in class_ if graded.copies]
-    equal = f"<h2>Equal to our solution but for names</h2><ul>{''.join(copies)}</ul>" if copies else ""
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'
-        '<meta name="viewport" content="width=device-width"><style>body{font:16px/1.5 system-ui,sans-serif;'
-        "max-width:60rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}table{border-collapse:collapse}"
-        "td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ccc;vertical-align:top}</style>"
-        f"<main><h1>The class</h1>{''.join(f'<p>{escape(line)}</p>' for line in lines)}"
-        f'<img src="{escape(picture)}" alt="Students who have each exercise right, wrong and not written; the table '
-        'below has the numbers">'
-        "<table><tr><th scope=col>exercise<th scope=col>right<th scope=col>wrong<th scope=col>not written"
-        f"<th scope=col>most common cause</tr>{table}</table>{equal}</main></html>\n"
-    )
+    loader = PackageLoader("rdfia_keras", "learn")
+    templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return templates.get_template("overview.html").render(lines=lines, rows=rows, class_=class_, picture=picture)
