@@ -217,7 +217,7 @@ def written(class_, points, remarks=None, before=Path("no sheet"), computed=""):
     """Return the sheet, with what is in an earlier one, and the marks."""
     earlier = sheet.read_sheet(before, class_, computed)
     marks = sheet.mark(class_, points, remarks or sheet.Remarks(), earlier)
-    return sheet.sheet(class_, marks, points, earlier), marks
+    return sheet.sheet(marks, points, earlier), marks
 
 
 def test_every_student_of_the_class_gets_the_grade_expected(made):
@@ -226,12 +226,12 @@ def test_every_student_of_the_class_gets_the_grade_expected(made):
     points = dict.fromkeys(EXERCISES, 1.0)
     text, marks = written(graded, points)
     rows = rows_of(text)
-    by_name = {own.student: (own, mark) for own, mark in zip(graded, marks, strict=True)}
+    by_name = {own.graded.student: own for own in marks}
     wrong = []
     for name, _, _, softmax_points, accuracy_points, words in students:
         row = rows[f"'{name}" if name.startswith("=") else name]
         got = (float(row["softmax"]), float(row["accuracy"]))
-        text = " ".join(sheet.feedback(*by_name[name], points, sheet.Remarks()).split())
+        text = " ".join(sheet.feedback(by_name[name], points).split())
         if got != pytest.approx((softmax_points, accuracy_points)) or " ".join(words.split()) not in text:
             wrong.append(f"{name}: {text[:600]}")
     assert not wrong, "\n".join(wrong)
@@ -493,9 +493,9 @@ def test_points_overrides_and_comments(two, tmp_path):
     assert tuple(rows["right"][name] for name in ("T3", "exercises", "of", "questions", "total")) == (
         ("2", "5.5", "37.5", "2", "7.5")
     )
-    text = sheet.feedback(two[0], marks[0], points, remarks)
+    text = sheet.feedback(marks[0], points)
     assert "4 of 4.5" in text and "Nearly." in text and "See me." in text
-    text = sheet.feedback(two[1], marks[1], points, remarks)
+    text = sheet.feedback(marks[1], points)
     assert "Nearly" not in text
     assert "Exercises: 5.5 of 37.5 points\nQuestions: 2 points\nTotal: 7.5 points" in text and "T3: 2" in text
 

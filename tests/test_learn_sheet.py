@@ -26,7 +26,7 @@ def graded(name, number=""):
 def write(class_, before=Path("no sheet"), computed=""):
     earlier = sheet.read_sheet(before, class_, computed)
     marks = sheet.mark(class_, POINTS, sheet.Remarks(), earlier)
-    return sheet.sheet(class_, marks, POINTS, earlier), marks
+    return sheet.sheet(marks, POINTS, earlier), marks
 
 
 def table(text, delimiter=","):
@@ -69,7 +69,7 @@ def test_what_a_teacher_entered_comes_back_from_any_spreadsheet(delimiter, decim
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "grades.csv"
         path.write_bytes(saved(rows, delimiter, decimal).encode(encoding))
-        again, _ = write(class_, path, sheet.computed_record(class_, marks))
+        again, _ = write(class_, path, sheet.computed_record(marks))
     kept = table(again, delimiter)
     for before, after in zip(rows, kept, strict=True):
         for name in ("student", "number", "softmax", "forward", "T1", "Q2"):
@@ -111,7 +111,7 @@ def test_rounding_is_no_edit_and_what_is_cleared_is_computed_again(tmp_path):
     _, marks = write(class_)
     marks[0].computed["softmax"] = 0.7031
     (tmp_path / "grades.csv").write_text("student,number,softmax,forward\nAda,,0.70,\nBob,,absent,1\n")
-    ada, bob = write(class_, tmp_path / "grades.csv", sheet.computed_record(class_, marks))[1]
+    ada, bob = write(class_, tmp_path / "grades.csv", sheet.computed_record(marks))[1]
     assert ada.all == {"softmax": 0.7, "forward": 1.5} and bob.all == {"softmax": "absent", "forward": 1.0}
 
 
@@ -121,7 +121,7 @@ def test_points_that_a_spreadsheet_takes_for_thousands_are_no_edit(tmp_path):
     for own in marks:
         own.computed["softmax"] = 0.775
     (tmp_path / "grades.csv").write_text("student;number;softmax;forward\nAda;;775;1,5\nBob;;7750;15\nEve;;776;1,5\n")
-    ada, bob, eve = write(class_, tmp_path / "grades.csv", sheet.computed_record(class_, marks))[1]
+    ada, bob, eve = write(class_, tmp_path / "grades.csv", sheet.computed_record(marks))[1]
     assert (ada.all["softmax"], bob.all["softmax"], eve.all["softmax"]) == (0.7, 0.7, 776)
     assert bob.all["forward"] == 15
 
@@ -130,7 +130,7 @@ def test_points_that_a_spreadsheet_takes_for_thousands_are_no_edit(tmp_path):
 def test_no_number_of_the_sheet_has_three_decimals(mark, text):
     earlier = sheet.Earlier(marks={("Ada", ""): {"T1": mark}})
     marks = sheet.mark([graded("Ada")], POINTS, sheet.Remarks(), earlier)
-    (row,) = table(sheet.sheet([graded("Ada")], marks, POINTS, earlier))
+    (row,) = table(sheet.sheet(marks, POINTS, earlier))
     assert row["T1"] == row["questions"] == text
 
 

@@ -244,12 +244,21 @@ class Marks:
     """A student's marks: numbers, or a text that counts nothing.
 
     Attributes:
+        graded: The student's submission.
         computed: The points of each exercise that counts.
         all: Those and the questions', with what the teacher gives in their place.
+        comments: The teacher's; see `Remarks`.
     """
 
+    graded: GradedSubmission
     computed: Mapping[str, float]
     all: Mapping[str, float | str]
+    comments: Mapping[str, Sequence[str]]
+
+    @property
+    def student(self) -> Student:
+        """Whose they are."""
+        return self.graded.student, self.graded.number
 
     def sum(self, columns: Sequence[str]) -> float:
         """Return the sum of the numbers in some columns."""
@@ -284,26 +293,23 @@ def mark(
     Args:
         class_: The graded submissions.
         points: Points by exercise, of those that count.
-        remarks: Marks of the teacher's.
+        remarks: The teacher's.
         earlier: What was entered in the sheet.
     """
     result = []
     for graded in class_:
         student = graded.student, graded.number
         computed = {verdict.name: round(share(verdict) * points[verdict.name], 4) for verdict in graded.verdicts}
-        given = remarks.points.get(student, {})
-        result.append(Marks(computed, {**computed, **earlier.marks.get(student, {}), **given}))
+        given = {**computed, **earlier.marks.get(student, {}), **remarks.points.get(student, {})}
+        result.append(Marks(graded, computed, given, remarks.comments.get(student, {})))
     return result
 
 
-def sheet(
-    class_: Sequence[GradedSubmission], marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier
-) -> str:
+def sheet(marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier) -> str:
     """Return the sheet as CSV, a row for each student, in the form in which a spreadsheet saved it before.
 
     Args:
-        class_: In the order of the rows.
-        marks: Those of each.
+        marks: In the order of the rows.
         points: Points by exercise, of those that count.
         earlier: Whose own columns are kept.
     """
@@ -312,15 +318,15 @@ def sheet(
     columns = (*points, *HAND_GRADED_QUESTIONS)
     writer.writerow([*BEFORE, *columns, *AFTER, *earlier.own])
     most = sum(points.values())
-    for graded, own in zip(class_, marks, strict=True):
+    for own in marks:
         numbers = [own.all.get(name, "") for name in columns]
         numbers += [own.exercises, most, own.questions, own.total]
         texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
-        note = " ".join(graded.problems[:3])
-        if graded.copies:
-            note = f"{note} Equal to our solution but for names: {', '.join(graded.copies)}.".strip()
-        kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
-        writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
+        note = " ".join(own.graded.problems[:3])
+        if own.graded.copies:
+            note = f"{note} Equal to our solution but for names: {', '.join(own.graded.copies)}.".strip()
+        kept = earlier.cells.get(own.student, [""] * len(earlier.own))
+        writer.writerow([*map(_cell, own.student), *texts, VERSION, _cell(note), *kept])
     return file.getvalue()
 
 
@@ -436,36 +442,24 @@ def _western(text: str) -> str:
     return _plain(text).encode("cp1252", "replace").decode("cp1252")
 
 
-def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> str:
+def computed_record(marks: Sequence[Marks]) -> str:
     """Return the computed points as JSON, to tell a teacher's edits from them in the next call."""
-    return json.dumps([[each.student, each.number, own.computed] for each, own in zip(class_, marks, strict=True)])
+    return json.dumps([[*own.student, own.computed] for own in marks])
 
 
-def as_rows(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> list[dict[str, Any]]:
+def as_rows(marks: Sequence[Marks]) -> list[dict[str, Any]]:
     """Return the points of each student, for programs."""
-    return [
-        {
-            "student": graded.student,
-            "number": graded.number,
-            "exercises": own.exercises,
-            "questions": own.questions,
-            "total": own.total,
-        }
-        for graded, own in zip(class_, marks, strict=True)
-    ]
+    names = ("student", "number", "exercises", "questions", "total")
+    return [dict(zip(names, (*own.student, own.exercises, own.questions, own.total), strict=True)) for own in marks]
 
 
 def write_sheet(
     path: Path, results: Path, class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks
 ) -> list[Marks]:
-    """Write the sheet, with what the teacher entered in it, and return the marks; the sheet before is kept.
+    """Write the sheet, with what the teacher entered in it, and return the marks.
 
-    Args:
-        path: The sheet.
-        results: The folder of what is kept between calls.
-        class_: The graded submissions.
-        points: Points by exercise, of those that count.
-        remarks: Marks of the teacher's.
+    The sheet before is kept in `results`, the folder of what is kept between calls. The other arguments are those of
+    `mark`.
 
     Raises:
         RdfiaError: If the earlier sheet cannot be read, or a file cannot be written.
@@ -477,8 +471,8 @@ def write_sheet(
     if path.exists():
         write_atomic(results / f"before-{path.name}", path.read_bytes())
     # With its mark of UTF-8, Excel shows accents.
-    write_atomic(path, sheet(class_, marks, points, earlier).encode("utf-8-sig"))
-    write_atomic(record, computed_record(class_, marks).encode())
+    write_atomic(path, sheet(marks, points, earlier).encode("utf-8-sig"))
+    write_atomic(record, computed_record(marks).encode())
     return marks
 
 
@@ -495,9 +489,9 @@ def _cell(text: str) -> str:
 # --- feedback ---------------------------------------------------------------------------------------------------------
 
 
-def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float], remarks: Remarks) -> str:
+def feedback(marks: Marks, points: Mapping[str, float]) -> str:
     """Return what a student reads: what `rdfia learn check` says, with points, marks and the teacher's comments."""
-    comments = remarks.comments.get((graded.student, graded.number), {})
+    graded, comments = marks.graded, marks.comments
     lines = [graded.student, "", *comments.get("", []), *graded.problems]
     for verdict in graded.verdicts:
         status, *details = verdict.text()
@@ -534,18 +528,12 @@ def file_names(class_: Sequence[GradedSubmission]) -> list[str]:
     return names
 
 
-def write_feedback(
-    folder: Path,
-    class_: Sequence[GradedSubmission],
-    marks: Sequence[Marks],
-    points: Mapping[str, float],
-    remarks: Remarks,
-) -> None:
+def write_feedback(folder: Path, marks: Sequence[Marks], points: Mapping[str, float]) -> None:
     """Write a text file for each student.
 
     Raises:
         RdfiaError: If the folder cannot be written.
     """
     make_folder(folder)
-    for name, graded, own in zip(file_names(class_), class_, marks, strict=True):
-        write_atomic(folder / f"{name}.txt", feedback(graded, own, points, remarks).encode())
+    for name, own in zip(file_names([own.graded for own in marks]), marks, strict=True):
+        write_atomic(folder / f"{name}.txt", feedback(own, points).encode())
