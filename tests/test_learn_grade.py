@@ -307,7 +307,7 @@ def test_a_submission_on_which_the_judge_fails_costs_nobody_else_anything(tmp_pa
     def grade(submission, checker):
         if submission.student == "b":
             raise OverflowError("too\nlarge")
-        return gradebook.GradedSubmission(submission.student, "", "", ())
+        return gradebook.GradedSubmission(submission.student, "", ())
 
     monkeypatch.setattr(gradebook, "grade_submission", grade)
     graded = gradebook.grade_class([Submission(name, "", ()) for name in "abc"], tmp_path, seed=0)
@@ -517,7 +517,7 @@ def test_a_student_is_found_by_the_name_in_the_sheet(made, tmp_path):
 
 
 def test_a_long_name_is_a_name_of_a_file():
-    graded = [gradebook.GradedSubmission("学" * 80, "7", "", ()), gradebook.GradedSubmission("学" * 80, "8", "", ())]
+    graded = [gradebook.GradedSubmission("学" * 80, number, ()) for number in "78"]
     names = sheet.file_names(graded)
     assert len(set(names)) == 2 and all(len(name.encode()) <= 210 for name in names)
 

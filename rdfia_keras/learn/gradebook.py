@@ -29,7 +29,7 @@ class GradedSubmission:
     """The grading of a submission.
 
     Attributes:
-        student, number, digest: See `Submission`.
+        student, number: See `Submission`.
         verdicts: On every exercise, in order.
         problems: What of it could not be read or run, a sentence each.
         copies: Exercises whose function equals our solution but for names.
@@ -37,7 +37,6 @@ class GradedSubmission:
 
     student: str
     number: str
-    digest: str
     verdicts: tuple[Verdict, ...]
     problems: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
@@ -61,9 +60,7 @@ def grade_submission(submission: Submission, checker: Checker) -> GradedSubmissi
     problems += [*import_problems, *versions(targets, files)]
     by_name = {verdict.name: verdict for verdict in checked}
     verdicts = tuple(by_name.get(name) or Verdict(name, UNWRITTEN) for name in EXERCISES)
-    return GradedSubmission(
-        submission.student, submission.number, submission.digest, verdicts, tuple(problems), tuple(copies)
-    )
+    return GradedSubmission(submission.student, submission.number, verdicts, tuple(problems), tuple(copies))
 
 
 def grade_class(
@@ -159,7 +156,7 @@ def _not_judged(submission: Submission, error: Exception) -> GradedSubmission:
     problem = f"It could not be judged ({why}): look at it yourself, and please report this."
     verdicts = tuple(Verdict(name, WRONG, ("It could not be judged.",)) for name in EXERCISES)
     problems = (*submission.problems, problem)
-    return GradedSubmission(submission.student, submission.number, submission.digest, verdicts, problems)
+    return GradedSubmission(submission.student, submission.number, verdicts, problems)
 
 
 def _key(submission: Submission, seed: int, isolated: bool, limits: Limits) -> str:
