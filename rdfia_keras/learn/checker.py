@@ -158,11 +158,6 @@ class Checker:
     Attributes:
         judging: Held by the thread that judges. Python 3.11 counts the depth of what it parses over all threads
             together, and NumPy's and Python's warnings are settings of the process.
-
-    Args:
-        workers: Start the processes that run functions.
-        seed: Decides the inputs.
-        limits: How long functions may take.
     """
 
     def __init__(self, workers: Workers, seed: int, limits: Limits):
@@ -179,11 +174,7 @@ class Checker:
             return self._references[exercise.name]
 
     def check(self, modules: Sequence[Module], targets: Sequence[Target]) -> tuple[list[Verdict], list[str]]:
-        """Check functions of one student.
-
-        Args:
-            modules: All files, which may import each other.
-            targets: What to check.
+        """Check functions of one student, whose files, `modules`, may import each other.
 
         Returns:
             A verdict for each target; and why files could not be imported, or what in them failed.

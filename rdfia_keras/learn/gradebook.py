@@ -132,11 +132,9 @@ def restrict(class_: Sequence[GradedSubmission], names: Collection[str]) -> list
 
 
 def seed_of(folder: Path, seed: int | None) -> int:
-    """Return the seed to grade with: the given one, else that of the earlier call, else a new one; it is kept.
+    """Return the seed to grade with: the given one, else that of the earlier call, else a new one.
 
-    Args:
-        folder: Where the results are kept.
-        seed: What the teacher asks for.
+    It is kept in the folder of the results.
 
     Raises:
         RdfiaError: If the folder cannot be written.
@@ -230,7 +228,7 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         class_: The graded submissions.
         totals: Their points for exercises.
         most: What the points could be.
-        picture: Where the picture is, from the page.
+        picture: Its path from the page.
     """
     from jinja2 import Environment, PackageLoader
 

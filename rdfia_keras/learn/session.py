@@ -41,12 +41,6 @@ class Session:
         seconds_left: What is left of the time for all of it.
         problems: What kept the files from being imported, a sentence each.
         failures: Statements of the files that failed.
-
-    Args:
-        workers: Start the worker.
-        modules: The files.
-        keras: See the attribute.
-        limits: How long things may take.
     """
 
     def __init__(self, workers: Workers, modules: Sequence[Module], keras: bool, limits: Limits):
@@ -96,14 +90,7 @@ class Session:
         observe: Callable[..., Any] | None = None,
         calls: int = 1,
     ) -> Outcome:
-        """Call a function of the student's, or send one of ours that takes some of them.
-
-        Args:
-            function: See `worker.call`, as for the others.
-            arguments: What it is called with.
-            parameters: Names of the arguments.
-            observe: Turns result and arguments into what is sent back.
-            calls: See `worker.call`.
+        """Call a function of the student's, or send one of ours that takes some of them; see `worker.call`.
 
         Raises:
             Died: If the worker ended, or sends what is no result.

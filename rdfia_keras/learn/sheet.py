@@ -290,11 +290,7 @@ def mark(
 ) -> list[Marks]:
     """Return the marks of each student: overrides win over what was entered in the sheet, and this over the computed.
 
-    Args:
-        class_: The graded submissions.
-        points: Points by exercise, of those that count.
-        remarks: The teacher's.
-        earlier: What was entered in the sheet.
+    The points are those of the exercises that count, here and in the functions below.
     """
     result = []
     for graded in class_:
@@ -306,13 +302,7 @@ def mark(
 
 
 def sheet(marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier) -> str:
-    """Return the sheet as CSV, a row for each student, in the form in which a spreadsheet saved it before.
-
-    Args:
-        marks: In the order of the rows.
-        points: Points by exercise, of those that count.
-        earlier: Whose own columns are kept.
-    """
+    """Return the sheet as CSV, a row for each student, in the form in which a spreadsheet saved it before."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n", delimiter=earlier.delimiter)
     columns = (*points, *HAND_GRADED_QUESTIONS)

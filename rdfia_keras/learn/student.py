@@ -53,9 +53,6 @@ def part_files(folder: Path) -> dict[str, Path]:
 def perceptron_file(where: Path | None) -> Path:
     """Return the file with the perceptron's functions: the one that is named, or the one in a folder.
 
-    Args:
-        where: See `student_files`.
-
     Raises:
         RdfiaError: If there is none.
     """

@@ -177,12 +177,7 @@ def _has_form(expected: Any, actual: Any) -> bool:
 
 
 def train(functions: Functions, problem: Problem) -> TrainingResult:
-    """Train in this process, to the end or until the loss is out of bounds.
-
-    Args:
-        functions: By name, all that mlp.py asks for.
-        problem: What is trained.
-    """
+    """Train with functions of this process, to the end or until the loss is out of bounds."""
     return _train(problem, lambda function, *arguments: function(functions, {}, *arguments))
 
 
@@ -194,8 +189,8 @@ def train_in_worker(
     Args:
         workers: Start the process that runs them.
         modules: The student's files.
-        module: Name of the file with the functions.
-        names: Names of the functions to take.
+        module: Name of the one with the functions.
+        names: The functions to take from it.
         problem: What is trained.
         limits: The time for a function is that for an epoch.
 
