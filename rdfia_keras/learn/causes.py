@@ -5,6 +5,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from rdfia_keras.learn import worker
@@ -78,17 +79,14 @@ class Reference:
 
     def __init__(self, exercise: Exercise, seed: int):
         self.exercise, self.cases = exercise, exercise.draw(seed)
-        self._expected: list[Any] = []
         self._outcomes: dict[tuple[str, ...], list[Outcome]] = {}
 
-    @property
+    @cached_property
     def expected(self) -> list[Any]:
         """What our solution gives."""
-        if not self._expected:
-            outcomes = [call_here(self.exercise.solution, case, self.exercise) for case in self.cases]
-            assert not any(outcome.failure for outcome in outcomes), outcomes
-            self._expected = [outcome.value for outcome in outcomes]
-        return self._expected
+        outcomes = [call_here(self.exercise.solution, case, self.exercise) for case in self.cases]
+        assert not any(outcome.failure for outcome in outcomes), outcomes
+        return [outcome.value for outcome in outcomes]
 
     @property
     def gradient_at(self) -> int:

@@ -69,18 +69,11 @@ class Session:
         Raises:
             Died: If the worker ended.
         """
-        wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
         job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
         answer, _ = self._request(job)
         if answer.get("failure"):
             return sentence(f"{exercise.name} cannot be defined: {_failure(answer['failure'])}")
-        if "missing" in answer:
-            return f"{exercise.name} is not there after the file was imported: write def {wanted}."
-        if "not_callable" in answer:
-            return f"{exercise.name} is {_text(answer['not_callable'])}, not a function: write def {wanted}."
-        if "signature" in answer:
-            return f"The signature is {exercise.name}{_text(answer['signature'])}; it should be {wanted}."
-        return ""
+        return _text(answer.get("problem", ""))
 
     def call(
         self,

@@ -424,11 +424,14 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def look(self, module: str, name: str, parameters: Sequence[str]) -> dict[str, Any]:
         """Return what keeps a function from being called with these parameters; nothing where it can be."""
+        wanted = f"{name}({', '.join(parameters)})"
         if name not in vars(self._modules[module]):
-            return {"missing": True, "failure": self._failed.get((module, name))}
+            if failure := self._failed.get((module, name)):
+                return {"failure": failure}
+            return {"problem": f"{name} is not there after the file was imported: write def {wanted}."}
         function = vars(self._modules[module])[name]
         if not callable(function):
-            return {"not_callable": describe(function)}
+            return {"problem": f"{name} is {describe(function)}, not a function: write def {wanted}."}
         try:
             signature = inspect.signature(function)
         except (ValueError, TypeError):
@@ -436,7 +439,8 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         try:
             signature.bind(*parameters)
         except TypeError:
-            return {"signature": str(signature)[:MOST_IN_TEXT]}
+            shown = str(signature)[:MOST_IN_TEXT]
+            return {"problem": f"The signature is {name}{shown}; it should be {wanted}."}
         return {}
 
     def function(self, module: str, name: str) -> Callable[..., Any]:
