@@ -80,14 +80,15 @@ def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]
     counted = [find(name).name for name in only] or EXERCISES
     points = dict.fromkeys(EXERCISES, 1.0)
     listed: set[str] = set()
-    for line, row in _rows(path, ("exercise", "points")) if path else []:
-        name = row["exercise"]
-        if name not in points:
-            raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
-        if name in listed:
-            raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
-        listed.add(name)
-        points[name] = _points(path, line, row["points"], least=0.0)
+    if path is not None:
+        for line, row in _rows(path, ("exercise", "points")):
+            name = row["exercise"]
+            if name not in points:
+                raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
+            if name in listed:
+                raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
+            listed.add(name)
+            points[name] = _points(path, line, row["points"], least=0.0)
     return {name: value for name, value in points.items() if name in counted}
 
 
