@@ -340,12 +340,10 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
     """
     if not path.exists():
         return Earlier()
-    try:
-        _rows(path, BEFORE)
-    except RdfiaError as error:
-        raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
     table = _read_table(path)
     names = [_known(name) for name in table.header]
+    if any(names.count(name) != 1 for name in BEFORE):
+        raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out")
     before = _computed_before(path, computed) if computed else {}
     marks, cells = {}, {}
     for _, row in table.rows:
