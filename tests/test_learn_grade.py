@@ -359,29 +359,22 @@ def test_files_and_archives_of_students(tmp_path):
     assert not list(tmp_path.parent.glob("escaped.py"))
 
 
-def test_archives_that_are_damaged_or_meant_to_do_harm(tmp_path):
+def test_archives_that_are_meant_to_do_harm(tmp_path):
     def made(*files):
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files:
                 archive.writestr(name, content)
-        return bytearray(data.getvalue())
+        return data.getvalue()
 
-    damaged = made(("mlp.py", "x = 1\n" + "".join(map(chr, range(32, 999)))))
-    damaged[50:90] = bytes(40)
     bomb = io.BytesIO()
     with tarfile.open(fileobj=bomb, mode="w:bz2") as tar:
         tar.addfile(tarfile.TarInfo("mlp.py"))
     several = made(*((f"{i}.py", bytes(4 << 20)) for i in range(9)))
-    files = {"a.zip": damaged, "b.tar": bomb.getvalue(), "c.zip": several, "d.zip": made(("x.py", bytes(5 << 20)))}
+    files = {"b.tar": bomb.getvalue(), "c.zip": several, "d.zip": made(("x.py", bytes(5 << 20)))}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    words = (
-        "mlp.py: it is damaged in the archive",
-        "cannot be read",
-        "more than 200 files or 32 MB",
-        "x.py: it has more than 4 MB",
-    )
+    words = ("cannot be read", "more than 200 files or 32 MB", "x.py: it has more than 4 MB")
     for submission, expected in zip(read_class(tmp_path), words, strict=True):
         assert expected in submission.problems[0] and sum(len(data) for _, data in submission.files) <= 32 << 20
     with pytest.raises(RdfiaError, match="no folder"):
