@@ -65,7 +65,7 @@ def test_a_notebook_is_checked_as_a_file_and_cell_by_cell(rdfia_here, tmp_path, 
     written = json.loads((tmp_path / "here" / "svm.ipynb").read_text())
     assert written["nbformat"] == 4 and len({cell["id"] for cell in written["cells"]}) == len(written["cells"])
     assert rdfia_here("learn", "check", "here/svm.ipynb").stdout.count("not written yet") == len(of_part("svm"))
-    cells = ["".join(cell["source"]) for cell in notebook("svm")["cells"] if cell["cell_type"] == "code"]
+    cells = ["".join(cell["source"]) for cell in json.loads(notebook("svm"))["cells"] if cell["cell_type"] == "code"]
     cells[1:2] = ["%matplotlib inline\n" + EXERCISES["rbf_kernel"].source, "rbf_kernel(0)"]
     monkeypatch.setattr(builtins, "get_ipython", lambda: SimpleNamespace(user_ns={"In": cells}), raising=False)
     for name in ("rbf_kernel", "poly_kernel"):

@@ -216,8 +216,8 @@ def rows_of(text):
 def written(class_, points, remarks=None, before=Path("no sheet"), computed=""):
     """Return the sheet, with what is in an earlier one, and the marks."""
     earlier = sheet.read_sheet(before, class_, computed)
-    marks = sheet.mark(class_, points, remarks or {}, earlier)
-    return sheet.sheet(class_, marks, points, earlier), marks
+    marks = sheet.mark(class_, points, remarks or sheet.Remarks(), earlier)
+    return sheet.sheet(marks, points, earlier), marks
 
 
 def test_every_student_of_the_class_gets_the_grade_expected(made):
@@ -226,12 +226,12 @@ def test_every_student_of_the_class_gets_the_grade_expected(made):
     points = dict.fromkeys(EXERCISES, 1.0)
     text, marks = written(graded, points)
     rows = rows_of(text)
-    by_name = {own.student: (own, mark) for own, mark in zip(graded, marks, strict=True)}
+    by_name = {own.graded.student: own for own in marks}
     wrong = []
     for name, _, _, softmax_points, accuracy_points, words in students:
         row = rows[f"'{name}" if name.startswith("=") else name]
         got = (float(row["softmax"]), float(row["accuracy"]))
-        text = " ".join(sheet.feedback(*by_name[name], points, {}).split())
+        text = " ".join(sheet.feedback(by_name[name], points).split())
         if got != pytest.approx((softmax_points, accuracy_points)) or " ".join(words.split()) not in text:
             wrong.append(f"{name}: {text[:600]}")
     assert not wrong, "\n".join(wrong)
@@ -307,7 +307,7 @@ def test_a_submission_on_which_the_judge_fails_costs_nobody_else_anything(tmp_pa
     def grade(submission, checker):
         if submission.student == "b":
             raise OverflowError("too\nlarge")
-        return gradebook.GradedSubmission(submission.student, "", "", ())
+        return gradebook.GradedSubmission(submission.student, "", ())
 
     monkeypatch.setattr(gradebook, "grade_submission", grade)
     graded = gradebook.grade_class([Submission(name, "", ()) for name in "abc"], tmp_path, seed=0)
@@ -359,29 +359,22 @@ def test_files_and_archives_of_students(tmp_path):
     assert not list(tmp_path.parent.glob("escaped.py"))
 
 
-def test_archives_that_are_damaged_or_meant_to_do_harm(tmp_path):
+def test_archives_that_are_meant_to_do_harm(tmp_path):
     def made(*files):
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in files:
                 archive.writestr(name, content)
-        return bytearray(data.getvalue())
+        return data.getvalue()
 
-    damaged = made(("mlp.py", "x = 1\n" + "".join(map(chr, range(32, 999)))))
-    damaged[50:90] = bytes(40)
     bomb = io.BytesIO()
     with tarfile.open(fileobj=bomb, mode="w:bz2") as tar:
         tar.addfile(tarfile.TarInfo("mlp.py"))
     several = made(*((f"{i}.py", bytes(4 << 20)) for i in range(9)))
-    files = {"a.zip": damaged, "b.tar": bomb.getvalue(), "c.zip": several, "d.zip": made(("x.py", bytes(5 << 20)))}
+    files = {"b.tar": bomb.getvalue(), "c.zip": several, "d.zip": made(("x.py", bytes(5 << 20)))}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    words = (
-        "mlp.py: it is damaged in the archive",
-        "cannot be read",
-        "more than 200 files or 32 MB",
-        "x.py: it has more than 4 MB",
-    )
+    words = ("cannot be read", "more than 200 files or 32 MB", "x.py: it has more than 4 MB")
     for submission, expected in zip(read_class(tmp_path), words, strict=True):
         assert expected in submission.problems[0] and sum(len(data) for _, data in submission.files) <= 32 << 20
     with pytest.raises(RdfiaError, match="no folder"):
@@ -493,9 +486,9 @@ def test_points_overrides_and_comments(two, tmp_path):
     assert tuple(rows["right"][name] for name in ("T3", "exercises", "of", "questions", "total")) == (
         ("2", "5.5", "37.5", "2", "7.5")
     )
-    text = sheet.feedback(two[0], marks[0], points, remarks)
+    text = sheet.feedback(marks[0], points)
     assert "4 of 4.5" in text and "Nearly." in text and "See me." in text
-    text = sheet.feedback(two[1], marks[1], points, remarks)
+    text = sheet.feedback(marks[1], points)
     assert "Nearly" not in text
     assert "Exercises: 5.5 of 37.5 points\nQuestions: 2 points\nTotal: 7.5 points" in text and "T3: 2" in text
 
@@ -513,11 +506,11 @@ def test_another_file_is_no_sheet_and_marks_that_are_no_numbers_count_nothing(tw
 def test_a_student_is_found_by_the_name_in_the_sheet(made, tmp_path):
     (tmp_path / "overrides.csv").write_text("student,exercise,points\n'=formula(),softmax,0.5\n")
     remarks = sheet.read_remarks(tmp_path, made[2])
-    assert remarks == {("=formula()", ""): [sheet.Remark("softmax", 0.5)]}
+    assert remarks.points == {("=formula()", ""): {"softmax": 0.5}}
 
 
 def test_a_long_name_is_a_name_of_a_file():
-    graded = [gradebook.GradedSubmission("学" * 80, "7", "", ()), gradebook.GradedSubmission("学" * 80, "8", "", ())]
+    graded = [gradebook.GradedSubmission("学" * 80, number, ()) for number in "78"]
     names = sheet.file_names(graded)
     assert len(set(names)) == 2 and all(len(name.encode()) <= 210 for name in names)
 
@@ -559,8 +552,9 @@ def test_the_overview_counts(made):
 
 
 def test_copies_of_exercises_that_do_not_count_are_not_listed(two):
-    copied = [replace(two[0], copies=("conv2d", "zca"), verdicts=two[0].verdicts[:1])]
-    assert "conv2d" not in gradebook.overview_page(copied, [1.0], 1, "overview.png")
+    copied = gradebook.restrict([replace(two[0], copies=("conv2d", "zca"))], ("softmax", "zca"))
+    page = gradebook.overview_page(copied, [1.0], 2, "overview.png")
+    assert "conv2d" not in page and "<li>naive: zca" in page
     text, _ = written(copied, {"softmax": 1.0, "zca": 1.0})
     assert rows_of(text)["naive"]["remarks"].endswith("Equal to our solution but for names: zca.")
 

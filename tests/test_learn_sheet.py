@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rdfia_keras.errors import RdfiaError
@@ -20,13 +20,13 @@ POINTS = {"softmax": 2.0, "forward": 1.5}
 
 
 def graded(name, number=""):
-    return gradebook.GradedSubmission(name, number, "", (HALF, Verdict("forward", RIGHT)), (f"Odd: {name}",))
+    return gradebook.GradedSubmission(name, number, (HALF, Verdict("forward", RIGHT)), (f"Odd: {name}",))
 
 
 def write(class_, before=Path("no sheet"), computed=""):
     earlier = sheet.read_sheet(before, class_, computed)
-    marks = sheet.mark(class_, POINTS, {}, earlier)
-    return sheet.sheet(class_, marks, POINTS, earlier), marks
+    marks = sheet.mark(class_, POINTS, sheet.Remarks(), earlier)
+    return sheet.sheet(marks, POINTS, earlier), marks
 
 
 def table(text, delimiter=","):
@@ -58,6 +58,7 @@ TEXTS = st.text(st.sampled_from("aé=+-@\"';,\t\n|1.x "), max_size=8)
     edited=st.booleans(),
 )
 def test_what_a_teacher_entered_comes_back_from_any_spreadsheet(delimiter, decimal, encoding, names, own, mark, edited):
+    assume(encoding != "mac_roman" or names != ["Ève"])  # The Mac's È is the é of Windows: nothing tells them apart.
     class_ = [graded(name, f"00{number}") for number, name in enumerate(names)]
     text, marks = write(class_)
     rows = table(text)
@@ -69,7 +70,7 @@ def test_what_a_teacher_entered_comes_back_from_any_spreadsheet(delimiter, decim
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "grades.csv"
         path.write_bytes(saved(rows, delimiter, decimal).encode(encoding))
-        again, _ = write(class_, path, sheet.computed_record(class_, marks))
+        again, _ = write(class_, path, sheet.computed_record(marks))
     kept = table(again, delimiter)
     for before, after in zip(rows, kept, strict=True):
         for name in ("student", "number", "softmax", "forward", "T1", "Q2"):
@@ -111,7 +112,7 @@ def test_rounding_is_no_edit_and_what_is_cleared_is_computed_again(tmp_path):
     _, marks = write(class_)
     marks[0].computed["softmax"] = 0.7031
     (tmp_path / "grades.csv").write_text("student,number,softmax,forward\nAda,,0.70,\nBob,,absent,1\n")
-    ada, bob = write(class_, tmp_path / "grades.csv", sheet.computed_record(class_, marks))[1]
+    ada, bob = write(class_, tmp_path / "grades.csv", sheet.computed_record(marks))[1]
     assert ada.all == {"softmax": 0.7, "forward": 1.5} and bob.all == {"softmax": "absent", "forward": 1.0}
 
 
@@ -121,7 +122,7 @@ def test_points_that_a_spreadsheet_takes_for_thousands_are_no_edit(tmp_path):
     for own in marks:
         own.computed["softmax"] = 0.775
     (tmp_path / "grades.csv").write_text("student;number;softmax;forward\nAda;;775;1,5\nBob;;7750;15\nEve;;776;1,5\n")
-    ada, bob, eve = write(class_, tmp_path / "grades.csv", sheet.computed_record(class_, marks))[1]
+    ada, bob, eve = write(class_, tmp_path / "grades.csv", sheet.computed_record(marks))[1]
     assert (ada.all["softmax"], bob.all["softmax"], eve.all["softmax"]) == (0.7, 0.7, 776)
     assert bob.all["forward"] == 15
 
@@ -129,8 +130,8 @@ def test_points_that_a_spreadsheet_takes_for_thousands_are_no_edit(tmp_path):
 @pytest.mark.parametrize("mark, text", [(0.775, "0.7750"), (1.7755, "1.7755"), (0.7, "0.7"), (1000.0, "1000")])
 def test_no_number_of_the_sheet_has_three_decimals(mark, text):
     earlier = sheet.Earlier(marks={("Ada", ""): {"T1": mark}})
-    marks = sheet.mark([graded("Ada")], POINTS, {}, earlier)
-    (row,) = table(sheet.sheet([graded("Ada")], marks, POINTS, earlier))
+    marks = sheet.mark([graded("Ada")], POINTS, sheet.Remarks(), earlier)
+    (row,) = table(sheet.sheet(marks, POINTS, earlier))
     assert row["T1"] == row["questions"] == text
 
 

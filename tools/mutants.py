@@ -132,7 +132,7 @@ def is_right(exercise: Exercise, function: Callable[..., Any], reference: Refere
     """Return whether the checker calls a function right."""
     for case, expected in zip(reference.cases, reference.expected, strict=True):
         outcome = call_here(function, case, exercise)
-        if outcome.failure or outcome.changed or difference(expected, outcome.value):
+        if outcome.failure or outcome.changed or difference(expected, outcome.value, returns=exercise.returns):
             return False
     return True
 

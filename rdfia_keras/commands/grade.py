@@ -65,19 +65,19 @@ def grade(
     graded = gradebook.grade_class(class_, results, seed=seed, isolated=not trusted, report=report)
     graded = gradebook.restrict(graded, counted)
     marks = sheet.write_sheet(grades, results, graded, counted, remarks)
-    sheet.write_feedback(folder / "feedback", graded, marks, counted, remarks)
+    sheet.write_feedback(folder / "feedback", marks, counted)
     picture, page = folder / "overview.png", folder / "overview.html"
     rows = gradebook.overview(graded)
     save(class_bars([(row.name, row.right, row.wrong, row.unwritten) for row in rows]), picture)
     most, totals = sum(counted.values()), [own.exercises for own in marks]
     write_atomic(page, gradebook.overview_page(graded, totals, most, picture.name).encode())
     return Result(
-        data={"students": sheet.as_rows(graded, marks), "of": most, "seed": seed, "isolated": not trusted},
+        data={"students": sheet.as_rows(marks), "of": most, "seed": seed, "isolated": not trusted},
         lines=[
             gradebook.average(totals, most),
             f"The inputs are those of seed {seed}; it is kept in {results}.",
             *sheet.too_high(remarks, counted),
-            *([] if sheet.has_question_marks(marks) else [_next(grades)]),
+            *([] if any(own.has_questions for own in marks) else [_next(grades)]),
         ],
         paths=[grades, folder / "feedback", picture, page],
     )

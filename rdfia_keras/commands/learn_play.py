@@ -33,11 +33,11 @@ def play(config: MlpConfig, options: RunOptions, file: MlpFile = None, open_page
     config = shorten(config, options)
     check_settings(config)
     data = load_vectors(config.dataset, options.data_dir)
-    training = train_file(perceptron_file(file), make_problem(config, data))
+    training, verdicts = train_file(perceptron_file(file), make_problem(config, data))
     folder = make_folder(options.out / FOLDER)
-    weights = write_weights(training.result.weights, folder)
+    weights = write_weights(training.weights, folder)
     page = playground(replace(config, init=str(weights)), replace(options, out=folder), open_page)
-    trained = len(training.result.history)
+    trained = len(training.history)
     after = f"The page begins from your weights after {trained} epoch{'s' * (trained != 1)}."
-    lines = [*function_lines(training), *divergence(training.result), after]
+    lines = [*function_lines(verdicts), *divergence(training), after]
     return replace(page, lines=lines, paths=[weights, *page.paths], quick=options.quick)

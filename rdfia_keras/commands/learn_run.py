@@ -1,5 +1,6 @@
 """`rdfia learn run`: the perceptron trained on the circles with the functions that a student wrote in mlp.py."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rdfia_keras.data import Dataset
-    from rdfia_keras.learn.student import StudentTraining
+    from rdfia_keras.learn.checker import Verdict
     from rdfia_keras.learn.trainer import Problem, TrainingResult, Weights
 
 FOLDER = "learn"
@@ -47,22 +48,22 @@ def run(config: MlpConfig, options: RunOptions, file: MlpFile = None) -> Result:
     config = shorten(config, options)
     data = load_vectors(config.dataset, options.data_dir)
     problem = make_problem(config, data)
-    training, reference = train_file(perceptron_file(file), problem), train(solutions(), problem)
-    student = training.result
+    student, verdicts = train_file(perceptron_file(file), problem)
+    reference = train(solutions(), problem)
     folder = make_folder(options.out / FOLDER)
     paths = _draw({"yours": student, "ours": reference}, data, folder, options.quick)
     paths.append(write_weights(student.weights, folder))
     return Result(
         data={
-            "written": [verdict.name for verdict in training.verdicts],
-            "wrong": [asdict(verdict) for verdict in training.verdicts if verdict.status != RIGHT],
+            "written": [verdict.name for verdict in verdicts],
+            "wrong": [asdict(verdict) for verdict in verdicts if verdict.status != RIGHT],
             "history": student.history,
             "reference_history": reference.history,
             "diverged": student.diverged,
         },
         intro=_intro(config, data, options.quick),
         table=_table({"yours": student, "ours": reference}),
-        lines=[*function_lines(training), *_comparison(student, reference)],
+        lines=[*function_lines(verdicts), *_comparison(student, reference)],
         paths=paths,
         quick=options.quick,
         exit_code=1 if student.diverged else 0,
@@ -118,18 +119,18 @@ def _intro(config: MlpConfig, data: "Dataset", quick: bool) -> list[str]:
     return [too_short, trained] if quick else [trained]
 
 
-def function_lines(training: "StudentTraining") -> list[str]:
+def function_lines(verdicts: Sequence["Verdict"]) -> list[str]:
     """Return which functions are the student's, which of them are wrong, and which are our solutions."""
     from rdfia_keras.learn.checker import RIGHT
     from rdfia_keras.learn.exercises import of_part
     from rdfia_keras.learn.trainer import PART
 
-    written = [verdict.name for verdict in training.verdicts]
+    written = [verdict.name for verdict in verdicts]
     missing = [exercise.name for exercise in of_part(PART) if exercise.name not in written]
     lines = [f"Yours: {', '.join(written) or 'none yet'}."]
     if missing:
         lines.append(f"Ours, because they are not written yet: {', '.join(missing)}.")
-    for verdict in training.verdicts:
+    for verdict in verdicts:
         if verdict.status != RIGHT:
             causes = [line for line in verdict.lines if line.endswith(verdict.causes)]
             text = " ".join(causes) or f"Run rdfia learn check --only {verdict.name} to see how."
@@ -140,8 +141,12 @@ def function_lines(training: "StudentTraining") -> list[str]:
 def _comparison(student: "TrainingResult", reference: "TrainingResult") -> list[str]:
     import numpy as np
 
-    length = min(len(student.history), len(reference.history))
-    gaps = np.abs(_scores(student, length) - _scores(reference, length)).max(axis=1, initial=0)
+    yours, ours = (
+        np.array([[row[name] for name in SCORES] for row in result.history]).reshape(-1, len(SCORES))
+        for result in (student, reference)
+    )
+    length = min(len(yours), len(ours))
+    gaps = np.abs(yours[:length] - ours[:length]).max(axis=1, initial=0)
     # A gap that is no number is a difference, too.
     apart = np.flatnonzero(~(gaps <= ROUNDING))
     lines = divergence(student)
@@ -162,12 +167,6 @@ def divergence(result: "TrainingResult") -> list[str]:
         f"Training diverges in epoch {result.diverged}: the loss is no longer a number below 1000. "
         "The weights before it are kept."
     ]
-
-
-def _scores(result: "TrainingResult", length: int) -> "np.ndarray":
-    import numpy as np
-
-    return np.array([[row[name] for name in SCORES] for row in result.history[:length]]).reshape(length, len(SCORES))
 
 
 def _table(results: "dict[str, TrainingResult]") -> list[dict[str, str]]:
@@ -213,31 +212,17 @@ def _draw(results: "dict[str, TrainingResult]", data: "Dataset", folder: Path, q
 
 
 def _panel(name: str, result: "TrainingResult", data: "Dataset") -> dict[str, Any]:
+    """Return a decision map. Our softmax makes probabilities of y_tilde, since a wrong one may make none."""
+    import numpy as np
+
+    from rdfia_keras.learn.exercises import EXERCISES
+
     axis = _axis(data)
     return {
-        "title": name if _are_probabilities(result.probabilities) else f"{name}, through our softmax",
+        "title": name,
         "grid_x": axis,
         "grid_y": axis,
-        "probability": probabilities(result)[:, 1].reshape(len(axis), len(axis)),
+        "probability": EXERCISES["softmax"](np.nan_to_num(result.outputs))[:, 1].reshape(len(axis), len(axis)),
         "points": data.test.x,
         "labels": data.test.y,
     }
-
-
-def probabilities(result: "TrainingResult") -> "np.ndarray":
-    """Return y_hat of the plane's points; where it holds none, our softmax of y_tilde, and of NaN one half."""
-    import numpy as np
-
-    from rdfia_keras.learn.trainer import solutions
-
-    if _are_probabilities(result.probabilities):
-        return result.probabilities
-    outputs = np.nan_to_num(result.outputs)
-    return np.asarray(solutions()["softmax"](outputs), dtype=float)
-
-
-def _are_probabilities(values: "np.ndarray") -> bool:
-    """Return whether the rows lie between 0 and 1 and sum to 1."""
-    import numpy as np
-
-    return bool(((values >= 0) & (values <= 1)).all() and np.allclose(values.sum(axis=1), 1))

@@ -12,36 +12,26 @@ from rdfia_keras.learn.worker import describe
 TOLERANCE = 2e-4
 
 
-class NamedResults(tuple):
-    """Several results with their names."""
-
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, values: Sequence[Any], names: tuple[str, ...]) -> "NamedResults":
-        """Return results with these names."""
-        results = cls(values)
-        results.names = names
-        return results
-
-
-def difference(expected: Any, actual: Any, name: str = "the result", values: bool = True) -> str:
+def difference(
+    expected: Any, actual: Any, name: str = "the result", returns: Sequence[str] = (), values: bool = True
+) -> str:
     """Return a difference of two results as a clause, an empty text where they agree.
 
     Of an array, it is the entry that differs most; of several results, that of the first one that differs.
 
     Args:
-        expected: Arrays, numbers, texts; a dict or `NamedResults` of them.
+        expected: Arrays, numbers, texts; a dict or, where there are several results, a tuple of them.
         actual: Anything.
         name: What the clause calls it.
+        returns: The names of several results.
         values: Whether the numbers count, too; without, only their names, shapes and types do.
     """
     if actual is None:
         return f"{name} is None" + (" (is a return missing?)" if name == "the result" else "")
     if isinstance(expected, dict):
         return _dict_difference(expected, actual, name, values)
-    if isinstance(expected, NamedResults):
-        return _tuple_difference(expected, actual, values)
+    if returns:
+        return _tuple_difference(expected, actual, returns, values)
     if isinstance(expected, str):
         text = actual if isinstance(actual, str) else describe(actual)
         return "" if text == expected else f"{name}: {text}; expected: {expected}"
@@ -55,19 +45,19 @@ def _dict_difference(expected: Mapping[str, Any], actual: Any, name: str, values
     for key, value in expected.items():
         if key not in actual:
             return f"{name} has no key {key!r}; expected a dict with {names}"
-        if clause := difference(value, actual[key], key, values):
+        if clause := difference(value, actual[key], key, values=values):
             return clause
     more = [str(key) for key in actual if key not in expected]
     others = f" and {len(more) - 5} more" if len(more) > 5 else ""
     return f"{name} also has {', '.join(more[:5])}{others}; expected only {names}" if more else ""
 
 
-def _tuple_difference(expected: NamedResults, actual: Any, values: bool) -> str:
+def _tuple_difference(expected: tuple[Any, ...], actual: Any, returns: Sequence[str], values: bool) -> str:
     if not isinstance(actual, tuple | list) or len(actual) != len(expected):
         count = f"{len(actual)} values" if isinstance(actual, tuple | list) else describe(actual)
-        return f"the result is {count}; expected {len(expected)} values: {', '.join(expected.names)}"
-    for name, value, other in zip(expected.names, expected, actual, strict=True):
-        if clause := difference(value, other, name, values):
+        return f"the result is {count}; expected {len(expected)} values: {', '.join(returns)}"
+    for name, value, other in zip(returns, expected, actual, strict=True):
+        if clause := difference(value, other, name, values=values):
             return clause
     return ""
 

@@ -5,10 +5,11 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from rdfia_keras.learn import worker
-from rdfia_keras.learn.agreement import NamedResults, difference, equal
+from rdfia_keras.learn.agreement import difference, equal
 from rdfia_keras.learn.exercise import Case, Exercise, Mistake
 
 
@@ -78,21 +79,14 @@ class Reference:
 
     def __init__(self, exercise: Exercise, seed: int):
         self.exercise, self.cases = exercise, exercise.draw(seed)
-        self._expected: list[Any] = []
         self._outcomes: dict[tuple[str, ...], list[Outcome]] = {}
 
-    @property
+    @cached_property
     def expected(self) -> list[Any]:
-        """What our solution gives, several results with their names."""
-        if not self._expected:
-            outcomes = [call_here(self.exercise.solution, case, self.exercise) for case in self.cases]
-            assert not any(outcome.failure for outcome in outcomes), outcomes
-            named = self.exercise.returns and not self.exercise.observe
-            self._expected = [
-                NamedResults.of(outcome.value, self.exercise.returns) if named else outcome.value
-                for outcome in outcomes
-            ]
-        return self._expected
+        """What our solution gives."""
+        outcomes = [call_here(self.exercise.solution, case, self.exercise) for case in self.cases]
+        assert not any(outcome.failure for outcome in outcomes), outcomes
+        return [outcome.value for outcome in outcomes]
 
     @property
     def gradient_at(self) -> int:
@@ -146,16 +140,15 @@ def custom_loss_lines(reference: Reference, outcomes: Sequence[Outcome], numeric
         outcomes: The student's.
         numeric: The finite differences for the input `reference.gradient_at`; None where there are none.
     """
-    loss = reference.exercise.custom_loss
+    loss, returns = reference.exercise.custom_loss, reference.exercise.returns
     at = reference.gradient_at
     expected, outcome = reference.expected[at], outcomes[at]
     if loss is None or outcome.failure or numeric is None:
         return []
-    if not difference(expected, numeric):
-        if not difference(expected, outcome.value):
+    if not difference(expected, numeric, returns=returns):
+        if not difference(expected, outcome.value, returns=returns):
             return []
         return [f"The numerical gradient of your {loss.needs} is as expected: the gradient is wrong, not {loss.needs}."]
-    numeric = NamedResults.of(numeric, expected.names) if isinstance(expected, NamedResults) else numeric
-    if not difference(numeric, outcome.value):
+    if not difference(numeric, outcome.value, returns=returns):
         return [f"Your gradient is that of your {loss.needs}, which is wrong: correct both."]
     return [f"Your {loss.needs} is wrong too: check that first."]

@@ -72,7 +72,7 @@ def judge(reference: Reference, outcomes: Sequence[Outcome], numeric: Any = None
     for outcome in outcomes:
         if outcome.library:
             return Verdict(exercise.name, WRONG, (library_refusal(exercise, outcome.library),))
-    clauses = [_what_is_wrong(*pair) for pair in zip(reference.expected, outcomes, strict=True)]
+    clauses = [_what_is_wrong(exercise, *pair) for pair in zip(reference.expected, outcomes, strict=True)]
     core, edge = _passed(cases, clauses, edge=False), _passed(cases, clauses, edge=True)
     if not any(clauses):
         return Verdict(exercise.name, RIGHT, core=core, edge=edge)
@@ -96,11 +96,11 @@ def _passed(cases: Sequence[Case], clauses: Sequence[str], edge: bool) -> tuple[
     return sum(of_kind), len(of_kind)
 
 
-def _what_is_wrong(expected: Any, outcome: Outcome) -> str:
+def _what_is_wrong(exercise: Exercise, expected: Any, outcome: Outcome) -> str:
     """Return what is wrong with an outcome, as a clause, an empty text if it is right."""
     if outcome.failure:
         return f"{outcome.failure.kind}: {outcome.failure.text}".removesuffix(": ")
-    if clause := difference(expected, outcome.value):
+    if clause := difference(expected, outcome.value, returns=exercise.returns):
         return clause
     return f"the function changes its argument {outcome.changed[0]}; work on a copy" if outcome.changed else ""
 
@@ -158,11 +158,6 @@ class Checker:
     Attributes:
         judging: Held by the thread that judges. Python 3.11 counts the depth of what it parses over all threads
             together, and NumPy's and Python's warnings are settings of the process.
-
-    Args:
-        workers: Start the processes that run functions.
-        seed: Decides the inputs.
-        limits: How long functions may take.
     """
 
     def __init__(self, workers: Workers, seed: int, limits: Limits):
@@ -179,11 +174,7 @@ class Checker:
             return self._references[exercise.name]
 
     def check(self, modules: Sequence[Module], targets: Sequence[Target]) -> tuple[list[Verdict], list[str]]:
-        """Check functions of one student.
-
-        Args:
-            modules: All files, which may import each other.
-            targets: What to check.
+        """Check functions of one student, whose files, `modules`, may import each other.
 
         Returns:
             A verdict for each target; and why files could not be imported, or what in them failed.

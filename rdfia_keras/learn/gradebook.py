@@ -29,7 +29,7 @@ class GradedSubmission:
     """The grading of a submission.
 
     Attributes:
-        student, number, digest: See `Submission`.
+        student, number: See `Submission`.
         verdicts: On every exercise, in order.
         problems: What of it could not be read or run, a sentence each.
         copies: Exercises whose function equals our solution but for names.
@@ -37,7 +37,6 @@ class GradedSubmission:
 
     student: str
     number: str
-    digest: str
     verdicts: tuple[Verdict, ...]
     problems: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
@@ -61,9 +60,7 @@ def grade_submission(submission: Submission, checker: Checker) -> GradedSubmissi
     problems += [*import_problems, *versions(targets, files)]
     by_name = {verdict.name: verdict for verdict in checked}
     verdicts = tuple(by_name.get(name) or Verdict(name, UNWRITTEN) for name in EXERCISES)
-    return GradedSubmission(
-        submission.student, submission.number, submission.digest, verdicts, tuple(problems), tuple(copies)
-    )
+    return GradedSubmission(submission.student, submission.number, verdicts, tuple(problems), tuple(copies))
 
 
 def grade_class(
@@ -123,19 +120,21 @@ def grade_class(
 
 
 def restrict(class_: Sequence[GradedSubmission], names: Collection[str]) -> list[GradedSubmission]:
-    """Return the graded submissions with the verdicts on some exercises only."""
+    """Return the graded submissions with what is said of some exercises only."""
     return [
-        replace(graded, verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in names))
+        replace(
+            graded,
+            verdicts=tuple(verdict for verdict in graded.verdicts if verdict.name in names),
+            copies=tuple(name for name in graded.copies if name in names),
+        )
         for graded in class_
     ]
 
 
 def seed_of(folder: Path, seed: int | None) -> int:
-    """Return the seed to grade with: the given one, else that of the earlier call, else a new one; it is kept.
+    """Return the seed to grade with: the given one, else that of the earlier call, else a new one.
 
-    Args:
-        folder: Where the results are kept.
-        seed: What the teacher asks for.
+    It is kept in the folder of the results.
 
     Raises:
         RdfiaError: If the folder cannot be written.
@@ -155,7 +154,7 @@ def _not_judged(submission: Submission, error: Exception) -> GradedSubmission:
     problem = f"It could not be judged ({why}): look at it yourself, and please report this."
     verdicts = tuple(Verdict(name, WRONG, ("It could not be judged.",)) for name in EXERCISES)
     problems = (*submission.problems, problem)
-    return GradedSubmission(submission.student, submission.number, submission.digest, verdicts, problems)
+    return GradedSubmission(submission.student, submission.number, verdicts, problems)
 
 
 def _key(submission: Submission, seed: int, isolated: bool, limits: Limits) -> str:
@@ -229,9 +228,9 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         class_: The graded submissions.
         totals: Their points for exercises.
         most: What the points could be.
-        picture: Where the picture is, from the page.
+        picture: Its path from the page.
     """
-    from html import escape
+    from jinja2 import Environment, PackageLoader
 
     rows = overview(class_)
     hardest = max(rows, key=lambda row: row.wrong)
@@ -241,26 +240,6 @@ def overview_page(class_: Sequence[GradedSubmission], totals: Sequence[float], m
         lines.append(f"Most often wrong: {hardest.name} ({_students(hardest.wrong)}).")
     if common:
         lines.append(f"Most common likely cause: {common[1]}, {_students(common[0])}. {common[2]}")
-    table = "".join(
-        f"<tr><th scope=row>{escape(row.name)}<td>{row.right}<td>{row.wrong}<td>{row.unwritten}"
-        f"<td>{escape(f'{row.causes[0][0]} ({row.causes[0][1]})') if row.causes else ''}"
-        for row in rows
-    )
-    counted = [[row.name for row in rows if row.name in graded.copies] for graded in class_]
-    copies = [
-        f"<li>{escape(graded.student)}: {', '.join(names)}"
-        for graded, names in zip(class_, counted, strict=True)
-        if names
-    ]
-    equal = f"<h2>Equal to our solution but for names</h2><ul>{''.join(copies)}</ul>" if copies else ""
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>The class</title>'
-        '<meta name="viewport" content="width=device-width"><style>body{font:16px/1.5 system-ui,sans-serif;'
-        "max-width:60rem;margin:2rem auto;padding:0 1rem}img{max-width:100%}table{border-collapse:collapse}"
-        "td,th{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ccc;vertical-align:top}</style>"
-        f"<main><h1>The class</h1>{''.join(f'<p>{escape(line)}</p>' for line in lines)}"
-        f'<img src="{escape(picture)}" alt="Students who have each exercise right, wrong and not written; the table '
-        'below has the numbers">'
-        "<table><tr><th scope=col>exercise<th scope=col>right<th scope=col>wrong<th scope=col>not written"
-        f"<th scope=col>most common cause</tr>{table}</table>{equal}</main></html>\n"
-    )
+    loader = PackageLoader("rdfia_keras", "learn")
+    templates = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return templates.get_template("overview.html").render(lines=lines, rows=rows, class_=class_, picture=picture)

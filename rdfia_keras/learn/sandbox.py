@@ -91,12 +91,7 @@ class Workers:
 
 
 class Worker:
-    """A process that runs a student's code; see `worker`.
-
-    Args:
-        keras: Whether Keras is imported in it; otherwise there is NumPy only.
-        isolated, hidden: See `Workers`.
-    """
+    """A process that runs a student's code with NumPy, and with Keras if asked for; see `worker` and `Workers`."""
 
     def __init__(self, keras: bool, isolated: bool, hidden: bool):
         self.keras, self._isolated = keras, isolated

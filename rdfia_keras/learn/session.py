@@ -41,12 +41,6 @@ class Session:
         seconds_left: What is left of the time for all of it.
         problems: What kept the files from being imported, a sentence each.
         failures: Statements of the files that failed.
-
-    Args:
-        workers: Start the worker.
-        modules: The files.
-        keras: See the attribute.
-        limits: How long things may take.
     """
 
     def __init__(self, workers: Workers, modules: Sequence[Module], keras: bool, limits: Limits):
@@ -75,18 +69,11 @@ class Session:
         Raises:
             Died: If the worker ended.
         """
-        wanted = f"{exercise.name}({', '.join(exercise.parameters)})"
         job = {"do": "look", "module": function.module, "name": function.name, "parameters": exercise.parameters}
         answer, _ = self._request(job)
         if answer.get("failure"):
             return sentence(f"{exercise.name} cannot be defined: {_failure(answer['failure'])}")
-        if "missing" in answer:
-            return f"{exercise.name} is not there after the file was imported: write def {wanted}."
-        if "not_callable" in answer:
-            return f"{exercise.name} is {_text(answer['not_callable'])}, not a function: write def {wanted}."
-        if "signature" in answer:
-            return f"The signature is {exercise.name}{_text(answer['signature'])}; it should be {wanted}."
-        return ""
+        return _text(answer.get("problem", ""))
 
     def call(
         self,
@@ -96,14 +83,7 @@ class Session:
         observe: Callable[..., Any] | None = None,
         calls: int = 1,
     ) -> Outcome:
-        """Call a function of the student's, or send one of ours that takes some of them.
-
-        Args:
-            function: See `worker.call`, as for the others.
-            arguments: What it is called with.
-            parameters: Names of the arguments.
-            observe: Turns result and arguments into what is sent back.
-            calls: See `worker.call`.
+        """Call a function of the student's, or send one of ours that takes some of them; see `worker.call`.
 
         Raises:
             Died: If the worker ended, or sends what is no result.

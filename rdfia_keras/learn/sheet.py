@@ -6,6 +6,7 @@ import json
 import math
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,23 +49,21 @@ def share(verdict: Verdict) -> float:
 # --- the teacher's files ----------------------------------------------------------------------------------------------
 
 
+# Name and number.
+Student = tuple[str, str]
+
+
 @dataclass(frozen=True)
-class Remark:
-    """A line of the teacher's on a student.
+class Remarks:
+    """The teacher's lines on students, by exercise or question.
 
     Attributes:
-        column: An exercise or a question; nothing is the submission as a whole.
-        points: In place of the computed ones, or None.
-        comment: For the feedback, or an empty text.
+        points: In place of the computed ones.
+        comments: For the feedback; those without an exercise are on the submission as a whole.
     """
 
-    column: str
-    points: float | None = None
-    comment: str = ""
-
-
-# By student and number.
-Remarks = Mapping[tuple[str, str], Sequence[Remark]]
+    points: dict[Student, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    comments: dict[Student, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]:
@@ -78,23 +77,22 @@ def read_points(path: Path | None, only: Sequence[str] = ()) -> dict[str, float]
         RdfiaError: If the file cannot be read, names no exercise, or one twice.
         ConfigError: If `only` names none.
     """
-    only = [find(name).name for name in only]
+    counted = [find(name).name for name in only] or EXERCISES
     points = dict.fromkeys(EXERCISES, 1.0)
-    if path is None:
-        return {name: value for name, value in points.items() if not only or name in only}
     listed: set[str] = set()
-    for line, row in _rows(path, ("exercise", "points")):
-        name = row["exercise"]
-        if name not in points:
-            raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
-        if name in listed:
-            raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
-        listed.add(name)
-        points[name] = _points(path, line, row["points"], least=0.0)
-    return {name: value for name, value in points.items() if not only or name in only}
+    if path is not None:
+        for line, row in _rows(path, ("exercise", "points")):
+            name = row["exercise"]
+            if name not in points:
+                raise RdfiaError(f"{path}, line {line}: there is no exercise {name}: {did_you_mean(name, points)}")
+            if name in listed:
+                raise RdfiaError(f"{path}, line {line}: {name} is there twice: leave one out")
+            listed.add(name)
+            points[name] = _points(path, line, row["points"], least=0.0)
+    return {name: value for name, value in points.items() if name in counted}
 
 
-def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, str], list[Remark]]:
+def read_remarks(folder: Path, class_: Sequence[Submission]) -> Remarks:
     """Return marks in overrides.csv, with student, exercise and points, and comments in comments.csv.
 
     Args:
@@ -104,13 +102,13 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
     Raises:
         RdfiaError: If one cannot be read, names no student or exercise, or marks something twice.
     """
-    remarks: dict[tuple[str, str], list[Remark]] = {}
+    remarks = Remarks()
     columns = (*EXERCISES, *HAND_GRADED_QUESTIONS)
     for file, value in ((OVERRIDES, "points"), (COMMENTS, "comment")):
         path = folder / file
         for line, row in _rows(path, ("student", "exercise", value)) if path.exists() else []:
             name, column = row["student"], row["exercise"]
-            students = [(student.student, student.number) for student in class_]
+            students = [(each.student, each.number) for each in class_]
             matching = [student for student in students if name and name in (*student, _cell(student[0]))]
             if len(matching) != 1:
                 how_many = f"{len(matching)} students" if matching else "no student"
@@ -120,13 +118,13 @@ def read_remarks(folder: Path, class_: Sequence[Submission]) -> dict[tuple[str, 
                 )
             if column not in columns and (column or value == "points"):
                 raise RdfiaError(f"{path}, line {line}: there is no column {column!r}: {did_you_mean(column, columns)}")
-            before = remarks.setdefault(matching[0], [])
+            (student,) = matching
             if value == "comment":
-                before.append(Remark(column, comment=row["comment"]))
-                continue
-            if any(remark.column == column for remark in before):
-                raise RdfiaError(f"{path}, line {line}: {column} of {matching[0][0]} is there twice: leave one out")
-            before.append(Remark(column, _points(path, line, row["points"])))
+                remarks.comments[student].setdefault(column, []).extend(filter(None, [row["comment"]]))
+            elif column in remarks.points[student]:
+                raise RdfiaError(f"{path}, line {line}: {column} of {student[0]} is there twice: leave one out")
+            else:
+                remarks.points[student][column] = _points(path, line, row["points"])
     return remarks
 
 
@@ -213,11 +211,10 @@ def _points(path: Path, line: int, text: str, least: float = float("-inf")) -> f
 def too_high(remarks: Remarks, points: Mapping[str, float]) -> list[str]:
     """Return a sentence for each mark in overrides.csv that is above the points of its exercise."""
     return [
-        f"{OVERRIDES}: {student} has {remark.points:g} for {remark.column}, "
-        f"which gives {points[remark.column]:g} at most."
-        for (student, _), those in remarks.items()
-        for remark in those
-        if remark.points is not None and remark.points > points.get(remark.column, math.inf)
+        f"{OVERRIDES}: {student} has {mark:g} for {column}, which gives {points[column]:g} at most."
+        for (student, _), given in remarks.points.items()
+        for column, mark in given.items()
+        if mark > points.get(column, math.inf)
     ]
 
 
@@ -236,9 +233,9 @@ class Earlier:
         decimal: The decimal mark.
     """
 
-    marks: Mapping[tuple[str, str], Mapping[str, float | str]] = field(default_factory=dict)
+    marks: Mapping[Student, Mapping[str, float | str]] = field(default_factory=dict)
     own: Sequence[str] = ()
-    cells: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    cells: Mapping[Student, Sequence[str]] = field(default_factory=dict)
     delimiter: str = ","
     decimal: str = "."
 
@@ -248,12 +245,21 @@ class Marks:
     """A student's marks: numbers, or a text that counts nothing.
 
     Attributes:
+        graded: The student's submission.
         computed: The points of each exercise that counts.
         all: Those and the questions', with what the teacher gives in their place.
+        comments: The teacher's; see `Remarks`.
     """
 
+    graded: GradedSubmission
     computed: Mapping[str, float]
     all: Mapping[str, float | str]
+    comments: Mapping[str, Sequence[str]]
+
+    @property
+    def student(self) -> Student:
+        """Whose they are."""
+        return self.graded.student, self.graded.number
 
     def sum(self, columns: Sequence[str]) -> float:
         """Return the sum of the numbers in some columns."""
@@ -270,6 +276,11 @@ class Marks:
         return self.sum(HAND_GRADED_QUESTIONS)
 
     @property
+    def has_questions(self) -> bool:
+        """Whether a mark for a question was entered."""
+        return any(name in self.all for name in HAND_GRADED_QUESTIONS)
+
+    @property
     def total(self) -> float:
         """The points of both."""
         return round(self.exercises + self.questions, 4)
@@ -280,55 +291,33 @@ def mark(
 ) -> list[Marks]:
     """Return the marks of each student: overrides win over what was entered in the sheet, and this over the computed.
 
-    Args:
-        class_: The graded submissions.
-        points: Points by exercise, of those that count.
-        remarks: Marks of the teacher's.
-        earlier: What was entered in the sheet.
+    The points are those of the exercises that count, here and in the functions below.
     """
     result = []
     for graded in class_:
         student = graded.student, graded.number
-        computed = {
-            verdict.name: round(share(verdict) * points[verdict.name], 4)
-            for verdict in graded.verdicts
-            if verdict.name in points
-        }
-        given = {remark.column: remark.points for remark in remarks.get(student, ()) if remark.points is not None}
-        result.append(Marks(computed, {**computed, **earlier.marks.get(student, {}), **given}))
+        computed = {verdict.name: round(share(verdict) * points[verdict.name], 4) for verdict in graded.verdicts}
+        given = {**computed, **earlier.marks.get(student, {}), **remarks.points.get(student, {})}
+        result.append(Marks(graded, computed, given, remarks.comments.get(student, {})))
     return result
 
 
-def has_question_marks(marks: Sequence[Marks]) -> bool:
-    """Return whether a mark for a question was entered."""
-    return any(name in own.all for own in marks for name in HAND_GRADED_QUESTIONS)
-
-
-def sheet(
-    class_: Sequence[GradedSubmission], marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier
-) -> str:
-    """Return the sheet as CSV, a row for each student, in the form in which a spreadsheet saved it before.
-
-    Args:
-        class_: In the order of the rows.
-        marks: Those of each.
-        points: Points by exercise, of those that count.
-        earlier: Whose own columns are kept.
-    """
+def sheet(marks: Sequence[Marks], points: Mapping[str, float], earlier: Earlier) -> str:
+    """Return the sheet as CSV, a row for each student, in the form in which a spreadsheet saved it before."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n", delimiter=earlier.delimiter)
     columns = (*points, *HAND_GRADED_QUESTIONS)
     writer.writerow([*BEFORE, *columns, *AFTER, *earlier.own])
     most = sum(points.values())
-    for graded, own in zip(class_, marks, strict=True):
+    for own in marks:
         numbers = [own.all.get(name, "") for name in columns]
         numbers += [own.exercises, most, own.questions, own.total]
         texts = [_written(mark).replace(".", earlier.decimal) if isinstance(mark, float) else mark for mark in numbers]
-        note = " ".join(graded.problems[:3])
-        if copies := [name for name in graded.copies if name in points]:
-            note = f"{note} Equal to our solution but for names: {', '.join(copies)}.".strip()
-        kept = earlier.cells.get((graded.student, graded.number), [""] * len(earlier.own))
-        writer.writerow([_cell(graded.student), _cell(graded.number), *texts, VERSION, _cell(note), *kept])
+        note = " ".join(own.graded.problems[:3])
+        if own.graded.copies:
+            note = f"{note} Equal to our solution but for names: {', '.join(own.graded.copies)}.".strip()
+        kept = earlier.cells.get(own.student, [""] * len(earlier.own))
+        writer.writerow([*map(_cell, own.student), *texts, VERSION, _cell(note), *kept])
     return file.getvalue()
 
 
@@ -351,12 +340,10 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
     """
     if not path.exists():
         return Earlier()
-    try:
-        _rows(path, BEFORE)
-    except RdfiaError as error:
-        raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out") from error
     table = _read_table(path)
     names = [_known(name) for name in table.header]
+    if any(names.count(name) != 1 for name in BEFORE):
+        raise RdfiaError(f"{path} would be replaced, but is no sheet of this command: choose another --out")
     before = _computed_before(path, computed) if computed else {}
     marks, cells = {}, {}
     for _, row in table.rows:
@@ -378,7 +365,7 @@ def read_sheet(path: Path, class_: Sequence[GradedSubmission], computed: str = "
     return Earlier(marks, own_names, cells, table.delimiter, "," if comma else ".")
 
 
-def _computed_before(path: Path, record: str) -> dict[tuple[str, str], dict[str, float]]:
+def _computed_before(path: Path, record: str) -> dict[Student, dict[str, float]]:
     """Return the computed points of the earlier call, by student and number."""
     try:
         return {
@@ -420,7 +407,7 @@ def _misread(value: float, written: float) -> bool:
     return value in [float(text.replace(".", "")) for text in texts]
 
 
-def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> tuple[str, str] | None:
+def _student(name: str, number: str, class_: Sequence[GradedSubmission]) -> Student | None:
     """Return the one student whom a row is about, although a spreadsheet drops apostrophes and leading zeros."""
     for same in (_cell, _plain, _western):
         row = same(name), same(number)
@@ -444,36 +431,24 @@ def _western(text: str) -> str:
     return _plain(text).encode("cp1252", "replace").decode("cp1252")
 
 
-def computed_record(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> str:
+def computed_record(marks: Sequence[Marks]) -> str:
     """Return the computed points as JSON, to tell a teacher's edits from them in the next call."""
-    return json.dumps([[each.student, each.number, own.computed] for each, own in zip(class_, marks, strict=True)])
+    return json.dumps([[*own.student, own.computed] for own in marks])
 
 
-def as_rows(class_: Sequence[GradedSubmission], marks: Sequence[Marks]) -> list[dict[str, Any]]:
+def as_rows(marks: Sequence[Marks]) -> list[dict[str, Any]]:
     """Return the points of each student, for programs."""
-    return [
-        {
-            "student": graded.student,
-            "number": graded.number,
-            "exercises": own.exercises,
-            "questions": own.questions,
-            "total": own.total,
-        }
-        for graded, own in zip(class_, marks, strict=True)
-    ]
+    names = ("student", "number", "exercises", "questions", "total")
+    return [dict(zip(names, (*own.student, own.exercises, own.questions, own.total), strict=True)) for own in marks]
 
 
 def write_sheet(
     path: Path, results: Path, class_: Sequence[GradedSubmission], points: Mapping[str, float], remarks: Remarks
 ) -> list[Marks]:
-    """Write the sheet, with what the teacher entered in it, and return the marks; the sheet before is kept.
+    """Write the sheet, with what the teacher entered in it, and return the marks.
 
-    Args:
-        path: The sheet.
-        results: The folder of what is kept between calls.
-        class_: The graded submissions.
-        points: Points by exercise, of those that count.
-        remarks: Marks of the teacher's.
+    The sheet before is kept in `results`, the folder of what is kept between calls. The other arguments are those of
+    `mark`.
 
     Raises:
         RdfiaError: If the earlier sheet cannot be read, or a file cannot be written.
@@ -485,8 +460,8 @@ def write_sheet(
     if path.exists():
         write_atomic(results / f"before-{path.name}", path.read_bytes())
     # With its mark of UTF-8, Excel shows accents.
-    write_atomic(path, sheet(class_, marks, points, earlier).encode("utf-8-sig"))
-    write_atomic(record, computed_record(class_, marks).encode())
+    write_atomic(path, sheet(marks, points, earlier).encode("utf-8-sig"))
+    write_atomic(record, computed_record(marks).encode())
     return marks
 
 
@@ -503,25 +478,22 @@ def _cell(text: str) -> str:
 # --- feedback ---------------------------------------------------------------------------------------------------------
 
 
-def feedback(graded: GradedSubmission, marks: Marks, points: Mapping[str, float], remarks: Remarks) -> str:
+def feedback(marks: Marks, points: Mapping[str, float]) -> str:
     """Return what a student reads: what `rdfia learn check` says, with points, marks and the teacher's comments."""
-    comments: dict[str, list[str]] = {}
-    for remark in remarks.get((graded.student, graded.number), ()):
-        comments.setdefault(remark.column, []).extend([remark.comment] if remark.comment else [])
+    graded, comments = marks.graded, marks.comments
     lines = [graded.student, "", *comments.get("", []), *graded.problems]
-    counted = [verdict for verdict in graded.verdicts if verdict.name in points]
-    for verdict in counted:
+    for verdict in graded.verdicts:
         status, *details = verdict.text()
         lines += [f"{status:<36}{_shown(marks.all[verdict.name])} of {points[verdict.name]:g}", *details]
         lines += [f"    {comment}" for comment in comments.get(verdict.name, [])]
     for name in HAND_GRADED_QUESTIONS:
         told = [_shown(marks.all[name])] if name in marks.all else []
         lines += [f"{name}: {text}" for text in [*told, *comments.get(name, [])]]
-    right = sum(verdict.status == RIGHT for verdict in counted)
-    written = sum(verdict.status != UNWRITTEN for verdict in counted)
-    lines += ["", f"{right} of {len(counted)} right, {written} written"]
+    right = sum(verdict.status == RIGHT for verdict in graded.verdicts)
+    written = sum(verdict.status != UNWRITTEN for verdict in graded.verdicts)
+    lines += ["", f"{right} of {len(graded.verdicts)} right, {written} written"]
     lines.append(f"Exercises: {marks.exercises:g} of {sum(points.values()):g} points")
-    if any(name in marks.all for name in HAND_GRADED_QUESTIONS):
+    if marks.has_questions:
         lines += [f"Questions: {marks.questions:g} points", f"Total: {marks.total:g} points"]
     return "\n".join(lines).strip() + "\n"
 
@@ -545,18 +517,12 @@ def file_names(class_: Sequence[GradedSubmission]) -> list[str]:
     return names
 
 
-def write_feedback(
-    folder: Path,
-    class_: Sequence[GradedSubmission],
-    marks: Sequence[Marks],
-    points: Mapping[str, float],
-    remarks: Remarks,
-) -> None:
+def write_feedback(folder: Path, marks: Sequence[Marks], points: Mapping[str, float]) -> None:
     """Write a text file for each student.
 
     Raises:
         RdfiaError: If the folder cannot be written.
     """
     make_folder(folder)
-    for name, graded, own in zip(file_names(class_), class_, marks, strict=True):
-        write_atomic(folder / f"{name}.txt", feedback(graded, own, points, remarks).encode())
+    for name, own in zip(file_names([own.graded for own in marks]), marks, strict=True):
+        write_atomic(folder / f"{name}.txt", feedback(own, points).encode())

@@ -1,11 +1,9 @@
 """What `rdfia learn start` hands out: files and notebooks with the functions to fill in. None is overwritten."""
 
 from pathlib import Path
-from typing import Any
 
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn.exercises import PARTS, of_part
-from rdfia_keras.runs.files import to_json
 
 
 def skeleton(part: str) -> str:
@@ -15,27 +13,25 @@ def skeleton(part: str) -> str:
     return "\n\n".join([head, *(exercise.skeleton for exercise in of_part(part))])
 
 
-def notebook(part: str) -> dict[str, Any]:
+def notebook(part: str) -> str:
     """Return a part's notebook: a cell for each function, followed by a cell that checks it."""
+    from nbformat import v4
+
     cells = [
-        _cell("markdown", _introduction(part)),
-        _cell("code", f"{_imports(part)}\nfrom rdfia_keras.learn import check"),
+        v4.new_markdown_cell(_introduction(part)),
+        v4.new_code_cell(f"{_imports(part)}\nfrom rdfia_keras.learn import check"),
     ]
     for exercise in of_part(part):
         cells += [
-            _cell("markdown", f"## {exercise.name}"),
-            _cell("code", exercise.skeleton.rstrip()),
-            _cell("code", f"check({exercise.name})"),
+            v4.new_markdown_cell(f"## {exercise.name}"),
+            v4.new_code_cell(exercise.skeleton.rstrip()),
+            v4.new_code_cell(f"check({exercise.name})"),
         ]
     for number, cell in enumerate(cells):
         cell["id"] = f"{part.replace('_', '-')}-{number}"
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return v4.writes(v4.new_notebook(cells=cells, metadata=metadata)) + "\n"
 
 
 def _introduction(part: str) -> str:
@@ -45,11 +41,6 @@ def _introduction(part: str) -> str:
 def _imports(part: str) -> str:
     uses_keras = of_part(part)[0].uses_keras
     return "import keras\nimport numpy as np\nimport tensorflow as tf\n" if uses_keras else "import numpy as np\n"
-
-
-def _cell(kind: str, text: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {"cell_type": kind, "metadata": {}, "source": text.splitlines(keepends=True)}
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
 def start(part: str, folder: Path, as_notebook: bool) -> tuple[Path, bool]:
@@ -62,7 +53,7 @@ def start(part: str, folder: Path, as_notebook: bool) -> tuple[Path, bool]:
         RdfiaError: If the folder cannot be written.
     """
     path = folder / (f"{part}.ipynb" if as_notebook else f"{part}.py")
-    text = to_json(notebook(part)) if as_notebook else skeleton(part)
+    text = notebook(part) if as_notebook else skeleton(part)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

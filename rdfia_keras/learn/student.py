@@ -53,9 +53,6 @@ def part_files(folder: Path) -> dict[str, Path]:
 def perceptron_file(where: Path | None) -> Path:
     """Return the file with the perceptron's functions: the one that is named, or the one in a folder.
 
-    Args:
-        where: See `student_files`.
-
     Raises:
         RdfiaError: If there is none.
     """
@@ -174,21 +171,11 @@ def check_cells(name: str, cells: Sequence[str], seed: int) -> Verdict:
 # --- train ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class StudentTraining:
-    """A training with the student's functions.
-
-    Attributes:
-        result: Its history and weights.
-        verdicts: On the functions that are the student's.
-    """
-
-    result: TrainingResult
-    verdicts: tuple[Verdict, ...]
-
-
-def train_file(file: Path, problem: Problem) -> StudentTraining:
+def train_file(file: Path, problem: Problem) -> tuple[TrainingResult, list[Verdict]]:
     """Train with the functions of a file, and with our solutions of those that are not written yet.
+
+    Returns:
+        The training, and the verdicts on the functions that are the student's.
 
     Raises:
         RdfiaError: If the file cannot be imported, or one of its functions cannot be used.
@@ -203,7 +190,7 @@ def train_file(file: Path, problem: Problem) -> StudentTraining:
     with Workers() as workers:
         result = train_in_worker(workers, modules, module.name, names, problem, LIMITS)
         verdicts, _ = Checker(workers, 0, LIMITS).check(modules, [(find(name), module) for name in names])
-    return StudentTraining(result, tuple(verdicts))
+    return result, verdicts
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------

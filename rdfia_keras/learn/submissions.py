@@ -101,7 +101,7 @@ def read_class(where: Path) -> list[Submission]:
         by_student.setdefault((unicodedata.normalize("NFC", name), number), {})[inner] = content
     if not by_student:
         raise RdfiaError(f"{where} has no submissions: a folder, a .py, a .ipynb or an archive for each student")
-    if all(_is_part(name) and len(files) == 1 for (name, _), files in by_student.items()):
+    if all(_without_version(name) in PARTS and len(files) == 1 for (name, _), files in by_student.items()):
         stems = ", ".join(sorted(stem for stem, _ in by_student))
         raise RdfiaError(f"{where} looks like one student's files ({stems}): give the folder that holds each student's")
     submissions: dict[tuple[str, str], Submission] = {}
@@ -112,11 +112,6 @@ def read_class(where: Path) -> list[Submission]:
         student = unique(submission.student, names, "{} ({})")
         submissions[student, submission.number] = replace(submission, student=student)
     return list(submissions.values())
-
-
-def _is_part(name: str) -> bool:
-    """Return whether a file without its ending is called after a part of the homework."""
-    return _without_version(name) in PARTS
 
 
 def _of_students(entries: Iterable[Entry]) -> list[Entry]:

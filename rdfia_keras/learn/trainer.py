@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdfia_keras.errors import RdfiaError
-from rdfia_keras.learn.agreement import NamedResults, difference
+from rdfia_keras.learn.agreement import difference
 from rdfia_keras.learn.checker import library_refusal
 from rdfia_keras.learn.exercises import find, of_part
 from rdfia_keras.learn.protocol import StudentFunction
@@ -70,14 +70,12 @@ class TrainingResult:
     Attributes:
         history: For each epoch `epoch`, `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy`.
         weights: After the last epoch that did not diverge.
-        probabilities: y_hat of the plane's points, (M, n_y).
-        outputs: Their y_tilde, (M, n_y).
+        outputs: y_tilde of the plane's points, (M, n_y).
         diverged: The epoch whose loss was no longer a number, or too large; 0 where there was none.
     """
 
     history: list[dict[str, float]]
     weights: Weights
-    probabilities: np.ndarray
     outputs: np.ndarray
     diverged: int = 0
 
@@ -128,13 +126,10 @@ def run_epoch(
     return {"weights": weights, "scores": scores}
 
 
-def map_plane(
-    functions: Functions, student_functions: Functions, weights: Weights, plane: np.ndarray
-) -> dict[str, Any]:
-    """Return the outputs and probabilities of points; the arguments are those of `run_epoch`."""
+def map_plane(functions: Functions, student_functions: Functions, weights: Weights, plane: np.ndarray) -> np.ndarray:
+    """Return y_tilde of points; the arguments are those of `run_epoch`."""
     functions = {**functions, **student_functions}
-    *_, outputs, probabilities = functions["forward"](weights, plane, functions["softmax"])
-    return {"outputs": np.asarray(outputs), "probabilities": np.asarray(probabilities)}
+    return np.asarray(functions["forward"](weights, plane, functions["softmax"])[2])
 
 
 def gradients_of(functions: Functions, params: Weights, x: np.ndarray, y: np.ndarray) -> Weights:
@@ -181,18 +176,9 @@ def _has_form(expected: Any, actual: Any) -> bool:
 # --- a training -------------------------------------------------------------------------------------------------------
 
 
-def train(functions: Functions, problem: Problem, student_functions: Functions | None = None) -> TrainingResult:
-    """Train in this process, to the end or until the loss is out of bounds.
-
-    Args:
-        functions: By name, all that mlp.py asks for.
-        problem: What is trained.
-        student_functions: Functions in place of them. The form of their results is checked.
-
-    Raises:
-        RdfiaError: If one of `student_functions` returns something of another form than it should.
-    """
-    return _train(problem, lambda function, *arguments: function(functions, student_functions or {}, *arguments))
+def train(functions: Functions, problem: Problem) -> TrainingResult:
+    """Train with functions of this process, to the end or until the loss is out of bounds."""
+    return _train(problem, lambda function, *arguments: function(functions, {}, *arguments))
 
 
 def train_in_worker(
@@ -203,8 +189,8 @@ def train_in_worker(
     Args:
         workers: Start the process that runs them.
         modules: The student's files.
-        module: Name of the file with the functions.
-        names: Names of the functions to take.
+        module: Name of the one with the functions.
+        names: The functions to take from it.
         problem: What is trained.
         limits: The time for a function is that for an epoch.
 
@@ -237,7 +223,7 @@ def train_in_worker(
         raise RdfiaError(f"{module}.py: while it trained, {death}") from death
 
 
-def _train(problem: Problem, run: Callable[..., dict[str, Any]]) -> TrainingResult:
+def _train(problem: Problem, run: Callable[..., Any]) -> TrainingResult:
     """Train epoch by epoch, each by a call of `run`."""
     weights, history, diverged = problem.weights, [], 0
     data = {name: value for name, value in vars(problem).items() if name not in ("orders", "plane", *weights)}
@@ -245,8 +231,7 @@ def _train(problem: Problem, run: Callable[..., dict[str, Any]]) -> TrainingResu
         answer = run(run_epoch, weights, data, order)
         if "misfit" in answer:
             name, expected, actual = answer["misfit"]
-            returns = find(name).returns
-            clause = difference(NamedResults.of(expected, returns) if returns else expected, actual, values=False)
+            clause = difference(expected, actual, returns=find(name).returns, values=False)
             raise RdfiaError(f"{name}: {clause or 'its result cannot be used'}.")
         row = {"epoch": epoch, **answer["scores"]}
         if not row["train_loss"] < DIVERGED_LOSS:
@@ -254,5 +239,4 @@ def _train(problem: Problem, run: Callable[..., dict[str, Any]]) -> TrainingResu
             break
         weights = answer["weights"]
         history.append(row)
-    plane = run(map_plane, weights, problem.plane)
-    return TrainingResult(history, weights, plane["probabilities"], plane["outputs"], diverged)
+    return TrainingResult(history, weights, run(map_plane, weights, problem.plane), diverged)

@@ -225,7 +225,7 @@ class LibraryNotAllowed(ImportError):
 
 
 class LibraryName:
-    """A name of a library that is not allowed: it can be imported, and its use is noted and fails.
+    """A library that is not allowed, or a name of it: it can be imported, and its use is noted and fails.
 
     So what counts is what a function uses when it is called, in whatever file and under whatever name, and not what
     stands in functions that are not called.
@@ -251,17 +251,8 @@ for _use in f"{_USES} {_OPERATIONS} r{_OPERATIONS.replace(' ', ' r')}".split():
     setattr(LibraryName, f"__{_use}__", _note_use)
 
 
-class LibraryModule(types.ModuleType):
-    """A module of a library that is not allowed."""
-
-    def __getattr__(self, name: str) -> LibraryName:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return LibraryName(self.__name__.partition(".")[0])
-
-
-class LibraryRules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Decides what can be imported.
+class LibraryRules(importlib.abc.MetaPathFinder):
+    """Decides what can be imported; an import statement of the student's gets a stand-in for what cannot.
 
     Args:
         forbidden: Libraries that no function may use.
@@ -269,31 +260,24 @@ class LibraryRules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """
 
     def __init__(self, forbidden: Sequence[str], keras: bool):
-        self._forbidden = frozenset(forbidden)
+        self.forbidden = frozenset(forbidden)
         self.allowed = None if keras else {*sys.stdlib_module_names, "numpy"}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Return a stand-in for a forbidden library, or None for what other finders may look for.
+        """Return None: other finders look for what may be imported.
 
         Raises:
-            LibraryNotAllowed: If the library is of no use here.
+            LibraryNotAllowed: If the library is forbidden, or of no use here.
             ModuleNotFoundError: If it may not be imported.
         """
         root = name.partition(".")[0]
-        if root in self._forbidden:
-            return importlib.util.spec_from_loader(name, self, is_package=True)
+        if root in self.forbidden:
+            _note_use(LibraryName(root))
         if root in UNAVAILABLE:
             raise LibraryNotAllowed(f"{root} is not available here: the docstrings say what is allowed")
         if self.allowed is not None and root not in self.allowed and root not in sys.modules:
             raise ModuleNotFoundError(f"{root} is not available here: the docstrings say what is allowed")
         return None
-
-    def create_module(self, spec: Any) -> types.ModuleType:
-        """Return the stand-in."""
-        return LibraryModule(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Leave the stand-in as it is."""
 
 
 # --- the student's files ----------------------------------------------------------------------------------------------
@@ -349,12 +333,19 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         folders: Names of folders that files are in, which are packages.
         definitions_only: Run only imports and definitions, because something else ended the process before.
         seconds: For all of it.
+        stand_ins: Libraries whose names can be imported in vain.
     """
 
     def __init__(
-        self, files: "dict[str, list[tuple[str, str]]]", folders: Sequence[str], definitions_only: bool, seconds: float
+        self,
+        files: "dict[str, list[tuple[str, str]]]",
+        folders: Sequence[str],
+        definitions_only: bool,
+        seconds: float,
+        stand_ins: frozenset[str],
     ):
         self._files, self._folders, self._definitions_only = files, folders, definitions_only
+        self._stand_ins = stand_ins
         self._end = time.monotonic() + seconds
         self._modules: dict[str, types.ModuleType] = {}
         self.failures: list[dict[str, str]] = []
@@ -399,11 +390,11 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                         self._run(node, file, module, flags, min(left, ACTION_SECONDS) if _acts(node) else left)
 
     def _import(self, name: str, *rest: Any) -> Any:
-        """Import as Python does, but for libraries that are of no use here: their names can be used in vain."""
+        """Import as Python does, but for libraries that are not allowed: their names can be imported in vain."""
         root = name.partition(".")[0]
         level = rest[3] if len(rest) > 3 else 0
-        if root in UNAVAILABLE and not level and root not in self._files:
-            return LibraryModule(name if len(rest) > 2 and rest[2] else root)
+        if root in self._stand_ins and not level and root not in self._files:
+            return LibraryName(root)
         return builtins.__import__(name, *rest)
 
     def _run_imports(
@@ -433,11 +424,14 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def look(self, module: str, name: str, parameters: Sequence[str]) -> dict[str, Any]:
         """Return what keeps a function from being called with these parameters; nothing where it can be."""
+        wanted = f"{name}({', '.join(parameters)})"
         if name not in vars(self._modules[module]):
-            return {"missing": True, "failure": self._failed.get((module, name))}
+            if failure := self._failed.get((module, name)):
+                return {"failure": failure}
+            return {"problem": f"{name} is not there after the file was imported: write def {wanted}."}
         function = vars(self._modules[module])[name]
         if not callable(function):
-            return {"not_callable": describe(function)}
+            return {"problem": f"{name} is {describe(function)}, not a function: write def {wanted}."}
         try:
             signature = inspect.signature(function)
         except (ValueError, TypeError):
@@ -445,7 +439,8 @@ class StudentFiles(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         try:
             signature.bind(*parameters)
         except TypeError:
-            return {"signature": str(signature)[:MOST_IN_TEXT]}
+            shown = str(signature)[:MOST_IN_TEXT]
+            return {"problem": f"The signature is {name}{shown}; it should be {wanted}."}
         return {}
 
     def function(self, module: str, name: str) -> Callable[..., Any]:
@@ -570,7 +565,7 @@ class Server:
         if kind == "load":
             if rules.allowed is not None:
                 rules.allowed.update(job["files"], job["folders"])
-            self._students = StudentFiles(**job, seconds=seconds)
+            self._students = StudentFiles(**job, seconds=seconds, stand_ins=rules.forbidden | UNAVAILABLE)
             return {"failures": self._students.failures[:5]}
         if kind == "look":
             return self._students.look(**job)  # type: ignore[union-attr]

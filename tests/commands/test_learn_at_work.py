@@ -11,12 +11,10 @@ import pytest
 import right_solutions
 
 from rdfia_keras.commands import learn_run
-from rdfia_keras.errors import RdfiaError
 from rdfia_keras.learn import student
 from rdfia_keras.learn.exercises import EXERCISES, of_part
 from rdfia_keras.learn.session import Limits
 from rdfia_keras.learn.skeletons import skeleton
-from rdfia_keras.learn.trainer import solutions, train
 
 NAMES = [one.name for one in of_part("mlp")]
 
@@ -122,45 +120,15 @@ def test_a_function_that_cannot_be_used(run, monkeypatch, tmp_path, function, se
     assert not (tmp_path / "results").exists()
 
 
-def test_a_problem_in_the_last_smaller_batch_is_found_too():
-    problem = _small_problem(batch_size=4)
-
-    def grad_y_tilde(y_hat, y):
-        return (y_hat - y) / len(y) if len(y) == 4 else y_hat[:, :1]
-
-    with pytest.raises(RdfiaError, match=r"grad_y_tilde: the result has shape \(\d, 1\); expected"):
-        train(solutions(), problem, {"grad_y_tilde": grad_y_tilde})
+def test_a_problem_in_the_last_smaller_batch_is_found_too(run):
+    function = "def grad_y_tilde(y_hat, y):\n    return (y_hat - y) / len(y) if len(y) == 60 else y_hat[:, :1]\n"
+    done = run(solved(grad_y_tilde=function), "--epochs", "1", "--batch-size", "60")
+    assert done.returncode == 1 and "grad_y_tilde: the result has shape (20, 1); expected (20, 2)." in done.stderr
 
 
-def test_lists_are_fine():
-    problem = _small_problem(batch_size=5)
-
-    def softmax(y_tilde):
-        e = np.exp(y_tilde)
-        return (e / e.sum(axis=1, keepdims=True)).tolist()
-
-    trainings = train(solutions(), problem, {"softmax": softmax}), train(solutions(), problem)
-    scores, expected = ([[row[name] for name in learn_run.SCORES] for row in one.history] for one in trainings)
-    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 5])
-def test_a_map_can_be_drawn_whatever_the_softmax_returns(number):
-    exercise, problem = EXERCISES["softmax"], _small_problem(batch_size=5)
-    trained = train({**solutions(), "softmax": exercise.wrong(exercise.mistakes[number])}, problem)
-    shown = learn_run.probabilities(trained)
-    assert shown.shape == (len(problem.plane), 2) and learn_run._are_probabilities(shown)
-
-
-def _small_problem(batch_size):
-    from dataclasses import replace
-
-    from rdfia_keras.config import MlpConfig
-    from rdfia_keras.data import load_vectors
-
-    problem = learn_run.make_problem(MlpConfig(epochs=2, batch_size=batch_size).resolve(), load_vectors("circles"))
-    orders = np.stack([np.random.default_rng(n).permutation(10) for n in range(2)])
-    return replace(problem, x=problem.x[:10], y=problem.y[:10], orders=orders)
+def test_lists_are_fine(run):
+    softmax = "def softmax(y_tilde):\n    e = np.exp(y_tilde)\n    return (e / e.sum(axis=1, keepdims=True)).tolist()\n"
+    assert "Your curves are ours" in run(solved(softmax=softmax), "--epochs", "2").stdout
 
 
 def test_the_playground_begins_from_the_trained_weights(run, tmp_path):

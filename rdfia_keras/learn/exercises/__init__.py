@@ -1,21 +1,15 @@
 """The exercises, a module `part_NAME` for each part of the homework; `EXERCISES` has them in its order."""
 
 from collections.abc import Iterable
+from importlib import import_module
 
 from rdfia_keras.errors import choose
 from rdfia_keras.learn.exercise import EXERCISES, Exercise
 
-# The order of the homework.
-from rdfia_keras.learn.exercises import part_mlp  # isort: skip
-from rdfia_keras.learn.exercises import part_mlp_keras  # isort: skip
-from rdfia_keras.learn.exercises import part_svm  # isort: skip
-from rdfia_keras.learn.exercises import part_conv  # isort: skip
-from rdfia_keras.learn.exercises import part_conv_keras  # isort: skip
-from rdfia_keras.learn.exercises import part_training  # isort: skip
-
+# In the order of the homework.
 PARTS = {
-    module.__name__.rpartition(".part_")[2]: module
-    for module in (part_mlp, part_mlp_keras, part_svm, part_conv, part_conv_keras, part_training)
+    part: import_module(f"{__name__}.part_{part}")
+    for part in ("mlp", "mlp_keras", "svm", "conv", "conv_keras", "training")
 }
 
 

@@ -565,7 +565,6 @@ def _through_max_pool(max_pool, grad_out, x):
     return differences(lambda moved: (grad_out * max_pool(moved)).sum(), x)
 
 
-_PLACES = "row, column = divmod(window.argmax(), 2)"
 _ASSIGN = "grad_x[n, 2 * i + row, 2 * j + column, c] = grad_out[n, i, j, c]"
 _BLOCK = "grad_x[n, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, c]"
 max_pool_backward.custom_loss = CustomLossCase("max_pool", _through_max_pool)
