@@ -14,7 +14,7 @@ from rdfia_keras.commands.resume import resume
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, read_initial_weights
 from rdfia_keras.data.points import COLUMNS, LARGEST, SPLITS
-from rdfia_keras.errors import ConfigError, RdfiaError
+from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import match_registered
 from rdfia_keras.runs.store import Query, RunStore
 
@@ -167,13 +167,6 @@ def test_weights_that_do_not_fit_are_refused(points, weights, content, sentence)
     with pytest.raises(RdfiaError) as error:
         read_initial_weights(MlpConfig(init=str(weights), hidden_units=3), load_vectors(str(points)))
     assert sentence in str(error.value) and str(weights) in str(error.value)
-
-
-def test_names_that_are_neither_a_data_set_nor_a_file_are_refused():
-    with pytest.raises(ConfigError, match=r"must be one of circles, digits, mnist, or a \.csv file, not 'moons'"):
-        MlpConfig(dataset="moons")
-    with pytest.raises(ConfigError, match=r"init \(--init\) must be a \.json file"):
-        MlpConfig(init="weights.txt")
 
 
 def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights, tmp_path, monkeypatch):
