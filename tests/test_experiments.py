@@ -13,12 +13,10 @@ from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import (
     FIGURES,
     LADDER,
-    MODERN_LADDER,
     REGISTRY,
     SWEEPS,
     Experiment,
     ReportClaim,
-    bonus_experiments,
     declare,
     figures_of,
     match_registered,
@@ -26,10 +24,6 @@ from rdfia_keras.experiments import (
 )
 from rdfia_keras.experiments.registry import (
     AUGMENT,
-    BASELINE,
-    CIRCLES,
-    KERAS_LADDER,
-    MNIST_LENET,
     ZCA,
 )
 from rdfia_keras.models import augmentation, convnet
@@ -37,8 +31,6 @@ from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES
 from rdfia_keras.training.optimizers import OPTIMIZERS
 from rdfia_keras.training.schedules import SCHEDULES
-
-CNN = [experiment for experiment in REGISTRY.values() if experiment.section == "cnn"]
 
 
 @pytest.mark.parametrize(
@@ -67,49 +59,6 @@ def test_every_figure_of_the_report_has_experiments():
             assert REGISTRY[figure.panels[0][0]].report.figure == int(key)
 
 
-def test_every_question_that_asks_for_an_experiment_has_one():
-    asked = {question.strip() for row in list_experiments() for question in row["question"].split(",")}
-    experiments = {"13", "15", "16", "17", "19", "21", "22", "23", "25", "26", "28", "29", "34", "2.1", "2.2"}
-    computed = {"1", "4", "5", "6", "7", "8", "9", "10", "11", "12", "33", "T10", "T11", "T12", "T14"}
-    assert experiments | computed <= asked
-
-
-def test_published_values_are_the_reports():
-    published = {name: experiment.report.published for name, experiment in REGISTRY.items()}
-    assert {name: value for name, value in published.items() if value} == {
-        "circles": 0.94,
-        "kernels": 0.955,
-        "mnist-dense": 0.949,
-        "mnist-lenet": 0.989,
-        "baseline": 0.70,
-        "normalize": 0.758,
-        "augment": 0.80,
-        "blur": 0.74,
-        "schedule": 0.81,
-        "adam": 0.81,
-        "dropout": 0.82,
-        "batch-norm": 0.85,
-    }
-
-
-def test_the_ladder_is_the_reports():
-    assert [(e.report.figure, e.report.question, e.report.published) for e in LADDER] == [
-        (7, "15", 0.70),
-        (11, "19", 0.758),
-        (12, "22", 0.80),
-        (18, "26", 0.81),
-        (22, "29", 0.82),
-        (23, "34", 0.85),
-    ]
-    assert (CIRCLES.report.figure, MNIST_LENET.report.figure) == (1, 6)
-    assert (BASELINE.config.lr, AUGMENT.config.normalize) == (0.1, True)
-
-
-def test_each_step_has_a_variant_with_kerass_defaults():
-    for step, variant in zip(LADDER, KERAS_LADDER, strict=True):
-        assert variant.config == replace(step.config, framework_defaults="keras") and variant.base == step.name
-
-
 def test_a_name_or_settings_cannot_be_declared_twice():
     before = dict(REGISTRY)
     with pytest.raises(ValueError, match="the experiment adam is already registered, as adam"):
@@ -128,10 +77,6 @@ def test_each_rung_adds_one_thing_to_the_one_before():
             name for name in settings(above.config) if getattr(below.config, name) != getattr(above.config, name)
         } <= {*fields, "epochs"}
     assert {rung.config.framework_defaults for rung in LADDER} == {"pytorch"}
-
-
-def test_the_bonus_is_every_other_convnet():
-    assert [*LADDER, *KERAS_LADDER, *bonus_experiments()] == [one for one in CNN if one not in MODERN_LADDER]
 
 
 # --- from settings to an experiment -----------------------------------------------------------------------------------
@@ -227,15 +172,6 @@ def test_on_other_data_nothing_published_stands_beside_an_experiment():
 
 
 # --- sweeps and lists -------------------------------------------------------------------------------------------------
-
-
-def test_a_named_sweep_varies_one_setting_of_the_perceptron_over_values_that_are_allowed():
-    for name, sweep in SWEEPS.items():
-        *fixed, (field, values) = sweep.grid
-        assert all(len(fixed_values) == 1 for _, fixed_values in fixed)
-        configs = [experiment.config for experiment in sweep.configurations()]
-        assert sweep.name == name and [getattr(config, field) for config in configs] == list(values)
-        assert {config.implementation for config in configs} == {"manual"}
 
 
 def test_list_has_a_command_for_everything():

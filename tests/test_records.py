@@ -331,6 +331,8 @@ def test_every_record_that_ships_with_the_package_is_read():
         assert record.status in ("ok", "failed") and not record.quick
         if record.section != "svm":
             assert len(run.history()) >= record.epochs > 0
+            chosen = {"best": record.best, "selected": record.selected, "final": record.final}
+            assert history.summary_rows(run.curve()) == chosen
         if experiment := REGISTRY.get(record.experiment):
             assert record.report == asdict(experiment.report)
 

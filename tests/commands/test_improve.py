@@ -94,13 +94,6 @@ def test_a_base_that_diverged_at_once_has_no_accuracy_to_compare_with(tmp_path):
     assert row["base_best"] is None and row["best"] == pytest.approx(0.7)
 
 
-def test_other_images_have_nothing_published():
-    moved = [on_dataset(rung, "digits") for rung in LADDER]
-    assert all(experiment.report.published is None and experiment.base is None for experiment in moved)
-    assert all(experiment.config.dataset == "digits" for experiment in moved)
-    assert len({experiment.name for experiment in moved}) == len(LADDER)
-
-
 def test_an_ablation_trains_what_is_missing_and_shows_each_effect(rdfia_here, tmp_path):
     args = ("ablate", "normalize", "--dataset", "digits", "--quick", "--seeds", "2")
     first = rdfia_here(*args)
