@@ -1,10 +1,9 @@
 """Other right ways to solve the exercises, by equal formulas. The checker must not find fault with them.
 
 A function belongs to the exercise before the two underscores of its name. Three more ways are made of each solution in
-`ways`: in float32, as lists, and with floats for integers. `styled` writes a solution in another style.
+`ways`: in float32, as lists, and with floats for integers.
 """
 
-import ast
 import math
 
 import numpy as np
@@ -265,53 +264,6 @@ def ways(exercise):
     """At least four right functions for an exercise."""
     own = [function for name, function in globals().items() if name.partition("__")[0] == exercise.name]
     return [in_float32(exercise.solution), as_lists(exercise.solution), in_floats(exercise.solution), *own]
-
-
-# What a file may make of the function `inner`, under its name again.
-STYLES = {
-    "helper": "def {name}({args}):\n    return {inner}({args})\n",
-    "keywords": "def {name}({args}):\n    return {inner}({keywords})\n",
-    "annotated": "def {name}({annotated}) -> object:\n    result: object = {inner}({args})\n    return result\n",
-    "nested": "def {name}({args}):\n    def compute():\n        return {inner}({args})\n\n    return compute()\n",
-    "lambda": "{name} = lambda {args}: {inner}({args})\n",
-    "default": "def {name}({args}, verbose=False):\n    return {inner}({args})\n",
-    "star": "def {name}(*given, **options):\n    return {inner}(*given, **options)\n",
-    "partial": "import functools\n{name} = functools.partial({inner})\n",
-    "method": "class A:\n    def run(self, {args}):\n        return {inner}({args})\n\n{name} = A().run\n",
-    "callable": "class B:\n    def __call__(self, {args}):\n        return {inner}({args})\n\n{name} = B()\n",
-    "try": "def {name}({args}):\n    try:\n        return {inner}({args})\n    finally:\n        print(end='')\n",
-}
-
-
-class _Renamed(ast.NodeTransformer):
-    """Other names for NumPy and for all variables."""
-
-    def visit_Name(self, node):
-        names = {"np": "numpy"} | {name: f"my_{name}" for name in self.variables}
-        return ast.Name(names.get(node.id, node.id), node.ctx)
-
-    def visit_FunctionDef(self, node):
-        self.variables = {item.arg for item in node.args.args}
-        stored = [item for item in ast.walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)]
-        self.variables |= {item.id for item in stored}
-        for item in node.args.args:
-            item.arg = f"my_{item.arg}"
-        return self.generic_visit(node)
-
-
-def styled(exercise, styles, renamed=False):
-    """The text of a file with our solution, wrapped in these styles, one around the other."""
-    text = "import numpy\nimport numpy as np\n" + exercise.source
-    names = [f"my_{name}" if renamed else name for name in exercise.parameters]
-    if renamed:
-        text = ast.unparse(_Renamed().visit(ast.parse(text)))
-    for number, style in enumerate(styles):
-        forms = {"args": ", ".join(names), "keywords": ", ".join(f"{name}={name}" for name in names)}
-        annotated = ", ".join(f"{name}: object" for name in names)
-        inner = f"inner_{number}"
-        text += f"\n{inner} = {exercise.name}\n"
-        text += STYLES[style].format(name=exercise.name, inner=inner, annotated=annotated, **forms)
-    return text
 
 
 def solved(part, **functions):
