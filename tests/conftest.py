@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from made_data import write_pictures
 
 from rdfia_keras.data import Dataset, Split
 
@@ -61,18 +62,11 @@ def rdfia(tmp_path):
 @pytest.fixture
 def rdfia_here(tmp_path, monkeypatch):
     """The same in this process, which spares the seconds that TensorFlow takes to start."""
-    from typer.testing import CliRunner
-
-    from rdfia_keras.commands._app import app
+    from command_line import invoke
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RDFIA_DATA", raising=False)
-
-    def run(*args: str):
-        done = CliRunner().invoke(app, list(map(str, args)))
-        return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
-
-    return run
+    return invoke
 
 
 @pytest.fixture
@@ -103,14 +97,4 @@ def offline(tmp_path_factory, monkeypatch) -> Path:
 @pytest.fixture
 def image_folder(tmp_path) -> Path:
     """A folder of pictures as a user would bring them: two classes, 8 training and 4 test images each."""
-    from PIL import Image
-
-    rng = np.random.default_rng(1)
-    for split, count in (("train", 8), ("test", 4)):
-        for level, name in ((40, "night"), (200, "day")):
-            folder = tmp_path / "my pictures" / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = rng.integers(0, 50, (20, 24, 3)) + level
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
-    return tmp_path / "my pictures"
+    return write_pictures(tmp_path / "my pictures", {"night": 40, "day": 200}, {"train": 8, "test": 4})

@@ -1,5 +1,6 @@
 """Records of runs that nothing trained, as a repository has them: for tests of what is found, drawn and compared."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,6 +22,19 @@ def change(experiment: Experiment, **settings) -> Experiment:
 def query(experiment: Experiment, quick: bool = False) -> Query:
     """A query for a run of the experiment, in any precision."""
     return Query(config=experiment.config, any_precision=True, quick=quick)
+
+
+def edit(path: Path, **changes) -> None:
+    """Change some entries of a JSON file, such as a record, by hand."""
+    path.write_text(to_json({**json.loads(path.read_text()), **changes}))
+
+
+def diverged_at_once(out: Path, experiment: Experiment) -> Path:
+    """Leave a run whose loss was not finite in its first epoch; return the folder."""
+    folder = store(out, experiment, status="failed", epochs=1)
+    (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
+    edit(folder / "metrics.json", best=None, final=None, epochs=0)
+    return folder
 
 
 def no_data(config: Config) -> Dataset:
