@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rdfia_keras.analysis.published import wanted_run
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
@@ -107,19 +105,6 @@ def test_a_run_on_other_data_does_not_match(tmp_path):
     assert finished(tmp_path, CNN, data="this data") == finished(tmp_path, CNN) == folder
     assert resumable(tmp_path, CNN, data="this data") == cut
     assert finished(tmp_path, CNN, data="other data") is resumable(tmp_path, CNN, data="other data") is None
-
-
-RUNS = st.tuples(st.sampled_from(["these", "those"]), st.integers(0, 1))
-
-
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(runs=st.lists(RUNS, max_size=4), wanted=RUNS)
-def test_of_any_runs_only_one_on_the_data_that_are_asked_for_is_taken(tmp_path_factory, runs, wanted):
-    out = tmp_path_factory.mktemp("runs")
-    for number, (digest, seed) in enumerate(runs):
-        finish(out, f"run-{number}", replace(CNN, seed=seed), dataset={"digest": digest})
-    run = RunStore(out).find_finished(Query(config=replace(CNN, seed=wanted[1]), data=wanted[0]))
-    assert (run and (run.data_digest, run.config.seed)) == (wanted if wanted in runs else None)
 
 
 def test_any_precision_matches_where_it_is_asked_for(tmp_path):
