@@ -12,19 +12,15 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from made_data import write_pictures
+from made_data import real, write_pictures
 
 from rdfia_keras.data import Dataset, Split
-
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture
 def circles_mat(tmp_path) -> Path:
     """A data folder with the course's own circles."""
-    if not (REAL_DATA / "circles.mat").exists():
-        pytest.skip(f"needs the course's circles.mat in {REAL_DATA}")
-    shutil.copy(REAL_DATA / "circles.mat", tmp_path)
+    shutil.copy(real("circles.mat") / "circles.mat", tmp_path)
     return tmp_path
 
 

@@ -15,6 +15,14 @@ from rdfia_keras.errors import RdfiaError
 NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 
 
+def real(name: str) -> Path:
+    """The folder of the course's own files, one of which must be there."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / name).exists():
+        pytest.skip(f"the course's {name} is not in {folder}")
+    return folder
+
+
 def fault(call, *args, **kwargs) -> str:
     """The one line of the error that a call raises."""
     with pytest.raises(RdfiaError) as caught:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
-from made_data import NAMES, Touch, cifar_batch, fault, write_cifar, write_cifar_archive, write_mnist
+from made_data import NAMES, Touch, cifar_batch, fault, real, write_cifar, write_cifar_archive, write_mnist
 from PIL import Image
 
 from rdfia_keras.config import CnnConfig, RunOptions
@@ -21,18 +21,10 @@ from rdfia_keras.data.image_folder import list_pictures, read_pictures
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.training.get_or_train import Resources
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
-
 
 @pytest.fixture(autouse=True)
 def keras_home(offline) -> Path:
     return offline
-
-
-def real(name: str) -> Path:
-    if not (REAL / name).exists():
-        pytest.skip(f"the real {name} is not in ../shared/data")
-    return REAL
 
 
 # --- names and folders

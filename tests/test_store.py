@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stored_runs import record_of
 
 from rdfia_keras.analysis.published import wanted_run
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
@@ -13,7 +14,6 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.experiments.registry import BATCH_NORM, CIRCLES
 from rdfia_keras.runs.locks import lock_wanted
-from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore, Snapshot, reference_store
 
@@ -38,23 +38,10 @@ def begin(out: Path, name: str, config: Config = CNN, quick: bool = False) -> Ru
     return Run.create(out, name, config, {"options": {"quick": quick}, "dataset": DATA})
 
 
-def finish(out: Path, name: str, config: Config = CNN, status: str = "ok", quick: bool = False, **more) -> Path:
+def finish(out: Path, name: str, config: Config = CNN, quick: bool = False, **values) -> Path:
     """Leave a run that ended."""
-    epochs = config.epochs or 0
-    last = {"epoch": epochs, "test_accuracy": 0.7, "test_loss": 1.0}
-    values = {"best": last, "final": last, "epochs": epochs, "seconds": 1.0, "device": "cpu", "dataset": DATA, **more}
     with begin(out, name, config, quick) as run:
-        run.write_record(
-            Record(
-                status=status,
-                section=config.section,
-                experiment=name,
-                config=config,
-                report={},
-                quick=quick,
-                **values,
-            )
-        )
+        run.write_record(record_of(config, experiment=name, quick=quick, **{"dataset": DATA, **values}))
     return run.folder
 
 

@@ -1,17 +1,15 @@
 """Kernels on circles (homework part 2.2, figures 4 and 5) and on data of ten classes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from scipy.io import loadmat, savemat
+from made_data import real
+from scipy.io import savemat
 from sklearn.datasets import load_digits, make_circles
 
 from rdfia_keras.config import KERNELS, SvmConfig
+from rdfia_keras.data import load_vectors
 from rdfia_keras.models import kernels
 from rdfia_keras.models.kernels import SvmParameters
-
-COURSE_FILE = Path(__file__).resolve().parents[2] / "shared" / "data" / "circles.mat"
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +21,8 @@ def circles():
 
 @pytest.fixture(scope="module")
 def course():
-    if not COURSE_FILE.is_file():
-        pytest.skip("the course's circles.mat is not in shared/data")
-    content = loadmat(COURSE_FILE)
-    return (
-        content["Xtrain"],
-        content["Ytrain"].argmax(axis=1),
-        content["Xtest"],
-        content["Ytest"].argmax(axis=1),
-    )
+    data = load_vectors("circles", real("circles.mat"))
+    return data.train.x, data.train.y, data.test.x, data.test.y
 
 
 @pytest.fixture(scope="module")
