@@ -289,18 +289,18 @@ def test_two_mistakes_that_cannot_be_told_apart_are_both_named(monkeypatch):
 # --- the gradient of the student's own loss ---------------------------------------------------------------------------
 
 
-def test_a_right_gradient_of_a_wrong_loss():
+@pytest.mark.parametrize(
+    ("is_right", "words"),
+    [
+        (False, "Your gradient is that of your cross_entropy, which is wrong: correct both."),
+        (True, "the gradient is wrong, not cross_entropy"),
+    ],
+)
+def test_a_gradient_is_held_against_the_students_own_loss(is_right, words):
     loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
-    summed, whole = loss.wrong(loss.mistakes[0]), gradient.wrong(gradient.mistakes[0])
-    text = lines_of("grad_y_tilde", whole, functions={"cross_entropy": summed})
-    assert "Your gradient is that of your cross_entropy, which is wrong: correct both." in text
-
-
-def test_a_wrong_gradient_of_a_right_loss():
-    loss, gradient = EXERCISES["cross_entropy"], EXERCISES["grad_y_tilde"]
+    own = loss.solution if is_right else loss.wrong(loss.mistakes[0])
     whole = gradient.wrong(gradient.mistakes[0])
-    text = lines_of("grad_y_tilde", whole, functions={"cross_entropy": loss.solution})
-    assert "the gradient is wrong, not cross_entropy" in text
+    assert words in lines_of("grad_y_tilde", whole, functions={"cross_entropy": own})
 
 
 WITH_CUSTOM_LOSS = [exercise for exercise in NUMPY if exercise.custom_loss]

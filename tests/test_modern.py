@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 from stored_runs import change, query, store
 
 from rdfia_keras.commands.resume import check_length
+from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Split
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import MODERN_LADDER
@@ -148,6 +149,20 @@ def test_the_smoothed_loss_is_the_cross_entropy_of_smoothed_targets():
     expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
     for y in (labels, labels[:, None]):
         assert float(SmoothedCrossEntropy(0.2)(y, logits)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"dirac": True}, "needs network"),
+        ({"activation": "gelu"}, "needs network"),
+        ({"lookahead": True, "optimizer": "adam"}, "needs optimizer"),
+        ({"network": "blocks", "fast_batch_norm": True, "optimizer": "nesterov"}, "needs batch_norm"),
+    ],
+)
+def test_a_setting_without_what_it_needs_is_refused(arguments, says):
+    with pytest.raises(ConfigError, match=says):
+        CnnConfig(**arguments)
 
 
 def test_each_step_of_the_second_ladder_changes_its_base():
