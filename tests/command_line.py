@@ -1,15 +1,23 @@
-"""What one types for settings, and the config that a command makes of it."""
+"""The command in this process, what one types for settings, and the config that a command makes of it."""
 
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import typer
 from typer.testing import CliRunner
 
+from rdfia_keras.commands._app import app
 from rdfia_keras.commands._options import Command
 from rdfia_keras.config import Config, flag, settings
 from rdfia_keras.result import Result
+
+
+def invoke(*words, stdin: str | None = None) -> SimpleNamespace:
+    """Run `rdfia WORDS` here, which spares the seconds that TensorFlow takes to start; as a process, with its texts."""
+    done = CliRunner().invoke(app, list(map(str, words)), input=stdin)
+    return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
 
 
 def argv(kind: Any, values: Mapping[str, Any]) -> list[str]:
@@ -31,8 +39,8 @@ def argv(kind: Any, values: Mapping[str, Any]) -> list[str]:
 
 def config_of(kind: type[Config], *words: str) -> Config:
     """Return the config that a command with these options gets."""
-    app = typer.Typer()
-    Command(lambda config: Result(data=config.to_dict()), "probe", kind, (), ()).register(app)
-    done = CliRunner().invoke(app, [*words, "--json"])
+    probe = typer.Typer()
+    Command(lambda config: Result(data=config.to_dict()), "probe", kind, (), ()).register(probe)
+    done = CliRunner().invoke(probe, [*words, "--json"])
     assert done.exit_code == 0, done.stderr
     return kind.from_dict(json.loads(done.stdout))

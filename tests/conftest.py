@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,17 +12,15 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from rdfia_keras.data import Dataset, Split
+from made_data import real, write_pictures
 
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from rdfia_keras.data import Dataset, Split
 
 
 @pytest.fixture
 def circles_mat(tmp_path) -> Path:
     """A data folder with the course's own circles."""
-    if not (REAL_DATA / "circles.mat").exists():
-        pytest.skip(f"needs the course's circles.mat in {REAL_DATA}")
-    shutil.copy(REAL_DATA / "circles.mat", tmp_path)
+    shutil.copy(real("circles.mat") / "circles.mat", tmp_path)
     return tmp_path
 
 
@@ -61,18 +58,11 @@ def rdfia(tmp_path):
 @pytest.fixture
 def rdfia_here(tmp_path, monkeypatch):
     """The same in this process, which spares the seconds that TensorFlow takes to start."""
-    from typer.testing import CliRunner
-
-    from rdfia_keras.commands._app import app
+    from command_line import invoke
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RDFIA_DATA", raising=False)
-
-    def run(*args: str):
-        done = CliRunner().invoke(app, list(map(str, args)))
-        return SimpleNamespace(returncode=done.exit_code, stdout=done.stdout, stderr=done.stderr)
-
-    return run
+    return invoke
 
 
 @pytest.fixture
@@ -103,14 +93,4 @@ def offline(tmp_path_factory, monkeypatch) -> Path:
 @pytest.fixture
 def image_folder(tmp_path) -> Path:
     """A folder of pictures as a user would bring them: two classes, 8 training and 4 test images each."""
-    from PIL import Image
-
-    rng = np.random.default_rng(1)
-    for split, count in (("train", 8), ("test", 4)):
-        for level, name in ((40, "night"), (200, "day")):
-            folder = tmp_path / "my pictures" / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                pixels = rng.integers(0, 50, (20, 24, 3)) + level
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
-    return tmp_path / "my pictures"
+    return write_pictures(tmp_path / "my pictures", {"night": 40, "day": 200}, {"train": 8, "test": 4})

@@ -8,10 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rdfia_keras.errors import RdfiaError
 
 NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+
+
+def real(name: str) -> Path:
+    """The folder of the course's own files, one of which must be there."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / name).exists():
+        pytest.skip(f"the course's {name} is not in {folder}")
+    return folder
 
 
 def fault(call, *args, **kwargs) -> str:
@@ -80,3 +89,15 @@ def write_cifar_archive(path: Path, folder: Path, names=NAMES) -> Path:
         for name in names:
             archive.add(folder / name, f"cifar-10-batches-py/{name}")
     return path
+
+
+def write_pictures(folder: Path, levels: dict[str, int], counts: dict[str, int], size=(20, 24), noise=50) -> Path:
+    """Write so many pictures of each class into each split: noise above the grey level of the class."""
+    rng = np.random.default_rng(1)
+    for split, count in counts.items():
+        for name, level in levels.items():
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, noise, (*size, 3)) + level
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / split / name / f"{number:02}.png")
+    return folder

@@ -1,5 +1,6 @@
 """Records of runs that nothing trained, as a repository has them: for tests of what is found, drawn and compared."""
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,6 +22,28 @@ def change(experiment: Experiment, **settings) -> Experiment:
 def query(experiment: Experiment, quick: bool = False) -> Query:
     """A query for a run of the experiment, in any precision."""
     return Query(config=experiment.config, any_precision=True, quick=quick)
+
+
+def record_of(config: Config, **values) -> Record:
+    """Return the record of a whole run, with other values where they are given."""
+    epochs = config.epochs or 0
+    last = {"epoch": epochs, "test_accuracy": 0.7, "test_loss": 1.0}
+    usual = {"status": "ok", "experiment": "x", "report": {}, "quick": False, "dataset": {"name": config.dataset}}
+    usual |= {"best": last, "final": last, "epochs": epochs, "seconds": 1.0, "device": "cpu"}
+    return Record(section=config.section, config=config, **{**usual, **values})
+
+
+def edit(path: Path, **changes) -> None:
+    """Change some entries of a JSON file, such as a record, by hand."""
+    path.write_text(to_json({**json.loads(path.read_text()), **changes}))
+
+
+def diverged_at_once(out: Path, experiment: Experiment) -> Path:
+    """Leave a run whose loss was not finite in its first epoch; return the folder."""
+    folder = store(out, experiment, status="failed", epochs=1)
+    (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
+    edit(folder / "metrics.json", best=None, final=None, epochs=0)
+    return folder
 
 
 def no_data(config: Config) -> Dataset:
@@ -69,20 +92,15 @@ def store(
     if isinstance(config, MlpConfig):
         rows = [{"implementation": implementation, **row} for implementation in config.implementations for row in rows]
     (folder / "history.csv").write_bytes(history_bytes(rows))
-    chosen = summary_rows(rows)
-    record = Record(
+    record = record_of(
+        config,
         status=status,
-        section=experiment.section,
         experiment=experiment.name,
-        config=config,
         report=asdict(experiment.report),
         quick=quick,
         dataset={"name": config.dataset, "digest": digest},
-        best=chosen["best"],
-        final=chosen["final"],
         epochs=rows[-1]["epoch"],
-        seconds=1.0,
-        device="cpu",
+        **summary_rows(rows),
     )
     (folder / "metrics.json").write_text(to_json(record.to_dict()))
     return folder

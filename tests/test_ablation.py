@@ -4,10 +4,8 @@ import json
 
 import pytest
 from scipy import stats
-from typer.testing import CliRunner
 
 from rdfia_keras.analysis.ablation_effects import effects, table
-from rdfia_keras.commands._app import app
 from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import MODERN_LADDER
 from rdfia_keras.experiments.ablation import LADDERS, Ablation
@@ -46,9 +44,9 @@ def test_what_other_settings_need_is_not_left_out_and_what_needs_others_is_not_a
     assert names[:2] == ["digits-modern-fast-no-whitening-conv", "digits-modern-fast-relu"]
 
 
-def test_a_dry_run_says_what_each_trial_leaves_out_or_adds(tmp_path):
-    done = CliRunner().invoke(app, ["ablate", "augment", "--dry-run", "--json", "--out", str(tmp_path)])
-    assert done.exit_code == 0, done.stderr
+def test_a_dry_run_says_what_each_trial_leaves_out_or_adds(rdfia_here):
+    done = rdfia_here("ablate", "augment", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)["trials"]
     assert {(row["trial"], row["epochs"]): row["ablation"] for row in rows if "seed" not in row["trial"]} == {
         ("baseline", "30"): "the start",

@@ -10,7 +10,6 @@ from scipy import ndimage
 
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import Dataset, Split
-from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments.registry import PCA, ZCA
 from rdfia_keras.models import augmentation as layers
 from rdfia_keras.models.augmentation import LAYERS, Augmentation
@@ -205,11 +204,6 @@ def test_transformations_are_applied_in_their_order_each_on_what_is_left_by_the_
     assert [type(layer).__name__ for layer in turned.layers] == ["RandomCrop", "RandomAffine", "RandomBlur"]
     assert turned.compute_output_spec(keras.KerasTensor((None, 32, 32, 3), "uint8")).shape == (None, 28, 28, 3)
     np.testing.assert_array_equal(run(turned, SMOOTH, training=False), SMOOTH[:, 2:30, 2:30])
-
-
-def test_an_unknown_name_is_one_sentence():
-    with pytest.raises(ConfigError, match=r"there is no augmentation 'hues': did you mean hue\?"):
-        Augmentation.from_names(("crop", "hues"), size=32, seed=3)
 
 
 # --- saved ------------------------------------------------------------------------------------------------------------

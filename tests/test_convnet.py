@@ -15,7 +15,7 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import LADDER
 from rdfia_keras.experiments.registry import BASELINE, BATCH_NORM
 from rdfia_keras.models import augmentation, convnet, saving, statistics, whitening
-from rdfia_keras.models.augmentation import RandomCrop, crop_size
+from rdfia_keras.models.augmentation import RandomCrop
 from rdfia_keras.models.convnet import augmentation_of, build_convnet
 from rdfia_keras.models.predictions import confusion, worst_mistakes
 from rdfia_keras.models.saving import load_model, save_model
@@ -190,19 +190,9 @@ def test_crops_are_taken_at_a_place_of_each_images_own():
         np.testing.assert_array_equal(window, images[0, top : top + 28, left : left + 28])
 
 
-def test_evaluation_crops_the_centre():
-    images = RNG.integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(RandomCrop(28)(images, training=False), images[:, 2:30, 2:30])
-    np.testing.assert_array_equal(RandomCrop(28)(images), images[:, 2:30, 2:30])
-
-
 def test_a_crop_larger_than_the_images_is_refused():
     with pytest.raises(ValueError, match="cannot cut 40x40"):
         RandomCrop(40)(np.zeros((1, 32, 32, 3), np.uint8), training=True)
-
-
-def test_crop_size_is_28_of_32():
-    assert [crop_size(size) for size in (32, 28, 64)] == [28, 24, 56]
 
 
 # --- calling and saving -----------------------------------------------------------------------------------------------

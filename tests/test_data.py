@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies
-from made_data import NAMES, Touch, cifar_batch, fault, tree, write_cifar, write_cifar_archive, write_mnist
+from made_data import NAMES, Touch, cifar_batch, fault, real, write_cifar, write_cifar_archive, write_mnist
 from PIL import Image
 
 from rdfia_keras.config import CnnConfig, RunOptions
@@ -21,18 +21,10 @@ from rdfia_keras.data.image_folder import list_pictures, read_pictures
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.training.get_or_train import Resources
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
-
 
 @pytest.fixture(autouse=True)
 def keras_home(offline) -> Path:
     return offline
-
-
-def real(name: str) -> Path:
-    if not (REAL / name).exists():
-        pytest.skip(f"the real {name} is not in ../shared/data")
-    return REAL
 
 
 # --- names and folders
@@ -60,12 +52,6 @@ def test_data_dir_must_be_a_folder(call, name, tmp_path):
 @pytest.mark.parametrize("call", [load_vectors, load_images])
 def test_digits_need_no_data_folder(call, tmp_path):
     assert call("digits", tmp_path / "no").name == "digits"
-
-
-def test_one_hot_inverts_argmax():
-    y = np.array([2, 0, 1, 2])
-    assert np.array_equal(one_hot(y, 3).argmax(axis=1), y)
-    assert one_hot(y, 3).sum() == 4
 
 
 # --- circles
@@ -610,14 +596,6 @@ def test_test_classes_may_be_fewer(photos):
 
 
 # --- Keras's cache
-
-
-def test_cached_mnist_is_used(keras_home):
-    (keras_home / "datasets").mkdir()
-    arrays = write_mnist(keras_home / "datasets" / "mnist.npz")
-    before = tree(keras_home)
-    assert np.array_equal(load_images("mnist").train.x[..., 0], arrays["x_train"])
-    assert tree(keras_home) == before
 
 
 @pytest.mark.parametrize(

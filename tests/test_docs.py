@@ -11,11 +11,10 @@ from documented import DOCUMENTS, PARSED_ONLY, ROOT, RUN_ELSEWHERE, TEXTS, a_sel
 from test_cli import ANSWERS
 from typer.main import get_command
 
-from rdfia_keras.analysis.published import reference_run
 from rdfia_keras.commands._app import app
 from rdfia_keras.config import CONFIGS, CnnConfig, RunOptions, flag, settings
-from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, Experiment, declare_sweep
-from rdfia_keras.runs.store import REFERENCE_FOLDER, Query, reference_store
+from rdfia_keras.experiments import FIGURES, LADDER, REGISTRY, declare_sweep
+from rdfia_keras.runs.store import REFERENCE_FOLDER, reference_store
 from tools import docs
 
 QUESTIONS = TEXTS["questions.md"]
@@ -35,15 +34,10 @@ def test_every_question_is_answered_once():
 
 
 @pytest.mark.parametrize("number", answers())
-def test_every_answer_says_something_and_names_a_command(number):
+def test_every_answer_begins_with_its_question_says_something_and_names_a_command(number):
     answer = answers()[number]
-    assert len(answer.split()) >= 8
+    assert re.match(r"( ★)? \*[A-Z][^*]+\?\*\n\n\S", answer) and len(answer.split()) >= 8
     assert "`rdfia " in answer
-
-
-@pytest.mark.parametrize("number", answers())
-def test_every_answer_begins_with_its_question(number):
-    assert re.match(r"( ★)? \*[A-Z][^*]+\?\*\n\n\S", answers()[number])
 
 
 def test_the_starred_questions_are_those_of_the_homework():
@@ -51,10 +45,6 @@ def test_the_starred_questions_are_those_of_the_homework():
     # The star of part 5 asks for each method's principle, and why it helps.
     (methods,) = re.findall(r"^★ .*?(?=^\*\*19)", QUESTIONS, flags=re.MULTILINE | re.DOTALL)
     assert methods.count("\n- **") == len(LADDER) - 1
-
-
-def test_the_documentation_has_its_commands():
-    assert len(commands()) > 150
 
 
 COMMANDS = get_command(app)
@@ -108,17 +98,6 @@ def test_what_cannot_be_executed_is_documented():
     assert all((ROOT / place).is_file() for place in RUN_ELSEWHERE.values())
 
 
-def test_every_figure_of_the_report_is_named():
-    named = set(re.findall(r"rdfia figure (\w+)", QUESTIONS))
-    asked = {*("1", "2", "3", "4", "5", "6", "7", "11", "12", "18", "22", "23"), "flips"}
-    assert asked <= named <= set(FIGURES) | {"N"}
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_nothing_is_left_to_be_filled_in(name):
-    assert not re.search(r"TODO|XXX|@@|\?\?\?", TEXTS[name])
-
-
 def anchors(text: str) -> set[str]:
     """What a link can point at in a document: its headings, as GitHub names them."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S), flags=re.M)
@@ -164,23 +143,6 @@ def test_every_option_of_choices_exists():
     assert len(named) > 15 and named <= options
 
 
-def claims_a_figure(experiment: Experiment) -> bool:
-    return experiment.report.figure is not None
-
-
-@pytest.mark.parametrize("experiment", list(filter(claims_a_figure, REGISTRY.values())), ids=lambda e: e.name)
-def test_an_experiment_that_claims_a_figure_has_a_whole_reference_run(experiment):
-    run = reference_run(experiment)
-    assert run is not None and run.record.status == "ok" and not run.record.quick
-    assert run.record.experiment == experiment.name and run.config.seed == 0
-    if experiment.config.epochs:
-        assert run.record.epochs >= experiment.config.epochs
-        rows = [row for row in run.history() if row.get("implementation", "manual") == "manual"]
-        assert len(rows) == run.record.epochs
-        best = max(rows, key=lambda row: row["test_accuracy"])
-        assert run.record.best["test_accuracy"] == best["test_accuracy"] and run.record.best["epoch"] == best["epoch"]
-
-
 SHIPPED = ("digits", "cifar10")
 
 
@@ -192,22 +154,6 @@ def test_every_reference_run_is_of_a_registered_experiment():
     whole = replace(other.config, validation=CnnConfig().validation)
     assert other.config.validation == 0.1
     assert whole.experiment_key() == REGISTRY["batch-norm-keras"].config.experiment_key()
-
-
-def test_reference_runs_say_of_the_report_what_the_registry_says():
-    for run in reference_store().runs():
-        if run.record.selected or run.folder.name in SHIPPED:  # The report has no validation set, nor these networks.
-            assert run.record.report["published"] is None
-            continue
-        stored, claim = run.record.report, REGISTRY[run.record.experiment].report
-        assert (stored["published"], stored["comment"]) == (claim.published, claim.comment), run.folder
-
-
-def test_a_pause_of_the_machine_counts_in_no_duration():
-    """One epoch of the batch-norm run lasted two hours: the machine was asleep."""
-    run = reference_store().find_finished(Query(config=REGISTRY["batch-norm-keras"].config, any_precision=True))
-    assert max(row["seconds"] for row in run.history()) > 6000
-    assert run.record.seconds < 60 * 100
 
 
 def test_every_figure_has_its_picture():

@@ -1,11 +1,10 @@
 """The report's figures: from your runs, from the reference, or trained when that is asked for."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
-from stored_runs import change, no_data, query, store
+from stored_runs import change, diverged_at_once, no_data, query, store
 
 from rdfia_keras.analysis import figures, tables
 from rdfia_keras.analysis.figures import draw_figures
@@ -15,7 +14,6 @@ from rdfia_keras.data import load_vectors
 from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import FIGURES, REGISTRY
 from rdfia_keras.experiments.registry import BASELINE, CIRCLES, LR_1, SVM_KERNELS
-from rdfia_keras.runs.files import to_json
 from rdfia_keras.training.get_or_train import Resources
 from rdfia_keras.web.report import parts
 from rdfia_keras.web.report.sources import Sources
@@ -151,10 +149,7 @@ def test_a_diverged_run_has_its_figure(tmp_path, unrendered):
 
 
 def test_a_run_that_diverged_at_once_has_a_figure_and_a_row(tmp_path, unrendered):
-    folder = store(tmp_path, BASELINE, status="failed", epochs=1)
-    (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
-    record = json.loads((folder / "metrics.json").read_text()) | {"best": None, "final": None, "epochs": 0}
-    (folder / "metrics.json").write_text(to_json(record))
+    folder = diverged_at_once(tmp_path, BASELINE)
     drawn = draw("7", tmp_path)
     assert drawn.paths[0].exists()
     assert (drawn.data["figures"][0]["best"], drawn.data["figures"][0]["source"]) == (None, str(folder))

@@ -72,7 +72,6 @@ CHOOSE = EXERCISES["choose_svm"].source
 
 # Text of the file; right, not written yet, or words of what is wrong.
 ODD = {
-    "plain": (NP + SOFTMAX, RIGHT),
     "helper with scipy": (
         NP + "from scipy.special import softmax as s\n\ndef probabilities(y):\n    return s(y, axis=1)\n\n" + FORWARD,
         "forward " + REFUSED,
@@ -80,9 +79,7 @@ ODD = {
     "helper": (NP + "def probabilities(y_tilde):\n" + E + "\n" + FORWARD, RIGHT),
     "own test with scipy": (NP + SOFTMAX + f"def test():\n    {S}    assert s(1) == softmax(1)\n", RIGHT),
     "own test with scipy on top": (NP + S + SOFTMAX + "def test():\n    assert s([1]) == softmax([1])\n", RIGHT),
-    "alias": (S + "def softmax(y):\n    return s(y, axis=1)\n", REFUSED),
     "alias of an alias": (S + "t = s\ndef softmax(y):\n    return t(y, axis=1)\n", REFUSED),
-    "import as": ("import scipy.special as sp\ndef softmax(y):\n    return sp.softmax(y, axis=1)\n", REFUSED),
     "import inside": (f"def softmax(y):\n    {S}    return s(y, axis=1)\n", REFUSED),
     "attribute": ("import scipy.special\nsoftmax = scipy.special.softmax\n", REFUSED),
     "partial": (S + "import functools\nsoftmax = functools.partial(s, axis=1)\n", REFUSED),
@@ -117,10 +114,6 @@ ODD = {
         NP + f"class Soft:\n    def __call__(self, y_tilde):\n    {DEEP}softmax = Soft()\n",
         RIGHT,
     ),
-    "nested": (
-        NP + f"def softmax(y):\n    def inner(y_tilde):\n    {DEEP}    return inner(y)\n",
-        RIGHT,
-    ),
     "fallback": (
         f"try:\n    {S}except ImportError:\n    s = None\n{NP}{SOFTMAX}",
         RIGHT,
@@ -134,7 +127,6 @@ ODD = {
     ),
     "annotations": ("from __future__ import annotations\n" + NP + f"def softmax(y_tilde: Array) -> Array:\n{E}", RIGHT),
     "top level code": (NP + SOFTMAX + "print(softmax(input()))\nwhile True:\n    pass\n1 / 0\n", RIGHT),
-    "constant": (NP + "AXIS = 1\n" + SOFTMAX.replace("axis=1", "axis=AXIS"), RIGHT),
     "settings": (
         NP
         + "SETTINGS = {}\nSETTINGS['axis'] = 0\nSETTINGS['axis'] += 1\n"
@@ -145,11 +137,6 @@ ODD = {
     "helper file": ("from odd_helpers import *\n", RIGHT),
     "helper file with scipy": ("import odd_helpers\n\n\ndef softmax(y):\n    return odd_helpers.fast(y)\n", REFUSED),
     "recursion": (NP + "def softmax(y):\n    return softmax(y)\n", "RecursionError"),
-    "future": (
-        f"from __future__ import annotations\nfrom typing import TYPE_CHECKING\n{NP}if TYPE_CHECKING:\n"
-        f"    from numpy.typing import NDArray\ndef softmax(y_tilde: NDArray) -> NDArray:\n{E}",
-        RIGHT,
-    ),
     "imports in one statement": (
         "import matplotlib.pyplot as plt, pandas, tqdm, numpy as np\nplt.plot()\n" + SOFTMAX,
         RIGHT,
@@ -197,6 +184,7 @@ ODD = {
     "skeleton left over": (NP + SOFTMAX + EXERCISES["softmax"].skeleton, "skeleton replaces the softmax above it"),
     "deleted": (NP + SOFTMAX + "del softmax\n", "softmax is not there after the file was imported"),
     "a library's path": (NP + "def softmax(y):\n    open(np.__file__ + 'x')\n", "directory: 'numpy/__init__.pyx'."),
+    "more parameters": (NP + f"def softmax(y_tilde, *more, verbose=False, **options):\n{E}", RIGHT),
 }
 TIMED = SOFTMAX.replace("    e =", "    %time e =").replace("    return", "    !ls\n    return")
 CELLS = [

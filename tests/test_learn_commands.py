@@ -40,11 +40,9 @@ def test_from_the_start_to_the_first_right_function(rdfia_here, tmp_path):
     file = tmp_path / "homework" / "mlp.py"
     done = rdfia_here("learn", "check")
     assert done.returncode == 1 and done.stdout.count("not written yet") == len(of_part("mlp"))
-    assert "Next: softmax in homework/mlp.py" in done.stdout
     softmax = EXERCISES["softmax"]
     file.write_text(file.read_text().replace(softmax.skeleton, f"{softmax.source}\n"))
-    done = rdfia_here("learn", "check", "--only", "softmax")
-    assert (done.returncode, "softmax            right" in done.stdout) == (0, True)
+    assert rdfia_here("learn", "check", "--only", "softmax").returncode == 0
     listed = json.loads(rdfia_here("learn", "--json").stdout)["exercises"]
     assert [row["status"] for row in listed[:2]] == ["right", "not written yet"]
     file.write_text(file.read_text().replace("axis=1", "axis=0"))

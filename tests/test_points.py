@@ -13,6 +13,7 @@ from rdfia_keras.commands.mlp import mlp
 from rdfia_keras.commands.resume import resume
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import load_vectors, read_initial_weights
+from rdfia_keras.data.initial_weights import init
 from rdfia_keras.data.points import COLUMNS, LARGEST, SPLITS
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.experiments import match_registered
@@ -142,8 +143,8 @@ def test_files_that_are_no_text_or_absent_are_refused(tmp_path):
             load_vectors(str(tmp_path / name))
 
 
-def test_initial_weights_are_those_of_the_file(points, weights):
-    read = read_initial_weights(MlpConfig(init=str(weights), hidden_units=3), load_vectors(str(points)))
+def test_training_begins_with_the_weights_of_the_file(points, weights):
+    read = init(MlpConfig(init=str(weights), hidden_units=3), load_vectors(str(points)))
     assert {name: value.tolist() for name, value in read.items()} == WEIGHTS
     assert {value.dtype for value in read.values()} == {np.dtype("float64")}
 
@@ -196,19 +197,3 @@ def test_a_run_keeps_the_digests_of_its_files_and_refuses_others(points, weights
     assert RunStore(options.out).find_finished(query) is None
     with pytest.raises(RdfiaError, match="another file now"):
         resume(options, folder, epochs=3)
-
-
-def test_initial_weights_decide_where_training_begins(points, weights, tmp_path):
-    """One step of the whole training set from the file's weights, beside the same by NumPy."""
-    config = MlpConfig(dataset=str(points), init=str(weights), hidden_units=3, implementation="manual", epochs=1)
-    from rdfia_keras.data.initial_weights import init
-    from rdfia_keras.training.perceptron_epochs import Trainer
-
-    data = load_vectors(str(points))
-    trainer = Trainer("manual", config, data, init(config, data))
-    trainer.epochs(0, 1)
-    x, y = data.train.x, np.eye(2)[data.train.y]
-    h = np.tanh(x @ np.transpose(WEIGHTS["W_h"]) + WEIGHTS["b_h"])
-    e = np.exp(h @ np.transpose(WEIGHTS["W_y"]) + WEIGHTS["b_y"])
-    grad = (e / e.sum(axis=1, keepdims=True) - y).mean(axis=0)
-    np.testing.assert_allclose(trainer.network.weights()["b_y"], WEIGHTS["b_y"] - 0.07 * grad, rtol=1e-12)

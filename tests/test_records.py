@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from stored_runs import record_of
 
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
 from rdfia_keras.errors import RdfiaError
@@ -26,27 +27,6 @@ CNN = CnnConfig(epochs=5).resolve()
 
 def begin(out: Path, name: str = "circles", config: Config | None = None, **more) -> Run:
     return Run.create(out, name, config or MlpConfig(epochs=5), **more)
-
-
-def a_record(config=None, **changes) -> Record:
-    config = config or CnnConfig(augmentations=("crop", "flip")).resolve()
-    values = {
-        "status": "ok",
-        "section": config.section,
-        "experiment": "x",
-        "config": config,
-        "report": {"figure": 12, "question": "22", "published": 0.8, "comment": ""},
-        "quick": False,
-        "dataset": {"name": config.dataset, "counts": {"train": 3, "test": 2}, "digest": "0123"},
-        "best": {"epoch": 4, "test_accuracy": 0.7, "test_loss": 1.0},
-        "final": {"epoch": 5, "test_accuracy": 0.6, "test_loss": 1.1},
-        "epochs": 5,
-        "seconds": 2.5,
-        "device": "cpu",
-        "details": {"parameters": 12, "weights_digest": "ab"},
-        "environment": {"python": "3.11"},
-    }
-    return Record(**{**values, **changes})
 
 
 @pytest.fixture
@@ -97,7 +77,7 @@ def test_overwrite_replaces_a_run_and_nothing_else(tmp_path):
 
 def test_a_record_that_came_without_its_config_can_be_overwritten(tmp_path):
     with begin(tmp_path) as run:
-        run.write_record(a_record(MlpConfig(epochs=5)))
+        run.write_record(record_of(MlpConfig(epochs=5)))
     (run.folder / "config.json").unlink()
     with begin(tmp_path, overwrite=True) as again:
         assert again.folder == run.folder and not (run.folder / "metrics.json").exists()
@@ -181,7 +161,7 @@ def test_a_damaged_config_is_named_unless_the_record_has_the_settings(tmp_path, 
         (run.folder / "config.json").write_text(content)
         with pytest.raises(RdfiaError, match=message):
             _ = Run(run.folder).config
-        run.write_record(a_record(MlpConfig(lr=0.5).resolve()))
+        run.write_record(record_of(MlpConfig(lr=0.5).resolve()))
     assert Run(run.folder).config.lr == 0.5
 
 
@@ -275,7 +255,9 @@ def test_a_pause_does_not_count_as_training():
     ids=lambda config: config.section,
 )
 def test_a_record_comes_back_as_it_was(tmp_path, config):
-    record = a_record(config, reason="why not", selected={"epoch": 2, "test_accuracy": 0.5, "test_loss": 1.0})
+    more = {"report": {"figure": 12, "published": 0.8}, "details": {"parameters": 12, "weights_digest": "ab"}}
+    more |= {"reason": "why not", "selected": {"epoch": 2, "test_accuracy": 0.5, "test_loss": 1.0}}
+    record = record_of(config, environment={"python": "3.11"}, **more)
     with begin(tmp_path, "x", config) as run:
         run.write_record(record)
     again = Run(run.folder)
@@ -285,7 +267,7 @@ def test_a_record_comes_back_as_it_was(tmp_path, config):
 
 
 def test_a_record_from_before_a_setting_has_its_default():
-    values = json.loads(json.dumps(a_record(CnnConfig(validation=0.1).resolve()).to_dict()))
+    values = json.loads(json.dumps(record_of(CnnConfig(validation=0.1).resolve()).to_dict()))
     del values["selected"], values["config"]["validation"], values["config"]["framework_defaults"]
     record = Record.from_dict(values)
     assert record.selected is None
@@ -304,7 +286,7 @@ CHANGED = (
     "content",
     [
         *("", "{", "[]", "null", '{"schema": 2}', '{"schema": 3, "section": "mlp"}'),
-        *(files.to_json({**a_record().to_dict(), **changes}) for changes in CHANGED),
+        *(files.to_json({**record_of(CNN).to_dict(), **changes}) for changes in CHANGED),
     ],
     ids=[*"abcdef", *map(str, CHANGED)],
 )
@@ -331,6 +313,8 @@ def test_every_record_that_ships_with_the_package_is_read():
         assert record.status in ("ok", "failed") and not record.quick
         if record.section != "svm":
             assert len(run.history()) >= record.epochs > 0
+            chosen = {"best": record.best, "selected": record.selected, "final": record.final}
+            assert history.summary_rows(run.curve()) == chosen
         if experiment := REGISTRY.get(record.experiment):
             assert record.report == asdict(experiment.report)
 
@@ -339,12 +323,12 @@ def test_a_run_is_finished_only_with_all_the_epochs_that_are_asked_for(tmp_path)
     with begin(tmp_path, "x", CNN) as run:
         assert run.status == "unfinished"
         for status in ("interrupted", "failed", "ok"):
-            run.write_record(a_record(CNN, status=status))
+            run.write_record(record_of(CNN, status=status))
             assert (run.status, run.is_finished(5)) == (status, status == "ok")
         assert not run.is_finished(6)
         run.start_resume(6, 5)
         assert run.status == "unfinished" and run.config == Run(run.folder).config == replace(CNN, epochs=6)
-        run.write_record(a_record(replace(CNN, epochs=6), epochs=6))
+        run.write_record(record_of(replace(CNN, epochs=6), epochs=6))
         assert run.status == Run(run.folder).status == "ok"
 
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from stored_runs import change, store
+from stored_runs import change, edit, store
 
 from rdfia_keras.analysis.seeds import reference_statistics
 from rdfia_keras.commands.report import report
@@ -44,9 +44,8 @@ def own_page(tmp_path_factory):
     """The page of a results folder with a run that was resumed and inspected, a damaged inspection, and two seeds."""
     out = tmp_path_factory.mktemp("own")
     inspected, damaged = (store(out, REGISTRY[name], 0.7) for name in ("baseline", "normalize"))
-    record = json.loads((inspected / "metrics.json").read_text())
-    record["environment"] = {"threads": 1, "resumed": [{"after_epoch": 15, "keras": "3.9", "threads": 1}]}
-    (inspected / "metrics.json").write_text(json.dumps(record))
+    resumed = [{"after_epoch": 15, "keras": "3.9", "threads": 1}]
+    edit(inspected / "metrics.json", environment={"threads": 1, "resumed": resumed})
     facts = {
         "model": "model.keras",
         "accuracy": 0.7,
@@ -201,9 +200,7 @@ def test_untrusted_and_damaged_records_are_shown_as_text_and_listed(tmp_path):
     good = store(tmp_path, REGISTRY["baseline"])
     evil = good.with_name("<img src=x onerror=alert(1)>")
     good.rename(evil)
-    record = json.loads((evil / "metrics.json").read_text())
-    record["dataset"] = {"name": EVIL, "counts": {"train": 3}}
-    (evil / "metrics.json").write_text(json.dumps(record))
+    edit(evil / "metrics.json", dataset={"name": EVIL, "counts": {"train": 3}})
     cut = store(tmp_path, REGISTRY["normalize"])
     (cut / "metrics.json").write_text((cut / "metrics.json").read_text()[:200])
     empty = store(tmp_path, REGISTRY["augment"])

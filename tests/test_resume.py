@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from command_line import invoke
+from stored_runs import edit
 
-from rdfia_keras.commands._app import app
 from rdfia_keras.config import SvmConfig
 from rdfia_keras.runs import checkpoint
 from rdfia_keras.runs.run import Run
@@ -27,8 +27,8 @@ def trained(tmp_path_factory):
     def train(epochs: int) -> Path:
         if epochs not in folders:
             out = tmp_path_factory.mktemp("trained")
-            done = CliRunner().invoke(app, [*MLP, "--epochs", str(epochs), "--out", str(out)])
-            assert done.exit_code == 0, done.stderr
+            done = invoke(*MLP, "--epochs", epochs, "--out", out)
+            assert done.returncode == 0, done.stderr
             folders[epochs] = out / "mlp" / NAME
         return folders[epochs]
 
@@ -82,10 +82,9 @@ def test_a_run_is_resumed_from_within_its_folder(rdfia_here, cut_off, monkeypatc
 
 def test_a_resume_with_another_number_of_threads_is_reported_and_recorded(rdfia_here, cut_off):
     folder = cut_off()
-    facts = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(facts | {"threads": 99}))
+    now = Run(folder).started["threads"]
+    edit(folder / "config.json", threads=99)
     done = rdfia_here("resume")
-    now = facts["threads"]
     assert done.returncode == 0, done.stderr
     warning = f"warning: results/mlp/{NAME} is resumed with threads {now} instead of 99: it may end with other bits"
     assert warning in done.stderr
@@ -167,8 +166,7 @@ def test_a_folder_that_is_no_run_is_refused(rdfia_here, tmp_path, content):
 )
 def test_a_run_that_does_not_say_how_it_was_started_is_refused(rdfia_here, cut_off, changed):
     folder = cut_off()
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    edit(folder / "config.json", **changed)
     done = rdfia_here("resume", NAME)
     sentence = f"cannot resume {folder.relative_to(Path.cwd())}: config.json does not say how it was started"
     assert (done.returncode, error_of(done)) == (1, f"{sentence}; start a new run")

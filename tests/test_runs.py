@@ -11,14 +11,13 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
-from stored_runs import change, history, store
+from stored_runs import change, edit, history, store
 
 from rdfia_keras.analysis.run_list import SORT_KEYS, Filter, list_runs
 from rdfia_keras.commands._output import fitted, table_lines
 from rdfia_keras.config import STATUSES, CnnConfig, MlpConfig, SvmConfig
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.experiments.registry import ADAM, AUGMENT, BASELINE, CIRCLES, DROPOUT, NORMALIZE
-from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.history import history_bytes
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore, find_run
@@ -37,19 +36,12 @@ def begin(out, experiment, name=None, quick=False):
         return run.folder
 
 
-def edit(folder, **changes):
-    """Change a record by hand."""
-    path = folder / "metrics.json"
-    path.write_text(to_json({**json.loads(path.read_text()), **changes}))
-    return folder
-
-
 def store_svm(out, accuracy=0.9):
     """A record of kernels, which have no epochs."""
     folder = store(out, Experiment(name="rbf", config=SvmConfig(kernel="rbf").resolve()), epochs=1)
     best = {"kernel": "rbf", "C": 1.0, "test_accuracy": accuracy}
     (folder / "history.csv").unlink()
-    return edit(folder, best=best, final=None, epochs=0)
+    edit(folder / "metrics.json", best=best, final=None, epochs=0)
 
 
 def rows_of(done):
@@ -65,7 +57,7 @@ def names_of(done):
 
 
 def test_a_run_is_listed_with_what_came_of_it(rdfia_here, out):
-    edit(store(out, SHORT, best=0.7), details={"parameters": 12, "weights_digest": "ab"})
+    edit(store(out, SHORT, best=0.7) / "metrics.json", details={"parameters": 12, "weights_digest": "ab"})
     (row,) = rows_of(rdfia_here("runs", "--json"))
     assert row.pop("settings") == SHORT.config.to_dict()
     assert row == {
@@ -128,9 +120,7 @@ def test_every_way_in_which_a_run_can_end_is_listed(rdfia_here, out):
 def test_the_epoch_that_was_chosen_on_held_out_images_is_shown_where_there_is_one(rdfia_here, out):
     folder = store(out, SHORT)
     assert "selected" not in rdfia_here("runs").stdout
-    record = json.loads((folder / "metrics.json").read_text())
-    record["selected"] = {"epoch": 3, "validation_accuracy": 0.72, "test_accuracy": 0.65}
-    (folder / "metrics.json").write_text(json.dumps(record))
+    edit(folder / "metrics.json", selected={"epoch": 3, "validation_accuracy": 0.72, "test_accuracy": 0.65})
     row = Run(folder).summary()
     assert (row["selected"], row["selected_epoch"]) == (0.65, 3)
     assert "65.00 % (3)" in rdfia_here("runs").stdout
@@ -160,19 +150,8 @@ def test_no_damage_is_fatal(out, tmp_path):
 
 def test_a_digest_that_is_no_text_is_none(rdfia_here, out):
     folder = begin(out, SHORT)
-    file = folder / "config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "dataset": {"digest": [3]}}))
+    edit(folder / "config.json", dataset={"digest": [3]})
     assert Run(folder).data_digest is None and rdfia_here("runs").returncode == 0
-
-
-@pytest.mark.parametrize(
-    "text", ["", "epoch\n1\n", "epoch,test_accuracy\n1,x\n", "epoch,test_accuracy\n1\n", "a\n1,2,3\n", "\x00"], ids=repr
-)
-def test_a_damaged_history_of_a_run_without_a_record_is_empty(out, text):
-    folder = begin(out, SHORT)
-    (folder / "history.csv").write_text(text)
-    row = Run(folder).summary()
-    assert (row["status"], row["epochs"], row["best"], Run(folder).curve()) == ("unfinished", 0, None, [])
 
 
 # --- which settings are shown -----------------------------------------------------------------------------------------
@@ -228,24 +207,16 @@ def several(out):
         (["--reverse"], "svm/rbf mlp/circles cnn/normalize cnn/baseline-10 cnn/baseline-2 cnn/augment cnn/adam"),
         (["--section", "mlp"], "mlp/circles"),
         (["--experiment", "baseline"], "cnn/baseline-2 cnn/baseline-10"),
-        (["--experiment", "dropout"], ""),
         (["--status", "unfinished"], "cnn/normalize"),
-        (["--section", "cnn", "--status", "failed"], "cnn/adam"),
         (["--set", "seed=2"], "cnn/baseline-2"),
         (["--set", "seed=2", "--set", "seed=10"], "cnn/baseline-2 cnn/baseline-10"),
-        (["--set", "seed=0", "--set", "augmentations=crop+flip"], "cnn/adam cnn/augment"),
         (["--set", "augment=crop+flip", "--set", "optimizer=adam"], "cnn/adam"),
         (["--set", "normalize=true", "--set", "augmentations=none"], "cnn/normalize"),
-        (["--set", "hidden-units=10"], "mlp/circles"),
-        (["--set", "lr=0.001"], "cnn/adam"),
         (["--set", "dataset=circles"], "mlp/circles svm/rbf"),
-        (["--set", "dataset=cifar10", "--set", "seed=2"], "cnn/baseline-2"),
         (["--set", "kernel=rbf", "--set", "C=1"], "svm/rbf"),
         (["--sort", "best"], "mlp/circles svm/rbf cnn/augment cnn/adam cnn/baseline-10 cnn/baseline-2 cnn/normalize"),
         (["--sort", "best", "--limit", "2"], "mlp/circles svm/rbf"),
         (["--sort", "best", "--reverse", "--limit", "2"], "cnn/baseline-2 cnn/baseline-10"),
-        (["--sort", "epochs", "--section", "cnn", "--limit", "1"], "cnn/augment"),
-        (["--sort", "loss", "--limit", "1"], "mlp/circles"),
         (["--sort", "batch-size", "--limit", "1"], "mlp/circles"),
         (["--sort", "seed", "--section", "cnn", "--reverse", "--limit", "1"], "cnn/baseline-10"),
         (
@@ -307,12 +278,10 @@ def test_the_packages_own_results_are_listed(rdfia_here, out):
     ("args", "code", "sentence"),
     [
         (["--set", "droput=0.5"], 2, "--set: no section has a setting 'droput': did you mean dropout_rate?"),
-        (["--set", "droput=1", "--section", "cnn"], 2, "cnn has no setting 'droput': did you mean dropout_rate?"),
         (["--set", "hidden-units=3", "--section", "cnn"], 2, "cnn has no setting 'hidden-units': "),
         (["--set", "lr=1", "--set", "kernel=rbf"], 2, "--set: no section has all of these settings: lr, kernel"),
         (["--set", "lr"], 2, "'lr' gives no value: write FIELD=VALUE, such as seed=1"),
         (["--sort", "bets"], 2, "--sort: there is no metric or setting 'bets': did you mean best?"),
-        (["--sort", "zzz"], 2, "--sort: there is no metric or setting 'zzz': choose from best, selected, final, "),
         (["--section", "study"], 2, "section (--section) must be one of mlp, svm, cnn, not 'study'"),
         (["--status", "good"], 2, "status (--status) must be one of ok, failed, interrupted, unfinished, unreadable"),
         (["--limit", "0"], 2, "limit (--limit) must be at least 1, not 0"),
@@ -396,8 +365,8 @@ def cells(text):
 
 
 def test_a_comparison_shows_what_differs_and_the_results(rdfia_here, out):
-    edit(store(out, BASELINE, best=0.7), details={"parameters": 1000, "weights_digest": "0123456789"})
-    edit(store(out, change(AUGMENT, seed=1), best=0.8, epochs=40), details={"parameters": 1000})
+    edit(store(out, BASELINE, best=0.7) / "metrics.json", details={"parameters": 1000, "weights_digest": "0123456789"})
+    edit(store(out, change(AUGMENT, seed=1), best=0.8, epochs=40) / "metrics.json", details={"parameters": 1000})
     done = rdfia_here("compare", "baseline", "augment")
     assert done.returncode == 0, done.stderr
     table = cells(done.stdout)
@@ -419,7 +388,8 @@ def test_a_comparison_shows_what_differs_and_the_results(rdfia_here, out):
 
 def test_equal_weights_and_other_data_are_reported(rdfia_here, out):
     for name, digest, data in (("a", "x", "d"), ("b", "y", "d"), ("c", "x", "e")):
-        edit(store(out, BASELINE, name=name), details={"weights_digest": digest}, dataset={"name": "c", "digest": data})
+        path = store(out, BASELINE, name=name) / "metrics.json"
+        edit(path, details={"weights_digest": digest}, dataset={"name": "c", "digest": data})
     lines = rdfia_here("compare", "a", "b", "c").stdout.splitlines()
     assert "no setting differs" in lines and "equal weights: cnn/a, cnn/c" in lines
     assert "not the same cifar10 in all of these runs" in lines
@@ -478,8 +448,7 @@ def test_the_curve_of_a_perceptron_is_that_of_its_first_implementation(out):
 
 def test_the_trials_of_sweeps_are_a_line_until_they_are_asked_for(rdfia_here, out):
     store(out, SHORT)
-    config = begin(out, change(SHORT, seed=1), "baseline-seed-1") / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"argv": ["sweep", "baseline"]}))
+    edit(begin(out, change(SHORT, seed=1), "baseline-seed-1") / "config.json", argv=["sweep", "baseline"])
     text = rdfia_here("runs").stdout
     assert "seed-1" not in text and "1 of them are trials of sweeps" in text
     assert "cnn/baseline-seed-1" in rdfia_here("runs", "--all").stdout

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from stored_runs import record_of
 
 from rdfia_keras.analysis.published import wanted_run
 from rdfia_keras.config import CnnConfig, Config, MlpConfig, SvmConfig
@@ -15,7 +14,6 @@ from rdfia_keras.errors import RdfiaError
 from rdfia_keras.experiments import REGISTRY
 from rdfia_keras.experiments.registry import BATCH_NORM, CIRCLES
 from rdfia_keras.runs.locks import lock_wanted
-from rdfia_keras.runs.record import Record
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import Query, RunStore, Snapshot, reference_store
 
@@ -40,23 +38,10 @@ def begin(out: Path, name: str, config: Config = CNN, quick: bool = False) -> Ru
     return Run.create(out, name, config, {"options": {"quick": quick}, "dataset": DATA})
 
 
-def finish(out: Path, name: str, config: Config = CNN, status: str = "ok", quick: bool = False, **more) -> Path:
+def finish(out: Path, name: str, config: Config = CNN, quick: bool = False, **values) -> Path:
     """Leave a run that ended."""
-    epochs = config.epochs or 0
-    last = {"epoch": epochs, "test_accuracy": 0.7, "test_loss": 1.0}
-    values = {"best": last, "final": last, "epochs": epochs, "seconds": 1.0, "device": "cpu", "dataset": DATA, **more}
     with begin(out, name, config, quick) as run:
-        run.write_record(
-            Record(
-                status=status,
-                section=config.section,
-                experiment=name,
-                config=config,
-                report={},
-                quick=quick,
-                **values,
-            )
-        )
+        run.write_record(record_of(config, experiment=name, quick=quick, **{"dataset": DATA, **values}))
     return run.folder
 
 
@@ -107,19 +92,6 @@ def test_a_run_on_other_data_does_not_match(tmp_path):
     assert finished(tmp_path, CNN, data="this data") == finished(tmp_path, CNN) == folder
     assert resumable(tmp_path, CNN, data="this data") == cut
     assert finished(tmp_path, CNN, data="other data") is resumable(tmp_path, CNN, data="other data") is None
-
-
-RUNS = st.tuples(st.sampled_from(["these", "those"]), st.integers(0, 1))
-
-
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(runs=st.lists(RUNS, max_size=4), wanted=RUNS)
-def test_of_any_runs_only_one_on_the_data_that_are_asked_for_is_taken(tmp_path_factory, runs, wanted):
-    out = tmp_path_factory.mktemp("runs")
-    for number, (digest, seed) in enumerate(runs):
-        finish(out, f"run-{number}", replace(CNN, seed=seed), dataset={"digest": digest})
-    run = RunStore(out).find_finished(Query(config=replace(CNN, seed=wanted[1]), data=wanted[0]))
-    assert (run and (run.data_digest, run.config.seed)) == (wanted if wanted in runs else None)
 
 
 def test_any_precision_matches_where_it_is_asked_for(tmp_path):

@@ -182,12 +182,6 @@ def test_a_mistake_is_switched_on_and_off(path, open_page):
     wait(page, "!location.hash.includes('mistake')")
 
 
-def test_switches_fit_a_phone(path, open_page):
-    page = open_page(path, "#epoch=3&mistake=forward.relu", width=380)
-    assert part(page, "switches", "lamp").is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 380
-
-
 def test_points_drawn_with_the_mouse_are_trained_on(path, open_page):
     page = open_page(path)
     svg = part(page, "controls", "map").locator("svg")
@@ -349,12 +343,18 @@ def test_the_address_keeps_what_is_on_screen(path, open_page):
 
 
 @pytest.mark.parametrize(
-    ("width", "scheme", "projector"),
-    [(380, "light", ""), (380, "dark", "&projector=1"), (1280, "dark", ""), (1280, "light", "&projector=1")],
+    ("width", "scheme", "more"),
+    [
+        (380, "light", "&mistake=forward.relu"),
+        (380, "dark", "&projector=1"),
+        (1280, "dark", ""),
+        (1280, "light", "&projector=1"),
+    ],
 )
-def test_nothing_is_wider_than_the_screen(path, open_page, width, scheme, projector):
-    page = open_page(path, f"#epoch=3{projector}", width=width, color_scheme=scheme)
-    if not projector:  # It hides the numbers.
+def test_nothing_is_wider_than_the_screen(path, open_page, width, scheme, more):
+    page = open_page(path, f"#epoch=3{more}", width=width, color_scheme=scheme)
+    assert part(page, "switches", "lamp").is_visible() == ("mistake" in more)
+    if "projector" not in more:  # It hides the numbers.
         page.locator('[data-weight="W_h[0,0]"]').click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ink, paper = page.evaluate(

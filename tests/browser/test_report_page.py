@@ -8,7 +8,7 @@ import time
 
 import pytest
 from PIL import Image
-from stored_runs import change, store
+from stored_runs import change, edit, store
 from waiting import wait
 
 from rdfia_keras.analysis import seeds
@@ -237,9 +237,7 @@ def test_untrusted_names_and_damaged_records_open_and_are_told(tmp_path, open_pa
     folder = store(tmp_path, REGISTRY["augment"])
     folder.rename(folder.with_name("<img src=x onerror=alert(1)>"))
     folder = folder.with_name("<img src=x onerror=alert(1)>")
-    record = json.loads((folder / "metrics.json").read_text())
-    record["dataset"] = {"name": EVIL, "counts": {EVIL: 3}}
-    (folder / "metrics.json").write_text(json.dumps(record))
+    edit(folder / "metrics.json", dataset={"name": EVIL, "counts": {EVIL: 3}})
     facts = {"model": "m", "accuracy": 0.7, "mean_confidence": 0.8, "expected_calibration_error": 0.1}
     facts |= {"classes": [{"class": f"class {EVIL}", "recall": 0.5}], "blur": [], "shift": []}
     (folder / "inspection.json").write_text(json.dumps(facts))

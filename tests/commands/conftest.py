@@ -8,13 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from command_line import invoke
 from documented import executable
-from made_data import write_cifar, write_mnist
+from made_data import write_cifar, write_mnist, write_pictures
+from PIL import Image
 from right_solutions import solved
-from typer.testing import CliRunner
 
 from rdfia_keras.analysis import inspection
-from rdfia_keras.commands._app import app
 from rdfia_keras.learn.exercises import PARTS
 from rdfia_keras.learn.skeletons import skeleton
 
@@ -26,21 +26,12 @@ def no_graphs_left():
     keras.backend.clear_session()
 
 
-def run(*arguments, stdin=None):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-
-
 def made_pictures(folder: Path) -> None:
-    """Pictures of two classes, as a user would bring them."""
-    from PIL import Image
-
-    rng = np.random.default_rng(1)
-    folders = [folder / "my-pictures" / split / name for split in ("train", "test") for name in ("night", "day")]
-    for target in (*folders, folder / "holiday", folder / "pictures"):
-        target.mkdir(parents=True)
-        for i in range(4):
-            Image.fromarray(rng.integers(0, 256, (20, 24, 3)).astype(np.uint8)).save(target / f"{i}.png")
-    shutil.copy(folder / "holiday" / "0.png", folder / "dog.png")
+    """Pictures of two classes, as a user would bring them, and some by themselves."""
+    write_pictures(folder / "my-pictures", {"night": 0, "day": 0}, {"train": 4, "test": 4}, noise=256)
+    for name in ("holiday", "pictures"):
+        shutil.copytree(folder / "my-pictures" / "test" / "day", folder / name)
+    shutil.copy(folder / "holiday" / "00.png", folder / "dog.png")
     Image.open(folder / "dog.png").save(folder / "cat.jpg")
     (folder / "list.txt").write_text("cat.jpg\ndog.png\n")
 
@@ -87,8 +78,8 @@ def workspace(tmp_path_factory):
         patch.setattr(inspection, "BLURS", (0.0, 2.0))
         patch.setattr(inspection, "SHIFTS", (0, 4))
         for command in ("rdfia improve augment", "rdfia mlp", "rdfia learn start"):
-            done = run(*executable(command))
-            assert done.exit_code == 0, done.output
+            done = invoke(*executable(command))
+            assert done.returncode == 0, done.stderr
         for part in PARTS:
             (folder / "homework" / f"{part}.py").write_text(solved(part))
         cell = {"cell_type": "code", "source": solved("mlp"), "metadata": {}, "outputs": []}
@@ -114,8 +105,8 @@ def run_documented(workspace, monkeypatch):
         if arguments == ["resume"]:
             cut_off(workspace / "results")
         stdin = (workspace / command.partition(" < ")[2].strip()).read_text() if " < " in command else None
-        done = run(*arguments, stdin=stdin)
-        assert done.exit_code == 0, f"rdfia {' '.join(arguments)}\n{done.output[-2000:]}"
+        done = invoke(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"rdfia {' '.join(arguments)}\n{done.stderr[-2000:]}"
         assert done.stdout.strip()
 
     return run_it

@@ -6,14 +6,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from command_line import invoke
 from PIL import Image
-from typer.testing import CliRunner
+from scipy.special import softmax
 
 from rdfia_keras.analysis import inspection
 from rdfia_keras.analysis.attribution import GREY, grad_cam, last_convolution, occlusion, scores_gradient
 from rdfia_keras.analysis.inspection import blur, shift
 from rdfia_keras.analysis.network_facts import class_map
-from rdfia_keras.commands._app import app
 from rdfia_keras.commands.inspect import sentences
 from rdfia_keras.config import CnnConfig
 from rdfia_keras.data import load_images
@@ -33,8 +33,8 @@ def trained(tmp_path_factory):
     """A smoke test of the digits with LeNet, the network that takes least time."""
     out = tmp_path_factory.mktemp("trained") / "results"
     words = "cnn --dataset digits --network lenet --augmentations crop --quick --device cpu --out"
-    done = CliRunner().invoke(app, [*words.split(), str(out)])
-    assert done.exit_code == 0, done.stderr
+    done = invoke(*words.split(), out)
+    assert done.returncode == 0, done.stderr
     return Path(done.stdout.splitlines()[-1])
 
 
@@ -167,25 +167,20 @@ def test_predict_reads_any_picture_and_agrees_with_the_model(rdfia_here, trained
     assert [row["image"] for row in answer["images"]] == [
         f"my pictures/{name}" for name in ("grey.jpg", "inner/other.PNG", "inner/same size.png")
     ]
-    logits = load_model(trained / "model.keras").predict(pixels[None], verbose=0)[0].astype(float)
-    e = np.exp(logits - logits.max())
-    best = np.argsort(-e)[:3]
+    expected = softmax(load_model(trained / "model.keras").predict(pixels[None], verbose=0)[0].astype(float))
+    best = np.argsort(-expected)[:3]
     rows = answer["images"][2]["classes"]
     assert [row["class"] for row in rows] == [str(label) for label in best]
-    assert [row["probability"] for row in rows] == pytest.approx(e[best] / e.sum(), rel=1e-4)
+    assert [row["probability"] for row in rows] == pytest.approx(expected[best], rel=1e-4)
     assert answer["map"] == "Grad-CAM"
     assert Image.open(answer["plot"]).size[0] > 300
 
 
 def test_predict_takes_a_list_on_stdin_and_a_file_by_itself(tmp_path, trained, monkeypatch):
-    from typer.testing import CliRunner
-
-    from rdfia_keras.commands._app import app
-
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("a b.png")
-    done = CliRunner().invoke(app, ["predict", str(trained / "best.keras"), "-", "--top", "1"], input="a b.png\n\n")
-    assert done.exit_code == 0, done.stderr
+    done = invoke("predict", trained / "best.keras", "-", "--top", "1", stdin="a b.png\n\n")
+    assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2].startswith("a b.png")
 
 

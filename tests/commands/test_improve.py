@@ -4,13 +4,12 @@ import json
 import shutil
 
 import pytest
-from stored_runs import change, store
+from stored_runs import change, diverged_at_once, store
 
 from rdfia_keras.analysis.published import compare_with_published
 from rdfia_keras.config import RunOptions
 from rdfia_keras.experiments import LADDER, MODERN_LADDER, bonus_experiments, on_dataset
 from rdfia_keras.experiments.registry import BASELINE, NORMALIZE
-from rdfia_keras.runs.files import to_json
 from rdfia_keras.runs.run import Run
 from rdfia_keras.runs.store import RunStore
 from rdfia_keras.training.get_or_train import Resources
@@ -85,20 +84,10 @@ def test_the_comparison_has_the_experiment_below_over_as_many_epochs(tmp_path):
 
 
 def test_a_base_that_diverged_at_once_has_no_accuracy_to_compare_with(tmp_path):
-    folder = store(tmp_path, BASELINE, status="failed", epochs=1)
-    (folder / "history.csv").write_text("epoch,lr,train_loss,train_accuracy,test_loss,test_accuracy,seconds\n")
-    record = json.loads((folder / "metrics.json").read_text()) | {"best": None, "final": None, "epochs": 0}
-    (folder / "metrics.json").write_text(to_json(record))
+    diverged_at_once(tmp_path, BASELINE)
     store(tmp_path, NORMALIZE)
     row = row_of(tmp_path)
     assert row["base_best"] is None and row["best"] == pytest.approx(0.7)
-
-
-def test_other_images_have_nothing_published():
-    moved = [on_dataset(rung, "digits") for rung in LADDER]
-    assert all(experiment.report.published is None and experiment.base is None for experiment in moved)
-    assert all(experiment.config.dataset == "digits" for experiment in moved)
-    assert len({experiment.name for experiment in moved}) == len(LADDER)
 
 
 def test_an_ablation_trains_what_is_missing_and_shows_each_effect(rdfia_here, tmp_path):

@@ -144,8 +144,6 @@ def test_the_playground_begins_from_the_trained_weights(run, tmp_path):
     [
         (("nowhere.py",), "there is no nowhere.py"),
         ((), "run rdfia learn start first"),
-        (("--lr", "0"), "lr (--lr) must be"),
-        (("--epochs", "0"), "epochs (--epochs) must be"),
     ],
 )
 def test_bad_arguments(rdfia_here, arguments, sentence):

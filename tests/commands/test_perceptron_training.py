@@ -13,7 +13,6 @@ from rdfia_keras.analysis.tables import run_table
 from rdfia_keras.config import MlpConfig, RunOptions
 from rdfia_keras.data import Dataset, load_vectors, one_hot
 from rdfia_keras.data.initial_weights import init
-from rdfia_keras.errors import ConfigError
 from rdfia_keras.experiments import Experiment, match_registered
 from rdfia_keras.experiments.registry import CIRCLES
 from rdfia_keras.models import perceptron
@@ -113,8 +112,6 @@ def test_lbfgs_is_a_run_of_its_own_kind(circles, tmp_path):
     assert run.folder == tmp_path / "mlp" / "lbfgs" and run.epochs == 5
     assert list(run.result.details["implementations"]) == ["manual"]
     assert [row["implementation"] for row in run_table(run.result)] == ["L-BFGS"]
-    with pytest.raises(ConfigError, match="lbfgs \\(--lbfgs\\) needs implementation"):
-        MlpConfig(lbfgs=True, implementation="tape")
 
 
 # --- weights by epoch and their animation -----------------------------------------------------------------------------

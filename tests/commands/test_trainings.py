@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 
-import numpy as np
-from PIL import Image
+from made_data import write_pictures
 
 
 def test_mlp_quick_end_to_end_on_a_terminal(tmp_path):
@@ -82,12 +81,8 @@ def test_a_log_file_does_not_fill_with_progress(rdfia_here):
 
 
 def test_cnn_quick_with_json(rdfia_here, tmp_path, monkeypatch):
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for number in range(10):
-            folder = tmp_path / "ten" / split / f"class {number}"
-            folder.mkdir(parents=True)
-            Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype(np.uint8)).save(folder / "1.png")
+    levels = {f"class {number}": 0 for number in range(10)}
+    write_pictures(tmp_path / "ten", levels, {"train": 1, "test": 1}, (32, 32), noise=256)
     args = ("cnn", "--dataset", "ten", "--augment", "--dropout", "--quick", "--json", "--batch-size", "5")
     monkeypatch.setattr(sys, "argv", ["rdfia", *args])
     done = rdfia_here(*args)

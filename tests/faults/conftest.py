@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from filelock import FileLock
+from made_data import write_pictures
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +34,9 @@ def shared(tmp_path_factory, request) -> Callable[[str, Callable[[Path], object]
 @pytest.fixture(scope="session")
 def pictures(shared) -> Path:
     """60 training and 20 test images of two classes: an epoch takes a fraction of a second."""
-    from PIL import Image
 
     def fill(folder: Path) -> None:
-        rng = np.random.default_rng(2)
-        for split, count in (("train", 30), ("test", 10)):
-            for level, name in ((40, "night"), (120, "day")):
-                (folder / "own" / split / name).mkdir(parents=True)
-                for i in range(count):
-                    pixels = rng.integers(0, 100, (32, 32, 3)) + level
-                    Image.fromarray(pixels.astype(np.uint8)).save(folder / "own" / split / name / f"{i:02}.png")
+        write_pictures(folder / "own", {"night": 40, "day": 120}, {"train": 30, "test": 10}, (32, 32), noise=100)
 
     return shared("pictures", fill) / "own"
 

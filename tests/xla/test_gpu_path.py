@@ -22,7 +22,6 @@ from rdfia_keras.experiments.registry import MODERN_94, MODERN_FAST, describe
 from rdfia_keras.models.augmentation import LAYERS, Augmentation
 from rdfia_keras.models.convnet import build_convnet
 from rdfia_keras.models.normalization import BatchNormalization
-from rdfia_keras.models.saving import load_model, save_model
 from rdfia_keras.models.warping import inverse, project, rectangle_to
 from rdfia_keras.models.whitening import Whitening
 from rdfia_keras.training.fit import compile_model, what_xla_compiles
@@ -284,18 +283,3 @@ def test_fused_batch_normalization_is_kerass(settings, precision, tolerance):
         np.testing.assert_allclose(expected, fused, atol=tolerance * np.abs(expected).max())
     # The kernel's own variance is 448 / 447 times Keras's: as large a difference as that is noticed.
     np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-4)
-
-
-def test_a_saved_model_holds_kerass_batch_normalization(tmp_path):
-    model = built(CnnConfig(batch_norm=True, normalize=True))
-    for _ in range(2):
-        model.train_on_batch(IMAGES, LABELS)
-    save_model(model, tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    kinds = [type(layer) for layer in loaded.layers if "batch_norm" in layer.name]
-    assert kinds == [keras.layers.BatchNormalization] * 3
-    expected = model.predict_on_batch(IMAGES)
-    np.testing.assert_allclose(loaded.predict_on_batch(IMAGES), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(
-        load_model(tmp_path / "model.keras").predict_on_batch(IMAGES), expected, rtol=1e-4, atol=1e-5
-    )
