@@ -22,10 +22,7 @@ from rdfia_keras.experiments import (
     match_registered,
     on_dataset,
 )
-from rdfia_keras.experiments.registry import (
-    AUGMENT,
-    ZCA,
-)
+from rdfia_keras.experiments.registry import AUGMENT, BASELINE, CIRCLES, KERAS_LADDER, MNIST_LENET, ZCA
 from rdfia_keras.models import augmentation, convnet
 from rdfia_keras.models.perceptron import IMPLEMENTATIONS
 from rdfia_keras.models.whitening import MATRICES

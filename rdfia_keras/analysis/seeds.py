@@ -173,17 +173,18 @@ def statistics_at(experiment: Experiment, epochs: int) -> dict[str, Statistics] 
     return {name: value for name, value in by_name if value} or None
 
 
-def pooled(epochs: int, *frameworks: str) -> tuple[dict[str, float], int]:
+def pooled(epochs: int, *frameworks: str, dataset: str = DATASET) -> tuple[dict[str, float], int]:
     """Return the standard deviation of each measure over seeds, pooled over experiments, and its degrees of freedom.
 
-    The experiments are those on the ladder's data that have several seeds and the defaults of the frameworks, `pytorch`
-    or `keras`; only the first epochs count. The result is the root of the mean variance, weighted with the degrees of
+    The experiments are those on the data set that have several seeds and the defaults of the frameworks, `pytorch` or
+    `keras`; only the first epochs count. The result is the root of the mean variance, weighted with the degrees of
     freedom: each experiment counts with its seeds less one. It is empty without such experiments.
     """
     experiments = (
         experiment
         for experiment in REGISTRY.values()
-        if experiment.config.dataset == DATASET
+        if experiment.section == "cnn"
+        and experiment.config.dataset == dataset
         and experiment.config.framework_defaults in frameworks
         # Their learning rate follows the number of epochs: their first epochs are not those of a shorter training.
         and experiment not in MODERN_LADDER
@@ -208,7 +209,7 @@ class Difference:
         means: Mean of each measure over the experiment's seeds.
         differences: The means minus those of the other one.
         interval: Ends of the 95 % confidence interval of the difference in the mean of the last epochs, by Student's t
-            with the pooled standard deviation; None for other data than the ladder's.
+            with the pooled standard deviation; None where no experiment on the data has several seeds.
         p_value: The probability of such a difference or a larger one between equal experiments; None likewise.
         paired: The same difference paired by seed.
     """
@@ -247,7 +248,7 @@ def difference(experiment: Experiment, other: Experiment) -> Difference | None:
     n, n_other = after["last"].n, before["last"].n
     interval, p_value = None, None
     frameworks = {getattr(each.config, "framework_defaults", "") for each in (experiment, other)}
-    deviations, freedom = pooled(epochs, *frameworks) if experiment.config.dataset == DATASET else ({}, 0)
+    deviations, freedom = pooled(epochs, *frameworks, dataset=experiment.config.dataset)
     if deviations:
         gain = differences["last_five"]
         error = deviations["last_five"] * math.sqrt(1 / n + 1 / n_other)

@@ -234,8 +234,8 @@ class Run:
 
     @property
     def is_trial(self) -> bool:
-        """Whether `rdfia sweep` started it."""
-        return bool(self._started_fact("argv", 0) == "sweep")
+        """Whether `rdfia sweep` or `rdfia ablate` started it."""
+        return self._started_fact("argv", 0) in ("sweep", "ablate")
 
     @property
     def files(self) -> dict[str, str]:
