@@ -55,6 +55,6 @@ def test_no_part_and_no_command_imports_a_library_that_it_does_not_need(tmp_path
     write_mnist(tmp_path / "mnist.npz")
     write_cifar(tmp_path / "cifar-10-batches-py")
     command = [sys.executable, "-c", DO, json.dumps(PARTS)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == "\n".join(f"{code} []" for code, _ in PARTS).splitlines(), done.stderr
     assert {"train", "load_run", "LoadedRun"} <= set(dir(rdfia_keras))
