@@ -134,7 +134,9 @@ def test_the_ladder_has_published_and_reference_of_every_rung(page):
     best, last, published = chart["traces"]
     assert published["x"] == [rung.name for rung in LADDER]
     assert published["y"] == [70, 75.8, 80, 81, 82, 85]
-    assert best["y"][-1] == pytest.approx(85.61, abs=0.01) and last["error_y"]["array"][0] == 0.2
+    assert best["y"] == [pytest.approx(100 * reference_statistics(rung, "best").mean, abs=0.01) for rung in LADDER]
+    spread = reference_statistics(LADDER[0], "final").std
+    assert last["error_y"]["array"][0] == pytest.approx(100 * spread, abs=0.01)
     assert [guess["reference"] for guess in data["ladder"]] == best["y"]
     second = data["charts"]["second-ladder-chart"]["traces"][0]
     values = dict(zip(second["x"], second["y"], strict=True))

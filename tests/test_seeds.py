@@ -175,8 +175,20 @@ def test_several_differences_are_settled_with_holms_correction():
     }
 
 
-def test_what_has_no_base_no_run_or_other_data_has_no_interval(pretend):
+def test_what_has_no_base_or_no_run_is_not_compared(pretend):
     assert seeds.difference_to_base(REGISTRY["mnist-dense"]) is None
-    assert seeds.difference_to_base(REGISTRY["mnist-flip"]).interval is None
     pretend(augment_keras={0: rows(*[0.8] * 50)})
     assert seeds.difference_to_base(REGISTRY["adam"]) is None
+
+
+def test_each_data_set_has_a_pool_of_its_own(pretend):
+    def seeds_of(*accuracies):
+        return {seed: rows(*[accuracy] * 30) for seed, accuracy in enumerate(accuracies)}
+
+    pretend(baseline_keras=seeds_of(0.6, 0.7), mnist_lenet=seeds_of(0.98), mnist_flip=seeds_of(0.97))
+    assert seeds.difference_to_base(REGISTRY["mnist-flip"]).interval is None
+    pretend(baseline_keras=seeds_of(0.6, 0.7), mnist_lenet=seeds_of(0.98, 0.99), mnist_flip=seeds_of(0.97))
+    assert seeds.pooled(10, "keras", dataset="mnist") == (
+        {name: pytest.approx(0.005 * 2**0.5) for name in seeds.MEASURES},
+        1,
+    )
