@@ -200,3 +200,30 @@ def test_the_command_keeps_the_sheet_and_counts_what_is_asked_for(tmp_path, rdfi
     kept = table(file.read_text(encoding="utf-8-sig"), ";")[0]
     assert (kept["softmax"], kept["T1"], kept["Groupe"], kept["of"]) == ("0,5", "1,5", "é", "2")
     assert "Questions: 1.5 points" in next((tmp_path / "feedback").iterdir()).read_text()
+
+
+def test_a_text_in_place_of_a_mark_counts_0_and_is_named(tmp_path):
+    text, marks = write([graded("Ann")])
+    rows = table(text)
+    rows[0] |= {"forward": "x", "Q4": "A", "T1": "A"}
+    file = tmp_path / "grades.csv"
+    file.write_text(saved(rows, ",", "."), encoding="utf-8")
+    _, marks = write([graded("Ann")], file, sheet.computed_record(marks))
+    assert sheet.no_numbers(marks) == [
+        "Ann has 'x' for forward, which is no number and counts 0.",
+        "Ann has 'A' for T1, Q4, which is no number and counts 0.",
+    ]
+    assert marks[0].total == marks[0].all["softmax"]
+
+
+def test_a_mark_for_an_exercise_that_is_left_out_is_not_lost(tmp_path):
+    file = tmp_path / "grades.csv"
+    class_ = [graded("Ann")]
+    sheet.write_sheet(file, tmp_path, class_, POINTS, sheet.Remarks())
+    rows = table(file.read_text(encoding="utf-8-sig"))
+    rows[0]["forward"] = "0.25"
+    file.write_bytes(before := saved(rows, ",", ".").encode())
+    softmax = {"softmax": 2.0}
+    with pytest.raises(RdfiaError, match="has your mark for forward of Ann, and --only leaves forward out"):
+        sheet.write_sheet(file, tmp_path, gradebook.restrict(class_, softmax), softmax, sheet.Remarks())
+    assert file.read_bytes() == before

@@ -156,7 +156,7 @@ def comparison(rows: Sequence[Data]) -> list[Row]:
         "figure": "{figure}",
         "experiment": "{experiment}",
         "published": published,
-        "reference, seed 0": "{reference:.2%}",
+        "reference, best (seed 0)": "{reference:.2%}",
         "yours, best": lambda row: percent(row["best"]) + ("" if row["status"] == "ok" else " (diverged)"),
         "at epoch": "{best_epoch}",
         "last": "{final:.2%}",
@@ -175,7 +175,7 @@ def figure_rows(rows: Sequence[Data]) -> list[Row]:
         "figure": "{figure}",
         "panel": "{panel}",
         "published": published,
-        "reference, seed 0": "{reference:.2%}",
+        "reference, best (seed 0)": "{reference:.2%}",
         "yours, best": "{best:.2%}",
         "at epoch": "{best_epoch}",
         "last": "{final:.2%}",
@@ -258,7 +258,7 @@ def run_comparison(rows: Sequence[Data], differing: Sequence[str]) -> list[Row]:
     headings = [str(number) for number in range(1, len(rows) + 1)] if numbered(rows) else [row["run"] for row in rows]
     lines = {name: _setting(name) for name in differing}
     lines |= {name: line for name, line in _OUTCOME.items() if name not in _without_values(rows)}
-    lines |= {"weights": "{weights_digest:.8}"}
+    lines |= {"weights digest": "{weights_digest:.8}"}
     return [
         {"": name} | {heading: cell(row, line) for heading, row in zip(headings, rows, strict=True)}
         for name, line in lines.items()

@@ -32,7 +32,9 @@ Only = Annotated[
 ]
 Points = Annotated[
     Path | None,
-    typer.Option("--points", help="A CSV file with exercise,points.", show_default="one point an exercise"),
+    typer.Option(
+        "--points", help="A CSV file with the columns exercise and points.", show_default="one point an exercise"
+    ),
 ]
 Trusted = Annotated[bool, typer.Option("--trusted", help="Run submissions with limits, but without isolation.")]
 
@@ -77,6 +79,7 @@ def grade(
             gradebook.average(totals, most),
             f"The inputs are those of seed {seed}; it is kept in {results}.",
             *sheet.too_high(remarks, counted),
+            *sheet.no_numbers(marks),
             *([] if any(own.has_questions for own in marks) else [_next(grades)]),
         ],
         paths=[grades, folder / "feedback", picture, page],
@@ -85,8 +88,8 @@ def grade(
 
 def _next(grades: Path) -> str:
     return (
-        f"Next: enter marks for the questions in {grades}, save it, and run the same command again: the feedback "
-        "then has them."
+        f"To mark the questions too, enter the marks in {grades}, save it, and run the same command again: the "
+        "feedback then has them."
     )
 
 

@@ -28,7 +28,7 @@ FACTS: dict[str, Any] = {
 }
 COLUMNS: dict[str, Column] = {
     "experiment": "{name}",
-    "section": "{part}",
+    "part": "{part}",
     "figure": lambda row: ", ".join(row["figures"]) or "-",
     "question": "{question}",
     "published": published,

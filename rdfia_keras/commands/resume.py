@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdfia_keras.commands._options import Epochs, command
-from rdfia_keras.config import RunOptions
+from rdfia_keras.commands._options import command
+from rdfia_keras.config import CnnConfig, RunOptions, settings
 from rdfia_keras.errors import ConfigError, RdfiaError
 from rdfia_keras.result import Result
 
 if TYPE_CHECKING:
     from rdfia_keras.runs.run import Run
+
+Epochs = Annotated[
+    int | None,
+    replace(settings(CnnConfig)["epochs"], help="Epochs in all, those before included.", shown_default="the run's own"),
+]
 
 
 @command(
@@ -32,7 +37,7 @@ def resume(
 ) -> Result:
     """Resume an interrupted run, or make a finished one longer.
 
-    It ends with the same bits as a run that was never interrupted.
+    On the same machine, it ends with the same bits as a run that was never interrupted.
     """
     from rdfia_keras.analysis.tables import run_result
     from rdfia_keras.runs.run import Run

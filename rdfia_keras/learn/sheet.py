@@ -218,6 +218,19 @@ def too_high(remarks: Remarks, points: Mapping[str, float]) -> list[str]:
     ]
 
 
+def no_numbers(marks: Sequence["Marks"]) -> list[str]:
+    """Return a sentence for each text that stands in place of a student's marks."""
+    columns: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for own in marks:
+        for name, mark in own.all.items():
+            if isinstance(mark, str):
+                columns[own.graded.student, mark].append(name)
+    return [
+        f"{student} has {text!r} for {', '.join(names)}, which is no number and counts 0."
+        for (student, text), names in columns.items()
+    ]
+
+
 # --- the sheet --------------------------------------------------------------------------------------------------------
 
 
@@ -451,11 +464,18 @@ def write_sheet(
     `mark`.
 
     Raises:
-        RdfiaError: If the earlier sheet cannot be read, or a file cannot be written.
+        RdfiaError: If the earlier sheet cannot be read or has a mark for an exercise that does not count, or a file
+            cannot be written.
     """
     record = results / f"{path.name}.json"
     computed = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
     earlier = read_sheet(path, class_, computed)
+    for (student, _), given in earlier.marks.items():
+        if lost := [name for name in given if name in EXERCISES and name not in points]:
+            raise RdfiaError(
+                f"{path} has your mark for {lost[0]} of {student}, and --only leaves {lost[0]} out: put the mark into "
+                f"{OVERRIDES} and clear its cell, or choose another --out"
+            )
     marks = mark(class_, points, remarks, earlier)
     if path.exists():
         write_atomic(results / f"before-{path.name}", path.read_bytes())

@@ -89,8 +89,8 @@ def model_file(run: Run, best: bool) -> Path:
         train = f"rdfia improve {run.experiment}" if run.experiment in REGISTRY else "rdfia cnn"
         if run.folder.is_relative_to(REFERENCE_FOLDER):
             raise RdfiaError(
-                f"{run.name} ships without {file.name}: name digits or cifar10, two small networks that ship trained, "
-                f"without --best; or train this one with {train}"
+                f"{run.name} ships without {file.name}: train it with {train}, or name digits or cifar10, two small "
+                f"networks that ship trained{' (without --best)' if best else ''}"
             )
         raise RdfiaError(f"{run.name} has no {file.name}: a run writes its models at its end; train it with {train}")
     return file
