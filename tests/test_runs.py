@@ -379,7 +379,7 @@ def test_a_comparison_shows_what_differs_and_the_results(rdfia_here, out):
         "79.00",
         "%",
     ]
-    assert table["parameters"] == ["1,000", "1,000"] and table["weights"] == ["01234567", "-"]
+    assert table["parameters"] == ["1,000", "1,000"] and table["weights digest"] == ["01234567", "-"]
     assert not {"lr", "batch_size", "dataset", "selected"} & set(table)
     path = done.stdout.splitlines()[-1]
     assert path == "results/compare/cnn-baseline-vs-cnn-augment.png"
