@@ -55,7 +55,7 @@ def read_or_begin(path: Path, here: dict[str, Any]) -> Measurements:
         measurements = read(path)
         if measurements.get("machine") == here:
             return measurements
-        print(f"{path} is of another machine or other versions: a new one begins", file=sys.stderr)
+        print(f"{path} is of another machine or other versions: what is kept begins a new one", file=sys.stderr)
     return {"machine": here, "groups": {}}
 
 

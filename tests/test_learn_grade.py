@@ -621,7 +621,7 @@ def test_where_bubblewrap_is_missing_the_sentence_names_the_ways(tmp_path, monke
     assert all(words in refused.stderr for words in ("package bubblewrap", "container", "docs/teach.md", "--trusted"))
     monkeypatch.undo()
     monkeypatch.setattr(sandbox, "_bubblewrap", lambda keras: ["bwrap", "--no-such-option"])
-    with pytest.raises(RdfiaError, match=r"cannot be isolated here \(bwrap: Unknown option --no-such-option\)"):
+    with pytest.raises(RdfiaError, match=r"cannot be isolated here: bwrap: Unknown option --no-such-option"):
         sandbox.check_isolation()
 
 

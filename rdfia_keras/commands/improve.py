@@ -44,8 +44,8 @@ def improve(
 ) -> Result:
     """Train and compare the ladder: baseline, normalize, augment, schedule, dropout, batch-norm.
 
-    The steps have PyTorch's defaults, as in the report; the bonus has Keras's. The second ladder adds ten
-    newer steps to the batch-norm step, with no more weights.
+    The steps have PyTorch's defaults, as in the report; the bonus has Keras's. The second ladder goes on after
+    batch-norm with ten newer steps. None has more parameters.
 
     Finished runs on the same data are not trained again, and interrupted runs resume: run the same command again.
     """

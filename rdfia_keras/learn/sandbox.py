@@ -231,7 +231,7 @@ def check_isolation() -> None:
         RdfiaError: If bubblewrap is missing, or does not work here.
     """
     if sys.platform != "linux" or shutil.which("bwrap") is None:
-        raise _unavailable("bwrap is missing: install the package bubblewrap, 0.8 or newer, on Linux")
+        raise _unavailable("bwrap is missing: on Linux, install the package bubblewrap, 0.8 or newer")
     if platform.machine() not in _PROCESS_CALLS:
         raise _unavailable(f"its rules are written for {' and '.join(_PROCESS_CALLS)}, not for {platform.machine()}")
     with _no_new_processes() as rules:
@@ -246,8 +246,8 @@ def check_isolation() -> None:
 
 def _unavailable(why: str) -> RdfiaError:
     return RdfiaError(
-        f"submissions cannot be isolated here ({why}), so use the container that docs/teach.md gives, or --trusted to "
-        "run them with limits only"
+        f"submissions cannot be isolated here: {why}. Otherwise use the container that docs/teach.md gives, or --trusted "
+        "to run them with limits only"
     )
 
 

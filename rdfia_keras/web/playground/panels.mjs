@@ -1,4 +1,4 @@
-// The other parts of the page: two networks side by side, hidden units in the plane, guess then scrub.
+// The other parts of the page: two networks side by side, hidden units in the plane, guess then compare.
 import { Chart, column, highestLoss } from "./chart.mjs";
 import { element, numberCell, partsOf, percent, short } from "../shared/dom.mjs";
 import { PlaneMap } from "../shared/map.mjs";
