@@ -246,8 +246,8 @@ def check_isolation() -> None:
 
 def _unavailable(why: str) -> RdfiaError:
     return RdfiaError(
-        f"submissions cannot be isolated here: {why}. Otherwise use the container that docs/teach.md gives, or --trusted "
-        "to run them with limits only"
+        f"submissions cannot be isolated here: {why}. Otherwise use the container that docs/teach.md gives, or "
+        "--trusted to run them with limits only"
     )
 
 

@@ -239,4 +239,7 @@ def _train(problem: Problem, run: Callable[..., Any]) -> TrainingResult:
             break
         weights = answer["weights"]
         history.append(row)
-    return TrainingResult(history, weights, run(map_plane, weights, problem.plane), diverged)
+    outputs, expected_shape = run(map_plane, weights, problem.plane), (len(problem.plane), problem.y.shape[1])
+    if outputs.shape != expected_shape:
+        raise RdfiaError(f"forward: the y_tilde of many points has shape {outputs.shape}; expected {expected_shape}.")
+    return TrainingResult(history, weights, outputs, diverged)

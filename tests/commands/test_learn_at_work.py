@@ -126,6 +126,14 @@ def test_a_problem_in_the_last_smaller_batch_is_found_too(run):
     assert done.returncode == 1 and "grad_y_tilde: the result has shape (20, 1); expected (20, 2)." in done.stderr
 
 
+def test_a_forward_of_another_form_for_the_points_of_the_map_is_found(run):
+    forward = EXERCISES["forward"].source.replace(
+        "    return", "    y_tilde = y_tilde[:9] if len(x) > 999 else y_tilde\n    return"
+    )
+    done = run(solved(forward=forward), "--epochs", "1")
+    assert done.returncode == 1 and "forward: the y_tilde of many points has shape (9, 2)" in done.stderr, done.stderr
+
+
 def test_lists_are_fine(run):
     softmax = "def softmax(y_tilde):\n    e = np.exp(y_tilde)\n    return (e / e.sum(axis=1, keepdims=True)).tolist()\n"
     assert "Your curves are ours" in run(solved(softmax=softmax), "--epochs", "2").stdout
