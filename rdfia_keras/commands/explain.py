@@ -169,7 +169,7 @@ def dense_as_conv(
     ] = None,
     dataset: Images = "cifar10",
 ) -> Result:
-    """Questions 4 to 6: a model made fully convolutional, on an image four times as large.
+    """Questions 4 to 6: a model made fully convolutional, on an image twice as wide and twice as high.
 
     Without --model the answer is that of the homework's network, and the picture that of a small trained one.
     """
@@ -214,7 +214,7 @@ def _sizes(facts: dict[str, Any]) -> list[str]:
     """Return what `class_map` found of an image and of small ones, in words."""
     return [
         f"image {' x '.join(map(str, facts['image']))}: scores {' x '.join(map(str, facts['scores']))}",
-        f"on images of the trained size the same logits, to {facts['difference_on_small_images']:.1e}",
+        f"on images of the usual size, the logits of both differ by at most {facts['difference_on_small_images']:.1e}",
     ]
 
 
@@ -361,12 +361,13 @@ def likelihood() -> Result:
     columns = {
         "loss": "{loss}",
         "negative log-likelihood of": "{distribution}",
-        "largest difference": "{difference:.0e}",
+        "largest difference from the loss": "{difference:.0e}",
         "dl/dŷ, true class": "{at_truth:.2f}",
         "dl/dŷ, others": "{elsewhere[0]:.2f}, {elsewhere[1]:.2f}",
     }
     lines = [
-        "Derivatives for y = (1, 0, 0) and ŷ = (0.7, 0.2, 0.1): a step against them moves ŷ towards y, or leaves it.",
+        "Derivatives for y = (1, 0, 0) and ŷ = (0.7, 0.2, 0.1).",
+        "A step against a derivative moves ŷ towards y, or leaves it unchanged.",
         "Cross-entropy leaves the others alone; they shrink because softmax makes ŷ sum to 1.",
     ]
     return Result(data={"rows": rows}, table=make_table(rows, columns), lines=lines)

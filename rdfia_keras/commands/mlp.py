@@ -72,6 +72,7 @@ def check_animation(config: MlpConfig, animate: bool, check_gradients: bool) -> 
 
 def gradients(config: MlpConfig, data: "Dataset", device: str) -> Result:
     """Compare the hand-written gradients with GradientTape and finite differences, on the data set's first examples."""
+    from rdfia_keras.analysis.tables import Column, make_table
     from rdfia_keras.data import one_hot
     from rdfia_keras.data.initial_weights import init
     from rdfia_keras.models import perceptron
@@ -81,7 +82,10 @@ def gradients(config: MlpConfig, data: "Dataset", device: str) -> Result:
     with placed_on(check_device(cpu_unless_asked(device))):
         rows = perceptron.check_gradients(init(config, data), batch.x, one_hot(batch.y, len(data.classes)))
     largest = max(max(row["tape"], row["finite_differences"]) for row in rows)
-    table = [{key: f"{x:.1e}" if isinstance(x, float) else str(x) for key, x in row.items()} for row in rows]
-    return Result(
-        data={"rows": rows, "largest": largest}, table=table, lines=[f"largest relative error: {largest:.1e}"]
-    )
+    columns: dict[str, Column] = {
+        **{name: f"{{{name}}}" for name in ("parameter", "shape", "entries checked")},
+        "error against GradientTape": "{tape:.1e}",
+        "error against finite differences": "{finite_differences:.1e}",
+    }
+    line = f"largest relative error: {largest:.1e}; below 1e-06, the gradients agree"
+    return Result(data={"rows": rows, "largest": largest}, table=make_table(rows, columns), lines=[line])
