@@ -141,7 +141,7 @@ def comparison(rows: Rows, title: str) -> Figure:
     values = {key: [None if row[name] is None else (row[name], None) for row in rows] for key, name in keys.items()}
     accuracies = [row["reference"] if row["best"] is None else row["best"] for row in rows]
     notes = ["" if value is None else percent(value) for value in accuracies]
-    return _rows(charts.experiments_chart(names, values, title), title, notes, 0.34)
+    return _rows(charts.experiments_chart(names, values, title), title, ["best", *notes], 0.34)
 
 
 def sweep_points(rows: Rows, title: str) -> Figure:
@@ -151,7 +151,7 @@ def sweep_points(rows: Rows, title: str) -> Figure:
     """
     chosen, title = _best_rows(rows, MAX_ROWS, title)
     notes = [f"{percent(row['final']['mean'])}  (n = {row['n']})" for row in chosen]
-    return _rows(charts.sweep_chart(chosen, title), title, notes, 0.42)
+    return _rows(charts.sweep_chart(chosen, title), title, ["last, mean", *notes], 0.42)
 
 
 def notice(title: str, text: str) -> Figure:
@@ -182,7 +182,7 @@ def _without_bands(chart: Chart) -> Chart:
 
 
 def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> Figure:
-    """Draw a chart of rows from top to bottom, with a note at the end of each."""
+    """Draw a chart of rows from top to bottom; the notes are a heading and a text for the end of each row."""
     names = chart.row_names
     figure = new_figure(WIDTH, 1.7 + row_height * len(names), title)
     axes = figure.subplots()
@@ -194,7 +194,7 @@ def _rows(chart: Chart, title: str, notes: Sequence[str], row_height: float) -> 
         bars = [np.minimum(errors, np.maximum(room, 0)) for room in (y, 100 - y)] if len(errors) else None
         axes.errorbar(y, places, xerr=bars, linestyle="none", capsize=3, **_look(series))
     axes.set_xlim(_percent_limits(*axes.get_xlim()))
-    for height, note in enumerate(notes):
+    for height, note in enumerate(notes, start=-1):
         axes.annotate(note, (1.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=TEXT)
     axes.set_yticks(range(len(names)), names, fontsize=TEXT, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
