@@ -423,7 +423,7 @@ def test_comparison_draws_yours_beside_the_other_values():
     assert {text.get_text() for text in figure.legends[0].get_texts()} == names
     (axes,) = plots.comparison([{**ladder()[1], "best": None}], "ladder").axes
     assert "yours, best epoch" not in axes.get_legend_handles_labels()[1]
-    assert [text.get_text() for text in axes.texts] == ["71.0 %"]
+    assert [text.get_text() for text in axes.texts] == ["best", "71.0 %"]
 
 
 @pytest.mark.parametrize(("low", "high"), [(9.8, 10.3), (99.9, 100.1), (0, 0.1), (40, 90), (-5, 105)])
@@ -460,7 +460,8 @@ def test_a_sweep_shows_every_run_mean_and_deviation():
     assert means.errors == pytest.approx([100 * row["final"]["std"] for row in rows])
     assert named(chart)["published"].y == [60, None]
     (axes,) = plots.sweep_points(rows, "lr").axes
-    assert [text.get_text() for text in axes.texts] == [f"{100 * row['final']['mean']:.1f} %  (n = 5)" for row in rows]
+    notes = [f"{100 * row['final']['mean']:.1f} %  (n = 5)" for row in rows]
+    assert [text.get_text() for text in axes.texts] == ["last, mean", *notes]
     loss, accuracy = plots.sweep_curves(rows, "lr").axes
     np.testing.assert_allclose(accuracy.get_lines()[1].get_ydata(), 100 * rows[1]["curves"][:, :, 3].mean(axis=0))
     np.testing.assert_allclose(loss.get_lines()[0].get_ydata(), rows[0]["curves"][:, :, 2].mean(axis=0))
