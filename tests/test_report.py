@@ -175,7 +175,7 @@ def test_a_run_shows_first_what_differs_from_its_base(page):
     assert "resumed" not in provenance
     assert len(run["charts"]) == 2 and run["figures"] == ["22"]
     pictured = {one["run"]: len(one["pictures"]) for one in data["runs"] if one["pictures"]}
-    assert pictured == {"reference/cnn/batch-norm": 2}
+    assert pictured == {"reference/cnn/batch-norm-seed-3": 2}
 
 
 # --- your own runs ----------------------------------------------------------------------------------------------------
