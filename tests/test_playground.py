@@ -332,16 +332,16 @@ def test_bad_weights_values_and_links_are_refused_with_a_sentence():
 @needs_node
 def test_the_command_it_shows_gives_the_settings_on_screen(rdfia_here):
     """What the page would show, parsed by the command line itself."""
-    config = MlpConfig(lr=1e-7, batch_size=3, hidden_units=4, init_std=0.0, seed=9, epochs=12, implementation="manual")
+    config = MlpConfig(lr=1e-7, batch_size=3, hidden_units=4, init_std=0.0, seed=9, epochs=12)
     files = {"data_dir": None, "dataset": "my points's.csv", "init": "weights.json"}
-    question = [settings_of(config), settings_of(MlpConfig()), files, "manual"]
+    question = [settings_of(config), settings_of(MlpConfig()), files]
     (shown,) = node("texts.mjs", {"commands": [question], "limits": playground_page.LIMITS})["commands"]
     program, *words = shlex.split(shown)
     assert program == "rdfia"
     done = rdfia_here(*words)
     assert done.returncode == 1 and "cannot read" in done.stderr and "points's.csv" in done.stderr, done.stderr
-    assert words[:7] == ["mlp", "--implementation", "manual", "--dataset", "my points's.csv", "--init", "weights.json"]
-    assert " ".join(words[7:]) == "--lr 1e-7 --batch-size 3 --hidden-units 4 --init-std 0 --seed 9 --epochs 12"
+    assert words[:5] == ["mlp", "--dataset", "my points's.csv", "--init", "weights.json"]
+    assert " ".join(words[5:]) == "--lr 1e-7 --batch-size 3 --hidden-units 4 --init-std 0 --seed 9 --epochs 12"
 
 
 @pytest.fixture(scope="module")

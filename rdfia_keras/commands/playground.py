@@ -18,7 +18,7 @@ PAGE = "playground.html"
 
 @command(
     config=MlpConfig,
-    without=("lbfgs", "validation"),
+    without=("implementation", "lbfgs", "validation"),
     options=("out", "data_dir"),
     examples=(
         "rdfia playground --open",

@@ -403,13 +403,13 @@ export class App {
   }
 
   get command() {
-    const { data_dir, dataset: file, init, implementation } = this.facts.command;
+    const { data_dir, dataset: file, init } = this.facts.command;
     const own = this.source === "embedded";
     const files = {
       data_dir: own ? data_dir : null,
       dataset: own ? file : "points.csv",
       init: this.initial === null ? null : this.initial === this.facts.initial ? init : "weights.json",
     };
-    return command(this.settings, this.facts.python_defaults, files, implementation);
+    return command(this.settings, this.facts.python_defaults, files);
   }
 }

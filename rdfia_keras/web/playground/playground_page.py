@@ -75,7 +75,6 @@ def facts(
         "presets": presets(),
         "mistakes": mistakes(),
         "command": {
-            "implementation": config.implementation,
             "data_dir": data_dir,
             "dataset": None if config.dataset in settings(config)["dataset"].choices else config.dataset,
             "init": config.init,

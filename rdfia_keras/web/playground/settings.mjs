@@ -64,9 +64,8 @@ export function parseHash(hash, limits) {
 const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`);
 
 // The command that trains what is on screen. `files`: {data_dir, dataset, init} where they are needed.
-export function command(settings, defaults, files, implementation) {
+export function command(settings, defaults, files) {
   const words = ["rdfia", "mlp"];
-  if (implementation !== "all") words.push("--implementation", implementation);
   if (files.data_dir) words.push("--data-dir", shellWord(files.data_dir));
   if (files.dataset) words.push("--dataset", shellWord(files.dataset));
   if (files.init) words.push("--init", shellWord(files.init));
